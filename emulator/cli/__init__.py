@@ -1,0 +1,1 @@
+"""The command `ndisemu`: arguments and configuration in, exit codes and readable lines out."""

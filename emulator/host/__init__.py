@@ -1,0 +1,1 @@
+"""The live platform: processes, descriptors, signals and real clocks under a machine."""

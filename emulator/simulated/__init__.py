@@ -1,0 +1,1 @@
+"""The simulated platform: a machine as greenlets in one process, with virtual time and a seeded scheduler."""

@@ -1,0 +1,1 @@
+"""What sleeps and what excludes: robust mutexes and doorbells, for the two platforms alone."""

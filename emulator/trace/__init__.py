@@ -1,0 +1,1 @@
+"""What happened, in order: the events of a machine and the formats in which people and programs read them."""

@@ -1,0 +1,1 @@
+"""The benchmarks: each measures the emulator and its rivals in interleaved pairs, and prints the raw columns."""
