@@ -1,0 +1,94 @@
+"""A context: anything that runs driver code, with its slot, its IRQL and its private memory.
+
+Law: everything here is private to one context; what others must see is written to its slot in the arena.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.layout.machine import ContextKind, SlotState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.machine import Machine
+    from emulator.kernel.platform import Platform
+
+KIND_NAMES = {
+    ContextKind.HOST: "host",
+    ContextKind.ZYGOTE: "zygote",
+    ContextKind.PNP: "PnP thread",
+    ContextKind.REQUESTS: "request thread",
+    ContextKind.PROCESSOR: "processor",
+    ContextKind.PASSIVE_WORKER: "passive worker",
+}
+
+
+def context_name(kind: int, index: int) -> str:
+    """``processor 0``, ``passive worker 1``, ``PnP thread``: the words that stop screens and logs use."""
+    name = KIND_NAMES.get(ContextKind(kind), "context")
+    return f"{name} {index}" if kind in (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER) else name
+
+
+class Context:
+    """One execution context of a machine.
+
+    ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
+    (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
+    own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache.
+    """
+
+    __slots__ = (
+        "box",
+        "callback",
+        "driver",
+        "held",
+        "index",
+        "irql",
+        "kind",
+        "machine",
+        "memory",
+        "nesting",
+        "platform",
+        "pointers",
+        "processor",
+        "processor_lock",
+        "routines",
+        "site_numbers",
+        "sites",
+        "slot",
+    )
+
+    def __init__(self, machine: Machine, platform: Platform, slot: int, kind: ContextKind, index: int) -> None:
+        geometry = machine.arena.geometry
+        self.machine = machine
+        self.platform = platform
+        self.slot = slot
+        self.kind = kind
+        self.index = index
+        self.irql = 0
+        self.processor = index if kind is ContextKind.PROCESSOR else slot % geometry.processors
+        self.processor_lock = machine.processor_lock(self.processor)
+        self.nesting = 0
+        self.held: list[int] = []
+        self.driver = 0
+        self.callback = 0
+        self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
+        self.pointers: dict[int, Any] = {}
+        self.memory: dict[str, Any] = {}
+        self.site_numbers: dict[int, int] = {}
+        self.sites = machine.arena.sites(slot)
+        self.box = machine.arena.slots[slot]
+        self.box.kind = kind
+        self.box.index = index
+        self.box.processor = self.processor
+
+    @property
+    def name(self) -> str:
+        """The context in words."""
+        return context_name(self.kind, self.index)
+
+    def enter_state(self, state: SlotState) -> None:
+        """Publish a step of the slot's life."""
+        self.box.state = state

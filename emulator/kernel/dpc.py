@@ -1,0 +1,61 @@
+"""The DPC queues: deferred calls to a chosen processor, at DISPATCH_LEVEL.
+
+Law: several contexts put under the ring's lock; the processor alone takes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.kernel.stop import stop_limit
+from emulator.kernel.waits import wake
+from emulator.layout.arena import DPC_ENTRIES, FIRST_PROCESSOR_SLOT
+from emulator.layout.machine import SystemLock
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+DPC_BUDGET = 64
+
+
+def queue_dpc(context: Context, processor: int, kind: int, target: int, argument: int) -> None:
+    """Queue a deferred call; ``kind``, ``target`` and ``argument`` mean what the floor above says."""
+    arena, platform = context.machine.arena, context.platform
+    ring = arena.dpc_rings[processor]
+    lock = SystemLock.DPC + processor
+    platform.acquire(lock)
+    put = ring.put
+    full = put - ring.take & 0xFFFF_FFFF >= DPC_ENTRIES
+    if not full:
+        entry = arena.dpc_entry(processor, put)
+        entry.kind, entry.target, entry.argument = kind, target, argument
+        ring.put = put + 1 & 0xFFFF_FFFF
+    platform.release(lock)
+    if full:
+        stop_limit(
+            "VNIC_POOL_EXHAUSTED",
+            f"The DPC queue of processor {processor} holds {DPC_ENTRIES} calls and is full.",
+            remedy="A DPC that is queued again and again from its own routine never lets the queue drain.",
+        )
+    if context.slot != FIRST_PROCESSOR_SLOT + processor:
+        wake(context, FIRST_PROCESSOR_SLOT + processor)
+
+
+def serve_dpcs(context: Context) -> bool:
+    """Run the DPCs queued to this processor, at most DPC_BUDGET; True if one ran."""
+    arena = context.machine.arena
+    ring = arena.dpc_rings[context.processor]
+    served = 0
+    while ring.take != ring.put and served < DPC_BUDGET:
+        entry = arena.dpc_entry(context.processor, ring.take)
+        kind, target, argument = entry.kind, entry.target, entry.argument
+        ring.take = ring.take + 1 & 0xFFFF_FFFF
+        context.machine.services.deferred(context, kind, target, argument)
+        served += 1
+    return served > 0
+
+
+def dpcs_pending(context: Context) -> bool:
+    """Is a DPC queued to this processor?"""
+    ring = context.machine.arena.dpc_rings[context.processor]
+    return bool(ring.take != ring.put)

@@ -1,0 +1,80 @@
+"""Dispatcher events: a signal that contexts of other processes wait for.
+
+Law: the waiters' bitmap changes under the dispatcher lock; the signal is read without it, after every wake-up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.waits import sleep_until, wake
+from emulator.layout.machine import SystemLock
+from emulator.layout.records import Record, u32, u64
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+
+class KEVENT(Record):
+    """A notification event as it lies in memory: signalled or not, and a bitmap of the slots that wait."""
+
+    magic: u32
+    signalled: u32
+    waiters: u64
+
+
+EVENT_MAGIC = 0x54564545
+
+
+def initialize(event: Any) -> None:
+    """Make the event: not signalled, nobody waits."""
+    event.signalled = 0
+    event.waiters = 0
+    event.magic = EVENT_MAGIC
+
+
+def set_event(context: Context, event: Any) -> None:
+    """Signal the event and wake everybody who waits for it."""
+    platform = context.platform
+    platform.acquire(SystemLock.DISPATCHER)
+    event.signalled = 1
+    waiters = event.waiters
+    event.waiters = 0
+    platform.release(SystemLock.DISPATCHER)
+    slot = 0
+    while waiters:
+        if waiters & 1:
+            wake(context, slot)
+        waiters >>= 1
+        slot += 1
+
+
+def reset_event(context: Context, event: Any) -> None:
+    """Take the signal away."""
+    context.platform.acquire(SystemLock.DISPATCHER)
+    event.signalled = 0
+    context.platform.release(SystemLock.DISPATCHER)
+
+
+def wait_event(context: Context, event: Any, deadline: int | None) -> bool:
+    """Wait until the event is signalled or the deadline (machine time, ns) has passed; was it signalled?"""
+    platform = context.platform
+    bit = 1 << context.slot
+    platform.acquire(SystemLock.DISPATCHER)
+    if event.signalled:
+        platform.release(SystemLock.DISPATCHER)
+        return True
+    event.waiters |= bit
+    platform.release(SystemLock.DISPATCHER)
+    signalled = sleep_until(context, lambda: bool(event.signalled), deadline)
+    if not signalled:
+        platform.acquire(SystemLock.DISPATCHER)
+        event.waiters &= ~bit
+        signalled = bool(event.signalled)
+        platform.release(SystemLock.DISPATCHER)
+    return signalled
+
+
+def waiting_slots(event: Any) -> list[int]:
+    """Slots that wait for the event now."""
+    return [slot for slot in range(64) if event.waiters >> slot & 1]

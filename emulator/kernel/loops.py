@@ -1,0 +1,128 @@
+"""What each kind of context does from birth to end: rounds of a processor, work items, control operations, requests.
+
+Law: a round serves the stop word, timers, DPCs and interrupts, each with a budget, so that no flood starves the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.kernel.dpc import dpcs_pending, serve_dpcs
+from emulator.kernel.irql import lower_irql, raise_irql
+from emulator.kernel.stop import raise_if_stopped
+from emulator.kernel.timers import serve_timers
+from emulator.kernel.waits import sleep_until
+from emulator.kernel.workqueue import SERVICE_ORDER
+from emulator.layout.machine import ContextKind, SlotState
+from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+IDLE_EXTRA_WORKER_NS = 1_000_000_000
+
+
+def run_context(context: Context) -> None:
+    """Live as a context until the machine shuts down (returns) or stops (MachineStopped, BugCheck)."""
+    context.enter_state(SlotState.RUNNING)
+    context.machine.services.attach(context)
+    _LOOPS[context.kind](context)
+    context.enter_state(SlotState.EXITED)
+
+
+def processor_round(context: Context) -> bool:
+    """One dispatch round under the processor's lock; True if anything was served."""
+    services = context.machine.services
+    raise_irql(context, DISPATCH_LEVEL)
+    services.round(context)
+    busy = serve_timers(context)
+    busy = serve_dpcs(context) or busy
+    busy = services.interrupts(context) or busy
+    lower_irql(context, PASSIVE_LEVEL)
+    return busy
+
+
+def _processor(context: Context) -> None:
+    arena, services, platform = context.machine.arena, context.machine.services, context.platform
+    head = arena.machine
+
+    def ready() -> bool:
+        first = arena.earliest[context.processor]
+        return (
+            head.shutting_down != 0
+            or dpcs_pending(context)
+            or services.interrupts_pending(context)
+            or (first != 0 and platform.now() >= first)
+        )
+
+    while not head.shutting_down:
+        if processor_round(context):
+            continue
+        first = arena.earliest[context.processor]
+        sleep_until(context, ready, first or None)
+
+
+def _passive_worker(context: Context) -> None:
+    queues = context.machine.queues
+    head = context.machine.arena.machine
+    extra = context.index >= context.machine.geometry.passive_workers
+
+    def ready() -> bool:
+        return head.shutting_down != 0 or any(queue.pending for queue in queues)
+
+    while not head.shutting_down:
+        if serve_work_item(context):
+            continue
+        deadline = context.platform.now() + IDLE_EXTRA_WORKER_NS if extra else None
+        if not sleep_until(context, ready, deadline):
+            context.enter_state(SlotState.RETIRING)
+            return
+
+
+def serve_work_item(context: Context) -> bool:
+    """Take one item in the documented order of the queues and run its routine; False when all queues are empty."""
+    machine = context.machine
+    raise_if_stopped(context)
+    for number in SERVICE_ORDER:
+        taken = machine.queues[number].take(context)
+        if taken is not None:
+            machine.services.round(context)
+            machine.services.work_item(context, taken)
+            context.box.item = 0
+            machine.services.leave(context)
+            return True
+    return False
+
+
+def _pnp(context: Context) -> None:
+    arena, services, platform = context.machine.arena, context.machine.services, context.platform
+    ring, head = arena.control, arena.machine
+    while not head.shutting_down:
+        sleep_until(context, lambda: head.shutting_down != 0 or ring.put != ring.taken)
+        while ring.put != ring.taken and not head.shutting_down:
+            entry = arena.control_entry(ring.taken)
+            ring.taken = ring.taken + 1 & 0xFFFF_FFFF
+            entry.started = platform.now()
+            services.round(context)
+            entry.status = services.control(context, entry) & 0xFFFF_FFFF
+            services.leave(context)
+            entry.finished = platform.now()
+            ring.done = ring.done + 1 & 0xFFFF_FFFF
+            platform.ring(0)
+
+
+def _requests(context: Context) -> None:
+    services, head = context.machine.services, context.machine.arena.machine
+    while not head.shutting_down:
+        sleep_until(context, lambda: head.shutting_down != 0 or services.requests_pending(context))
+        services.round(context)
+        while services.requests(context):
+            services.leave(context)
+
+
+_LOOPS = {
+    ContextKind.PROCESSOR: _processor,
+    ContextKind.PASSIVE_WORKER: _passive_worker,
+    ContextKind.PNP: _pnp,
+    ContextKind.REQUESTS: _requests,
+}

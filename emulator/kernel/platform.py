@@ -1,0 +1,71 @@
+"""The only door from the machine to the world: clocks, locks, waiting, waking and choosing.
+
+Law: everything below this floor that waits, wakes, reads a clock or chooses does it through a Platform, so that the
+same kernel runs on live processes and on the simulated machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+
+class Platform(Protocol):
+    """What a platform gives to the kernel.  Times are nanoseconds of the machine's monotonic clock."""
+
+    def now(self) -> int:
+        """The machine's clock, ns since an arbitrary start; never goes back."""
+
+    def system_time(self) -> int:
+        """The date: 100 ns units since 1601-01-01 UTC, as KeQuerySystemTime."""
+
+    def acquire(self, lock: int) -> None:
+        """Take a lock of the lock table, blocking; raises MachineStopped when its owner died or the machine stops."""
+
+    def try_acquire(self, lock: int) -> bool:
+        """Take a lock if it is free."""
+
+    def release(self, lock: int) -> None:
+        """Give back a lock that the current context holds."""
+
+    def fetch_add(self, cell: Any, value: int) -> int:
+        """Add to a 32- or 64-bit cell in one indivisible step; the old value."""
+
+    def exchange(self, cell: Any, value: int) -> int:
+        """Store into a cell in one indivisible step; the old value."""
+
+    def compare_exchange(self, cell: Any, expected: int, desired: int) -> int:
+        """Store ``desired`` if the cell holds ``expected``, in one indivisible step; the old value."""
+
+    def fence(self) -> None:
+        """Order all stores before it ahead of all loads behind it."""
+
+    def sleep(self, deadline: int | None) -> None:
+        """Block the current context on its own doorbell, until rung or until ``deadline``; may return early."""
+
+    def ring(self, slot: int) -> None:
+        """Ring the doorbell of a slot."""
+
+    def choose(self, count: int, site: str) -> int:
+        """Pick one of ``count`` equally legal ways to go on; the simulated machine explores them."""
+
+    def switch(self, site: str) -> None:
+        """A point where another context could run; nothing on the live platform."""
+
+    def grow(self) -> None:
+        """Ask for one more passive worker."""
+
+    def log(self, level: int, logger: str, text: str) -> None:
+        """Send one record to the machine's log; never blocks, drops are counted."""
+
+
+class _Current:
+    """Holder of the context whose code runs now: one per process live, switched by the scheduler when simulated."""
+
+    __slots__ = ("context",)
+    context: Context
+
+
+current = _Current()

@@ -1,0 +1,50 @@
+"""What the floor above the kernel does in the kernel's loops: interrupts, control operations, requests, deferred calls.
+
+Law: the kernel names these moments and never knows NDIS; the floor above registers one object and is called back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.kernel.workqueue import TakenItem
+    from emulator.layout.machine import CONTROL
+
+
+class Services(Protocol):
+    """Called by the kernel's loops, always in the context it names and with ``current.context`` set to it."""
+
+    def attach(self, context: Context) -> None:
+        """A context has come to life, before its first round: build private caches."""
+
+    def round(self, context: Context) -> None:
+        """A round begins, an entry from NDIS or a wait has ended: compare epochs, recompile what changed."""
+
+    def interrupts(self, context: Context) -> bool:
+        """Serve the interrupt lines of this processor (IRQL DISPATCH, processor lock held); True if one was served."""
+
+    def interrupts_pending(self, context: Context) -> bool:
+        """Is a line of this processor asserted?  Asked before it sleeps."""
+
+    def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
+        """Run one entry of the DPC queue at DISPATCH_LEVEL."""
+
+    def timer(self, context: Context, routine: int, value: int) -> None:
+        """Call a timer's routine at DISPATCH_LEVEL with its stored context value."""
+
+    def work_item(self, context: Context, taken: TakenItem) -> None:
+        """Run a work item's routine at PASSIVE_LEVEL and look at what it left behind."""
+
+    def control(self, context: Context, operation: CONTROL) -> int:
+        """Carry out one control operation in the PnP thread at PASSIVE_LEVEL; an NDIS_STATUS (as unsigned)."""
+
+    def requests(self, context: Context) -> bool:
+        """Serve one queued request in the request thread at PASSIVE_LEVEL; False when there was none."""
+
+    def requests_pending(self, context: Context) -> bool:
+        """Is a request queued?  Asked before the request thread sleeps."""
+
+    def leave(self, context: Context) -> None:
+        """A callback that began in this context has returned to the loop: publish what must not stay private."""

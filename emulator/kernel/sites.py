@@ -1,0 +1,55 @@
+"""Call sites: a driver's line as one small number, readable by the host even after a SIGKILL.
+
+Law: the number costs two look-ups on the hot path; names and lines are worked out only when somebody must read them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from emulator.layout.machine import SITES_PER_SLOT
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
+
+
+def call_site(context: Context, frame: FrameType) -> int:
+    """The site of ``frame`` as slot << 16 | number; the same number for the same instruction in this context."""
+    number = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
+    return number if number is not None else new_site(context, frame)
+
+
+def new_site(context: Context, frame: FrameType) -> int:
+    """Enter a site that this context has not met: its code object's number and instruction go to the arena."""
+    box = context.box
+    count = box.site_count
+    code = context.machine.images.code_number(frame.f_code)
+    if count + 1 >= SITES_PER_SLOT:
+        return 0
+    context.sites[count + 1] = code << 16 | frame.f_lasti // 2
+    box.site_count = count + 1
+    site = context.slot << 16 | count + 1
+    context.site_numbers[id(frame.f_code) + frame.f_lasti] = site
+    return site
+
+
+def caller_site(context: Context, depth: int = 2) -> int:
+    """The site of the nearest driver frame above the caller."""
+    frame: FrameType | None = sys._getframe(depth)
+    owns = context.machine.images.owns
+    while frame is not None and not owns(frame.f_code):
+        frame = frame.f_back
+    return call_site(context, frame) if frame is not None else 0
+
+
+def describe_site(machine: Machine, site: int) -> tuple[str, str]:
+    """(``file:line in function``, the context that was there) of a stored site."""
+    if not site:
+        return "(not recorded)", ""
+    slot, number = site >> 16, site & 0xFFFF
+    word = machine.arena.sites(slot)[number]
+    return machine.images.describe_code(word >> 16, (word & 0xFFFF) * 2), machine.describe_slot(slot)

@@ -1,0 +1,149 @@
+"""Spin locks: an index into the lock table, the old IRQL kept in the lock, and who holds it since where.
+
+Law: the processor's lock comes before any spin lock; a lock lives in the kernel region, so no stray write can break it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.irql import lower_irql, raise_irql
+from emulator.kernel.platform import current
+from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
+from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SystemLock
+from emulator.layout.records import Record, u32
+from emulator.rules.irql import DISPATCH_LEVEL, irql_name
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+VERIFIER = 0xC4
+
+
+class KSPIN_LOCK(Record):
+    """A spin lock as it lies in a driver's memory: only the index of its entry in the lock table, and the old IRQL."""
+
+    index: u32
+    old_irql: u32
+    site: u32
+    owner: u32
+
+
+def initialize(context: Context, lock: Any, site: int) -> None:
+    """Give the lock an entry of the lock table."""
+    used = context.machine.arena.lock_used
+    platform = context.platform
+    platform.acquire(SystemLock.LOCKS)
+    index = bytes(used).find(0)
+    if index >= 0:
+        used[index] = 1
+    platform.release(SystemLock.LOCKS)
+    if index < 0:
+        stop_limit(
+            "VNIC_POOL_EXHAUSTED",
+            f"The machine has {len(used)} spin locks and all are in use.",
+            remedy="Free locks with NdisFreeSpinLock, or give the machine more: driver_locks in its [machine] table.",
+        )
+    lock.index = SystemLock.FIRST_DRIVER + index
+    lock.old_irql = 0
+    lock.owner = 0
+    lock.site = site
+
+
+def free(context: Context, lock: Any) -> None:
+    """Give the entry back.  0xC4/0x100B when the lock is held."""
+    if lock.owner:
+        stop(
+            VERIFIER,
+            0x100B,
+            lock.index,
+            text="A spin lock was freed while it is held.",
+            sites=[site_of(context, "acquired", lock.site)],
+        )
+    index = lock.index - SystemLock.FIRST_DRIVER
+    lock.index = 0
+    if 0 <= index < len(context.machine.arena.lock_used):
+        context.machine.arena.lock_used[index] = 0
+
+
+def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> None:
+    """Take the lock; with ``raises`` go to DISPATCH_LEVEL first and keep the old IRQL in the lock."""
+    index = lock.index
+    if index < SystemLock.FIRST_DRIVER:
+        stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
+    if index in context.held:
+        stop(
+            VERIFIER,
+            0x1000,
+            index,
+            rule="SpinLock",
+            text="A spin lock was acquired again by the context that holds it: it would wait for itself for ever.",
+            sites=[site_of(context, "acquired the first time", lock.site)],
+        )
+    before = context.irql
+    if raises and before < DISPATCH_LEVEL:
+        raise_irql(context, DISPATCH_LEVEL)
+    else:
+        raise_if_stopped(context)
+    box, platform = context.box, context.platform
+    if not platform.try_acquire(index):
+        box.lock_wanted = index
+        platform.acquire(index)
+        box.lock_wanted = 0
+    held = context.held
+    if len(held) < MAXIMUM_HELD_LOCKS:
+        box.held[len(held)] = index
+    held.append(index)
+    box.locks_held = len(held)
+    lock.old_irql = before
+    lock.owner = context.slot + 1
+    lock.site = site
+
+
+def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
+    """Give the lock back; with ``lowers`` return to the IRQL kept in *this* lock, right order or not."""
+    held = context.held
+    index = lock.index
+    if context.irql != DISPATCH_LEVEL:
+        stop(
+            VERIFIER,
+            0x32,
+            index,
+            context.irql,
+            rule="SpinLockRelease",
+            text=f"A spin lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
+        )
+    if index not in held:
+        stop(
+            VERIFIER,
+            0x1007,
+            index,
+            rule="SpinLockRelease",
+            text="A spin lock was released that this context has not acquired.",
+            sites=[site_of(context, "acquired", lock.site)] if lock.owner else [],
+        )
+    held.remove(index)
+    box = context.box
+    for place, value in enumerate(held[:MAXIMUM_HELD_LOCKS]):
+        box.held[place] = value
+    box.locks_held = len(held)
+    old = lock.old_irql
+    lock.owner = 0
+    context.platform.release(index)
+    if lowers and old < DISPATCH_LEVEL:
+        lower_irql(context, old)
+
+
+def acquired_site(context: Context, index: int) -> int:
+    """Where a held lock was acquired; 0 when it is not known."""
+    return context.memory.get("lock_sites", {}).get(index, 0)  # type: ignore[no-any-return]
+
+
+def current_holders(index: int) -> list[str]:
+    """Contexts that hold a lock, in words: for deadlock reports."""
+    machine = current.context.machine
+    return [
+        machine.describe_slot(number)
+        for number, slot in enumerate(machine.arena.slots)
+        if index in list(slot.held)[: slot.locks_held]
+    ]

@@ -1,0 +1,223 @@
+"""Bug checks: the stop record, the stop word, and what a dying context leaves for the screen.
+
+Law: the record is written and the stop word set before BugCheck is raised, so swallowing it changes nothing.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from emulator.kernel.platform import current
+from emulator.kernel.sites import describe_site
+from emulator.layout.cells import ULONG_CELL
+from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES, SystemLock
+from emulator.rules.bugchecks import bugcheck_name
+from emulator.rules.errors import BugCheck, MachineStopped
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
+
+STOP_NONE, STOP_CLAIMED, STOP_WRITTEN = 0, 1, 2
+
+
+class CallSite(msgspec.Struct, frozen=True):
+    """A place in a driver: what happened there, and where it is."""
+
+    what: str
+    where: str
+    context: str = ""
+
+
+class StopReport(msgspec.Struct, kw_only=True):
+    """Everything that a stop screen shows; written by the context that stops, or by the host for a dead one."""
+
+    code: int
+    parameters: tuple[int, int, int, int]
+    name: str
+    family: str = "windows"
+    rule: str = ""
+    text: str = ""
+    remedy: str = ""
+    ddi: str = ""
+    context: str = ""
+    slot: int = 0
+    irql: int = 0
+    processor: int = 0
+    driver: str = ""
+    callback: str = ""
+    traceback: list[str] = []
+    sites: list[CallSite] = []
+    holders: list[str] = []
+    time: int = 0
+
+
+def raise_if_stopped(context: Context) -> None:
+    """Leave with MachineStopped when somebody else has stopped the machine."""
+    if context.machine.arena.machine.stop_word:
+        raise MachineStopped
+
+
+def stop(
+    code: int,
+    parameter1: int = 0,
+    parameter2: int = 0,
+    parameter3: int = 0,
+    parameter4: int = 0,
+    *,
+    text: str,
+    rule: str = "",
+    remedy: str = "",
+    ddi: str = "",
+    sites: list[CallSite] | None = None,
+    holders: list[str] | None = None,
+    frames: list[str] | None = None,
+    name: str = "",
+    family: str = "windows",
+) -> NoReturn:
+    """Stop the machine: write the record, set the stop word, wake everybody, raise BugCheck.
+
+    ``text`` says in one or two sentences what the driver did and what the rule is; ``sites`` are the call sites that
+    matter beside the current one.  The first stop of a machine wins; a later one leaves with MachineStopped.
+    """
+    context = current.context
+    report = StopReport(
+        code=code,
+        parameters=(parameter1, parameter2, parameter3, parameter4),
+        name=name or bugcheck_name(code),
+        family=family,
+        rule=rule,
+        text=text,
+        remedy=remedy,
+        ddi=ddi,
+        context=context.name,
+        slot=context.slot,
+        irql=context.irql,
+        processor=context.processor,
+        driver=context.machine.images.driver_name(context.driver),
+        callback=context.machine.images.routine_name(context.callback),
+        traceback=frames if frames is not None else driver_frames(context),
+        sites=sites or [],
+        holders=holders or [],
+        time=context.platform.now() - context.machine.arena.machine.started,
+    )
+    if not write_stop(context.machine, context, report):
+        raise MachineStopped
+    raise BugCheck(code, report.parameters, report.name, report)
+
+
+def stop_limit(name: str, text: str, *, remedy: str, sites: list[CallSite] | None = None, ddi: str = "") -> NoReturn:
+    """Stop for a limit of the emulator (VNIC_*): legal on Windows, said as such."""
+    stop(0, text=text, remedy=remedy, sites=sites, ddi=ddi, name=name, family="emulator")
+
+
+def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
+    """A Python exception left a callback: the bug check for an unhandled exception in kernel mode.
+
+    At DISPATCH_LEVEL and above 0x1E KMODE_EXCEPTION_NOT_HANDLED, in a system thread 0x7E (our choice; the first
+    parameter is STATUS_UNHANDLED_EXCEPTION).
+    """
+    lines = exception_frames(context, error.__traceback__)
+    code = 0x1E if context.irql >= 2 else 0x7E
+    stop(
+        code,
+        0xC0000144,
+        context.callback,
+        0,
+        0,
+        text=f"The driver raised {type(error).__name__}: {error} and nothing in it caught the exception.",
+        frames=lines,
+    )
+
+
+def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
+    """Claim the stop and write its record; False when another stop was first."""
+    arena = machine.arena
+    cell = ULONG_CELL.from_buffer(arena.memory, arena.offsets["machine"] + MACHINE.stop_word.offset)  # type: ignore[attr-defined]
+    if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
+        return False
+    encoded = msgspec.json.encode(report)
+    if len(encoded) > STOP_TEXT_BYTES:
+        report.traceback = report.traceback[-20:]
+        report.holders = report.holders[:20]
+        report.text = report.text[:2000]
+        encoded = msgspec.json.encode(report)[:STOP_TEXT_BYTES]
+    arena.stop_text[: len(encoded)] = encoded
+    record = arena.stop
+    record.slot = report.slot
+    record.code = report.code
+    for number, value in enumerate(report.parameters):
+        record.parameters[number] = value & 0xFFFF_FFFF_FFFF_FFFF
+    record.length = len(encoded)
+    record.time = report.time
+    record.sequence = 1
+    arena.machine.stop_word = STOP_WRITTEN
+    context.platform.fence()
+    for slot in range(arena.geometry.slots):
+        if arena.sleeping[slot] or slot == 0:
+            context.platform.ring(slot)
+    return True
+
+
+def read_stop(arena: Any) -> StopReport | None:
+    """The report of a stopped machine, once it is whole; None before."""
+    record = arena.stop
+    if record.sequence != 1 or record.length > STOP_TEXT_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(bytes(arena.stop_text[: record.length]), type=StopReport)
+    except msgspec.DecodeError:
+        return None
+
+
+def site_of(context: Context, what: str, site: int) -> CallSite:
+    """A stored call site (slot << 16 | number) as a line of the stop screen."""
+    where, who = describe_site(context.machine, site)
+    return CallSite(what, where, who)
+
+
+def driver_frames(context: Context) -> list[str]:
+    """The stack of the current context, driver frames only, as ``file:line in function: source``."""
+    import sys
+
+    frame: FrameType | None = sys._getframe(1)
+    found: list[tuple[Any, int]] = []
+    while frame is not None:
+        found.append((frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return _format(context, reversed(found))
+
+
+def exception_frames(context: Context, trace: TracebackType | None) -> list[str]:
+    """The driver's frames of a traceback, oldest first."""
+    found = []
+    while trace is not None:
+        found.append((trace.tb_frame.f_code, trace.tb_lineno))
+        trace = trace.tb_next
+    return _format(context, found)
+
+
+def _format(context: Context, places: Any) -> list[str]:
+    images = context.machine.images
+    lines = []
+    for code, line in places:
+        if not images.owns(code):
+            continue
+        text = traceback.linecache.getline(code.co_filename, line).strip()  # type: ignore[attr-defined]
+        lines.append(f"{images.short_path(code.co_filename)}:{line} in {code.co_qualname}" + (f": {text}" if text else ""))
+    return lines
+
+
+def owner_death(context: Context, lock: int) -> NoReturn:
+    """A lock's owner died: count it for the post-mortem and leave; nothing is repaired."""
+    context.machine.arena.machine.owner_deaths += 1
+    del lock
+    raise MachineStopped
+
+
+SYSTEM_LOCK_NAMES = {lock.value: lock.name for lock in SystemLock}

@@ -1,0 +1,98 @@
+"""Timer objects: one table in the arena, each processor knows when its earliest one is due.
+
+Law: a timer expires on the processor that it was set on, at DISPATCH_LEVEL, inside that processor's round.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.waits import sleep_until, wake
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT
+from emulator.layout.handles import HandleKind
+from emulator.layout.machine import SystemLock
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+TIMER_BUDGET = 16
+
+
+class TimerState(IntEnum):
+    """Is the timer in the timer queue?"""
+
+    IDLE = 0
+    SET = 1
+
+
+def set_timer(context: Context, timer: Any, due: int, period: int, value: int, site: int, tolerance: int = 0) -> bool:
+    """Arm the timer for ``due`` (machine time, ns), then every ``period`` ns; True if it was armed already."""
+    platform = context.platform
+    processor = context.processor
+    platform.acquire(SystemLock.TIMERS)
+    before = timer.state == TimerState.SET
+    timer.due, timer.period, timer.context, timer.tolerance = due, period, value, tolerance
+    timer.processor, timer.set_site, timer.state = processor, site, TimerState.SET
+    earliest = context.machine.arena.earliest
+    sooner = earliest[processor] == 0 or due < earliest[processor]
+    if sooner:
+        earliest[processor] = due
+    platform.release(SystemLock.TIMERS)
+    if sooner:
+        wake(context, FIRST_PROCESSOR_SLOT + processor)
+    return before
+
+
+def cancel_timer(context: Context, timer: Any) -> bool:
+    """Take the timer out of the queue; True if it was there.  Its routine may be running or about to."""
+    platform = context.platform
+    platform.acquire(SystemLock.TIMERS)
+    before = timer.state == TimerState.SET
+    timer.state = TimerState.IDLE
+    platform.release(SystemLock.TIMERS)
+    return before
+
+
+def flush_timer(context: Context, timer: Any) -> None:
+    """Wait at PASSIVE_LEVEL until no processor runs the timer's routine."""
+    if timer.running:
+        sleep_until(context, lambda: not timer.running)
+
+
+def serve_timers(context: Context) -> bool:
+    """Run what is due on this processor, at most TIMER_BUDGET routines; True if one ran."""
+    arena = context.machine.arena
+    earliest, processor, platform = arena.earliest, context.processor, context.platform
+    first = earliest[processor]
+    if first == 0 or platform.now() < first:
+        return False
+    expired = []
+    table = context.machine.objects[HandleKind.TIMER]
+    platform.acquire(SystemLock.TIMERS)
+    now = platform.now()
+    following = 0
+    armed = [t for t in table.records if t.state == TimerState.SET and t.processor == processor and t.head.allocated]
+    for timer in sorted(armed, key=lambda t: t.due):
+        if timer.due <= now and len(expired) < TIMER_BUDGET:
+            expired.append((timer, timer.routine, timer.context))
+            timer.running += 1
+            if timer.period:
+                timer.due = max(timer.due + timer.period, now)
+            else:
+                timer.state = TimerState.IDLE
+                continue
+        if following == 0 or timer.due < following:
+            following = timer.due
+    earliest[processor] = following
+    platform.release(SystemLock.TIMERS)
+    for timer, routine, value in expired:
+        context.machine.services.timer(context, routine, value)
+        platform.acquire(SystemLock.TIMERS)
+        timer.running -= 1
+        platform.release(SystemLock.TIMERS)
+        if not timer.running:
+            for slot in range(arena.geometry.slots):
+                if arena.sleeping[slot]:
+                    wake(context, slot)
+    return bool(expired)

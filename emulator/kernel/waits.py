@@ -1,0 +1,56 @@
+"""Sleeping and waking between contexts: flags in the arena, one doorbell a slot, bounded sleeps.
+
+Law: a sleeper sets its flag, fences and looks again before it blocks; a waker publishes, fences and reads the flag.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.kernel.stop import raise_if_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+
+
+def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | None = None) -> bool:
+    """Block the context until ``ready()`` or the deadline (machine time, ns); what ``ready`` said last.
+
+    ``ready`` reads shared state only and is called again after every wake-up.  Raises MachineStopped.
+    """
+    sleeping, slot, platform = context.machine.arena.sleeping, context.slot, context.platform
+    while True:
+        sleeping[slot] = 1
+        platform.fence()
+        if ready():
+            sleeping[slot] = 0
+            return True
+        if context.machine.arena.machine.stop_word:
+            sleeping[slot] = 0
+            raise_if_stopped(context)
+        if deadline is not None and platform.now() >= deadline:
+            sleeping[slot] = 0
+            return False
+        platform.sleep(deadline)
+        sleeping[slot] = 0
+
+
+def wake(context: Context, slot: int) -> None:
+    """Wake a slot if it sleeps.  The caller has published the reason and passed a fence (a lock's release is one)."""
+    sleeping = context.machine.arena.sleeping
+    if sleeping[slot]:
+        sleeping[slot] = 0
+        context.platform.ring(slot)
+
+
+def wake_one(context: Context, first: int, last: int) -> bool:
+    """Wake one sleeping slot of a range; False when none sleeps."""
+    sleeping = context.machine.arena.sleeping
+    for slot in range(first, last):
+        if sleeping[slot]:
+            sleeping[slot] = 0
+            context.platform.ring(slot)
+            return True
+    return False

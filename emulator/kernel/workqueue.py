@@ -1,0 +1,159 @@
+"""The system worker queues in shared memory: NDIS work items on the critical queue, taken by passive workers.
+
+Law: an index moves last, after the data it covers, so that any reader of a dead machine finds every item that was put
+and not taken, plus at most the one in a killed worker's hand, whose slot names it.  Producers and consumers hold
+different locks.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.stop import site_of, stop
+from emulator.kernel.waits import wake_one
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
+from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.machine import WORK_QUEUE, SystemLock
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
+    from emulator.layout.arena import Arena
+
+WORKER_INVALID = 0xE4
+STARVED_AFTER = 50_000_000
+SERVICE_ORDER = (2, 6, 0, 1, 3, 4, 5)
+"""Worker queues in the order in which a free worker serves them: by documented priority (15, 14, 13, 12, 8, 7), with
+the real-time queue (18) last in this table only because nothing of NDIS uses it; see kernel/work-queue priorities."""
+
+_ENTRY = struct.Struct("<QQIIQ")
+
+
+class WorkItemState(IntEnum):
+    """The queued bit of a work item; it leaves QUEUED when a worker removes it, before its routine is called."""
+
+    IDLE = 0
+    QUEUED = 1
+
+
+class TakenItem(NamedTuple):
+    """A work item in a worker's hand."""
+
+    handle: int
+    context: int
+    routine: int
+    queued_site: int
+    queued_time: int
+
+
+class WorkQueue:
+    """One worker queue's ring, as a process sees it."""
+
+    __slots__ = ("_base", "_items", "_mask", "_memory", "_put", "_put_lock", "_take", "_take_lock", "_words", "number")
+
+    def __init__(self, machine: Machine, number: int) -> None:
+        arena = machine.arena
+        self.number = number
+        self._base, capacity = arena.queue_entries(number)
+        self._mask = capacity - 1
+        self._memory = arena.memory
+        self._words = arena.words
+        start = (arena.offsets["queues"] + number * WORK_QUEUE.size()) // 8
+        self._put, self._take = start, start + 8
+        self._put_lock = SystemLock.QUEUE_PUT + number
+        self._take_lock = SystemLock.QUEUE_TAKE + number
+        self._items = machine.objects[HandleKind.WORK_ITEM].records
+
+    def put(self, context: Context, handle: int, item: Any, routine: int, value: int, site: int) -> None:
+        """Queue an item that is not queued; wakes one sleeping passive worker.
+
+        Bug check 0xE4 (1, item, queue, 0) when it is in the queue already.
+        """
+        platform = context.platform
+        now = platform.now()
+        platform.acquire(self._put_lock)
+        if item.state:
+            platform.release(self._put_lock)
+            _queued_twice(context, handle, item, self.number)
+        item.state = 1
+        item.routine = routine
+        item.queued_site = site
+        item.queue = self.number
+        put = self._words[self._put]
+        _ENTRY.pack_into(self._memory, self._base + (put & self._mask) * WORK_ENTRY_BYTES, handle, value, routine, site, now)
+        self._words[self._put] = put + 1
+        platform.release(self._put_lock)
+        first = context.machine.geometry.first_passive_slot
+        wake_one(context, first, first + MAXIMUM_PASSIVE_WORKERS)
+
+    def take(self, context: Context) -> TakenItem | None:
+        """Remove the oldest item; it is in this context's hand until ``context.box.item`` is cleared."""
+        words = self._words
+        if words[self._put] == words[self._take]:
+            return None
+        platform = context.platform
+        platform.acquire(self._take_lock)
+        take = words[self._take]
+        if words[self._put] == take:
+            platform.release(self._take_lock)
+            return None
+        entry = _ENTRY.unpack_from(self._memory, self._base + (take & self._mask) * WORK_ENTRY_BYTES)
+        handle = entry[0]
+        context.box.item = handle
+        self._items[handle & INDEX_MASK].state = 0
+        words[self._take] = take + 1
+        platform.release(self._take_lock)
+        return TakenItem._make(entry)
+
+    @property
+    def pending(self) -> bool:
+        """Is an item waiting?"""
+        return self._words[self._put] != self._words[self._take]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """(items ever put, items ever taken)."""
+        return self._words[self._put], self._words[self._take]
+
+    def waiting(self) -> list[TakenItem]:
+        """Every item put and not taken, oldest first: the post-mortem, and who waits in a live queue."""
+        put, take = self.counts
+        return [
+            TakenItem._make(_ENTRY.unpack_from(self._memory, self._base + (place & self._mask) * WORK_ENTRY_BYTES))
+            for place in range(take, min(put, take + self._mask + 1))
+        ]
+
+
+def _queued_twice(context: Context, handle: int, item: Any, queue: int) -> None:
+    stop(
+        WORKER_INVALID,
+        1,
+        handle,
+        queue,
+        text="A work item that is still in the queue was queued again. It may be queued again once its routine has begun.",
+        sites=[
+            site_of(context, "allocated", item.head.allocated_site),
+            site_of(context, "queued the first time", item.queued_site),
+        ],
+    )
+
+
+def worker_queues(machine: Machine) -> list[WorkQueue]:
+    """All worker queues, by WORK_QUEUE_TYPE."""
+    return [WorkQueue(machine, number) for number in range(WORK_QUEUES)]
+
+
+def starved(arena: Arena, now: int) -> bool:
+    """Has the head of the critical queue waited too long with every passive worker busy?  Reads only; takes no lock."""
+    head = arena.queues[0]
+    put, take = head.put, head.take
+    if put == take:
+        return False
+    base, capacity = arena.queue_entries(0)
+    queued = _ENTRY.unpack_from(arena.memory, base + (take & capacity - 1) * WORK_ENTRY_BYTES)[4]
+    if now - queued < STARVED_AFTER:
+        return False
+    first = arena.geometry.first_passive_slot
+    return not any(arena.sleeping[first : first + MAXIMUM_PASSIVE_WORKERS])

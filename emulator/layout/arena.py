@@ -1,0 +1,206 @@
+"""One machine's shared memory: where each region lies, computed from the machine's geometry alone.
+
+Law: every process that knows the geometry computes the same offsets; nothing here maps, allocates or waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from emulator.layout import machine as records
+from emulator.layout.handles import HandleKind
+from emulator.layout.records import Record
+from vnic.device import VnicLayout
+
+PAGE = 4096
+MAXIMUM_PASSIVE_WORKERS = 16
+WORK_QUEUES = 7
+DPC_ENTRIES = 256
+CONTROL_ENTRIES = 64
+WORK_ENTRY_BYTES = 32
+FRAME_SLOT_BYTES = 2048
+FRAME_HEADROOM = 128
+FIRST_PROCESSOR_SLOT = 4
+
+
+class Geometry(msgspec.Struct, frozen=True, kw_only=True):
+    """How large a machine is; travels to every process that maps its arena."""
+
+    processors: int = 1
+    passive_workers: int = 2
+    adapters: int = 1
+    hardware_queues: int = 1
+    driver_locks: int = 256
+    work_items: int = 4096
+    timers: int = 256
+    drivers: int = 32
+    bindings: int = 64
+    interrupts: int = 32
+    pools: int = 64
+    layers: int = 64
+    frame_slots: int = 4096
+    pool_bytes: int = 16 << 20
+    checked: bool = True
+
+    @property
+    def slots(self) -> int:
+        """Context slots: host, zygote, PnP, requests, the processors and every passive worker there may ever be."""
+        return FIRST_PROCESSOR_SLOT + self.processors + MAXIMUM_PASSIVE_WORKERS
+
+    @property
+    def first_passive_slot(self) -> int:
+        """The slot of passive worker 0."""
+        return FIRST_PROCESSOR_SLOT + self.processors
+
+    @property
+    def locks(self) -> int:
+        """Entries of the lock table."""
+        return records.SystemLock.FIRST_DRIVER + self.driver_locks
+
+
+OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
+    HandleKind.MINIPORT_DRIVER: (records.DRIVER, "drivers"),
+    HandleKind.PROTOCOL_DRIVER: (records.DRIVER, "drivers"),
+    HandleKind.FILTER_DRIVER: (records.DRIVER, "drivers"),
+    HandleKind.ADAPTER: (records.ADAPTER, "adapters"),
+    HandleKind.BINDING: (records.BINDING, "bindings"),
+    HandleKind.WORK_ITEM: (records.WORK_ITEM, "work_items"),
+    HandleKind.TIMER: (records.TIMER, "timers"),
+    HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
+    HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),
+    HandleKind.NET_BUFFER_POOL: (records.POOL_OBJECT, "pools"),
+}
+"""Which record stands behind a handle, and which number of the geometry says how many there are."""
+
+
+class Arena:
+    """Views of one machine's regions over a mapped buffer."""
+
+    def __init__(self, memory: Any, geometry: Geometry) -> None:
+        self.memory = memory
+        self.view = memoryview(memory)
+        self.geometry = geometry
+        self.offsets = offsets_of(geometry)
+        at = self.offsets
+        self.machine = records.MACHINE.at(memory, at["machine"])
+        self.slots = [records.SLOT.at(memory, at["slots"] + i * records.SLOT.size()) for i in range(geometry.slots)]
+        self.stop = records.STOP_RECORD.at(memory, at["stop"])
+        self.stop_text = self.view[at["stop_text"] : at["stop_text"] + records.STOP_TEXT_BYTES]
+        self.sleeping = self.view[at["sleeping"] : at["sleeping"] + geometry.slots]
+        self.lock_used = self.view[at["lock_used"] : at["lock_used"] + geometry.driver_locks]
+        self.words = self.view.cast("B").cast("Q")
+        self.queues = [
+            records.WORK_QUEUE.at(memory, at["queues"] + i * records.WORK_QUEUE.size()) for i in range(WORK_QUEUES)
+        ]
+        self.dpc_rings = [
+            records.DPC_RING.at(memory, at["dpc_rings"] + i * records.DPC_RING.size())
+            for i in range(geometry.processors)
+        ]
+        self.control = records.CONTROL_RING.at(memory, at["control"])
+        self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
+        self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
+
+    def sites(self, slot: int) -> memoryview:
+        """The call sites a context has met: one u32 each (code object number << 16 | instruction offset / 2)."""
+        start = self.offsets["sites"] + slot * records.SITES_PER_SLOT * 4
+        return self.view[start : start + records.SITES_PER_SLOT * 4].cast("I")
+
+    def journal(self, slot: int) -> memoryview:
+        """The journal of hand-offs of a context: pairs (site << 8 | operation, NBL reference)."""
+        start = self.offsets["journal"] + slot * records.JOURNAL_WORDS * 4
+        return self.view[start : start + records.JOURNAL_WORDS * 4].cast("I")
+
+    def queue_entries(self, queue: int) -> tuple[int, int]:
+        """Offset and capacity (a power of two) of a worker queue's ring of 32-byte entries."""
+        capacity = _power_of_two(self.geometry.work_items)
+        return self.offsets["queue_entries"] + queue * capacity * WORK_ENTRY_BYTES, capacity
+
+    def dpc_entry(self, processor: int, index: int) -> records.DPC_ENTRY:
+        """One entry of a processor's DPC ring; ``index`` runs freely."""
+        place = (processor * DPC_ENTRIES + index % DPC_ENTRIES) * records.DPC_ENTRY.size()
+        return records.DPC_ENTRY.at(self.memory, self.offsets["dpc_entries"] + place)
+
+    def control_entry(self, index: int) -> records.CONTROL:
+        """One entry of the control ring; ``index`` runs freely."""
+        place = index % CONTROL_ENTRIES * records.CONTROL.size()
+        return records.CONTROL.at(self.memory, self.offsets["control_entries"] + place)
+
+    def counters_words(self, slot: int, layer: int) -> int:
+        """Index into ``words`` of a context's counters for a layer (see COUNTERS for the order)."""
+        size = records.COUNTERS.size()
+        return (self.offsets["counters"] + (slot * self.geometry.layers + layer) * size) // 8
+
+    def hardware_offset(self, adapter: int) -> int:
+        """Where the registers and rings of an adapter begin."""
+        return self.offsets["hardware"] + adapter * _pages(self.hardware_layout.size)
+
+    @property
+    def frames(self) -> tuple[int, int]:
+        """Offset and length of the frame region: shared memory for DMA."""
+        return self.offsets["frames"], self.geometry.frame_slots * FRAME_SLOT_BYTES
+
+    @property
+    def pool(self) -> tuple[int, int]:
+        """Offset and length of the nonpaged pool."""
+        return self.offsets["pool"], self.geometry.pool_bytes
+
+
+def _pages(size: int) -> int:
+    return (size + PAGE - 1) // PAGE * PAGE
+
+
+def _power_of_two(value: int) -> int:
+    return 1 << (value - 1).bit_length()
+
+
+_LAYOUTS: dict[Geometry, dict[str, int]] = {}
+
+
+def offsets_of(geometry: Geometry) -> dict[str, int]:
+    """Every region's offset, and ``size``: the bytes of the whole arena."""
+    known = _LAYOUTS.get(geometry)
+    if known is not None:
+        return known
+    slots, work_items = geometry.slots, _power_of_two(geometry.work_items)
+    hardware = VnicLayout(queues=geometry.hardware_queues)
+    sizes: list[tuple[str, int]] = [
+        ("machine", records.MACHINE.size()),
+        ("sleeping", slots),
+        ("slots", slots * records.SLOT.size()),
+        ("stop", records.STOP_RECORD.size()),
+        ("stop_text", records.STOP_TEXT_BYTES),
+        ("locks", geometry.locks * records.LOCK_BYTES),
+        ("lock_used", geometry.driver_locks),
+        ("sites", slots * records.SITES_PER_SLOT * 4),
+        ("journal", slots * records.JOURNAL_WORDS * 4),
+        ("queues", WORK_QUEUES * records.WORK_QUEUE.size()),
+        ("queue_entries", WORK_QUEUES * work_items * WORK_ENTRY_BYTES),
+        ("dpc_rings", geometry.processors * records.DPC_RING.size()),
+        ("dpc_entries", geometry.processors * DPC_ENTRIES * records.DPC_ENTRY.size()),
+        ("control", records.CONTROL_RING.size()),
+        ("control_entries", CONTROL_ENTRIES * records.CONTROL.size()),
+        ("earliest", geometry.processors * 8),
+        ("counters", slots * geometry.layers * records.COUNTERS.size()),
+        ("table_heads", 4096),
+    ]
+    tables: dict[str, int] = {}
+    for record, count in OBJECT_TABLES.values():
+        tables[count] = getattr(geometry, count) * record.size()
+    sizes.extend((f"table_{name}", size) for name, size in tables.items())
+    sizes.append(("pool_state", PAGE))
+    sizes.append(("hardware", geometry.adapters * _pages(hardware.size)))
+    sizes.append(("frames", geometry.frame_slots * FRAME_SLOT_BYTES))
+    sizes.append(("pool", geometry.pool_bytes))
+    offsets: dict[str, int] = {}
+    place = 0
+    for name, size in sizes:
+        offsets[name] = place
+        # Regions of different writers never share a cache line, and the large ones begin on a page.
+        step = PAGE if size >= PAGE else 64
+        place = offsets[name] = (place + step - 1) // step * step
+        place += size
+    offsets["size"] = _pages(place)
+    _LAYOUTS[geometry] = offsets
+    return offsets

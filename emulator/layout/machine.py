@@ -1,0 +1,319 @@
+"""The kernel region of an arena as records: what every context and the host read of one machine.
+
+Law: data first, sequence number last; every word has one writer or one lock, and the lock is named beside it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from emulator.layout.records import Array, Bytes, Literal, Record, u8, u16, u32, u64
+
+ARENA_MAGIC = 0x5349444E_4D455553
+ARENA_VERSION = 1
+
+LOCK_BYTES = 64
+MAXIMUM_HELD_LOCKS = 8
+SITES_PER_SLOT = 2048
+JOURNAL_WORDS = 512
+MAXIMUM_HANDLERS = 24
+STOP_TEXT_BYTES = 128 * 1024
+
+
+class ContextKind(IntEnum):
+    """Who sleeps on a slot's doorbell."""
+
+    EMPTY = 0
+    HOST = 1
+    ZYGOTE = 2
+    PNP = 3
+    REQUESTS = 4
+    PROCESSOR = 5
+    PASSIVE_WORKER = 6
+
+
+class SlotState(IntEnum):
+    """Life of a context slot; written by the context itself, except EMPTY (the zygote, after reaping)."""
+
+    EMPTY = 0
+    STARTING = 1
+    RUNNING = 2
+    RETIRING = 3
+    EXITED = 4
+
+
+class SystemLock(IntEnum):
+    """Indices of the lock table that the kernel keeps for itself; processors' locks follow, then the drivers'."""
+
+    POOL = 0
+    OBJECTS = 1
+    DISPATCHER = 2
+    TIMERS = 3
+    LOCKS = 4
+    REQUESTS = 5
+    CONTROL = 6
+    STACKS = 7
+    INTERLOCKED = 8
+    FENCE = 9
+    QUEUE_PUT = 16
+    QUEUE_TAKE = 32
+    PROCESSOR = 48
+    DPC = 80
+    FIRST_DRIVER = 112
+
+
+class MACHINE(Record):
+    """The head of the arena."""
+
+    magic: u64
+    version: u32
+    stop_word: u32
+    checked: u32
+    processors: u32
+    started: u64
+    owner_deaths: u32
+    drivers_loaded: u32
+    passive_workers: u32
+    shutting_down: u32
+    fence_word: u64
+    identity: Bytes[Literal[16]]
+
+
+class SLOT(Record):
+    """One context: its identity and its black box.  Written by the context alone."""
+
+    kind: u32
+    state: u32
+    pid: u32
+    processor: u32
+    index: u32
+    irql: u32
+    routine: u32
+    driver: u32
+    ddi: u32
+    site: u32
+    nesting: u32
+    lock_wanted: u32
+    locks_held: u32
+    entries: u32
+    held: Array[u32, Literal[8]]
+    entered: u64
+    item: u64
+    waiting_since: u64
+    callbacks: u64
+    wakes: u64
+    epoch: u64
+    site_count: u32
+    journal_index: u32
+    deadline: u64
+
+
+class STOP_RECORD(Record):
+    """The bug check, as the dying context saw it; ``sequence`` is 1 once everything else is written."""
+
+    sequence: u32
+    slot: u32
+    code: u32
+    length: u32
+    parameters: Array[u64, Literal[4]]
+    time: u64
+
+
+class OBJECT(Record):
+    """What every NDIS object begins with.  Lock: OBJECTS."""
+
+    kind: u8
+    allocated: u8
+    driver: u16
+    generation: u32
+    next_free: u32
+    allocated_site: u32
+    freed_site: u32
+    parent: u64
+
+
+class WORK_ITEM(Record):
+    """An NDIS work item; ``state`` and the sites are written under the put lock of its queue."""
+
+    head: OBJECT
+    state: u32
+    routine: u32
+    context: u64
+    queue: u32
+    queued_site: u32
+    queued_time: u64
+    runs: u64
+
+
+class WORK_QUEUE(Record):
+    """One system worker queue; ``put`` moves under QUEUE_PUT, ``take`` under QUEUE_TAKE, each after its data."""
+
+    put: u64
+    put_padding: Array[u64, Literal[7]]
+    take: u64
+    take_padding: Array[u64, Literal[7]]
+
+
+class TIMER(Record):
+    """A timer object.  Lock: TIMERS."""
+
+    head: OBJECT
+    state: u32
+    routine: u32
+    due: u64
+    period: u64
+    default_context: u64
+    context: u64
+    processor: u32
+    set_site: u32
+    running: u32
+    tag: u32
+    tolerance: u64
+
+
+class DPC_RING(Record):
+    """The DPC queue of one processor.  Lock: DPC + processor; the processor alone moves ``take``."""
+
+    put: u32
+    take: u32
+    padding: Array[u32, Literal[14]]
+
+
+class DPC_ENTRY(Record):
+    """One queued deferred call: what to run (kernel's DpcKind), on which object, with which argument."""
+
+    kind: u32
+    target: u32
+    argument: u64
+
+
+class CONTROL(Record):
+    """One control operation handed to the PnP thread: written by the host, answered by the thread."""
+
+    operation: u32
+    target: u32
+    argument: u64
+    status: u32
+    sequence: u32
+    started: u64
+    finished: u64
+
+
+class CONTROL_RING(Record):
+    """Control operations in order; ``put`` belongs to the host, ``taken`` and ``done`` to the PnP thread."""
+
+    put: u32
+    put_padding: Array[u32, Literal[15]]
+    taken: u32
+    done: u32
+    done_padding: Array[u32, Literal[14]]
+
+
+class DRIVER(Record):
+    """A registered driver: its image and its handlers by routine number."""
+
+    head: OBJECT
+    image: u32
+    kind: u32
+    context: u64
+    flags: u32
+    major_version: u8
+    minor_version: u8
+    state: u16
+    handlers: Array[u32, Literal[24]]
+    name: Bytes[Literal[64]]
+
+
+class ADAPTER(Record):
+    """A miniport adapter as NDIS keeps it.  Locks: STACKS for state and stack, REQUESTS for the request lane."""
+
+    head: OBJECT
+    state: u32
+    number: u32
+    context: u64
+    attribute_flags: u32
+    attributes_set: u32
+    mtu: u32
+    lookahead: u32
+    mac_options: u32
+    packet_filters_supported: u32
+    maximum_multicast: u32
+    media_connect_state: u32
+    transmit_speed: u64
+    receive_speed: u64
+    duplex: u32
+    statistics_supported: u32
+    permanent_address: Bytes[Literal[6]]
+    current_address: Bytes[Literal[6]]
+    packet_filter: u32
+    epoch: u64
+    interrupt: u64
+    request: u64
+    request_state: u32
+    pause_pending: u32
+    restart_status: u32
+    completion: u32
+    link_sequence: u32
+    hang_interval: u32
+    bindings: u32
+    surprise_removed: u32
+    name: Bytes[Literal[64]]
+
+
+class BINDING(Record):
+    """A protocol binding.  Lock: STACKS."""
+
+    head: OBJECT
+    state: u32
+    adapter: u32
+    context: u64
+    protocol: u64
+    packet_filter: u32
+    lookahead: u32
+    multicast_count: u32
+    completion: u32
+    completion_status: u32
+    flags: u32
+    multicast: Bytes[Literal[192]]
+
+
+class INTERRUPT(Record):
+    """A registered interrupt: ISR and DPC by routine number, the processor that serves it."""
+
+    head: OBJECT
+    adapter: u32
+    isr: u32
+    dpc: u32
+    processor: u32
+    context: u64
+    enabled: u32
+    dpc_queued: u32
+    dpc_running: u32
+    message_dpc: u32
+
+
+class POOL_OBJECT(Record):
+    """An NBL or NET_BUFFER pool; its entries' published records are a block of nonpaged pool."""
+
+    head: OBJECT
+    tag: u32
+    flags: u32
+    data_size: u32
+    context_size: u32
+    entries: u32
+    outstanding: u32
+    records: u64
+    protocol: u32
+    number: u32
+
+
+class COUNTERS(Record):
+    """What one context moved through one layer; single writer, summed by whoever asks."""
+
+    sent: u64
+    completed: u64
+    indicated: u64
+    returned: u64
+    calls_in: u64
+    calls_out: u64
+    spare: Array[u64, Literal[2]]
