@@ -129,7 +129,7 @@ GENERAL: Final[tuple[BugCheckEntry, ...]] = (
         "address at which it happened",
         "exception record",
         "context record",
-        choice="ours: a Python exception that leaves a callback at PASSIVE_LEVEL (work item, system thread) is this one",
+        choice="ours: a Python exception that leaves a callback below DISPATCH_LEVEL is this one",
     ),
     BugCheckEntry(
         INVALID_WORK_QUEUE_ITEM,
@@ -313,9 +313,7 @@ GENERAL: Final[tuple[BugCheckEntry, ...]] = (
             Subcode(0, "", "an active work item was freed", "work item", "start of the pool block", "end of it"),
             Subcode(1, "", "an active work item was queued", "work item", "queue number", "0"),
             Subcode(2, "", "a queued I/O work item was freed", "work item", "I/O routine", "0"),
-            Subcode(
-                3, "", "an I/O work item was initialised with an invalid object", "work item", "invalid object", "0"
-            ),
+            Subcode(3, "", "an I/O work item has an invalid object", "work item", "invalid object", "0"),
             Subcode(5, "", "queued before the queues exist", "work item", "queue number", "NUMA node or -1"),
             Subcode(6, "", "queued to an invalid queue type", "work item"),
             Subcode(7, "", "queued with an invalid worker routine", "work item"),
@@ -372,9 +370,7 @@ GENERAL: Final[tuple[BugCheckEntry, ...]] = (
         "a worker thread is in an invalid state",
         _page(0x1D2),
         "kind",
-        subcodes=(
-            Subcode(0, "", "the ending worker still has I/O outstanding", "worker thread", "reserved", "reserved"),
-        ),
+        subcodes=(Subcode(0, "", "the ending worker has I/O outstanding", "worker thread", "reserved", "reserved"),),
     ),
     _returned(
         WORKER_THREAD_RETURNED_WITH_NON_DEFAULT_WORKLOAD_CLASS,

@@ -49,7 +49,7 @@ def bugcheck_name(code: int) -> str:
     return limit.limit.name if limit is not None else f"0x{code & 0xFFFFFFFF:08X}"
 
 
-def bug_check(code: int, p1: int = 0, p2: int = 0, p3: int = 0, p4: int = 0, report: object | None = None) -> BugCheck:
+def bug_check(code: int, p1: int = 0, p2: int = 0, p3: int = 0, p4: int = 0, *, report: object = None) -> BugCheck:
     """Build the exception for a code, with its name filled in; the caller raises it once the stop is recorded."""
     return BugCheck(code, (p1, p2, p3, p4), bugcheck_name(code), report)
 
