@@ -1,0 +1,99 @@
+"""What the user may write for a wire and its address, and the one line that says what makes no sense."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import msgspec
+import pytest
+
+from emulator.rules.errors import EXIT_HOST, ConfigurationError, HostError
+from vnic.wires.wire import WireError, WireSpecification, is_removal, parse_address, parse_wire
+
+
+def test_the_two_kinds() -> None:
+    assert parse_wire("cable") == WireSpecification("cable")
+    assert parse_wire("tap:ndis0") == WireSpecification("tap", "ndis0")
+    assert parse_wire("tap:ndis0", "10.77.0.1/24", 9000) == WireSpecification("tap", "ndis0", "10.77.0.1/24", 9000)
+    assert parse_wire("tap:ndis0").name == "tap:ndis0"
+    assert parse_wire("cable").name == "cable"
+    assert parse_wire("tap:" + "x" * 15).interface == "x" * 15
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "unknown kind ''"),
+        ("tun:ndis0", "unknown kind 'tun'"),
+        ("cable:x", "a cable has no name"),
+        ("tap", "the interface's name is missing"),
+        ("tap:", "the interface's name is missing"),
+        ("tap:" + "x" * 16, "longer than 15 characters"),
+        ("tap:" + "ä" * 8, "longer than 15 characters"),
+        ("tap:a/b", "holds '/'"),
+        ("tap:a b", "holds ' '"),
+        ("tap:ndis%d", "holds '%'"),
+        ("tap:a:b", "holds ':'"),
+        ("tap:..", "is no interface name"),
+        ("tap:a\nb", r"holds '\\n'"),
+        ("tap:a\0b", r"holds '\\x00'"),
+    ],
+)
+def test_a_wire_that_makes_no_sense(text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        parse_wire(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mtu", [0, 575, 9001])
+def test_an_mtu_out_of_range(mtu: int) -> None:
+    with pytest.raises(ConfigurationError, match="576 to 9000"):
+        parse_wire("cable", mtu=mtu)
+
+
+@pytest.mark.parametrize("text", ["10.77.0.1/24", "10.77.0.0/31", "fd77::1/64"])
+def test_addresses(text: str) -> None:
+    assert str(parse_address(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "does not appear to be"),
+        ("ten", "does not appear to be"),
+        ("10.77.0.1/33", "does not appear to be"),
+        ("10.77.0.1", "the prefix is missing"),
+        ("10.77.0.1/32", "the prefix is missing"),
+        ("fd77::1", "the prefix is missing"),
+        ("10.77.0.0/24", "names the whole network"),
+        ("10.77.0.255/24", "names the whole network"),
+        ("127.0.0.2/8", "no interface can have it"),
+        ("224.0.0.5/24", "no interface can have it"),
+    ],
+)
+def test_an_address_that_makes_no_sense(text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        parse_address(text)
+
+
+def test_a_specification_crosses_to_the_host() -> None:
+    specification = parse_wire("tap:ndis0", "10.77.0.1/24")
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(specification), type=WireSpecification) == specification
+
+
+def test_a_wire_error_is_a_fault_of_the_computer() -> None:
+    error = WireError("making the TAP ndis0", "sudo ndisemu ...", OSError(errno.EPERM, os.strerror(errno.EPERM)))
+    assert isinstance(error, HostError)
+    assert isinstance(error, OSError)
+    assert error.errno == errno.EPERM
+    assert error.exit_code == EXIT_HOST
+    assert str(error) == "making the TAP ndis0 failed (Operation not permitted); to mend it: sudo ndisemu ..."
+    assert WireError("step", "mend", "why", errno.EEXIST).errno == errno.EEXIST
+
+
+def test_which_errors_mean_that_the_wire_is_gone() -> None:
+    assert is_removal(OSError(errno.EBADFD, ""))
+    assert is_removal(OSError(errno.ENODEV, ""))
+    assert not is_removal(OSError(errno.EIO, ""))
+    assert not is_removal(OSError(errno.EAGAIN, ""))

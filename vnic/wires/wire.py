@@ -1,0 +1,137 @@
+"""What the virtual NIC is plugged into: one descriptor that carries whole Ethernet frames, and its link state.
+
+Law: a wire moves no frame. One read of its descriptor is one frame and one write is one frame, and the host's pump
+does both itself; a method per frame would cost the rate that it takes. Every failure to lay a wire names its step and
+what mends it.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+from typing import Final, Literal, Protocol, runtime_checkable
+
+import msgspec
+
+from emulator.rules.errors import ConfigurationError, HostError
+
+DEFAULT_MTU: Final = 1500
+SMALLEST_MTU: Final = 576
+LARGEST_MTU: Final = 9000
+ETHERNET_HEADER: Final = 14
+LONGEST_INTERFACE_NAME: Final = 15  # IFNAMSIZ less the closing zero
+
+# What a read or a write of the descriptor raises once the wire is gone for good. A read of no bytes says the same.
+REMOVAL_ERRORS: Final = frozenset({errno.EBADFD, errno.ENODEV, errno.ENXIO, errno.EPIPE, errno.ECONNRESET})
+# What a write raises for a frame that the outside does not take now: it is lost, as on a real wire; the writer counts it.
+DROP_ERRORS: Final = frozenset({errno.EAGAIN, errno.EIO, errno.ENOBUFS, errno.ENETDOWN})
+
+InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+
+class WireError(HostError):
+    """A wire could not be laid: `step` failed, `mend` is the command that mends it, `errno` the system's reason."""
+
+    def __init__(self, step: str, mend: str, reason: OSError | str | None = None, number: int | None = None) -> None:
+        super().__init__(step, mend, reason)
+        if number is not None:
+            self.errno = number
+
+
+@runtime_checkable
+class Wire(Protocol):
+    """The near end of a wire: what the host polls, reads and writes."""
+
+    name: str
+    mtu: int
+
+    @property
+    def carrier(self) -> bool:
+        """Whether the outside has been told that the link is up."""
+        ...
+
+    def fileno(self) -> int:
+        """Return the non-blocking descriptor: one read or write is one frame."""
+        ...
+
+    def set_carrier(self, up: bool) -> None:
+        """Tell the outside that the link is up or down."""
+        ...
+
+    def poll_removed(self) -> bool:
+        """Return whether the wire has been taken away from outside: a surprise removal."""
+        ...
+
+    def close(self) -> None:
+        """Give the wire back; closing twice is closing once."""
+        ...
+
+
+class WireSpecification(msgspec.Struct, frozen=True):
+    """A wire as the user asked for it; crosses from the command line to the host."""
+
+    kind: Literal["tap", "cable"]
+    interface: str = ""  # of a TAP: what the Linux side is called
+    address: str = ""  # the Linux side's address and prefix, "10.77.0.1/24"; empty leaves it without one
+    mtu: int = DEFAULT_MTU
+
+    @property
+    def name(self) -> str:
+        """Return the wire's name in messages and reports: `tap:ndis0`, `cable`."""
+        return f"{self.kind}:{self.interface}" if self.interface else self.kind
+
+
+def parse_wire(text: str, address: str = "", mtu: int = DEFAULT_MTU) -> WireSpecification:
+    """Read `tap:NAME` or `cable`; what makes no sense is a ConfigurationError of one line."""
+    kind, colon, interface = text.partition(":")
+    if address:
+        parse_address(address)
+    if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
+        raise ConfigurationError(f"MTU {mtu}: must be {SMALLEST_MTU} to {LARGEST_MTU}")
+    if kind == "cable":
+        if colon:
+            raise ConfigurationError(f"wire {text!r}: a cable has no name; write 'cable'")
+        return WireSpecification("cable", address=address, mtu=mtu)
+    if kind == "tap":
+        fault = interface_name_fault(interface)
+        if fault:
+            raise ConfigurationError(f"wire {text!r}: {fault}; write for example 'tap:ndis0'")
+        return WireSpecification("tap", interface, address, mtu)
+    raise ConfigurationError(f"wire {text!r}: unknown kind {kind!r}; there are 'tap:NAME' and 'cable'")
+
+
+def parse_address(text: str) -> InterfaceAddress:
+    """Read an interface's address with its prefix, `10.77.0.1/24`."""
+    try:
+        address = ipaddress.ip_interface(text)
+    except ValueError as error:
+        raise ConfigurationError(f"address {text!r}: {error}") from None
+    network = address.network
+    if "/" not in text or network.num_addresses == 1:
+        raise ConfigurationError(f"address {text!r}: the prefix is missing; write for example '10.77.0.1/24'")
+    if network.num_addresses > 2 and address.ip in (network.network_address, network.broadcast_address):
+        raise ConfigurationError(f"address {text!r}: names the whole network {network}, not a station in it")
+    if address.is_multicast or address.is_loopback or address.is_unspecified:
+        raise ConfigurationError(f"address {text!r}: no interface can have it")
+    return address
+
+
+def interface_name_fault(name: str) -> str:
+    """Return why the kernel would refuse this interface name, or nothing when it would take it."""
+    if not name:
+        return "the interface's name is missing"
+    if len(os.fsencode(name)) > LONGEST_INTERFACE_NAME:
+        return f"the interface name {name!r} is longer than {LONGEST_INTERFACE_NAME} characters"
+    if name in (".", ".."):
+        return f"{name!r} is no interface name"
+    # The kernel reads '%' as a template and makes up a name of its own.
+    bad = sorted({character for character in name if character in "/:%" or character.isspace() or ord(character) < 32})
+    if bad:
+        return f"the interface name {name!r} holds {', '.join(map(repr, bad))}"
+    return ""
+
+
+def is_removal(error: OSError) -> bool:
+    """Return whether this error of a read or a write means that the wire is gone for good."""
+    return error.errno in REMOVAL_ERRORS
