@@ -6,13 +6,15 @@ are the only place that knows the transitions; code, diagrams and tests read the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from emulator.rules.bugcheck_entries import BUGCODE_NDIS_DRIVER
 from emulator.rules.bugcheck_ndis import NdisBugCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class AdapterState(IntEnum):

@@ -1,0 +1,236 @@
+"""The life of a work item as a table: what each event does in each state, and which mistakes are which stop.
+
+Law: the table is total. For every pair of state and event it says the next state, the stop, or that only a fault of
+the emulator itself could bring the pair about. A running routine does not belong to the item: an item that was freed
+or queued again inside its own routine is legal, and its routine may then run twice at once.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from emulator.rules.bugcheck_entries import (
+    BAD_POOL_CALLER,
+    BUGCODE_NDIS_DRIVER,
+    DRIVER_VERIFIER_DETECTED_VIOLATION,
+    INVALID_WORK_QUEUE_ITEM,
+    WORKER_INVALID,
+)
+from emulator.rules.bugcheck_ndis import NdisBugCheck
+
+
+class WorkItemState(IntEnum):
+    """Where a work item is."""
+
+    FREE = 0
+    IDLE = 1
+    QUEUED = 2
+    RUNNING = 3
+    RUNNING_AND_QUEUED = 4
+    FREED_WHILE_RUNNING = 5
+
+
+class WorkItemEvent(IntEnum):
+    """What happens to a work item."""
+
+    ALLOCATE = 0
+    QUEUE = 1
+    DEQUEUE = 2
+    LAST_RETURN = 3
+    FREE = 4
+    PARENT_ENDS = 5
+
+
+class Parameter(IntEnum):
+    """What the caller puts in place of a parameter of the stop."""
+
+    ZERO = 0
+    ITEM = 1
+    QUEUE_NUMBER = 2
+    ROUTINE = 3
+    TAG = 4
+    DRIVER = 5
+    COUNT = 6
+
+
+class Stop(NamedTuple):
+    """The stop that a mistake earns; p1 is a number where it is a kind, the others say what goes there."""
+
+    code: int
+    p1: int | Parameter
+    p2: Parameter
+    p3: Parameter
+    p4: Parameter
+    text: str
+    source: str
+    choice: str = ""
+
+
+class Impossible(NamedTuple):
+    """A pair that no driver can bring about: if it happens, the emulator is broken."""
+
+    text: str
+
+
+Outcome = WorkItemState | Stop | Impossible
+
+_Z = Parameter.ZERO
+
+QUEUED_TWICE: Final = Stop(
+    WORKER_INVALID,
+    1,
+    Parameter.ITEM,
+    Parameter.QUEUE_NUMBER,
+    _Z,
+    "a work item was queued that is still in the queue",
+    "kernel/system-worker-threads.md; debugger/bug-check-0xe4",
+)
+FREED_WHILE_QUEUED: Final = Stop(
+    WORKER_INVALID,
+    2,
+    Parameter.ITEM,
+    Parameter.ROUTINE,
+    _Z,
+    "a work item was freed that is still in the queue",
+    "nf-wdm-iofreeworkitem; debugger/bug-check-0xe4",
+)
+QUEUED_AFTER_FREE: Final = Stop(
+    INVALID_WORK_QUEUE_ITEM,
+    Parameter.ITEM,
+    _Z,
+    _Z,
+    Parameter.ROUTINE,
+    "a work item was queued after it was freed",
+    "debugger/bug-check-0x96",
+    choice="ours: Windows meets bad list links, or nothing at once, in memory that belongs to somebody else",
+)
+FREED_TWICE: Final = Stop(
+    BAD_POOL_CALLER,
+    0x07,
+    _Z,
+    Parameter.TAG,
+    Parameter.ITEM,
+    "a work item was freed twice",
+    "debugger/bug-check-0xc2",
+    choice="ours: the item is a pool block for Windows, and this is what its second free says",
+)
+LEAKED: Final = Stop(
+    DRIVER_VERIFIER_DETECTED_VIOLATION,
+    0x62,
+    Parameter.DRIVER,
+    _Z,
+    Parameter.COUNT,
+    "a work item was not freed before its adapter was halted or its driver unloaded",
+    "devtest/ndis-init-ndisallocateioworkitem.md; network/ndis-i-o-work-items.md; debugger/bug-check-0xc4",
+    choice="ours at halt: the rule Init_NdisAllocateIoWorkItem is a static one and has no code of its own",
+)
+FOREIGN_HANDLE: Final = Stop(
+    BUGCODE_NDIS_DRIVER,
+    NdisBugCheck.INVALID_OBJECT_HEADER,
+    Parameter.DRIVER,
+    Parameter.ITEM,
+    _Z,
+    "the handle is not of a kind that this function accepts",
+    "debugger/bug-check-0x7c; nf-ndis-ndisallocateioworkitem",
+    choice="ours: the documentation lists the kinds accepted and names no stop for the others",
+)
+
+_NO_ITEM = Impossible("there is no item")
+_NOT_QUEUED = Impossible("a worker takes an item that is not queued")
+_NOT_RUNNING = Impossible("a routine returns that does not run")
+_IN_USE = Impossible("an item in use is handed out again")
+
+_S = WorkItemState
+_E = WorkItemEvent
+
+TABLE: Final[dict[tuple[WorkItemState, WorkItemEvent], Outcome]] = {
+    (_S.FREE, _E.ALLOCATE): _S.IDLE,
+    (_S.FREE, _E.QUEUE): QUEUED_AFTER_FREE,
+    (_S.FREE, _E.DEQUEUE): _NO_ITEM,
+    (_S.FREE, _E.LAST_RETURN): _NO_ITEM,
+    (_S.FREE, _E.FREE): FREED_TWICE,
+    (_S.FREE, _E.PARENT_ENDS): _S.FREE,
+    (_S.IDLE, _E.ALLOCATE): _IN_USE,
+    (_S.IDLE, _E.QUEUE): _S.QUEUED,
+    (_S.IDLE, _E.DEQUEUE): _NOT_QUEUED,
+    (_S.IDLE, _E.LAST_RETURN): _NOT_RUNNING,
+    (_S.IDLE, _E.FREE): _S.FREE,
+    (_S.IDLE, _E.PARENT_ENDS): LEAKED,
+    (_S.QUEUED, _E.ALLOCATE): _IN_USE,
+    (_S.QUEUED, _E.QUEUE): QUEUED_TWICE,
+    (_S.QUEUED, _E.DEQUEUE): _S.RUNNING,
+    (_S.QUEUED, _E.LAST_RETURN): _NOT_RUNNING,
+    (_S.QUEUED, _E.FREE): FREED_WHILE_QUEUED,
+    (_S.QUEUED, _E.PARENT_ENDS): LEAKED,
+    (_S.RUNNING, _E.ALLOCATE): _IN_USE,
+    (_S.RUNNING, _E.QUEUE): _S.RUNNING_AND_QUEUED,
+    (_S.RUNNING, _E.DEQUEUE): _NOT_QUEUED,
+    (_S.RUNNING, _E.LAST_RETURN): _S.IDLE,
+    (_S.RUNNING, _E.FREE): _S.FREED_WHILE_RUNNING,
+    (_S.RUNNING, _E.PARENT_ENDS): LEAKED,
+    (_S.RUNNING_AND_QUEUED, _E.ALLOCATE): _IN_USE,
+    (_S.RUNNING_AND_QUEUED, _E.QUEUE): QUEUED_TWICE,
+    (_S.RUNNING_AND_QUEUED, _E.DEQUEUE): _S.RUNNING,
+    (_S.RUNNING_AND_QUEUED, _E.LAST_RETURN): _S.QUEUED,
+    (_S.RUNNING_AND_QUEUED, _E.FREE): FREED_WHILE_QUEUED,
+    (_S.RUNNING_AND_QUEUED, _E.PARENT_ENDS): LEAKED,
+    (_S.FREED_WHILE_RUNNING, _E.ALLOCATE): _IN_USE,
+    (_S.FREED_WHILE_RUNNING, _E.QUEUE): QUEUED_AFTER_FREE,
+    (_S.FREED_WHILE_RUNNING, _E.DEQUEUE): _NOT_QUEUED,
+    (_S.FREED_WHILE_RUNNING, _E.LAST_RETURN): _S.FREE,
+    (_S.FREED_WHILE_RUNNING, _E.FREE): FREED_TWICE,
+    (_S.FREED_WHILE_RUNNING, _E.PARENT_ENDS): _S.FREED_WHILE_RUNNING,
+}
+
+
+class HandleKind(IntEnum):
+    """Kinds of handle that a driver may hold when it asks for a work item."""
+
+    ADAPTER = 0
+    MINIPORT_DRIVER = 1
+    FILTER_DRIVER = 2
+    FILTER_MODULE = 3
+    DEVICE = 4
+    PROTOCOL_DRIVER = 5
+    BINDING = 6
+
+
+class HandleRule(NamedTuple):
+    """Whether NdisAllocateIoWorkItem takes a kind of handle, and until when such an item must be freed."""
+
+    kind: HandleKind
+    accepted: bool
+    freed_before: str
+    source: str
+
+
+_DDI_PAGE: Final = "nf-ndis-ndisallocateioworkitem"
+
+HANDLES: Final[dict[HandleKind, HandleRule]] = {
+    rule.kind: rule
+    for rule in (
+        HandleRule(HandleKind.ADAPTER, True, "MiniportHaltEx returns", _DDI_PAGE),
+        HandleRule(HandleKind.MINIPORT_DRIVER, True, "the driver unloads", _DDI_PAGE),
+        HandleRule(HandleKind.FILTER_DRIVER, True, "the driver unloads", _DDI_PAGE),
+        HandleRule(
+            HandleKind.FILTER_MODULE,
+            True,
+            "FilterDetach returns",
+            "network/ndis-i-o-work-items.md says only 'filter handle': accepted here, and freed no later than detach",
+        ),
+        HandleRule(
+            HandleKind.DEVICE,
+            True,
+            "NdisDeregisterDeviceEx",
+            f"{_DDI_PAGE}; that it ends with the device is an inference: the item references the device object",
+        ),
+        HandleRule(HandleKind.PROTOCOL_DRIVER, False, "", f"{_DDI_PAGE} does not list it"),
+        HandleRule(HandleKind.BINDING, False, "", f"{_DDI_PAGE} does not list it"),
+    )
+}
+
+
+def outcome(state: WorkItemState, event: WorkItemEvent) -> Outcome:
+    """Return what an event does to an item in a state."""
+    return TABLE[state, event]
