@@ -37,6 +37,7 @@ class Context:
     ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
     (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache.
+    ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
 
     __slots__ = (
@@ -55,9 +56,12 @@ class Context:
         "processor",
         "processor_lock",
         "routines",
+        "site",
         "site_numbers",
         "sites",
         "slot",
+        "stop_word",
+        "trail",
     )
 
     def __init__(self, machine: Machine, platform: Platform, slot: int, kind: ContextKind, index: int) -> None:
@@ -80,6 +84,10 @@ class Context:
         self.site_numbers: dict[int, int] = {}
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]
+        # The two words that every DDI call writes, and the one that it reads, as raw views: half a field's price.
+        self.site = 0
+        self.trail = machine.arena.trail(slot)
+        self.stop_word = machine.arena.stop_word
         self.box.kind = kind
         self.box.index = index
         self.box.processor = self.processor

@@ -100,7 +100,14 @@ class Arena:
         ]
         self.control = records.CONTROL_RING.at(memory, at["control"])
         self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
+        stop_word = at["machine"] + records.MACHINE.stop_word.offset  # type: ignore[attr-defined]
+        self.stop_word = self.view[stop_word : stop_word + 4].cast("I")
         self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
+
+    def trail(self, slot: int) -> memoryview:
+        """The two words of a slot that say where a context is: the DDI in progress and its call site."""
+        start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.ddi.offset  # type: ignore[attr-defined]
+        return self.view[start : start + 8].cast("I")
 
     def sites(self, slot: int) -> memoryview:
         """The call sites a context has met: one u32 each (code object number << 16 | instruction offset / 2)."""

@@ -176,6 +176,10 @@ def field_type(annotation: Any) -> FieldType | None:
     """The field type of an annotation; None for a plain integer.  Raises LayoutError for anything else."""
     if isinstance(annotation, FieldType):
         return annotation
+    if isinstance(annotation, type(int | None)):
+        inner = [part for part in get_args(annotation) if part is not type(None)]
+        if len(inner) == 1 and len(get_args(annotation)) == 2:
+            return field_type(inner[0])
     if annotation in INTEGERS:
         return None
     declared = getattr(annotation, "__field_type__", None)

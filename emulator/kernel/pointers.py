@@ -1,0 +1,210 @@
+"""References that can live in shared memory: how a Python object becomes a 64-bit word and is found again.
+
+Law: an object that is not in nonpaged pool has no address here; handing one to another context is VNIC_PRIVATE_DATA.
+
+The top byte of a word says what it is: 0x00 a plain number, 0x01 a pool pointer, 0x02 and up what floors above
+register (``loaders``), 0x11 and up an NDIS handle.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from emulator.kernel.platform import current
+from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG, describe_block
+from emulator.kernel.stop import site_of, stop, stop_limit
+from emulator.layout.records import FieldType, Record, RecordMeta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+
+T = TypeVar("T")
+
+FIRST_HANDLE_TAG = 0x11
+loaders: dict[int, Callable[[Context, int], Any]] = {}
+"""By top byte: how a word is turned back into an object of this context."""
+
+
+class NonpagedMeta(RecordMeta):
+    """Gives every NONPAGED class its one place for the pointer that an instance came from."""
+
+    def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        if not any(isinstance(base, NonpagedMeta) for base in bases):
+            namespace["__slots__"] = ("_pointer",)
+        return super().__new__(mcs, name, bases, namespace, **options)
+
+
+if TYPE_CHECKING:
+
+    class NONPAGED(Record):
+        """A structure in nonpaged pool; its annotations are its layout."""
+
+        def __init__(self, **fields: Any) -> None: ...
+
+else:
+
+    class NONPAGED(Record, metaclass=NonpagedMeta):
+        """A structure in nonpaged pool; its annotations are its layout."""
+
+
+class Memory:
+    """Untyped nonpaged memory, or an address inside it: what PVOID is to a driver.
+
+    ``memory + n`` is the address n bytes further; ``memory[a:b]`` reads and writes bytes.
+    """
+
+    __slots__ = ("_pointer", "length", "offset", "view")
+
+    def __init__(self, view: memoryview, offset: int, length: int, pointer: int) -> None:
+        self.offset = offset
+        self.length = length
+        self.view = view[offset : offset + length]
+        self._pointer = pointer
+
+    def __add__(self, distance: int) -> Memory:
+        if not 0 <= distance <= self.length:
+            raise ValueError(f"{distance} is outside the {self.length} bytes of this memory")
+        inside = Memory.__new__(Memory)
+        inside.offset = self.offset + distance
+        inside.length = self.length - distance
+        inside.view = self.view[distance:]
+        inside._pointer = self._pointer + distance
+        return inside
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self.view[place]
+        return bytes(found) if isinstance(found, memoryview) else found
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.view[place] = value
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __bytes__(self) -> bytes:
+        return bytes(self.view)
+
+
+class SizeOf(int, Generic[T]):
+    """A number of bytes that remembers which structure it is the size of."""
+
+    structure: type[T]
+
+
+def sizeof(structure: type[T]) -> SizeOf[T]:
+    """C's sizeof: the bytes of a structure; NdisAllocateMemoryWithTagPriority gives such memory its type."""
+    size: SizeOf[T] = SizeOf(ctypes.sizeof(structure))  # type: ignore[arg-type]
+    size.structure = structure
+    return size
+
+
+def encode(context: Context, value: Any) -> int:
+    """The word for an object that a driver stores or hands over; stops for what is private to this context."""
+    if value is None:
+        return 0
+    pointer = getattr(value, "_pointer", None)
+    if pointer is not None:
+        return pointer  # type: ignore[no-any-return]
+    if isinstance(value, int):
+        if 0 <= value < 1 << 56 or FIRST_HANDLE_TAG <= value >> 56 < 0x60:
+            return int(value)
+        _private(context, f"the number {value:#x} does not fit a word")
+    publish = getattr(type(value), "__publish__", None)
+    if publish is not None:
+        return publish(value, context)  # type: ignore[no-any-return]
+    _private(context, f"a {type(value).__name__}")
+
+
+def decode(context: Context, word: int) -> Any:
+    """The object that a word stands for, in this context; None for 0."""
+    if not word:
+        return None
+    found = context.pointers.get(word)
+    if found is not None:
+        return found
+    tag = word >> 56
+    if tag == POINTER_TAG:
+        return load_block(context, word)
+    loader = loaders.get(tag)
+    return loader(context, word) if loader is not None else word
+
+
+def load_block(context: Context, pointer: int) -> Any:
+    """The wrapper of a pool block in this context: of its class, or Memory when it has none."""
+    machine = context.machine
+    block = machine.pool.find(pointer)
+    if block is None:
+        stale_pointer(context, pointer)
+    offset = pointer & OFFSET_MASK
+    kind = machine.images.types[block.type]
+    if kind is None:
+        found: Any = Memory(machine.arena.view, offset, block.length, pointer)
+    else:
+        found = kind.at(machine.arena.memory, offset)  # type: ignore[attr-defined]
+        found._pointer = pointer
+    context.pointers[pointer] = found
+    return found
+
+
+def stale_pointer(context: Context, pointer: int) -> NoReturn:
+    """0xD5 DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL: the block has been freed, or never was."""
+    block = context.machine.pool.header(pointer)
+    sites = []
+    text = "A pointer to memory that was never allocated was used."
+    if block is not None:
+        text = f"A pointer to freed memory was used ({describe_block(block, context.machine)})."
+        sites = [
+            site_of(context, "allocated", block.allocated_site),
+            site_of(context, "freed", block.freed_site),
+        ]
+    stop(0xD5, pointer & OFFSET_MASK, 0, text=text, sites=sites)
+
+
+def _private(context: Context, what: str) -> NoReturn:
+    del context
+    stop_limit(
+        "VNIC_PRIVATE_DATA",
+        f"The driver handed over {what}: an ordinary Python object, which is private to the context that made it.",
+        remedy="Move it to nonpaged memory: a class that derives from NONPAGED, allocated with "
+        "NdisAllocateMemoryWithTagPriority.",
+    )
+
+
+class PointerField(FieldType):
+    """A field that holds a reference: None, a pool structure, memory, an NBL, a handle."""
+
+    storage = ctypes.c_uint64
+
+    def descriptor(self, name: str, raw: Any) -> Any:
+        """Read decodes the word in the current context, write encodes it."""
+        if raw is None:
+            return property()
+        get, put = raw.__get__, raw.__set__
+
+        def read(record: Any) -> Any:
+            word = get(record)
+            if not word:
+                return None
+            found = current.context.pointers.get(word)
+            return found if found is not None else decode(current.context, word)
+
+        def write(record: Any, value: Any) -> None:
+            put(record, encode(current.context, value))
+
+        return property(read, write)
+
+
+class HandleField(FieldType):
+    """A field that holds an NDIS handle: None or a number."""
+
+    storage = ctypes.c_uint64
+
+    def descriptor(self, name: str, raw: Any) -> Any:
+        """0 reads as None (NULL)."""
+        if raw is None:
+            return property()
+        get, put = raw.__get__, raw.__set__
+        return property(lambda record: get(record) or None, lambda record, value: put(record, value or 0))

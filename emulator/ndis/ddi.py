@@ -1,0 +1,182 @@
+"""One declaration per DDI: what a decorator says once, the gate, the documents and the tests all read.
+
+Law: ``@ddi`` records and returns the function itself; ``install`` puts either the plain functions (free build) or
+generated gates of exact arity (checked build) under Microsoft's names into ``emulator.ndis``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from enum import IntFlag
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from emulator.kernel.platform import current
+from emulator.kernel.sites import new_site
+from emulator.kernel.stop import raise_if_stopped, stop
+from emulator.rules.irql import irql_name, mask_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+class Caller(IntFlag):
+    """Kinds of driver that may call a function."""
+
+    MINIPORT = 1
+    FILTER = 2
+    PROTOCOL = 4
+    INTERMEDIATE = 8
+    ALL = 15
+
+
+MINIPORT, FILTER, PROTOCOL, INTERMEDIATE, ALL = Caller.MINIPORT, Caller.FILTER, Caller.PROTOCOL, Caller.INTERMEDIATE, Caller.ALL
+
+
+class Declaration(NamedTuple):
+    """What is declared about one DDI function."""
+
+    number: int
+    name: str
+    function: Callable[..., Any]
+    parameters: tuple[str, ...]
+    irql: int
+    callers: Caller
+    rules: tuple[str, ...]
+    acquires: str
+    releases: str
+    page: str
+    note: str
+
+
+declarations: dict[str, Declaration] = {}
+numbers: list[str] = [""]
+
+
+def ddi(
+    *,
+    irql: int,
+    callers: Caller = ALL,
+    rules: tuple[str, ...] = (),
+    acquires: str = "",
+    releases: str = "",
+    page: str = "",
+    note: str = "",
+) -> Callable[[Function], Function]:
+    """Declare a DDI function.
+
+    ``irql`` is a mask of emulator.rules.irql; ``rules`` the DDI-compliance rules of its page; ``acquires`` and
+    ``releases`` name a resource of the leak table; ``page`` is Microsoft's page when it is not ``nf-ndis-<name>``;
+    ``note`` keeps a decision where header and page differ.
+    """
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        parameters = tuple(inspect.signature(function).parameters)
+        declarations[name] = Declaration(
+            len(numbers),
+            name,
+            function,
+            parameters,
+            irql,
+            callers,
+            rules,
+            acquires,
+            releases,
+            page or f"nf-ndis-{name.lower()}",
+            note,
+        )
+        numbers.append(name)
+        return function
+
+    return declare
+
+
+def ddi_name(number: int) -> str:
+    """The function behind a number of the black box; empty for none."""
+    return numbers[number] if 0 < number < len(numbers) else ""
+
+
+_GATE = """
+def {name}({parameters}):
+    context = current.context
+{switch}    if context.stop_word[0]:
+        raise_if_stopped(context)
+    frame = getframe(1)
+    site = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
+    if site is None:
+        site = new_site(context, frame)
+    context.site = site
+    trail = context.trail
+    trail[0] = {number}
+    trail[1] = site
+{check}    return function({arguments})
+"""
+_CHECK = """    if not {mask} >> context.irql & 1:
+        wrong_irql(context, {name!r})
+"""
+_SWITCH = """    context.platform.switch({name!r})
+"""
+
+
+def gate(declaration: Declaration, *, switches: bool) -> Callable[..., Any]:
+    """The checked build's function: stop word, call site, IRQL, then the plain function."""
+    from emulator.rules.irql import ANY
+
+    arguments = ", ".join(declaration.parameters)
+    signature = inspect.signature(declaration.function)
+    shown = []
+    for name, parameter in signature.parameters.items():
+        shown.append(f"*{name}" if parameter.kind is parameter.VAR_POSITIONAL else name)
+    has_variable = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    source = _GATE.format(
+        name=declaration.name,
+        parameters=", ".join(shown) + (", /" if shown and not has_variable else ""),
+        arguments=", ".join(shown) if has_variable else arguments,
+        number=declaration.number,
+        check=""
+        if declaration.irql == ANY
+        else _CHECK.format(mask=declaration.irql, name=declaration.name),
+        switch=_SWITCH.format(name=declaration.name) if switches else "",
+    )
+    scope: dict[str, Any] = {
+        "current": current,
+        "function": declaration.function,
+        "getframe": sys._getframe,
+        "new_site": new_site,
+        "raise_if_stopped": raise_if_stopped,
+        "wrong_irql": wrong_irql,
+    }
+    exec(compile(source, f"<gate of {declaration.name}>", "exec"), scope)
+    made: Callable[..., Any] = scope[declaration.name]
+    made.__doc__ = declaration.function.__doc__
+    made.__wrapped__ = declaration.function  # type: ignore[attr-defined]
+    return made
+
+
+def wrong_irql(context: Context, name: str) -> None:
+    """0xC4/0xE5, a kernel call at the wrong IRQL; NdisWaitEvent has its own, 0x7C/0x14."""
+    declaration = declarations[name]
+    rule = next((rule for rule in declaration.rules if rule.startswith("Irql_")), "")
+    text = f"{name} was called at {irql_name(context.irql)}; it may be called at {mask_name(declaration.irql)}."
+    if name == "NdisWaitEvent":
+        stop(0x7C, 0x14, context.irql, text=text, rule=rule, ddi=name)
+    stop(0xC4, 0xE5, context.irql, declaration.number, text=text, rule=rule, ddi=name)
+
+
+def install(*, checked: bool, switches: bool = False) -> None:
+    """Put one build's functions into ``emulator.ndis``; before any plug-in is imported."""
+    import emulator.ndis as surface
+
+    for name, declaration in declarations.items():
+        made = gate(declaration, switches=switches) if checked or switches else declaration.function
+        setattr(surface, name, made)
+
+
+def defer_site(context: Context) -> int:
+    """The call site to remember for a resource: that of the DDI call in progress."""
+    return context.site
