@@ -93,8 +93,11 @@ class Environment:
 
     def blame(self) -> str:
         """The line of the log that says why pip failed, with where to read the rest."""
-        errors = [line for line in self.log.read_text(errors="replace").splitlines() if line.startswith("ERROR: ")]
+        log = self.log.read_text(errors="replace")
+        errors = [line for line in log.splitlines() if line.startswith("ERROR: ")]
         why = errors[-1].removeprefix("ERROR: ") if errors else "pip failed"
+        if "NewConnectionError" in log or "name resolution" in log:
+            why = "pip does not reach its package index; mend: connect to the network and run the same command again"
         return f"{why} (all of it: {self.log})"
 
     def fill(self, wanted: list[str]) -> list[str]:
