@@ -1,0 +1,176 @@
+"""Measure the echo of frames: each run of a subject between two runs of the C baseline.
+
+Law: a ratio is taken to the mean of the baseline's runs directly before and after, because the baseline itself moves
+by a fifth from one minute to the next; every run is kept, and one that lost or spoilt a frame is counted as such.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from emulator.rules.errors import EmulatorError, HostError
+from tools.bench.generator import Clocked, Generator, Load
+from tools.bench.link import wait_running
+from tools.bench.processes import cpu_ns, machine_busy_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tools.bench.echo_subjects import EchoSubject, Seat
+
+ROUNDS: Final = 5
+LINK_SECONDS: Final = 8.0
+
+LOADS: Final = (
+    Load(size=64, window=256, seconds=0.30),
+    Load(size=1514, window=256, seconds=0.30),
+    Load(size=64, window=1, seconds=0.12, warm_up=0.03),
+    Load(size=1514, window=1, seconds=0.10, warm_up=0.03),
+    Load(size=64, window=1, seconds=0.15, warm_up=0.03, pause_us=200),
+)
+PEER_LOADS: Final = (
+    Load(size=64, window=256, seconds=0.20),
+    Load(size=1514, window=256, seconds=0.15),
+    Load(size=64, window=1, seconds=0.08, warm_up=0.02),
+    Load(size=1514, window=1, seconds=0.08, warm_up=0.02),
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A subject, how the tables call it, and what it is offered."""
+
+    name: str
+    subject: EchoSubject
+    loads: Sequence[Load] = LOADS
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One run of the generator against one subject or against the baseline beside it.
+
+    `ns` is processor time per frame returned, for each role of the subject, over the whole run with its warm-up.
+    `foreign_cores` is how many cores everything else on this computer kept busy meanwhile (one tick is 10 ms, so a
+    short run is coarse; work in interrupt context that nobody is charged for is in it too).
+    """
+
+    contender: str
+    baseline: bool
+    load: str
+    round: int
+    clocked: Clocked
+    ns: dict[str, float]
+    foreign_cores: float
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A subject's run with the baseline's runs before and after it; None without a baseline."""
+
+    run: Run
+    before: Run | None
+    after: Run | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The subject's rate as a share of the baseline's."""
+        if self.before is None or self.after is None:
+            return None
+        beside = (self.before.clocked.pps + self.after.clocked.pps) / 2
+        return self.run.clocked.pps / beside if beside else None
+
+    @property
+    def rtt_ratio(self) -> float | None:
+        """The subject's median round trip as a multiple of the baseline's."""
+        if self.before is None or self.after is None:
+            return None
+        beside = (self.before.clocked.rtt_p50_us + self.after.clocked.rtt_p50_us) / 2
+        return self.run.clocked.rtt_p50_us / beside if beside else None
+
+
+@dataclass
+class Measured:
+    """Everything that was measured, in order, and what could not be."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+def duration(contenders: Sequence[Sequence[Load]], rounds: int = ROUNDS) -> float:
+    """Seconds that a plan takes, without the time that subjects need to start."""
+    return sum(load.duration * (2 * rounds + 1) for loads in contenders for load in loads)
+
+
+class Bench:
+    """Runs contenders one after another, the baseline kept alive and asleep between its runs."""
+
+    def __init__(self, generator: Generator, baseline: EchoSubject | None, say: Callable[[str], None]) -> None:
+        self._generator = generator
+        self._baseline = baseline
+        self._say = say
+        self._made = 0
+        self.measured = Measured()
+
+    def run(self, contenders: Sequence[Contender], rounds: int = ROUNDS) -> Measured:
+        """Measure every contender; one that is absent or fails is reported and does not end the others."""
+        baseline_seat = self._start(self._baseline) if self._baseline is not None else None
+        try:
+            for contender in contenders:
+                self._say(f"{contender.name} ...")
+                try:
+                    self._contend(contender, baseline_seat, rounds)
+                except (HostError, EmulatorError) as error:
+                    self.measured.absent[contender.name] = str(error)
+                    self._say(f"{contender.name}: {error}")
+                finally:
+                    contender.subject.stop()
+        finally:
+            if self._baseline is not None:
+                self._baseline.stop()
+        return self.measured
+
+    def _start(self, subject: EchoSubject) -> Seat:
+        seat = subject.start(f"ndisbench{self._made}")
+        self._made += 1
+        wait_running(seat.interface, LINK_SECONDS)
+        return seat
+
+    def _contend(self, contender: Contender, baseline: Seat | None, rounds: int) -> None:
+        seat = self._start(contender.subject)
+        for load in contender.loads:
+            before = self._once(contender.name, True, baseline, load, 0) if baseline else None
+            for number in range(1, rounds + 1):
+                mine = self._once(contender.name, False, seat, load, number)
+                after = self._once(contender.name, True, baseline, load, number) if baseline else None
+                self.measured.pairs.append(Pair(mine, before, after))
+                before = after
+
+    def _once(self, name: str, is_baseline: bool, seat: Seat, load: Load, number: int) -> Run:
+        busy, began = machine_busy_seconds(), time.monotonic()
+        used = _role_times(seat.roles)
+        clocked = self._generator.run(seat.interface, seat.address, load)
+        spent = {role: after - used[role] for role, after in _role_times(seat.roles).items()}
+        own = (sum(spent.values()) + clocked.cpu_ns) / 1e9
+        foreign = (machine_busy_seconds() - busy - own) / (time.monotonic() - began)
+        frames = max(1, clocked.received)
+        run = Run(
+            contender=name,
+            baseline=is_baseline,
+            load=load.name,
+            round=number,
+            clocked=clocked,
+            ns={role: value / frames for role, value in spent.items()},
+            foreign_cores=max(0.0, foreign),
+        )
+        self.measured.runs.append(run)
+        return run
+
+
+def _role_times(roles: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    try:
+        return {role: cpu_ns(pids) for role, pids in roles.items()}
+    except OSError as error:
+        raise EmulatorError(f"a process of the subject has ended: {error.strerror}") from error
