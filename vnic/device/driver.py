@@ -1,0 +1,327 @@
+"""The driver's end of the virtual adapter: what a miniport author would find in the hardware's header.
+
+Law: nothing here waits, wakes or keeps state of its own. All state lies in shared memory, so that an interrupt on one
+processor and a work item in another process see the same adapter; what must be exclusive (one context at a time on a
+ring) is the driver's duty, with its spin lock, as it is on real hardware. Bells go through the callables that the
+platform supplies.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from vnic.device.layout import (
+    CONSUMER,
+    INDEX_MASK,
+    NOTIFY_CONSUMER,
+    PRODUCER,
+    RECLAIMED,
+    REGISTER_BYTES,
+    STATISTICS_OFFSET,
+    VNIC_DESCRIPTOR_LENGTH_SHIFT,
+    VNIC_DESCRIPTOR_MORE,
+    VNIC_RECEIVE_CAPACITY,
+    RingView,
+    VnicLayout,
+    check_block,
+)
+from vnic.device.registers import (
+    PLAIN,
+    REGISTERS,
+    STATISTIC,
+    VNIC_ALL_ONES,
+    VNIC_CONTROL_ENABLES,
+    VNIC_CONTROL_RESET,
+    VNIC_INTERRUPT_ALL,
+    VNIC_INTERRUPT_LINK,
+    VNIC_INTERRUPT_RECEIVE,
+    VNIC_INTERRUPT_REMOVED,
+    VNIC_INTERRUPT_TRANSMIT,
+    VNIC_REGISTER_CONTROL,
+    VNIC_REGISTER_INTERRUPT_CAUSE,
+    VNIC_REGISTER_INTERRUPT_MASK,
+    VNIC_REGISTER_LINK_ACKNOWLEDGE,
+    VNIC_REGISTER_STATUS,
+    VNIC_STATUS_LINK_UP,
+    VNIC_STATUS_RESETTING,
+    WORD_CONTROL,
+    WORD_LINK_ACKNOWLEDGE,
+    WORD_LINK_SEQUENCE,
+    WORD_LINK_STATE,
+    WORD_MAC_HIGH,
+    WORD_MAC_LOW,
+    WORD_PRESENT,
+    WORD_RESET_DONE,
+    WORD_RESET_REQUEST,
+    Register,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_FEW = 5
+"""Up to here single stores are faster than one slice assignment through an array (measured)."""
+
+
+def _nothing() -> None:
+    """Stand for a callable that the platform did not need."""
+
+
+def _no_interrupt(queue: int, /) -> None:
+    """Stand for the platform's interrupt where whoever made the adapter looks at the line itself."""
+
+
+class Vnic:
+    """One adapter's hardware as one process sees it; made once per process over that process's mapping of the arena.
+
+    Args:
+        memory: The arena, writable, as bytes; bus addresses count from its start.
+        offset: Where the adapter's block begins in it.
+        layout: The same as the host's.
+        ring_host: Wakes the host if it sleeps. It publishes first (fence), then looks at the host's sleeping flag.
+        raise_interrupt: Called with a queue's number when the driver's own write (of the mask) has asserted that
+            queue's line; wakes the processor that the queue's interrupt is for.
+        fence: A full memory barrier, between publishing empty buffers and looking whether the host waits for them.
+    """
+
+    __slots__ = (
+        "fence",
+        "layout",
+        "masks",
+        "offset",
+        "raise_interrupt",
+        "receive",
+        "receive_free",
+        "ring_host",
+        "statistics",
+        "transmit",
+        "words",
+    )
+
+    def __init__(
+        self,
+        memory: memoryview,
+        offset: int,
+        layout: VnicLayout,
+        ring_host: Callable[[], None],
+        *,
+        raise_interrupt: Callable[[int], None] = _no_interrupt,
+        fence: Callable[[], None] = _nothing,
+    ) -> None:
+        block = check_block(memory, offset, layout)
+        self.offset = offset
+        self.layout = layout
+        self.ring_host = ring_host
+        self.raise_interrupt = raise_interrupt
+        self.fence = fence
+        self.words = block[:REGISTER_BYTES].cast("Q")
+        offsets = layout.queue_offsets
+        self.masks = [block[at.driver : at.driver + 8].cast("Q") for at in offsets]
+        self.statistics = [block[at.statistics : at.statistics + STATISTICS_OFFSET].cast("Q") for at in offsets]
+        self.receive = [RingView(block, at.receive, layout.receive_entries) for at in offsets]
+        self.receive_free = [RingView(block, at.receive_free, layout.receive_entries) for at in offsets]
+        self.transmit = [RingView(block, at.transmit, layout.transmit_entries) for at in offsets]
+
+    def cause(self, queue: int = 0) -> int:
+        """The causes pending on a queue, masked or not; a removed adapter has one cause, and only on queue 0."""
+        words = self.words
+        if not words[WORD_PRESENT]:
+            return 0 if queue else VNIC_INTERRUPT_REMOVED
+        receive, transmit = self.receive[queue].indices, self.transmit[queue].indices
+        cause = VNIC_INTERRUPT_RECEIVE if receive[PRODUCER] != receive[CONSUMER] else 0
+        if transmit[CONSUMER] != transmit[RECLAIMED]:
+            cause |= VNIC_INTERRUPT_TRANSMIT
+        if not queue and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]:
+            cause |= VNIC_INTERRUPT_LINK
+        return cause
+
+    def asserted(self, queue: int = 0) -> bool:
+        """Whether the queue's interrupt line is asserted: `cause & mask`. The platform asks before it calls the ISR."""
+        mask = self.masks[queue][0]
+        return bool(mask and mask & self.cause(queue))
+
+
+def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
+    """Read a register; all ones once the adapter has been removed.
+
+    Args:
+        nic: The adapter.
+        register: One of `VNIC_REGISTER_...`.
+        queue: Which queue's, for INTERRUPT_CAUSE and INTERRUPT_MASK.
+    """
+    words = nic.words
+    if not words[WORD_PRESENT]:
+        return VNIC_ALL_ONES
+    if register == VNIC_REGISTER_INTERRUPT_CAUSE:
+        return nic.cause(queue)
+    if register == VNIC_REGISTER_INTERRUPT_MASK:
+        return nic.masks[queue][0]
+    if register == VNIC_REGISTER_CONTROL:
+        return words[WORD_CONTROL] | (VNIC_CONTROL_RESET if _resetting(nic) else 0)
+    if register == VNIC_REGISTER_STATUS:
+        status = VNIC_STATUS_LINK_UP if words[WORD_LINK_STATE] else 0
+        return status | (VNIC_STATUS_RESETTING if _resetting(nic) else 0)
+    row = _row(register)
+    if row.kind == PLAIN:
+        return words[row.word]
+    if row.kind == STATISTIC:
+        return sum(statistics[row.word] for statistics in nic.statistics)
+    raise ValueError(f"{row.name} cannot be read")
+
+
+def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -> None:
+    """Write CONTROL, INTERRUPT_MASK or LINK_ACKNOWLEDGE. ValueError for a register that the driver may not write.
+
+    Unmasking a cause that is pending asserts the line at once. Writing VNIC_CONTROL_RESET begins a reset: poll CONTROL
+    until the bit reads as clear, and leave the rings alone until then.
+    """
+    words = nic.words
+    if register == VNIC_REGISTER_INTERRUPT_MASK:
+        nic.masks[queue][0] = value & VNIC_INTERRUPT_ALL
+        if value:
+            nic.fence()
+            if nic.asserted(queue):
+                nic.raise_interrupt(queue)
+    elif register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
+        words[WORD_LINK_ACKNOWLEDGE] = value & INDEX_MASK
+    elif register == VNIC_REGISTER_CONTROL:
+        if value & VNIC_CONTROL_RESET:
+            words[WORD_CONTROL] = 0
+            words[WORD_RESET_REQUEST] = words[WORD_RESET_REQUEST] + 1 & INDEX_MASK
+        else:
+            words[WORD_CONTROL] = value & VNIC_CONTROL_ENABLES
+        nic.ring_host()
+    else:
+        raise ValueError(f"{_row(register).name} is read only")
+
+
+def VnicReadMacAddress(nic: Vnic, /) -> bytes:
+    """The permanent address, six bytes."""
+    low, high = nic.words[WORD_MAC_LOW], nic.words[WORD_MAC_HIGH]
+    return (low & INDEX_MASK | (high & 0xFFFF) << 32).to_bytes(6, "little")
+
+
+def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: int = VNIC_RECEIVE_CAPACITY, /) -> int:
+    """Give empty buffers to the hardware; returns how many the receive-free ring had room for (from the front).
+
+    Args:
+        nic: The adapter.
+        queue: Whose receive-free ring.
+        addresses: Where each buffer begins: its data, behind whatever headroom the driver keeps for itself.
+        capacity: Bytes at each address; a frame as long as this or longer is dropped, so leave one byte more than the
+            longest frame.
+    """
+    ring = nic.receive_free[queue]
+    indices = ring.indices
+    head = indices[PRODUCER]
+    room = ring.entries - (head - indices[CONSUMER] & INDEX_MASK)
+    length = capacity << VNIC_DESCRIPTOR_LENGTH_SHIFT
+    descriptors = [address | length for address in (addresses if len(addresses) <= room else addresses[:room])]
+    if not descriptors:
+        return 0
+    _put(ring, head, descriptors)
+    nic.fence()
+    if indices[NOTIFY_CONSUMER]:
+        nic.ring_host()
+    return len(descriptors)
+
+
+def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> list[int]:
+    """Take up to `maximum` filled buffers, oldest first, as packed descriptors.
+
+    `descriptor & 0xFFFFFFFF` is the address that was posted, `descriptor >> 32 & 0xFFFF` the frame's length;
+    VNIC_DESCRIPTOR_MORE says that the frame goes on in the next one. The buffers belong to the driver from here on.
+    """
+    ring = nic.receive[queue]
+    indices = ring.indices
+    tail = indices[CONSUMER]
+    count = indices[PRODUCER] - tail & INDEX_MASK
+    if not count:
+        return []
+    count = min(count, maximum)
+    start = tail & ring.mask
+    end = start + count
+    words = ring.words
+    descriptors: list[int]
+    if count == 1:
+        descriptors = [words[start]]
+    elif end <= ring.entries:
+        descriptors = words[start:end].tolist()
+    else:
+        descriptors = words[start:].tolist() + words[: end - ring.entries].tolist()
+    indices[CONSUMER] = tail + count & INDEX_MASK
+    return descriptors
+
+
+def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
+    """Hand descriptors to the hardware and ring its bell; returns how many were accepted, from the front.
+
+    Each is packed by `VnicDescriptor(address, length, more)`. When the ring has room for a part only, whole frames are
+    accepted: the count never ends behind a descriptor with MORE. The rest is the driver's to keep until
+    `VnicTransmitCompleted` has made room.
+    """
+    ring = nic.transmit[queue]
+    indices = ring.indices
+    head = indices[PRODUCER]
+    count = len(descriptors)
+    room = ring.entries - (head - indices[RECLAIMED] & INDEX_MASK)
+    if count > room:
+        count = room
+        while count and descriptors[count - 1] & VNIC_DESCRIPTOR_MORE:
+            count -= 1
+        descriptors = descriptors[:count]
+    if count:
+        _put(ring, head, descriptors)
+        nic.ring_host()
+    return count
+
+
+def VnicTransmitRoom(nic: Vnic, queue: int, /) -> int:
+    """Descriptors that the transmit ring has room for, finished ones counting as used until they are reclaimed."""
+    indices = nic.transmit[queue].indices
+    return nic.layout.transmit_entries - (indices[PRODUCER] - indices[RECLAIMED] & INDEX_MASK)
+
+
+def VnicTransmitCompleted(nic: Vnic, queue: int, /) -> int:
+    """Reclaim: how many descriptors, in the order of `VnicTransmit`, the hardware has finished since the last call.
+
+    Frames that a reset threw away count as finished; they were not sent. A removed adapter finishes nothing more: what
+    is outstanding then is the driver's to complete by itself.
+    """
+    indices = nic.transmit[queue].indices
+    tail = indices[CONSUMER]
+    count = tail - indices[RECLAIMED] & INDEX_MASK
+    if count:
+        indices[RECLAIMED] = tail
+    return count
+
+
+def _put(ring: RingView, head: int, descriptors: list[int]) -> None:
+    """Store descriptors behind `head`, then publish them; the caller has made sure of the room."""
+    count = len(descriptors)
+    words = ring.words
+    mask = ring.mask
+    start = head & mask
+    if count < _FEW:
+        for position, descriptor in enumerate(descriptors, start):
+            words[position & mask] = descriptor
+    else:
+        end = start + count
+        if end <= ring.entries:
+            words[start:end] = array("Q", descriptors)
+        else:
+            first = ring.entries - start
+            words[start:] = array("Q", descriptors[:first])
+            words[: end - ring.entries] = array("Q", descriptors[first:])
+    ring.indices[PRODUCER] = head + count & INDEX_MASK
+
+
+def _resetting(nic: Vnic) -> bool:
+    return nic.words[WORD_RESET_REQUEST] != nic.words[WORD_RESET_DONE]
+
+
+def _row(register: int) -> Register:
+    if not 0 <= register < len(REGISTERS):
+        raise ValueError(f"the adapter has no register {register}")
+    return REGISTERS[register]
