@@ -96,7 +96,7 @@ class Environment:
         log = self.log.read_text(errors="replace")
         errors = [line for line in log.splitlines() if line.startswith("ERROR: ")]
         why = errors[-1].removeprefix("ERROR: ") if errors else "pip failed"
-        if "NewConnectionError" in log or "name resolution" in log:
+        if re.search(r"NewConnectionError|name resolution|from versions: none", log):
             why = "pip does not reach its package index; mend: connect to the network and run the same command again"
         return f"{why} (all of it: {self.log})"
 
