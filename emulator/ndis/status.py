@@ -149,7 +149,6 @@ NDIS_STATUS_TIMESTAMP_CURRENT_CONFIG: Final = NDIS_STATUS(0x4005_1001)
 NAMES: Final[dict[int, str]] = {
     int(value): name for name, value in list(globals().items()) if name.startswith("NDIS_STATUS_")
 }
-__all__ = ["NDIS_STATUS", "status_name", *sorted(NAMES.values())]
 
 
 def status_name(status: int) -> str:

@@ -231,6 +231,12 @@ HANDLES: Final[dict[HandleKind, HandleRule]] = {
 }
 
 
+# Priority of the threads that serve each queue, by Microsoft's WORK_QUEUE_TYPE number; 32 + p is served at priority p.
+CRITICAL_QUEUE: Final = 0
+CUSTOM_PRIORITY_QUEUE: Final = 32
+WORKER_PRIORITY: Final[dict[int, int]] = {0: 13, 1: 12, 2: 15, 3: 8, 4: 7, 5: 18, 6: 14}
+
+
 def outcome(state: WorkItemState, event: WorkItemEvent) -> Outcome:
     """Return what an event does to an item in a state."""
     return TABLE[state, event]
