@@ -6,6 +6,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MAKEFLAGS += --no-print-directory
 
+# Caches are each user's own: what root's run leaves behind must not stop the next one's.
+CACHE := $(CURDIR)/.cache-$(shell id -u)
+export MYPY_CACHE_DIR := $(CACHE)/mypy
+export RUFF_CACHE_DIR := $(CACHE)/ruff
+export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
+PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHE)/pytest
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint pytest soak bench coverage clean run-environment dev-environment bench-environment python
 
@@ -22,19 +29,19 @@ demo: run-environment
 	@$(BIN)/ndisemu demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: dev-environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --cache-dir $(CACHE)/import-linter
 
 pytest: dev-environment
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 soak: dev-environment
-	$(BIN)/python -m pytest -m soak --timeout=1800 -o faulthandler_timeout=1700
+	$(PYTEST) -m soak --timeout=1800 -o faulthandler_timeout=1700
 
 bench: bench-environment
 	$(BIN)/python -m tools.bench echo
@@ -47,7 +54,7 @@ coverage: dev-environment
 	$(BIN)/coverage report
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist
+	rm -rf $(VENV) .cache-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 run-environment: python

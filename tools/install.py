@@ -128,6 +128,9 @@ def main() -> None:
     there = environment.installed()
     groups = set(arguments.groups)
     if there is None or not groups <= there[0]:
+        for folder in (environment.folder, environment.folder.parent):
+            if folder.exists() and not os.access(folder, os.W_OK):
+                give_up(f"{folder} belongs to another user; mend: sudo make clean, or work in a clone of your own")
         import tomllib  # not in the Pythons that are refused above
 
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())
