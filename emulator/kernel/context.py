@@ -45,6 +45,7 @@ class Context:
         "callback",
         "driver",
         "held",
+        "held_sites",
         "index",
         "irql",
         "kind",
@@ -76,6 +77,7 @@ class Context:
         self.processor_lock = machine.processor_lock(self.processor)
         self.nesting = 0
         self.held: list[int] = []
+        self.held_sites: list[int] = []
         self.driver = 0
         self.callback = 0
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)

@@ -11,6 +11,7 @@ from emulator.kernel.stop import stop_limit
 from emulator.kernel.waits import wake
 from emulator.layout.arena import DPC_ENTRIES, FIRST_PROCESSOR_SLOT
 from emulator.layout.machine import SystemLock
+from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -33,7 +34,7 @@ def queue_dpc(context: Context, processor: int, kind: int, target: int, argument
     platform.release(lock)
     if full:
         stop_limit(
-            "VNIC_POOL_EXHAUSTED",
+            VnicLimit.VNIC_TABLE_FULL,
             f"The DPC queue of processor {processor} holds {DPC_ENTRIES} calls and is full.",
             remedy="A DPC that is queued again and again from its own routine never lets the queue drain.",
         )

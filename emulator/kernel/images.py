@@ -72,7 +72,11 @@ class Images:
                     role = getattr(value, "__ndis_role__", None)
                     if role is not None:
                         found.setdefault((image.name, value.__qualname__), (image.number, value, role))
-                elif isinstance(value, type) and issubclass(value, pool_type) and value.__module__ == image.module.__name__:
+                elif (
+                    isinstance(value, type)
+                    and issubclass(value, pool_type)
+                    and value.__module__ == image.module.__name__
+                ):
                     kinds[(image.name, value.__qualname__)] = value
             for code in _codes_of(image.module, image.path):
                 codes[(image.name, code.co_qualname, code.co_firstlineno)] = code

@@ -15,6 +15,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG, describe_block
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.layout.records import FieldType, Record, RecordMeta
+from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +167,7 @@ def stale_pointer(context: Context, pointer: int) -> NoReturn:
 def _private(context: Context, what: str) -> NoReturn:
     del context
     stop_limit(
-        "VNIC_PRIVATE_DATA",
+        VnicLimit.VNIC_PRIVATE_DATA,
         f"The driver handed over {what}: an ordinary Python object, which is private to the context that made it.",
         remedy="Move it to nonpaged memory: a class that derives from NONPAGED, allocated with "
         "NdisAllocateMemoryWithTagPriority.",

@@ -13,6 +13,7 @@ from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
 from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SystemLock
 from emulator.layout.records import Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
+from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -40,7 +41,7 @@ def initialize(context: Context, lock: Any, site: int) -> None:
     platform.release(SystemLock.LOCKS)
     if index < 0:
         stop_limit(
-            "VNIC_POOL_EXHAUSTED",
+            VnicLimit.VNIC_TABLE_FULL,
             f"The machine has {len(used)} spin locks and all are in use.",
             remedy="Free locks with NdisFreeSpinLock, or give the machine more: driver_locks in its [machine] table.",
         )
@@ -94,6 +95,7 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
     if len(held) < MAXIMUM_HELD_LOCKS:
         box.held[len(held)] = index
     held.append(index)
+    context.held_sites.append(site)
     box.locks_held = len(held)
     lock.old_irql = before
     lock.owner = context.slot + 1
@@ -122,21 +124,17 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
             text="A spin lock was released that this context has not acquired.",
             sites=[site_of(context, "acquired", lock.site)] if lock.owner else [],
         )
-    held.remove(index)
+    place = held.index(index)
+    del held[place], context.held_sites[place]
     box = context.box
-    for place, value in enumerate(held[:MAXIMUM_HELD_LOCKS]):
-        box.held[place] = value
+    for number, value in enumerate(held[:MAXIMUM_HELD_LOCKS]):
+        box.held[number] = value
     box.locks_held = len(held)
     old = lock.old_irql
     lock.owner = 0
     context.platform.release(index)
     if lowers and old < DISPATCH_LEVEL:
         lower_irql(context, old)
-
-
-def acquired_site(context: Context, index: int) -> int:
-    """Where a held lock was acquired; 0 when it is not known."""
-    return context.memory.get("lock_sites", {}).get(index, 0)  # type: ignore[no-any-return]
 
 
 def current_holders(index: int) -> list[str]:

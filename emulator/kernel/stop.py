@@ -16,6 +16,7 @@ from emulator.layout.cells import ULONG_CELL
 from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES, SystemLock
 from emulator.rules.bugchecks import bugcheck_name
 from emulator.rules.errors import BugCheck, MachineStopped
+from emulator.rules.limits import VnicLimit, limit_entry
 
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
@@ -111,9 +112,29 @@ def stop(
     raise BugCheck(code, report.parameters, report.name, report)
 
 
-def stop_limit(name: str, text: str, *, remedy: str, sites: list[CallSite] | None = None, ddi: str = "") -> NoReturn:
-    """Stop for a limit of the emulator (VNIC_*): legal on Windows, said as such."""
-    stop(0, text=text, remedy=remedy, sites=sites, ddi=ddi, name=name, family="emulator")
+def stop_limit(
+    limit: VnicLimit,
+    text: str,
+    parameter1: int = 0,
+    parameter2: int = 0,
+    *,
+    remedy: str = "",
+    sites: list[CallSite] | None = None,
+    ddi: str = "",
+) -> NoReturn:
+    """Stop for a limit of the emulator (VNIC_*): said as such, never as a Windows bug check."""
+    entry = limit_entry(limit)
+    stop(
+        limit,
+        parameter1,
+        parameter2,
+        text=text,
+        remedy=remedy or (entry.remedy if entry else ""),
+        sites=sites,
+        ddi=ddi,
+        name=limit.name,
+        family="emulator",
+    )
 
 
 def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
@@ -209,7 +230,9 @@ def _format(context: Context, places: Any) -> list[str]:
         if not images.owns(code):
             continue
         text = traceback.linecache.getline(code.co_filename, line).strip()  # type: ignore[attr-defined]
-        lines.append(f"{images.short_path(code.co_filename)}:{line} in {code.co_qualname}" + (f": {text}" if text else ""))
+        lines.append(
+            f"{images.short_path(code.co_filename)}:{line} in {code.co_qualname}" + (f": {text}" if text else "")
+        )
     return lines
 
 

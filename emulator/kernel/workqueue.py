@@ -82,7 +82,9 @@ class WorkQueue:
         item.queued_site = site
         item.queue = self.number
         put = self._words[self._put]
-        _ENTRY.pack_into(self._memory, self._base + (put & self._mask) * WORK_ENTRY_BYTES, handle, value, routine, site, now)
+        _ENTRY.pack_into(
+            self._memory, self._base + (put & self._mask) * WORK_ENTRY_BYTES, handle, value, routine, site, now
+        )
         self._words[self._put] = put + 1
         platform.release(self._put_lock)
         first = context.machine.geometry.first_passive_slot

@@ -1,0 +1,113 @@
+"""Time, delay, processors, versions and DbgPrint.
+
+Law: every clock is the platform's, so a run on the simulated machine repeats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.kernel.platform import current
+from emulator.kernel.waits import sleep_until
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.status import status_name
+from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_APC, AT_MOST_DISPATCH, AT_PASSIVE
+
+NDIS_MAJOR_VERSION = 6
+NDIS_MINOR_VERSION = 87
+DEBUG = 10
+MAXIMUM_STALL_MICROSECONDS = 50
+
+
+@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_Miscellaneous_Function",))
+def NdisGetVersion() -> int:
+    """The running NDIS: major version in the high 16 bits, minor in the low 16."""
+    return NDIS_MAJOR_VERSION << 16 | NDIS_MINOR_VERSION
+
+
+@ddi(irql=ANY)
+def NdisGetSystemUpTimeEx() -> int:
+    """Milliseconds since the machine started."""
+    context = current.context
+    return (context.platform.now() - context.machine.arena.machine.started) // 1_000_000
+
+
+@ddi(irql=ANY)
+def NdisGetCurrentSystemTime() -> int:
+    """The date in 100 ns units since 1601-01-01 UTC."""
+    return current.context.platform.system_time()
+
+
+@ddi(irql=AT_MOST_APC, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function",))
+def NdisMSleep(MicrosecondsToSleep: int, /) -> None:
+    """Block the caller; below DISPATCH_LEVEL only."""
+    context = current.context
+    sleep_until(context, lambda: False, context.platform.now() + MicrosecondsToSleep * 1000)
+    context.machine.services.round(context)
+
+
+@ddi(irql=ANY, rules=("NdisStallExecution_Delay",))
+def NdisStallExecution(MicroSecondsToStall: int, /) -> None:
+    """Keep the processor busy for at most 50 microseconds."""
+    from emulator.kernel.stop import stop
+
+    context = current.context
+    if MicroSecondsToStall > MAXIMUM_STALL_MICROSECONDS:
+        stop(
+            0xC4,
+            0xE5,
+            context.irql,
+            MicroSecondsToStall,
+            rule="NdisStallExecution_Delay",
+            ddi="NdisStallExecution",
+            text=f"NdisStallExecution was asked for {MicroSecondsToStall} microseconds; at most 50 are allowed.",
+        )
+    until = context.platform.now() + MicroSecondsToStall * 1000
+    while context.platform.now() < until:
+        context.platform.switch("NdisStallExecution")
+
+
+@ddi(irql=AT_DISPATCH, note="the page asks for DISPATCH_LEVEL so that the answer stays true")
+def NdisCurrentProcessorIndex() -> int:
+    """The caller's processor."""
+    return current.context.processor
+
+
+@ddi(irql=ANY)
+def NdisSystemActiveProcessorCount() -> int:
+    """Processors of the machine."""
+    return current.context.machine.geometry.processors
+
+
+@ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function",), note="header: <= HIGH_LEVEL; the page says PASSIVE_LEVEL")
+def NdisSystemProcessorCount() -> int:
+    """Processors of the machine."""
+    return current.context.machine.geometry.processors
+
+
+@ddi(irql=ANY, page="nf-wdm-dbgprint", note="<= DIRQL on Windows")
+def DbgPrint(Format: str, *Arguments: Any) -> int:
+    """Send a line to the debugger: here the machine's log, under ``driver.<name>``.  C's format directives."""
+    context = current.context
+    text = (Format % Arguments if Arguments else Format).rstrip("\n")
+    name = context.machine.images.driver_name(context.driver) or "unknown"
+    context.platform.log(DEBUG, f"driver.{name}", text)
+    return 0
+
+
+def format_status(status: int) -> str:
+    """A status by name, for log lines."""
+    return status_name(status)
+
+
+__all__ = [
+    "DbgPrint",
+    "NdisCurrentProcessorIndex",
+    "NdisGetCurrentSystemTime",
+    "NdisGetSystemUpTimeEx",
+    "NdisGetVersion",
+    "NdisMSleep",
+    "NdisStallExecution",
+    "NdisSystemActiveProcessorCount",
+    "NdisSystemProcessorCount",
+]

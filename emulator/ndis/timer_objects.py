@@ -1,0 +1,170 @@
+"""NDIS timer objects: one-shot and periodic, run at DISPATCH_LEVEL.
+
+Law: there is one instance of a timer; setting it again re-arms it, and a periodic one is cancelled at PASSIVE_LEVEL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel import timers
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode, encode
+from emulator.kernel.stop import site_of, stop
+from emulator.layout.handles import HandleKind, kind_name
+from emulator.ndis.ddi import ddi
+from emulator.ndis.handles import NDIS_HANDLE, TimerHandle
+from emulator.ndis.memory import pool_tag
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_BAD_CHARACTERISTICS,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.ndis.work_items import unknown_routine
+from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.structures import NDIS_TIMER_CHARACTERISTICS
+
+_RULES = ("Irql_Timer_Function",)
+_TICK = 100
+"""DueTime counts 100 ns."""
+
+
+class AllocatedTimer(NamedTuple):
+    """What NdisAllocateTimerObject gives."""
+
+    Status: NDIS_STATUS
+    pTimerObject: TimerHandle | None
+
+
+@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, acquires="timer")
+def NdisAllocateTimerObject(
+    NdisHandle: NDIS_HANDLE, TimerCharacteristics: NDIS_TIMER_CHARACTERISTICS, /
+) -> AllocatedTimer:
+    """Allocate a timer.  BAD_CHARACTERISTICS without a tag or a function, RESOURCES when there are none left."""
+    context = current.context
+    function = TimerCharacteristics.TimerFunction
+    if function is None or not TimerCharacteristics.AllocationTag:
+        return AllocatedTimer(NDIS_STATUS_BAD_CHARACTERISTICS, None)
+    routine = getattr(function, "__ndis_routine__", 0)
+    if not routine:
+        unknown_routine(function, "NdisAllocateTimerObject", "NDIS_TIMER_FUNCTION")
+    made = context.machine.objects[HandleKind.TIMER].allocate(
+        HandleKind.TIMER, driver=context.driver, parent=NdisHandle or 0, site=context.site
+    )
+    if made is None:
+        return AllocatedTimer(NDIS_STATUS_RESOURCES, None)
+    handle, timer = made
+    timer.state = timers.TimerState.IDLE
+    timer.routine = routine
+    timer.running = 0
+    timer.period = 0
+    timer.set_site = 0
+    timer.tag = pool_tag(TimerCharacteristics.AllocationTag)
+    timer.default_context = encode(context, TimerCharacteristics.FunctionContext)
+    return AllocatedTimer(NDIS_STATUS_SUCCESS, TimerHandle(handle))
+
+
+@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_Timer_Function", "PeriodicTimer"))
+def NdisSetTimerObject(
+    TimerObject: TimerHandle, DueTime: int, MillisecondsPeriod: int, FunctionContext: Any, /
+) -> bool:
+    """Arm the timer: ``DueTime`` in 100 ns units, negative is relative; True if it was armed already."""
+    context = current.context
+    timer = _timer(context, TimerObject, "set")
+    platform = context.platform
+    if DueTime <= 0:
+        due = platform.now() - DueTime * _TICK
+    else:
+        due = platform.now() + max(0, DueTime - platform.system_time()) * _TICK
+    value = encode(context, FunctionContext) if FunctionContext is not None else timer.default_context
+    return timers.set_timer(context, timer, due, MillisecondsPeriod * 1_000_000, value, context.site)
+
+
+@ddi(irql=AT_MOST_DISPATCH, rules=("CancelTimerObject", "Irql_Timer_Function", "PeriodicTimer"))
+def NdisCancelTimerObject(TimerObject: TimerHandle, /) -> bool:
+    """Take the timer out of the queue; True if it was there.
+
+    A one-shot timer's routine may still be running or about to.  A periodic one is cancelled at PASSIVE_LEVEL only
+    (rule PeriodicTimer, shown as 0xC4/0xE5), and its running routines have returned when the call does.
+    """
+    context = current.context
+    timer = _timer(context, TimerObject, "cancelled")
+    if timer.period and context.irql != PASSIVE_LEVEL:
+        stop(
+            0xC4,
+            0xE5,
+            context.irql,
+            rule="PeriodicTimer",
+            ddi="NdisCancelTimerObject",
+            text="A timer that was set with a period was cancelled above PASSIVE_LEVEL.",
+            sites=[site_of(context, "set", timer.set_site)],
+        )
+    before = timers.cancel_timer(context, timer)
+    if timer.period:
+        timers.flush_timer(context, timer)
+    return before
+
+
+@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, releases="timer")
+def NdisFreeTimerObject(TimerObject: TimerHandle, /) -> None:
+    """Free a timer that is not armed.  Bug check 0xC7 when it is in the timer queue."""
+    context = current.context
+    timer = _timer(context, TimerObject, "freed")
+    if timer.state == timers.TimerState.SET:
+        stop(
+            0xC7,
+            0,
+            TimerObject,
+            rule="CancelTimerObject",
+            text="A timer was freed while it is set.",
+            sites=[
+                site_of(context, "allocated", timer.head.allocated_site),
+                site_of(context, "set", timer.set_site),
+            ],
+        )
+    context.machine.objects[HandleKind.TIMER].free(TimerObject, site=context.site)
+
+
+def timers_of(context: Context, parent: int) -> list[tuple[int, Any]]:
+    """Live timers of an adapter or driver, for the checks at halt and unload."""
+    table = context.machine.objects[HandleKind.TIMER]
+    return [(handle, timer) for handle, timer in table.live() if timer.head.parent == parent]
+
+
+def timer_value(context: Context, word: int) -> Any:
+    """The FunctionContext that a timer routine is given."""
+    return decode(context, word)
+
+
+def _timer(context: Context, handle: int | None, what: str) -> Any:
+    table = context.machine.objects[HandleKind.TIMER]
+    timer = table.find(handle, HandleKind.TIMER)
+    if timer is None:
+        freed = table.freed(handle, HandleKind.TIMER) if handle else None
+        stop(
+            0xC7,
+            0,
+            handle or 0,
+            text=f"A timer was {what} after it had been freed."
+            if freed is not None
+            else f"What was {what} as a timer is {'NULL' if not handle else kind_name(handle >> 56)}.",
+            sites=[
+                site_of(context, "allocated", freed.head.allocated_site),
+                site_of(context, "freed", freed.head.freed_site),
+            ]
+            if freed is not None
+            else [],
+        )
+    return timer
+
+
+__all__ = [
+    "NdisAllocateTimerObject",
+    "NdisCancelTimerObject",
+    "NdisFreeTimerObject",
+    "NdisSetTimerObject",
+]

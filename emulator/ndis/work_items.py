@@ -1,0 +1,214 @@
+"""I/O work items: allocate, queue to the critical work queue, free; and running one in a passive worker.
+
+Law: routine and context are bound when an item is queued; the item leaves the queue before its routine is called, so
+its routine may queue it again or free it.  Source: work_items.md of the dossier, sections 1 to 4 and 8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.kernel.calls import enter, returned_with_lock
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode, encode
+from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
+from emulator.kernel.workqueue import WorkItemState
+from emulator.layout.handles import HandleKind, kind_name
+from emulator.ndis.ddi import FILTER, MINIPORT, ddi
+from emulator.ndis.handles import (
+    AdapterHandle,
+    DeviceHandle,
+    FilterDriverHandle,
+    MiniportDriverHandle,
+    WorkItemHandle,
+)
+from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL, irql_name
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
+    from emulator.kernel.workqueue import TakenItem
+
+CRITICAL_WORK_QUEUE = 0
+WORKER_INVALID = 0xE4
+WORKER_RETURNED_AT_BAD_IRQL = 0xE1
+PARENT_KINDS = {
+    HandleKind.ADAPTER: "before MiniportHaltEx returns",
+    HandleKind.MINIPORT_DRIVER: "before the driver unloads",
+}
+"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed."""
+
+_FILTER_KINDS = (HandleKind.FILTER_DRIVER, HandleKind.FILTER_MODULE, HandleKind.DEVICE)
+_IRQL_RULE = "Irql_Miscellaneous_Function"
+_PAIR_RULE = "Init_NdisAllocateIoWorkItem"
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), acquires="work item")
+def NdisAllocateIoWorkItem(
+    NdisObjectHandle: AdapterHandle | MiniportDriverHandle | FilterDriverHandle | DeviceHandle, /
+) -> WorkItemHandle | None:
+    """Allocate a work item for an adapter or a miniport driver; None (NULL) when there are none left.
+
+    A protocol's handle is refused: a protocol has no device or driver object for this call.
+    """
+    context = current.context
+    machine = context.machine
+    kind = (NdisObjectHandle or 0) >> 56
+    if kind not in PARENT_KINDS or machine.objects[HandleKind(kind)].find(NdisObjectHandle, kind) is None:
+        _bad_parent(context, NdisObjectHandle, kind)
+    made = machine.objects[HandleKind.WORK_ITEM].allocate(
+        HandleKind.WORK_ITEM, driver=context.driver, parent=NdisObjectHandle, site=context.site
+    )
+    if made is None:
+        return None
+    handle, item = made
+    item.state = WorkItemState.IDLE
+    item.queued_site = 0
+    item.runs = 0
+    return WorkItemHandle(handle)
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_IRQL_RULE,))
+def NdisQueueIoWorkItem(
+    NdisIoWorkItemHandle: WorkItemHandle,
+    Routine: Callable[[Any, WorkItemHandle], None],
+    WorkItemContext: Any,
+    /,
+) -> None:
+    """Queue the item to the critical work queue: Routine(WorkItemContext, handle) runs at PASSIVE_LEVEL elsewhere.
+
+    Bug check 0xE4/1 when it is queued already.  The context must be None, a number, a handle, nonpaged memory or an
+    NBL; anything else is private to this context (VNIC_PRIVATE_DATA).
+    """
+    context = current.context
+    machine = context.machine
+    item = machine.objects[HandleKind.WORK_ITEM].find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
+    if item is None:
+        _bad_item(context, NdisIoWorkItemHandle, "queued")
+    try:
+        routine = Routine.__ndis_routine__  # type: ignore[attr-defined]
+    except AttributeError:
+        unknown_routine(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
+    value = encode(context, WorkItemContext) if WorkItemContext is not None else 0
+    machine.queues[CRITICAL_WORK_QUEUE].put(context, NdisIoWorkItemHandle, item, routine, value, context.site)
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), releases="work item")
+def NdisFreeIoWorkItem(NdisIoWorkItemHandle: WorkItemHandle, /) -> None:
+    """Free an item that is not queued; legal inside its own routine.  Bug check 0xE4/2 when it is queued."""
+    context = current.context
+    table = context.machine.objects[HandleKind.WORK_ITEM]
+    item = table.find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
+    if item is None:
+        _bad_item(context, NdisIoWorkItemHandle, "freed")
+    if item.state == WorkItemState.QUEUED:
+        stop(
+            WORKER_INVALID,
+            2,
+            NdisIoWorkItemHandle,
+            item.routine,
+            text="A work item was freed while it is in the queue; its routine has not begun.",
+            sites=item_sites(context, item),
+        )
+    table.free(NdisIoWorkItemHandle, site=context.site)
+
+
+def run_work_item(context: Context, taken: TakenItem) -> None:
+    """Call a taken item's routine and look at what it left behind."""
+    value = decode(context, taken.context) if taken.context else None
+    enter(context, taken.routine, value, taken.handle)
+    if context.irql != PASSIVE_LEVEL:
+        stop(
+            WORKER_RETURNED_AT_BAD_IRQL,
+            taken.routine,
+            context.irql,
+            taken.context,
+            taken.handle,
+            text=f"{context.machine.images.routine_name(taken.routine)}, a work item's routine, returned at "
+            f"{irql_name(context.irql)}; it must return at PASSIVE_LEVEL.",
+            sites=[site_of(context, "queued", taken.queued_site)],
+        )
+    if context.held:
+        returned_with_lock(context, taken.routine)
+
+
+class Leak(NamedTuple):
+    """A work item that should have been freed."""
+
+    handle: int
+    queued: bool
+    sites: list[CallSite]
+
+
+def items_of(context: Context, parent: int) -> list[Leak]:
+    """Live work items of an adapter or driver, for the checks at halt and unload."""
+    table = context.machine.objects[HandleKind.WORK_ITEM]
+    return [
+        Leak(handle, item.state == WorkItemState.QUEUED, item_sites(context, item))
+        for handle, item in table.live()
+        if item.head.parent == parent
+    ]
+
+
+def item_sites(context: Context, item: Any) -> list[CallSite]:
+    """Where an item was allocated, queued last and freed."""
+    head = item.head
+    known = (("allocated", head.allocated_site), ("queued", item.queued_site), ("freed", head.freed_site))
+    return [site_of(context, what, site) for what, site in known if site]
+
+
+def unknown_routine(routine: Any, function: str, role: str) -> None:
+    """A callback that carries no role has no number, and no other process could find it."""
+    name = getattr(routine, "__qualname__", repr(routine))
+    stop_limit(
+        VnicLimit.VNIC_UNKNOWN_ROUTINE,
+        f"{function} was given {name}, which is no callback of a driver image.",
+        remedy=f"Make it a module-level function and decorate it with @{role}.",
+    )
+
+
+def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
+    machine: Machine = context.machine
+    if kind in _FILTER_KINDS:
+        from emulator.rules.errors import NotImplementedByEmulator
+
+        raise NotImplementedByEmulator("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
+    del machine
+    accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
+    stop(
+        WORKER_INVALID,
+        3,
+        handle or 0,
+        kind,
+        rule=_PAIR_RULE,
+        text=f"NdisAllocateIoWorkItem was given {'NULL' if not handle else 'a ' + kind_name(kind)}; it takes: {accepted}.",
+    )
+
+
+def _bad_item(context: Context, handle: int | None, what: str) -> None:
+    table = context.machine.objects[HandleKind.WORK_ITEM]
+    freed = table.freed(handle, HandleKind.WORK_ITEM) if handle else None
+    if freed is not None:
+        stop(
+            WORKER_INVALID,
+            0,
+            handle or 0,
+            rule=_PAIR_RULE,
+            text=f"A work item was {what} after it had been freed.",
+            sites=item_sites(context, freed),
+        )
+    stop(
+        WORKER_INVALID,
+        3,
+        handle or 0,
+        (handle or 0) >> 56,
+        rule=_PAIR_RULE,
+        text=f"What was {what} as a work item is {'NULL' if not handle else kind_name(handle >> 56)}.",
+    )
+
+
+__all__ = ["NdisAllocateIoWorkItem", "NdisFreeIoWorkItem", "NdisQueueIoWorkItem"]
