@@ -24,7 +24,7 @@ LONGEST_INTERFACE_NAME: Final = 15  # IFNAMSIZ less the closing zero
 
 # What a read or a write of the descriptor raises once the wire is gone for good. A read of no bytes says the same.
 REMOVAL_ERRORS: Final = frozenset({errno.EBADFD, errno.ENODEV, errno.ENXIO, errno.EPIPE, errno.ECONNRESET})
-# What a write raises for a frame that the outside does not take now: it is lost, as on a real wire; the writer counts it.
+# What a write raises for a frame that the outside does not take now: lost as on a real wire, and counted by the writer.
 DROP_ERRORS: Final = frozenset({errno.EAGAIN, errno.EIO, errno.ENOBUFS, errno.ENETDOWN})
 
 InterfaceAddress = ipaddress.IPv4Interface | ipaddress.IPv6Interface

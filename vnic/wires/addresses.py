@@ -1,0 +1,85 @@
+"""Gives the Linux side of a TAP its MTU and its address and brings it up.
+
+Law: what already is as it should be is left alone, so that an ordinary user can use a TAP that an administrator has
+made for him; and an address that the kernel would answer for itself is refused.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+
+from vnic.wires import linux
+from vnic.wires.wire import DEFAULT_MTU, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.wires.wire import InterfaceAddress
+
+_IFA_F_NODAD: Final = 0x02
+
+
+def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int) -> None:
+    """Set what is not so yet. IPv4, MTU and state go by python-pytun's and our own cheap calls, IPv6 by pyroute2."""
+
+    def step(what: str, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except WireError:
+            raise
+        except OSError as error:
+            mend = privilege_command(name, str(address or ""), mtu)
+            raise WireError(f"setting the {what} of {name}", mend, error) from None
+
+    if device.mtu != mtu:
+        step(f"MTU {mtu}", lambda: setattr(device, "mtu", mtu))
+    if address is not None and address.version == 4:
+        _refuse_taken(name, str(address.ip), linux.ipv4_addresses())
+        if (name, str(address.ip)) not in linux.ipv4_addresses():
+            step(f"address {address.ip}", lambda: setattr(device, "addr", str(address.ip)))
+        if device.netmask != str(address.netmask):
+            step(f"netmask {address.netmask}", lambda: setattr(device, "netmask", str(address.netmask)))
+    if not linux.is_up(name):
+        step("state up", lambda: linux.set_up(name))
+    if address is not None and address.version == 6:
+        step(f"address {address.ip}", lambda: _add_ipv6(name, address))
+
+
+def privilege_command(name: str, address: str = "", mtu: int = DEFAULT_MTU) -> str:
+    """Return the command by which an administrator makes a TAP for an ordinary user, once."""
+    made = f"sudo ip tuntap add dev {name} mode tap user $USER"
+    addressed = f" && sudo ip address add {address} dev {name}" if address else ""
+    return f"{made}{addressed} && sudo ip link set {name} mtu {mtu} up"
+
+
+def _refuse_taken(name: str, address: str, known: list[tuple[str, str]]) -> None:
+    for interface, found in known:
+        if found == address and interface != name:
+            step = f"setting the address {address} of {name}"
+            raise WireError(step, "--address with another network", f"{interface} has it already", errno.EADDRINUSE)
+
+
+def _add_ipv6(name: str, address: InterfaceAddress) -> None:
+    """Add an address that is usable at once: with the carrier off the kernel could not look for its duplicate."""
+    from pyroute2 import IPRoute
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    index = socket.if_nametoindex(name)
+    with IPRoute() as route:
+        holders = [message["index"] for message in route.get_addr(family=socket.AF_INET6, address=str(address.ip))]
+        _refuse_taken(name, str(address.ip), [(socket.if_indextoname(holder), str(address.ip)) for holder in holders])
+        if index in holders:
+            return
+        try:
+            route.addr(
+                "add",
+                index=index,
+                address=str(address.ip),
+                prefixlen=address.network.prefixlen,
+                flags=_IFA_F_NODAD,
+            )
+        except NetlinkError as error:
+            raise OSError(error.code, os.strerror(error.code)) from None

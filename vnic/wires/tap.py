@@ -1,0 +1,158 @@
+"""A TAP device as a wire: the Linux kernel's network stack is what the virtual NIC is plugged into.
+
+Law: a TAP begins with its carrier off and quiet, because the kernel's own chatter is no business of the driver under
+test. Every refusal of the kernel gets the command that mends it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import select
+import struct
+from pathlib import Path
+from typing import Any, Final
+
+from vnic.wires import linux
+from vnic.wires.addresses import configure, privilege_command
+from vnic.wires.wire import DEFAULT_MTU, WireError, interface_name_fault, is_removal, parse_address
+
+DEVICE: Final = "/dev/net/tun"
+_TUNSETCARRIER: Final = 0x400454E2
+_SYSTEM_SETTINGS: Final = Path("/proc/sys/net/ipv6/conf")
+# Without an IPv6 address of ours the kernel shall not speak IPv6 here; with one it shall at least not look for routers.
+_SILENT: Final = (("disable_ipv6", "1"),)
+_SPARING: Final = (("accept_ra", "0"), ("router_solicitations", "0"), ("dad_transmits", "0"))
+
+
+class Tap:
+    """An open TAP; closing it takes the interface away, unless somebody else has made it persistent."""
+
+    def __init__(self, device: Any, name: str, mtu: int) -> None:
+        self.name = f"tap:{name}"
+        self.mtu = mtu
+        self.interface = name
+        self._device = device
+        self._carrier = False
+
+    @classmethod
+    def open(cls, name: str, address: str = "", mtu: int = DEFAULT_MTU) -> Tap:
+        """Make (or attach to) the TAP `name`, quiet it, address it and bring it up, its carrier off.
+
+        Acts in the network namespace of the calling thread; the descriptor stays good when the thread leaves it.
+        """
+        fault = interface_name_fault(name)
+        if fault:
+            raise WireError(f"naming the TAP {name!r}", "--wire tap:ndis0", fault, errno.EINVAL)
+        wanted = parse_address(address) if address else None
+        ours = name not in linux.interface_names()
+        device = _make(name, ours)
+        tap = cls(device, name, mtu)
+        try:
+            os.set_blocking(tap.fileno(), False)
+            os.set_inheritable(tap.fileno(), False)  # python-pytun leaves it inheritable; a worker must never hold it
+            tap._tell_carrier(False)
+            if ours:
+                _quiet(name, _SPARING if wanted is not None and wanted.version == 6 else _SILENT)
+            configure(device, name, wanted, mtu)
+        except BaseException:
+            tap.close()
+            raise
+        return tap
+
+    @property
+    def carrier(self) -> bool:
+        """Whether the outside has been told that the link is up."""
+        return self._carrier
+
+    def fileno(self) -> int:
+        """Return the non-blocking descriptor: one read or write is one frame."""
+        return int(self._device.fileno())
+
+    def set_carrier(self, up: bool) -> None:
+        """Tell the kernel, and through it whoever watches the link, that the cable is plugged in or not."""
+        if up != self._carrier:
+            self._tell_carrier(up)
+
+    def poll_removed(self) -> bool:
+        """Return whether somebody has deleted the interface, or its namespace has ended."""
+        if self.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(self.fileno(), 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+    def close(self) -> None:
+        """Give the TAP back; closing twice is closing once."""
+        self._carrier = False
+        if self.fileno() >= 0:
+            self._device.close()
+
+    def _tell_carrier(self, up: bool) -> None:
+        try:
+            fcntl.ioctl(self.fileno(), _TUNSETCARRIER, struct.pack("i", up))
+        except OSError as error:
+            if not is_removal(error):  # a deleted TAP has no carrier to lose
+                raise WireError(
+                    f"setting the carrier of {self.name}", "a kernel of Linux 5.0 or later", error
+                ) from None
+            up = False
+        self._carrier = up
+
+
+def _make(name: str, ours: bool) -> Any:
+    """Open the TAP through python-pytun."""
+    try:
+        import pytun
+    except ImportError as error:
+        raise WireError("importing python-pytun", "python3 -m pip install python-pytun", str(error)) from None
+    _open_device()
+    try:
+        return pytun.TunTapDevice(name, pytun.IFF_TAP | pytun.IFF_NO_PI, DEVICE)
+    except pytun.Error as error:
+        step = f"making the TAP {name}"
+        other = f"--wire tap:{free_name(name)}"
+        if error.errno == errno.EBUSY:
+            raise WireError(step, other, f"another program uses the TAP {name}", errno.EBUSY) from None
+        if error.errno == errno.EINVAL and not ours:
+            raise WireError(step, other, f"there is an interface {name}, and it is no TAP", errno.EEXIST) from None
+        if error.errno in (errno.EPERM, errno.EACCES):
+            raise WireError(step, privilege_command(name), error) from None
+        raise WireError(step, "ndisemu doctor", error) from None
+
+
+def _open_device() -> None:
+    """Try the device by itself, since a refusal there is mended in another way than a refusal to make the interface."""
+    try:
+        os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise WireError(f"opening {DEVICE}", device_command(error.errno or 0), error) from None
+
+
+def device_command(number: int) -> str:
+    """Return the command that makes /dev/net/tun usable after this error."""
+    if number in (errno.EACCES, errno.EPERM):
+        return f"sudo chmod a+rw {DEVICE}"
+    if number == errno.ENOENT and " tun\n" in Path("/proc/misc").read_text(encoding="ascii"):
+        return f"sudo mkdir -p /dev/net && sudo mknod -m 666 {DEVICE} c 10 200"
+    return "sudo modprobe tun"
+
+
+def free_name(taken: str) -> str:
+    """Return the next name after this one that no interface has."""
+    stem = taken.rstrip("0123456789")
+    names = set(linux.interface_names()) | {taken}
+    number = int(taken[len(stem) :] or "0")
+    while f"{stem}{number}" in names:
+        number += 1
+    return f"{stem}{number}"
+
+
+def _quiet(name: str, settings: tuple[tuple[str, str], ...]) -> None:
+    for setting, value in settings:
+        try:
+            (_SYSTEM_SETTINGS / name / setting).write_text(value, encoding="ascii")
+        except OSError:
+            # No IPv6 in this kernel, or settings that are read-only in a container: then the driver hears the noise.
+            pass
