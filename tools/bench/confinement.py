@@ -6,7 +6,6 @@ processes end with it; nothing of this computer's own network is touched or hear
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import signal
@@ -21,11 +20,11 @@ import msgspec
 
 from emulator.rules.errors import EmulatorError, HostError
 from tools.bench.processes import die_with_parent
+from vnic.wires import linux
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CLONE_NEWNET: Final = 0x40000000
 _QUIET: Final = tuple(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6" for name in ("all", "default"))
 
 T = TypeVar("T")
@@ -41,12 +40,11 @@ class _Envelope(msgspec.Struct):
 
 def enter_namespace() -> None:
     """Give this process an empty network namespace in which the kernel itself says nothing."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.unshare(CLONE_NEWNET) != 0:
-        number = ctypes.get_errno()
-        raise HostError(
-            "making a network namespace", "run as root, or with CAP_SYS_ADMIN", OSError(number, os.strerror(number))
-        )
+    try:
+        linux.unshare(linux.CLONE_NEWNET)
+        linux.set_up("lo")
+    except OSError as error:
+        raise HostError("making a network namespace", "run as root, or with CAP_SYS_ADMIN", error) from error
     for path in _QUIET:
         with suppress(OSError):  # a kernel without IPv6 is quiet already
             Path(path).write_text("1")

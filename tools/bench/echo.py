@@ -6,6 +6,7 @@ by a fifth from one minute to the next; every run is kept, and one that lost or 
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -38,6 +39,7 @@ PEER_LOADS: Final = (
     Load(size=64, window=1, seconds=0.08, warm_up=0.02),
     Load(size=1514, window=1, seconds=0.08, warm_up=0.02),
 )
+SLOW_PEER_LOADS: Final = (PEER_LOADS[0], PEER_LOADS[2])  # at a few thousand frames a second their size hardly matters
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,15 @@ def duration(contenders: Sequence[Sequence[Load]], rounds: int = ROUNDS) -> floa
 class Bench:
     """Runs contenders one after another, the baseline kept alive and asleep between its runs."""
 
-    def __init__(self, generator: Generator, baseline: EchoSubject | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        baseline: EchoSubject | None,
+        say: Callable[[str], None],
+        until: float = math.inf,
+    ) -> None:
+        """No round begins after the moment `until` of CLOCK_MONOTONIC; what was left out is reported."""
+        self._until = until
         self._generator = generator
         self._baseline = baseline
         self._say = say
@@ -143,6 +153,8 @@ class Bench:
         for load in contender.loads:
             before = self._once(contender.name, True, baseline, load, 0) if baseline else None
             for number in range(1, rounds + 1):
+                if time.monotonic() > self._until:
+                    raise EmulatorError(f"the time was over at {load.name}, round {number} of {rounds}")
                 mine = self._once(contender.name, False, seat, load, number)
                 after = self._once(contender.name, True, baseline, load, number) if baseline else None
                 self.measured.pairs.append(Pair(mine, before, after))

@@ -5,16 +5,13 @@ Law: every row says how many of its runs were not clean; a ratio without a basel
 
 from __future__ import annotations
 
-import os
-import platform
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from tools.bench.echo import LOADS, Measured, Pair, Run
 from tools.bench.figures import Spread, middle, spread, spread_of
+from tools.bench.machine import Machine, heading
 from tools.bench.table import listed, number, ranged, table
 
 if TYPE_CHECKING:
@@ -45,19 +42,6 @@ HEAD: Final = (
     "subject", "kpps", "of C", "RTT p50 us", "RTT p99 us", "RTT of C", "host ns", "worker ns", "lost", "corrupt",
     "unclean runs", "foreign cores",
 )  # fmt: skip
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """Where the figures come from."""
-
-    processor: str
-    cores: int
-    kernel: str
-    python: str
-    generator: str
-    compiler: str
-    load_average: float
-    taken: str
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -93,21 +77,6 @@ class EchoReport(msgspec.Struct, frozen=True):
     rows: list[Row]
     runs: list[Run]
     notes: list[str]
-
-
-def this_machine(generator: str, compiler: str) -> Machine:
-    """Describe this computer as it is now."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return Machine(
-        processor=models[0].split(":", 1)[1].strip() if models else platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
-        kernel=platform.release(),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        generator=generator,
-        compiler=compiler,
-        load_average=os.getloadavg()[0],
-        taken=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-    )
 
 
 def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Row:
@@ -172,13 +141,8 @@ def _ratio(row: Row, why_not: str) -> str:
 
 def text(result: EchoReport) -> str:
     """Render the report for people."""
-    machine = result.machine
-    why_not = "" if machine.compiler else "no compiler"
-    out = [
-        f"Echo of frames, {machine.taken}",
-        f"{machine.processor}, {machine.cores} cores, Linux {machine.kernel}, {machine.python}; generator in "
-        f"{machine.generator}, compiler: {machine.compiler or 'none'}; load average before: {machine.load_average:.2f}",
-    ]
+    why_not = "" if result.machine.compiler else "no compiler"
+    out = ["Echo of frames, " + heading(result.machine)]
     for load in dict.fromkeys(row.load for row in result.rows):
         rows = [row for row in result.rows if row.load == load]
         out += ["", f"## {load}", ""]

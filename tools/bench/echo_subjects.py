@@ -153,7 +153,7 @@ def _answer_with_scapy(interface: str, ready: Callable[[], None]) -> None:
     logging.getLogger("scapy.runtime").setLevel(logging.ERROR)  # it warns about every TAP
     wire = TunTapInterface(interface, mode_tun=False)
 
-    class Swap(AnsweringMachine[Packet]):  # type: ignore[misc]  # scapy is not followed by the type checker
+    class Swap(AnsweringMachine[Packet]):
         """Answer each frame with its addresses swapped."""
 
         function_name = "swap"

@@ -5,22 +5,15 @@ Law: interfaces are made only inside a confined process's namespace and are gone
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-import struct
-import time
 from typing import Final, Protocol, cast
 
 import pytun
 
 from emulator.rules.errors import HostError
+from vnic.wires import linux
+from vnic.wires.links import LinkWatcher
 
-SIOCGIFFLAGS: Final = 0x8913
-SIOCSIFFLAGS: Final = 0x8914
-IFF_UP: Final = 0x1
-IFF_RUNNING: Final = 0x40
-_REQUEST: Final = struct.Struct("16sH14x")
+FLAGS: Final = pytun.IFF_TAP | pytun.IFF_NO_PI
 
 
 class Tap(Protocol):
@@ -47,7 +40,7 @@ class Tap(Protocol):
 def open_tap(name: str) -> Tap:
     """Open a TAP without packet information and bring it up."""
     try:
-        tap = cast("Tap", pytun.TunTapDevice(name=name, flags=pytun.IFF_TAP | pytun.IFF_NO_PI))
+        tap = cast("Tap", pytun.TunTapDevice(name=name, flags=FLAGS))
         tap.up()
     except (pytun.Error, OSError) as error:
         mend = "run as root with /dev/net/tun present (modprobe tun)"
@@ -55,32 +48,16 @@ def open_tap(name: str) -> Tap:
     return tap
 
 
-def _flags(name: str, wanted: int | None = None) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        request = _REQUEST.pack(name.encode(), 0)
-        flags = int(_REQUEST.unpack(fcntl.ioctl(probe, SIOCGIFFLAGS, request))[1])
-        if wanted is not None:
-            fcntl.ioctl(probe, SIOCSIFFLAGS, _REQUEST.pack(name.encode(), flags | wanted))
-        return flags
-
-
 def bring_up(name: str) -> None:
     """Set an existing interface up."""
-    _flags(name, IFF_UP)
+    linux.set_up(name)
 
 
 def wait_running(name: str, seconds: float) -> None:
-    """Wait until the interface exists, is up and has its carrier."""
-    deadline = time.monotonic() + seconds
-    state = "it does not exist"
-    while time.monotonic() < deadline:
+    """Wait until the interface exists and the kernel has acted on its carrier: before that it drops what is sent."""
+    with LinkWatcher() as watcher:
         try:
-            flags = _flags(name)
-        except OSError as error:
-            state = os.strerror(error.errno or 0)
-        else:
-            if flags & IFF_UP and flags & IFF_RUNNING:
-                return
-            state = f"its flags are {flags:#x}"
-        time.sleep(0.005)
-    raise HostError(f"waiting for the interface {name}", "look at the subject's own messages above", state)
+            watcher.wait_for(name, carrier=True, timeout=seconds)
+        except TimeoutError as error:
+            mend = "look at the subject's own messages above"
+            raise HostError(f"waiting for the interface {name}", mend, str(error)) from error

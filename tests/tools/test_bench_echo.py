@@ -1,0 +1,210 @@
+"""The frame generators see what is lost and what is spoilt, and the echo benchmark runs with its peers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pytest
+
+from emulator.rules.errors import EmulatorError, HostError
+from tools.bench.compiler import Programs, compiled, find_compiler
+from tools.bench.confinement import run_confined
+from tools.bench.echo import Bench, Contender, Run
+from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine, Seat
+from tools.bench.generator import Clocked, Generator, Load
+from tools.bench.link import Tap, open_tap, wait_running
+from tools.bench.processes import Forked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.tap
+
+SHORT: Final = Load(size=64, window=16, seconds=0.03, warm_up=0.01)
+FRAMES: Final = 200
+
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
+KINDS: Final = [pytest.param("C", marks=needs_compiler), "Python"]
+
+
+class Runs(msgspec.Struct):
+    """What the confined functions of these tests return."""
+
+    runs: list[Run] = []
+    absent: dict[str, str] = {}
+    clocked: list[Clocked] = []
+
+
+def with_programs(kind: str, function: Callable[[Programs], Runs]) -> Runs:
+    """Run in a confined process with the C programs, or as if there were no compiler."""
+
+    def job() -> Runs:
+        if kind == "Python":
+            return function(Programs())
+        with compiled("gen", "reflector") as programs:
+            assert not programs.why_not, programs.why_not
+            return function(programs)
+
+    return run_confined(job, Runs, 20.0)
+
+
+def clock(kind: str, answer: Callable[[int, bytes], list[bytes]], size: int = 64, window: int = 8) -> Clocked:
+    """Offer 200 frames to a subject that answers the frame of this number with these frames."""
+
+    def loop(tap: Tap) -> Callable[[Callable[[], None]], None]:
+        def run(ready: Callable[[], None]) -> None:
+            ready()
+            number = 0
+            while True:
+                frame = tap.read(2048)
+                number += 1
+                for back in answer(number, frame[6:12] + frame[:6] + frame[12:]):
+                    tap.write(back)
+
+        return run
+
+    def job(programs: Programs) -> Runs:
+        tap = open_tap("probe0")
+        forked = Forked(loop(tap))
+        try:
+            wait_running("probe0", 5.0)
+            load = Load(size=size, window=window, seconds=1.0)
+            return Runs(clocked=[Generator(programs).run("probe0", "02:00:00:00:00:01", load, FRAMES)])
+        finally:
+            forked.end()
+            tap.close()
+
+    return with_programs(kind, job).clocked[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("size", "window"), [(60, 1), (64, 8), (1514, 64)])
+def test_every_frame_that_comes_back_is_counted_once(kind: str, size: int, window: int) -> None:
+    seen = clock(kind, lambda _, frame: [frame], size, window)
+    assert seen.clean
+    assert (seen.sent, seen.received) == (FRAMES, FRAMES)
+    assert seen.measured == FRAMES
+    assert 0 < seen.rtt_p50_us <= seen.rtt_p99_us
+    assert seen.pps > 0
+    assert seen.cpu_ns > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lost_frame_is_seen(kind: str) -> None:
+    seen = clock(kind, lambda number, frame: [] if number == FRAMES - 20 else [frame])
+    assert (seen.lost, seen.received, seen.sent) == (1, FRAMES - 1, FRAMES)
+    assert not seen.clean
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spoilt_byte_a_short_frame_and_wrong_addresses_are_seen(kind: str) -> None:
+    def spoil(number: int, frame: bytes) -> list[bytes]:
+        wrong = {
+            50: frame[:-1] + bytes([frame[-1] ^ 1]),
+            60: frame[:40],
+            70: frame[6:12] + frame[:6] + frame[12:],
+        }
+        return [wrong.get(number, frame)]
+
+    seen = clock(kind, spoil)
+    assert (seen.corrupt, seen.lost, seen.received) == (3, 3, FRAMES - 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_answer_is_seen(kind: str) -> None:
+    seen = clock(kind, lambda number, frame: [frame, frame] if number == 50 else [frame])
+    assert (seen.unexpected, seen.lost, seen.received) == (1, 0, FRAMES)
+    assert not seen.clean
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dead_subject_ends_the_run(kind: str) -> None:
+    seen = clock(kind, lambda number, frame: [], window=FRAMES)
+    assert (seen.received, seen.lost, seen.pps) == (0, FRAMES, 0.0)
+
+
+def test_an_interface_that_is_not_there_is_an_error_that_says_so() -> None:
+    def job(programs: Programs) -> Runs:
+        with pytest.raises(EmulatorError, match="failed on nowhere0"):
+            Generator(programs).run("nowhere0", "02:00:00:00:00:01", SHORT)
+        return Runs()
+
+    with_programs("Python", job)
+
+
+@needs_compiler
+def test_each_run_of_a_peer_stands_between_two_of_the_baseline() -> None:
+    def job(programs: Programs) -> Runs:
+        reflector = programs.path("reflector")
+        assert reflector is not None
+        bench = Bench(Generator(programs), CReflector(reflector), lambda line: None)
+        contenders = [Contender("pytun", PytunLoop(), [SHORT]), Contender("again", CReflector(reflector), [SHORT])]
+        measured = bench.run(contenders, rounds=2)
+        assert all(pair.ratio is not None and pair.before is not pair.after for pair in measured.pairs)
+        return Runs(measured.runs, measured.absent)
+
+    seen = with_programs("C", job)
+    assert [run.baseline for run in seen.runs] == [True, False, True, False, True] * 2
+    assert [run.contender for run in seen.runs] == ["pytun"] * 5 + ["again"] * 5
+    assert all(run.clocked.clean and run.clocked.received > 0 and run.ns["worker"] > 0 for run in seen.runs)
+    assert not seen.absent
+
+
+def test_without_a_compiler_the_peers_still_run() -> None:
+    def job(programs: Programs) -> Runs:
+        bench = Bench(Generator(programs), None, lambda line: None)
+        measured = bench.run([Contender("pytun", PytunLoop(), [SHORT])], rounds=1)
+        assert measured.pairs[0].ratio is None
+        return Runs(measured.runs, measured.absent)
+
+    seen = with_programs("Python", job)
+    assert [run.clocked.clean for run in seen.runs] == [True]
+
+
+def test_scapy_answers_too() -> None:
+    pytest.importorskip("scapy")
+
+    def job(programs: Programs) -> Runs:
+        bench = Bench(Generator(programs), None, lambda line: None)
+        measured = bench.run([Contender("scapy", ScapyAnsweringMachine(), [SHORT])], rounds=1)
+        return Runs(measured.runs, measured.absent)
+
+    seen = with_programs("Python", job)
+    assert seen.runs[0].clocked.clean
+    assert seen.runs[0].clocked.received > 0
+
+
+class Absent:
+    """A subject that this computer cannot have."""
+
+    name = "absent"
+
+    def start(self, interface: str) -> Seat:
+        raise HostError("starting it", "do without", "planted")
+
+    def stop(self) -> None:
+        """Nothing was started."""
+
+
+def test_an_absent_subject_is_reported_and_the_others_run() -> None:
+    def job(programs: Programs) -> Runs:
+        bench = Bench(Generator(programs), None, lambda line: None)
+        contenders = [Contender("absent", Absent(), [SHORT]), Contender("pytun", PytunLoop(), [SHORT])]
+        measured = bench.run(contenders, rounds=1)
+        return Runs(measured.runs, measured.absent)
+
+    seen = with_programs("Python", job)
+    assert [run.contender for run in seen.runs] == ["pytun"]
+    assert "planted" in seen.absent["absent"]
+
+
+def test_when_the_time_is_over_what_was_left_out_is_reported() -> None:
+    def job(programs: Programs) -> Runs:
+        bench = Bench(Generator(programs), None, lambda line: None, until=0.0)
+        measured = bench.run([Contender("pytun", PytunLoop(), [SHORT])], rounds=1)
+        return Runs(measured.runs, measured.absent)
+
+    seen = with_programs("Python", job)
+    assert not seen.runs
+    assert "the time was over" in seen.absent["pytun"]

@@ -1,0 +1,212 @@
+"""Measure work items: how many a second, and how long from queue to callback, each subject in turn in every round.
+
+Law: subjects are interleaved round by round and compared within the round, because the computer's speed drifts; no
+run is discarded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from emulator.rules.errors import EmulatorError, HostError
+from tools.bench.figures import Spread, middle, percentile, spread, spread_of
+from tools.bench.machine import Machine, heading
+from tools.bench.table import ABSENT, listed, number, ranged, table
+from tools.bench.workitem_subjects import Saturation, WorkItemSubject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+ROUNDS: Final = 5
+WARM_UP: Final = 0.2
+SECONDS: Final = 0.4
+LONE_ITEMS: Final = 300
+LONE_PAUSE_US: Final = 300
+
+EMULATOR: Final = "emulator, checked"
+PROCESS_POOL: Final = "ProcessPoolExecutor.submit"
+FASTER_FIFO: Final = "faster-fifo"
+
+NOTES: Final = (
+    "One process queues and one runs a callback for each item. Items are queued one by one, as a driver does.",
+    "Per second: callbacks counted by the consumer, read from outside at the two ends of the time after the warm-up, "
+    "while the producer queues without rest and the queue is bounded.",
+    "Queue to callback: CLOCK_MONOTONIC just before the item is queued and first thing in its callback; single items, "
+    f"each {LONE_PAUSE_US} us after the last has run, so that it meets a sleeping consumer. The first 20 of each run "
+    "warm up. The percentiles of a round are taken over its items; the figure is the median of the rounds.",
+    "ns an item is processor time of each process, user and kernel, in the saturated run.",
+    "The peers do less: an item that their consumer has taken is forgotten, and a killed process can leave their "
+    "queues stuck. What is compared is the cost of running a callback elsewhere.",
+    "ProcessPoolExecutor sends a result back for each item. Not measured: several producers or consumers.",
+)
+
+
+class RoundOf(msgspec.Struct, frozen=True):
+    """One subject in one round."""
+
+    subject: str
+    round: int
+    saturation: Saturation
+    p50_us: float
+    p99_us: float
+    lone_items: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One subject over all rounds; `times` is its rate as a multiple of each other subject's in the same round."""
+
+    subject: str
+    per_second: Spread
+    p50_us: Spread
+    p99_us: Spread
+    ns: dict[str, float]
+    unclean_runs: int
+    foreign_cores: float
+    times: dict[str, Spread]
+    raw_per_second: list[float]
+    raw_p50_us: list[float]
+    raw_p99_us: list[float]
+
+
+class WorkItemReport(msgspec.Struct, frozen=True):
+    """The one JSON object: the figures first, then everything that they come from."""
+
+    per_second: float | None
+    vs_processpool: float | None
+    vs_faster_fifo: float | None
+    p50_us: float | None
+    p99_us: float | None
+    machine: Machine
+    absent: dict[str, str]
+    rows: list[Row]
+    rounds: list[RoundOf]
+    notes: list[str]
+
+
+@dataclass
+class Measured:
+    """Every round in order, and what could not be measured."""
+
+    rounds: list[RoundOf] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+def measure(
+    subjects: Sequence[WorkItemSubject],
+    say: Callable[[str], None],
+    rounds: int = ROUNDS,
+    seconds: float = SECONDS,
+    lone_items: int = LONE_ITEMS,
+) -> Measured:
+    """Give every subject its turn in every round; one that fails is left out of the rounds that follow, and said."""
+    measured = Measured()
+    for number_of_round in range(1, rounds + 1):
+        say(f"round {number_of_round} of {rounds}")
+        for subject in subjects:
+            if subject.name in measured.absent:
+                continue
+            try:
+                subject.start()
+                saturation = subject.saturate(min(WARM_UP, seconds), seconds)
+                waits = subject.lone(lone_items, LONE_PAUSE_US)
+            except (HostError, EmulatorError) as error:
+                measured.absent[subject.name] = str(error)
+                say(f"{subject.name}: {error}")
+                continue
+            finally:
+                subject.stop()
+            measured.rounds.append(
+                RoundOf(
+                    subject=subject.name,
+                    round=number_of_round,
+                    saturation=saturation,
+                    p50_us=percentile(waits, 0.50) / 1000,
+                    p99_us=percentile(waits, 0.99) / 1000,
+                    lone_items=len(waits),
+                )
+            )
+    return measured
+
+
+def report(measured: Measured, machine: Machine) -> WorkItemReport:
+    """Summarise what was measured."""
+    names = list(dict.fromkeys(one.subject for one in measured.rounds))
+    rate = {(one.subject, one.round): one.saturation.per_second for one in measured.rounds}
+    rows: list[Row] = []
+    for name in names:
+        own = [one for one in measured.rounds if one.subject == name]
+        times = {
+            other: spread([rate[name, one.round] / rate[other, one.round] for one in own if (other, one.round) in rate])
+            for other in names
+            if other != name
+        }
+        rows.append(
+            Row(
+                subject=name,
+                per_second=spread_of([one.saturation.per_second for one in own]),
+                p50_us=spread_of([one.p50_us for one in own]),
+                p99_us=spread_of([one.p99_us for one in own]),
+                ns={who: spread_of([one.saturation.ns[who] for one in own]).median for who in own[0].saturation.ns},
+                unclean_runs=sum(not one.saturation.clean for one in own),
+                foreign_cores=spread_of([one.saturation.foreign_cores for one in own]).median,
+                times={other: value for other, value in times.items() if value is not None},
+                raw_per_second=[round(one.saturation.per_second, 1) for one in own],
+                raw_p50_us=[round(one.p50_us, 1) for one in own],
+                raw_p99_us=[round(one.p99_us, 1) for one in own],
+            )
+        )
+    ours = next((row for row in rows if row.subject == EMULATOR), None)
+    return WorkItemReport(
+        per_second=ours.per_second.median if ours else None,
+        vs_processpool=middle(ours.times.get(PROCESS_POOL)) if ours else None,
+        vs_faster_fifo=middle(ours.times.get(FASTER_FIFO)) if ours else None,
+        p50_us=ours.p50_us.median if ours else None,
+        p99_us=ours.p99_us.median if ours else None,
+        machine=machine,
+        absent=measured.absent,
+        rows=rows,
+        rounds=measured.rounds,
+        notes=list(NOTES),
+    )
+
+
+def _times(row: Row, other: str) -> str:
+    value = row.times.get(other)
+    return ranged(value, 2) if value is not None else ("1" if row.subject == other else ABSENT)
+
+
+def text(result: WorkItemReport) -> str:
+    """Render the report for people."""
+    head = ("subject", "items/s", "of ProcessPool", "of faster-fifo", "p50 us", "p99 us", "producer ns", "consumer ns",
+            "unclean runs", "foreign cores")  # fmt: skip
+    body = [
+        (
+            row.subject,
+            ranged(row.per_second),
+            _times(row, PROCESS_POOL),
+            _times(row, FASTER_FIFO),
+            ranged(row.p50_us, 1),
+            ranged(row.p99_us, 1),
+            number(row.ns.get("producer")),
+            number(row.ns.get("consumer")),
+            f"{row.unclean_runs}/{row.per_second.count}",
+            number(row.foreign_cores, 2),
+        )
+        for row in result.rows
+    ]
+    raw = [
+        (row.subject, listed(row.raw_per_second), listed(row.raw_p50_us, 1), listed(row.raw_p99_us, 1))
+        for row in result.rows
+    ]
+    out = ["Work items, " + heading(result.machine), "", table(head, body)]
+    out += ["", table(("raw, in order", "items/s", "p50 us", "p99 us"), raw)]
+    out += ["", *(f"absent: {name}: {why}" for name, why in result.absent.items())]
+    out += ["", *(f"- {note}" for note in result.notes), ""]
+    out.append(
+        f"per_second {number(result.per_second)}   vs_processpool {number(result.vs_processpool, 1)}   vs_faster_fifo "
+        f"{number(result.vs_faster_fifo, 2)}   p50_us {number(result.p50_us, 1)}   p99_us {number(result.p99_us, 1)}"
+    )
+    return "\n".join(out)
