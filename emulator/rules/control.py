@@ -1,0 +1,25 @@
+"""The control operations that the host hands to the PnP thread of a machine.
+
+Law: numbers that lie in the arena; the host writes them and the floor that serves the control ring carries them out.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ControlOperation(IntEnum):
+    """What the PnP thread shall do; the target is an adapter's number, except for UNLOAD, which has none."""
+
+    START_ADAPTER = 1
+    """Initialize the miniport, bind the protocols, restart the stack."""
+    STOP_ADAPTER = 2
+    """Pause, unbind, halt."""
+    PAUSE = 3
+    RESTART = 4
+    SURPRISE_REMOVE = 5
+    """The wire is gone: halt the miniport after having told it so."""
+    LINK = 6
+    """The link went up (argument 1) or down (argument 0)."""
+    UNLOAD = 7
+    """Unload every driver, the last loaded first."""
