@@ -1,0 +1,52 @@
+"""Where each handler of a driver stands in DRIVER.handlers: the handlers' names in the order of the characteristics.
+
+Law: an index is the place in Microsoft's structure, so that a table in the arena can be read with the header beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MINIPORT_HANDLERS: Final = (
+    "SetOptionsHandler",
+    "InitializeHandlerEx",
+    "HaltHandlerEx",
+    "UnloadHandler",
+    "PauseHandler",
+    "RestartHandler",
+    "OidRequestHandler",
+    "SendNetBufferListsHandler",
+    "ReturnNetBufferListsHandler",
+    "CancelSendHandler",
+    "CheckForHangHandlerEx",
+    "ResetHandlerEx",
+    "DevicePnPEventNotifyHandler",
+    "ShutdownHandlerEx",
+    "CancelOidRequestHandler",
+    "DirectOidRequestHandler",
+    "CancelDirectOidRequestHandler",
+    "SynchronousOidRequestHandler",
+)
+"""NDIS_MINIPORT_DRIVER_CHARACTERISTICS."""
+
+PROTOCOL_HANDLERS: Final = (
+    "SetOptionsHandler",
+    "BindAdapterHandlerEx",
+    "UnbindAdapterHandlerEx",
+    "OpenAdapterCompleteHandlerEx",
+    "CloseAdapterCompleteHandlerEx",
+    "NetPnPEventHandler",
+    "UninstallHandler",
+    "OidRequestCompleteHandler",
+    "StatusHandlerEx",
+    "ReceiveNetBufferListsHandler",
+    "SendNetBufferListsCompleteHandler",
+    "DirectOidRequestCompleteHandler",
+)
+"""NDIS_PROTOCOL_DRIVER_CHARACTERISTICS."""
+
+MINIPORT_SEND: Final = MINIPORT_HANDLERS.index("SendNetBufferListsHandler")
+MINIPORT_RETURN: Final = MINIPORT_HANDLERS.index("ReturnNetBufferListsHandler")
+MINIPORT_CANCEL_SEND: Final = MINIPORT_HANDLERS.index("CancelSendHandler")
+PROTOCOL_RECEIVE: Final = PROTOCOL_HANDLERS.index("ReceiveNetBufferListsHandler")
+PROTOCOL_SEND_COMPLETE: Final = PROTOCOL_HANDLERS.index("SendNetBufferListsCompleteHandler")
