@@ -1,7 +1,8 @@
 """Watches the interfaces of a network namespace: their carrier, and whether they are still there.
 
-Law: the kernel's own messages are what is believed, each one looked at in its order, so that a carrier that goes off
-a moment before its interface is deleted is still seen to go off.
+Law: the kernel's own messages are what is believed. Each is looked at in its order, so that a carrier that goes off a
+moment before its interface is deleted is still seen to go off; but that a link is up is believed only as the answer to
+a question, because the kernel then first acts on the carrier: an event may be told while it still drops what is sent.
 """
 
 from __future__ import annotations
@@ -20,16 +21,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _ROUTE_GROUP_LINK: Final = 1
+_NLM_F_REQUEST: Final = 0x1
+_NLM_F_DUMP: Final = 0x300
 _NLMSG_ERROR: Final = 2
 _NLMSG_DONE: Final = 3
 _RTM_NEWLINK: Final = 16
 _RTM_DELLINK: Final = 17
 _RTM_GETLINK: Final = 18
-_REQUEST_DUMP: Final = 0x1 | 0x300
 _IFLA_IFNAME: Final = 3
-_IFLA_OPERSTATE: Final = 16
 _IFLA_CARRIER: Final = 33
-_USABLE: Final = frozenset({0, 6})  # IF_OPER_UNKNOWN, which is all that the loopback ever says, and IF_OPER_UP
 _IFF_UP: Final = 0x1
 _IFF_LOWER_UP: Final = 0x10000
 
@@ -48,7 +48,6 @@ class LinkState(msgspec.Struct, frozen=True):
     index: int
     up: bool  # administratively
     carrier: bool
-    usable: bool  # the kernel has acted on the carrier: until then it drops what is sent
 
 
 class LinkWatcher:
@@ -56,16 +55,19 @@ class LinkWatcher:
 
     def __init__(self) -> None:
         self.links: dict[str, LinkState] = {}
+        self._sequence = 0
+        self._asked = (0, "")  # the last question about one interface: its number and the name
+        self._listing = 0  # the number of the question for all interfaces while its answer is awaited
+        self._seen: set[str] = set()  # what that answer has named so far
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.bind((0, _ROUTE_GROUP_LINK))
-        self._ask()
-        self._asked = True
-        while self._asked:
+        self._port = self._socket.getsockname()[0]
+        self._list()
+        while self._listing:
             self._wait(1.0)
-            for _ in self._changes():
-                pass
+            self.refresh()
 
     def __enter__(self) -> LinkWatcher:
         return self
@@ -83,49 +85,55 @@ class LinkWatcher:
 
     def refresh(self) -> dict[str, LinkState]:
         """Take in what the kernel has said by now and return all links by name."""
-        for _ in self._changes():
+        for _ in self._messages():
             pass
         return self.links
 
     def wait_for(self, name: str, *, carrier: bool | None, timeout: float = 5.0) -> LinkState | None:
         """Wait until the interface has this carrier, or is gone when None; return how it was then.
 
-        With the carrier on, what is sent from now on arrives.
+        Off and gone count as soon as they have been seen, even if they are over by now. On counts while it is on: what
+        is sent from then on arrives.
         """
         deadline = time.monotonic() + timeout
-        if self._is(name, carrier):
-            return self.links.get(name)
+        self._ask(name)
         while True:
-            for _ in self._changes():
-                if self._is(name, carrier):
-                    return self.links.get(name)
+            for answer in self._messages():
+                state = self.links.get(name)
+                if state is None and carrier is None:
+                    return None
+                if state is not None and state.carrier is carrier and (answer or not carrier):
+                    return state
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 wanted = "gone" if carrier is None else f"carrier {'on' if carrier else 'off'}"
                 raise TimeoutError(f"{name}: waited {timeout} s for: {wanted}; it is: {self.links.get(name, 'gone')}")
-            if not self._wait(min(remaining, _ASK_AGAIN_SECONDS)) and not self._asked:
-                self._ask()
+            if not self._wait(min(remaining, _ASK_AGAIN_SECONDS)):
+                self._ask(name)
 
-    def _is(self, name: str, carrier: bool | None) -> bool:
-        state = self.links.get(name)
-        if state is None or carrier is None:
-            return state is None and carrier is None
-        return state.carrier == carrier and (state.usable or not carrier)
+    def _ask(self, name: str) -> None:
+        value = name.encode() + b"\0"
+        attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), _IFLA_IFNAME) + value
+        self._asked = (self._request(_NLM_F_REQUEST, attribute + bytes(-len(attribute) % 4)), name)
 
-    def _ask(self) -> None:
-        """Ask for all links; the answers come as the events do."""
-        self._asked = True
-        self._seen: set[str] = set()
-        request = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        self._socket.send(_MESSAGE.pack(_MESSAGE.size + len(request), _RTM_GETLINK, _REQUEST_DUMP, 1, 0) + request)
+    def _list(self) -> None:
+        self._seen.clear()
+        self._listing = self._request(_NLM_F_REQUEST | _NLM_F_DUMP, b"")
+
+    def _request(self, flags: int, attributes: bytes) -> int:
+        self._sequence += 1
+        body = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attributes
+        header = _MESSAGE.pack(_MESSAGE.size + len(body), _RTM_GETLINK, flags, self._sequence, self._port)
+        self._socket.send(header + body)
+        return self._sequence
 
     def _wait(self, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def _changes(self) -> Iterator[None]:
-        """Take in what can be read, one message at a time."""
+    def _messages(self) -> Iterator[bool]:
+        """Take in what can be read, one message at a time; each time say whether it answers the last question."""
         while True:
             try:
                 data = self._socket.recv(_BUFFER)
@@ -134,42 +142,39 @@ class LinkWatcher:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._ask()  # events were lost
+                self._list()  # events were lost
                 continue
             offset = 0
             while offset + _MESSAGE.size <= len(data):
-                length, kind, _, _, _ = _MESSAGE.unpack_from(data, offset)
-                self._take(kind, data[offset + _MESSAGE.size : offset + length])
-                yield
+                length, kind, _, sequence, port = _MESSAGE.unpack_from(data, offset)
+                number = sequence if port == self._port else 0
+                self._take(kind, data[offset + _MESSAGE.size : offset + length], number)
+                yield number == self._asked[0]
                 offset += (length + 3) & ~3
 
-    def _take(self, kind: int, body: bytes) -> None:
-        if kind in (_NLMSG_DONE, _NLMSG_ERROR):
-            # What was not in the answer went away unheard.
-            if kind == _NLMSG_DONE:
-                self.links = {name: state for name, state in self.links.items() if name in self._seen}
-            self._asked = False
+    def _take(self, kind: int, body: bytes, number: int) -> None:
+        if kind == _NLMSG_ERROR:
+            if number == self._asked[0]:
+                self.links.pop(self._asked[1], None)
+            elif number == self._listing:
+                self._listing = 0
+        elif kind == _NLMSG_DONE and number == self._listing:
+            # What the list does not have went away unheard.
+            self.links = {name: state for name, state in self.links.items() if name in self._seen}
+            self._listing = 0
         elif kind in (_RTM_NEWLINK, _RTM_DELLINK):
             _, _, index, flags, _ = _LINK.unpack_from(body)
-            name, carrier, usable = "", bool(flags & _IFF_LOWER_UP), False
+            name, carrier = "", bool(flags & _IFF_LOWER_UP)
             for attribute, value in _attributes(body[_LINK.size :]):
                 if attribute == _IFLA_IFNAME:
                     name = value.rstrip(b"\0").decode(errors="surrogateescape")
-                elif attribute == _IFLA_OPERSTATE:
-                    usable = value[0] in _USABLE
                 elif attribute == _IFLA_CARRIER:
                     carrier = value[0] == 1
-            self._renamed(index, name)
-            if kind == _RTM_DELLINK:
-                self.links.pop(name, None)
-                self._seen.discard(name)
-            else:
-                self.links[name] = LinkState(name, index, bool(flags & _IFF_UP), carrier, usable and carrier)
+            # It may have had another name.
+            self.links = {known: state for known, state in self.links.items() if state.index != index}
+            if kind == _RTM_NEWLINK:
+                self.links[name] = LinkState(name, index, bool(flags & _IFF_UP), carrier)
                 self._seen.add(name)
-
-    def _renamed(self, index: int, name: str) -> None:
-        for known in [state.name for state in self.links.values() if state.index == index and state.name != name]:
-            del self.links[known]
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -20,6 +20,8 @@ _IFF_UP: Final = 0x1
 _SIOCGIFCONF: Final = 0x8912
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
+_SIOCETHTOOL: Final = 0x8946
+_ETHTOOL_GLINK: Final = 0x0A
 _INTERFACE_REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq with ifr_flags
 _ADDRESS_REQUEST: Final = struct.Struct("16sHxx4s16x")  # struct ifreq with a sockaddr_in
 _MOST_ADDRESSES: Final = 1024
@@ -74,6 +76,13 @@ def ipv4_addresses() -> list[tuple[str, str]]:
         for label, family, address in _ADDRESS_REQUEST.iter_unpack(room.raw[:length])
         if family == socket.AF_INET
     ]
+
+
+def settle_carrier(control: socket.socket, interface: str) -> None:
+    """Make the kernel act on the interface's carrier now: by itself it may take a second, and drops what is sent."""
+    value = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_GLINK, 0))  # struct ethtool_value
+    request = struct.pack("16sP16x", interface.encode(), ctypes.addressof(value))
+    fcntl.ioctl(control.fileno(), _SIOCETHTOOL, request)
 
 
 def _flags(interface: str) -> int:

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import select
+import socket
 import struct
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,8 @@ class Tap:
         self.interface = name
         self._device = device
         self._carrier = False
+        # Belongs to the TAP's namespace even when the thread has left it.
+        self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     @classmethod
     def open(cls, name: str, address: str = "", mtu: int = DEFAULT_MTU) -> Tap:
@@ -88,6 +91,7 @@ class Tap:
         self._carrier = False
         if self.fileno() >= 0:
             self._device.close()
+        self._control.close()
 
     def _tell_carrier(self, up: bool) -> None:
         try:
@@ -99,6 +103,10 @@ class Tap:
                 ) from None
             up = False
         self._carrier = up
+        try:
+            linux.settle_carrier(self._control, self.interface)
+        except OSError:
+            pass  # Renamed or moved by somebody: then the kernel acts on it in its own time.
 
 
 def _make(name: str, ours: bool) -> Any:
