@@ -94,7 +94,7 @@ def test_processor_time_is_the_other_process_s_own() -> None:
         assert 60_000_000 <= cpu_ns([forked.pid]) < 2_000_000_000
     finally:
         forked.end()
-    with pytest.raises(OSError, match="Invalid argument|No such process"):
+    with pytest.raises(OSError, match=r"Invalid argument|No such process"):
         cpu_ns([forked.pid])
 
 

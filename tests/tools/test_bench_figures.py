@@ -24,7 +24,7 @@ def clocked(pps: float, rtt: float = 10.0, lost: int = 0) -> Clocked:
 def run(
     contender: str, pps: float, *, baseline: bool = False, number: int = 1, rtt: float = 10.0, lost: int = 0
 ) -> Run:
-    return Run(contender, baseline, echo_report.HEADLINE, number, clocked(pps, rtt, lost), {"worker": 100.0}, 0.0)
+    return Run(contender, baseline, echo_report.HEADLINE, number, clocked(pps, rtt, lost), {"worker": 100.0}, 90.0, 0.0)
 
 
 def test_a_percentile_is_an_observed_value() -> None:

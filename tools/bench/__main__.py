@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from emulator.rules.errors import EmulatorError, HostError
+from emulator.rules.errors import EXIT_INTERRUPTED, EmulatorError, HostError
 from tools.bench import echo_report, workitems
 from tools.bench.compiler import compiled
 from tools.bench.confinement import run_confined
@@ -80,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HostError, EmulatorError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
     print(written.decode() if given.json else shown)
     return 0
 

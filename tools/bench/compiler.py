@@ -1,7 +1,7 @@
 """Compile the two C programs of the benchmark when this computer has a compiler.
 
-Law: a compiler is never required and nothing compiled outlives the run: the programs are made in a temporary
-directory that goes with it, so no stale binary can ever be measured.
+Law: a compiler is never required and nothing compiled outlives the run, however it ends: the programs are kept in
+memory files, so no stale binary can ever be measured and none is left behind.
 """
 
 from __future__ import annotations
@@ -53,6 +53,14 @@ def _version(compiler: str) -> str:
     return (answer.stdout.splitlines() or [compiler])[0].strip()
 
 
+def _in_memory(name: str, content: bytes) -> Path:
+    """Put a program into a memory file and return the path by which this process's children can run it."""
+    descriptor = os.memfd_create(name)
+    with os.fdopen(os.dup(descriptor), "wb") as stream:
+        stream.write(content)
+    return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
+
+
 @contextmanager
 def compiled(*names: str) -> Iterator[Programs]:
     """Compile the named sources for the length of the block; absent programs are a value, not an error."""
@@ -60,16 +68,20 @@ def compiled(*names: str) -> Iterator[Programs]:
     if compiler is None:
         yield Programs(why_not="no compiler")
         return
+    paths: dict[str, Path] = {}
+    why_not = ""
     with tempfile.TemporaryDirectory(prefix="ndis-bench-") as directory:
-        paths: dict[str, Path] = {}
-        why_not = ""
         for name in names:
             target = Path(directory) / name
             command = [compiler, *FLAGS, "-o", str(target), str(SOURCES / f"{name}.c")]
             answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=COMPILE_SECONDS)
             if answer.returncode == 0:
-                paths[name] = target
+                paths[name] = _in_memory(name, target.read_bytes())
             else:
                 first = (answer.stderr.strip().splitlines() or ["no message"])[0]
                 why_not = f"{compiler} failed on {name}.c: {first}"
+    try:
         yield Programs(compiler=_version(compiler), why_not=why_not, paths=paths)
+    finally:
+        for path in paths.values():
+            os.close(int(path.name))

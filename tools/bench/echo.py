@@ -54,7 +54,8 @@ class Contender:
 class Run(msgspec.Struct, frozen=True):
     """One run of the generator against one subject or against the baseline beside it.
 
-    `ns` is processor time per frame returned, for each role of the subject, over the whole run with its warm-up.
+    `ns` is processor time per frame returned, for each role of the subject and for the generator, over the whole
+    run with its warm-up.
     `foreign_cores` is how many cores everything else on this computer kept busy meanwhile (one tick is 10 ms, so a
     short run is coarse; work in interrupt context that nobody is charged for is in it too).
     """
@@ -65,6 +66,7 @@ class Run(msgspec.Struct, frozen=True):
     round: int
     clocked: Clocked
     ns: dict[str, float]
+    generator_ns: float
     foreign_cores: float
 
 
@@ -175,6 +177,7 @@ class Bench:
             round=number,
             clocked=clocked,
             ns={role: value / frames for role, value in spent.items()},
+            generator_ns=clocked.cpu_ns / frames,
             foreign_cores=max(0.0, foreign),
         )
         self.measured.runs.append(run)

@@ -39,8 +39,8 @@ NOTES: Final = (
 )
 
 HEAD: Final = (
-    "subject", "kpps", "of C", "RTT p50 us", "RTT p99 us", "RTT of C", "host ns", "worker ns", "lost", "corrupt",
-    "unclean runs", "foreign cores",
+    "subject", "kpps", "of C", "RTT p50 us", "RTT p99 us", "RTT of C", "host ns", "worker ns", "generator ns", "lost",
+    "corrupt", "unclean runs", "foreign cores",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ class Row(msgspec.Struct, frozen=True):
     rtt_p99_us: Spread
     rtt_ratio: Spread | None
     ns: dict[str, float]
+    generator_ns: float
     sent: int
     lost: int
     corrupt: int
@@ -93,6 +94,7 @@ def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Ro
         rtt_p99_us=spread_of([run.clocked.rtt_p99_us for run in runs]),
         rtt_ratio=spread(round_trips),
         ns={role: spread_of([run.ns[role] for run in runs]).median for role in runs[0].ns},
+        generator_ns=spread_of([run.generator_ns for run in runs]).median,
         sent=sum(run.clocked.sent for run in runs),
         lost=sum(run.clocked.lost for run in runs),
         corrupt=sum(run.clocked.corrupt for run in runs),
@@ -156,6 +158,7 @@ def text(result: EchoReport) -> str:
                 number(middle(row.rtt_ratio), 2),
                 number(row.ns.get("host")),
                 number(row.ns.get("worker")),
+                number(row.generator_ns),
                 str(row.lost),
                 str(row.corrupt),
                 f"{row.unclean_runs}/{row.pps.count}",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from emulator.rules.errors import HostError
 from tools.bench.cells import CONSUMER, Consumer
-from tools.bench.processes import Forked
+from tools.bench.processes import Forked, die_with_parent
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -123,8 +123,9 @@ class FasterFifo:
 _consumer_of_pool: Consumer | None = None  # of the pool's worker: submit can only name a function of a module
 
 
-def _begin_worker(words: memoryview, make_consumer: MakeConsumer) -> None:
+def _begin_worker(producer: int, words: memoryview, make_consumer: MakeConsumer) -> None:
     global _consumer_of_pool  # noqa: PLW0603
+    die_with_parent(producer)  # a worker of a pool does not notice by itself that its pool was killed
     words[CONSUMER] = os.getpid()
     _consumer_of_pool = make_consumer(words)
 
@@ -149,7 +150,10 @@ class ProcessPool:
 
     def __init__(self, words: memoryview, make_consumer: MakeConsumer) -> None:
         self._pool = ProcessPoolExecutor(
-            1, multiprocessing.get_context("fork"), initializer=_begin_worker, initargs=(words, make_consumer)
+            1,
+            multiprocessing.get_context("fork"),
+            initializer=_begin_worker,
+            initargs=(os.getpid(), words, make_consumer),
         )
         self._open: deque[Future[None]] = deque()
         self._pool.submit(os.getpid).result(FINISH_SECONDS)
