@@ -159,3 +159,15 @@ def starved(arena: Arena, now: int) -> bool:
         return False
     first = arena.geometry.first_passive_slot
     return not any(arena.sleeping[first : first + MAXIMUM_PASSIVE_WORKERS])
+
+
+def waiting_entries(arena: Arena, queue: int, limit: int) -> list[TakenItem]:
+    """Items of a queue that were put and not taken, oldest first, at most ``limit``; for a reader that trusts nothing."""
+    head = arena.queues[queue]
+    base, capacity = arena.queue_entries(queue)
+    put, take = head.put, head.take
+    count = min(put - take if put > take else 0, capacity, limit)
+    return [
+        TakenItem._make(_ENTRY.unpack_from(arena.memory, base + (place & capacity - 1) * WORK_ENTRY_BYTES))
+        for place in range(take, take + count)
+    ]

@@ -1,0 +1,347 @@
+"""The console's end: starts nursery and host, and gives the command line and the tests one object for each machine.
+
+Law: the nursery is forked first and the host second, both before this process has a thread of ours; every wait has a
+deadline; closing leaves no process, descriptor or thread behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from emulator.host import messages
+from emulator.host.logs import TrustedHandler
+from emulator.kernel.stop import StopReport
+from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
+from emulator.sync import descriptors, processes
+from emulator.sync.descriptors import Channel, ChannelClosed
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from emulator.host.specification import MachineSpecification
+    from emulator.host.stopscreen import MachineReport
+    from vnic.wires.cable import FarEnd
+
+DEFAULT_DEADLINE: Final = 10.0
+CLOSING_NS: Final = 1_000_000_000
+
+
+class Deadline(EmulatorError):
+    """Something did not come to be in time; says what."""
+
+
+class MachineProxy:
+    """One machine as the console knows it."""
+
+    def __init__(self, console: Console, number: int, specification: MachineSpecification) -> None:
+        self.console = console
+        self.number = number
+        self.name = specification.name
+        self.specification = specification
+        self.state = "starting"
+        """``starting``, ``running``, ``failed`` or ``ended``."""
+        self.statuses: list[int] = []
+        self.cables: list[FarEnd] = []
+        """The far ends of its cables, in the order of the adapters that have one."""
+        self.ended: messages.MachineEnded | None = None
+        self._pids: dict[int, int] = {}
+        self._answers: dict[int, Any] = {}
+        self._error: Exception | None = None
+
+    def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
+        """Until every adapter has answered its start.
+
+        Raises ConfigurationError, HostError or EmulatorError when it cannot be started, MachineStop when it stopped.
+        """
+        self._wait(lambda: self.state != "starting", timeout, "running")
+        if self._error is not None:
+            raise self._error
+        if self.ended is not None:
+            raise MachineStop(self)
+
+    def wait_ended(self, timeout: float = DEFAULT_DEADLINE) -> MachineReport | None:
+        """Until nothing is left of the machine; its report, None after an orderly end."""
+        self._wait(lambda: self.state in ("ended", "failed"), timeout, "ended")
+        if self._error is not None:
+            raise self._error
+        return self.report()
+
+    def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEFAULT_DEADLINE) -> int:
+        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS."""
+        request = self.console.next_request()
+        self.console.send(messages.Control(self.number, request, int(operation), target, argument))
+        answer: messages.ControlDone = self._answer(request, timeout, f"control operation {operation}")
+        return answer.status
+
+    def statistics(self, timeout: float = DEFAULT_DEADLINE) -> messages.Statistics:
+        """The machine's counters now."""
+        request = self.console.next_request()
+        self.console.send(messages.AskStatistics(self.number, request))
+        answer: messages.Statistics = self._answer(request, timeout, "statistics")
+        return answer
+
+    def shutdown(self) -> None:
+        """Begin the orderly end."""
+        if self.state in ("starting", "running"):
+            self.console.send(messages.EndMachine(self.number))
+
+    def stop(self, timeout: float = DEFAULT_DEADLINE) -> MachineReport | None:
+        """End in order and wait for it; its report when it stopped on the way."""
+        self.shutdown()
+        return self.wait_ended(timeout)
+
+    def kill(self) -> None:
+        """End at once, without a screen."""
+        if self.state in ("starting", "running"):
+            self.console.send(messages.KillMachine(self.number))
+
+    def report(self) -> MachineReport | None:
+        """What is known of the stop; None when there was none (yet)."""
+        from emulator.host.stopscreen import MachineReport
+
+        if self.ended is None or not self.ended.stop:
+            return None
+        return msgspec.json.decode(self.ended.stop, type=MachineReport)
+
+    def stop_report(self) -> StopReport | None:
+        """The bug check; None when there was none (yet)."""
+        report = self.report()
+        return report.stop if report is not None else None
+
+    @property
+    def screen(self) -> str:
+        """The text of the stop screen; empty when there was none."""
+        return self.ended.screen if self.ended is not None else ""
+
+    def pids(self) -> dict[int, int]:
+        """Pids by slot: 1 is the zygote."""
+        self.console.pump(0)
+        return dict(self._pids)
+
+    def _answer(self, request: int, timeout: float, what: str) -> Any:
+        self._wait(lambda: request in self._answers or self.state in ("ended", "failed"), timeout, what)
+        if request in self._answers:
+            return self._answers.pop(request)
+        if self._error is not None:
+            raise self._error
+        raise MachineStop(self)
+
+    def _wait(self, ready: Any, timeout: float, what: str) -> None:
+        if not self.console.wait(ready, timeout):
+            raise Deadline(f"machine {self.name}: {what} did not come to be in {timeout:g} s (it is {self.state})")
+
+    def take(self, message: Any) -> None:
+        """Take note of what the host says."""
+        if isinstance(message, messages.MachineRunning):
+            self.state = "running"
+            self.statuses = message.statuses
+        elif isinstance(message, messages.MachinePids):
+            self._pids = message.pids
+        elif isinstance(message, messages.MachineEnded):
+            self.state = "ended"
+            self.ended = message
+        elif isinstance(message, messages.MachineFailed):
+            self.state = "failed"
+            self._error = error_of(message)
+        elif isinstance(message, messages.ControlDone | messages.Statistics):
+            self._answers[message.request] = message
+
+    def lose(self, error: EmulatorError) -> None:
+        """The host is gone."""
+        if self.state in ("starting", "running"):
+            self.state = "failed"
+            self._error = error
+
+
+class MachineStop(EmulatorError):
+    """The machine stopped, or was ended, while something was asked of it."""
+
+    def __init__(self, machine: MachineProxy) -> None:
+        report = machine.stop_report()
+        super().__init__(f"machine {machine.name} has ended" + (f": {report.name}" if report is not None else ""))
+        self.machine = machine
+
+
+def error_of(message: messages.MachineFailed) -> Exception:
+    """The error that a failure to start is."""
+    if message.fault == "configuration":
+        return ConfigurationError(message.text)
+    if message.fault == "host":
+        reason = OSError(message.errno, message.text) if message.errno else message.text
+        return HostError(message.step, message.mend, reason)
+    return EmulatorError(message.text)
+
+
+class Console:
+    """Nursery, host and every machine of theirs."""
+
+    def __init__(self) -> None:
+        self.machines: dict[int, MachineProxy] = {}
+        self._requests = 0
+        self._lost: EmulatorError | None = None
+        self._closed = False
+        mine, hosts = descriptors.pair()
+        nursery_end, host_end = descriptors.pair()
+        self._channel: Channel[Any] = Channel(mine, messages.ToConsole)
+        self._nursery = self._fork_nursery(nursery_end)
+        self._handler = TrustedHandler()
+        self._host = self._fork_host(hosts, host_end)
+        self._handler.start()
+        for sock in (hosts, nursery_end, host_end):
+            sock.close()
+
+    def _fork_nursery(self, channel: socket.socket) -> processes.ForkedChild:
+        fd = channel.fileno()
+
+        def run() -> int:
+            from emulator.host import nursery
+
+            return nursery.main(fd)
+
+        return processes.fork_child(run, keep=[fd, 0, 1, 2], name="ndis:nursery")
+
+    def _fork_host(self, console: socket.socket, nursery: socket.socket) -> processes.ForkedChild:
+        fds = console.fileno(), nursery.fileno()
+        handler = self._handler
+
+        def run() -> int:
+            from emulator.host import host
+
+            return host.main(*fds, handler)
+
+        return processes.fork_child(run, keep=[*fds, handler.descriptor, 2], name="ndis:host")
+
+    @property
+    def host_pid(self) -> int:
+        """The host's pid."""
+        return self._host.pid
+
+    @property
+    def nursery_pid(self) -> int:
+        """The nursery's pid."""
+        return self._nursery.pid
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def start_machine(
+        self, specification: MachineSpecification, namespaces: dict[int, int] | None = None
+    ) -> MachineProxy:
+        """Start a machine; returns at once.  ``namespaces``: adapter number to descriptor of its wire's network namespace."""
+        number = len(self.machines) + 1
+        prepared = specification.prepared()
+        machine = self.machines[number] = MachineProxy(self, number, prepared)
+        near: list[int] = []
+        inside = namespaces or {}
+        try:
+            for adapter in prepared.adapters:
+                if adapter.wire.kind == "cable":
+                    near += _make_cable(machine)
+            fds = [*near, *inside.values()]
+            self.send(messages.StartMachine(number, prepared, list(inside)), fds)
+        finally:
+            descriptors.close_all(near)
+        return machine
+
+    def next_request(self) -> int:
+        """A number for a question."""
+        self._requests += 1
+        return self._requests
+
+    def send(self, message: messages.Message, fds: list[int] | None = None) -> None:
+        """Send to the host; EmulatorError when it is gone."""
+        try:
+            messages.send(self._channel, message, fds or ())
+        except ChannelClosed:
+            self._lose()
+        if self._lost is not None:
+            raise self._lost
+
+    def wait(self, ready: Any, timeout: float) -> bool:
+        """Listen to the host until ``ready()``; False when the time is up before."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            self.pump(remaining)
+            if self._lost is not None:
+                return bool(ready())
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor on which the host is heard: for a caller with a loop of its own, which then calls ``pump(0)``."""
+        return self._channel.fileno()
+
+    def pump(self, timeout: float) -> None:
+        """Listen to the host for so long at most; returns after the first message."""
+        if self._lost is not None:
+            return
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        if not poll.poll(timeout * 1000):
+            return
+        try:
+            while (taken := self._channel.try_receive()) is not None:
+                message, fds = messages.opened(*taken, messages.ToConsole)
+                descriptors.close_all(fds)
+                machine = self.machines.get(message.machine)
+                if machine is not None:
+                    machine.take(message)
+        except ChannelClosed:
+            self._lose()
+
+    def _lose(self) -> None:
+        if self._lost is None:
+            processes.wait_exit(self._host.pidfd, CLOSING_NS)
+            ended = processes.reap_if_ended(self._host.pid) if not self._closed else None
+            how = ended.description if ended is not None else "its channel closed"
+            self._host_ended = ended is not None
+            self._lost = EmulatorError(f"the host process ended: {how}")
+        for machine in self.machines.values():
+            machine.lose(self._lost)
+
+    _host_ended = False
+
+    def close(self) -> None:
+        """End whatever still runs, then host and nursery; give everything back."""
+        if self._closed:
+            return
+        self._closed = True
+        self._channel.close()
+        for child, reaped in ((self._host, self._host_ended), (self._nursery, False)):
+            if not reaped:
+                if not processes.wait_exit(child.pidfd, CLOSING_NS):
+                    processes.kill(child.pidfd)
+                with contextlib.suppress(ChildProcessError):
+                    processes.reap(child.pid)
+            os.close(child.pidfd)
+        self._handler.close()
+        for machine in self.machines.values():
+            machine.lose(EmulatorError("the console was closed"))
+            for cable in machine.cables:
+                cable.close()
+
+
+def _make_cable(machine: MachineProxy) -> tuple[int, int]:
+    """Make a cable: keep the far end, give the near end's socket and flag."""
+    from vnic.wires.cable import FarEnd
+
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    far.setblocking(False)
+    near.setblocking(False)
+    flag = os.memfd_create("cable", os.MFD_CLOEXEC)
+    os.ftruncate(flag, mmap.PAGESIZE)
+    machine.cables.append(FarEnd(far, mmap.mmap(flag, mmap.PAGESIZE)))
+    return near.detach(), flag

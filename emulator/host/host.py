@@ -1,0 +1,205 @@
+"""The host: the process that owns the wires, plays the hardware and supervises every machine; one loop, one thread.
+
+Law: it takes no arena lock, waits for no machine and runs no driver code; it sleeps only after it has said so in every
+arena and looked once more.
+"""
+
+from __future__ import annotations
+
+import gc
+import select
+import socket
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.host import logs, messages
+from emulator.host.platform import private_fence
+from emulator.host.supervisor import Supervisor, lacking
+from emulator.rules.errors import HostError
+from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
+from emulator.sync.processes import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LONGEST_SLEEP_MS: Final = 1000
+BUSY_ROUNDS: Final = 16
+"""Rounds of frames before the descriptors are looked at again."""
+
+
+def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler) -> int:
+    """Be the host; the exit code."""
+    gc.freeze()  # what the console left behind as garbage may own descriptors whose numbers are ours now
+    handler.install()
+    console: Channel[Any] = Channel(socket.socket(fileno=console_fd), messages.ToHost)
+    nursery: Channel[Any] = Channel(socket.socket(fileno=nursery_fd), messages.FromNursery)
+    host = Host(console, nursery)
+    host.run()
+    return 0
+
+
+class Host:
+    """The loop and what it watches."""
+
+    def __init__(self, console: Channel[Any], nursery: Channel[Any]) -> None:
+        self.console = console
+        self.nursery = nursery
+        self.nursery_lives = True
+        self.machines: dict[int, Supervisor] = {}
+        self.pumps: list[Any] = []
+        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._poll = select.epoll()
+        self._fence = private_fence()
+        self._buried: list[Supervisor] = []
+        self._outbox: deque[messages.Message] = deque()
+        self._ending = False
+        self.watch(console.fileno(), self._on_console)
+        self.watch(nursery.fileno(), self._on_nursery)
+
+    def watch(self, fd: int, callback: Callable[[int], None], events: int = select.EPOLLIN) -> None:
+        """Call back whenever the descriptor is readable (or whatever ``events`` says)."""
+        self._callbacks[fd] = callback
+        self._poll.register(fd, events)
+
+    def unwatch(self, fd: int) -> None:
+        """Undo ``watch``; twice is once."""
+        if self._callbacks.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+
+    def tell(self, message: messages.Message) -> None:
+        """Say something to the console; when it is gone, so are we in a moment."""
+        self._outbox.append(message)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what can be sent without waiting: a console that does not listen now must not stop the machines."""
+        try:
+            while self._outbox and messages.try_send(self.console, self._outbox[0]):
+                self._outbox.popleft()
+        except ChannelClosed:
+            self._ending = True
+            self._outbox.clear()
+        self._poll.modify(self.console.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._outbox else 0))
+
+    def forget(self, machine: Supervisor) -> None:
+        """A machine is gone; its memory is given back once nobody on the stack uses it."""
+        self.machines.pop(machine.number, None)
+        self._buried.append(machine)
+
+    def run(self) -> None:
+        """Until the console is gone."""
+        rounds = 0
+        while not self._ending:
+            busy = False
+            for pump in self.pumps:
+                if pump.service():
+                    busy = True
+            if busy and rounds < BUSY_ROUNDS:
+                rounds += 1
+                continue
+            rounds = 0
+            for fd, events in self._poll.poll(0 if busy else self._doze()):
+                callback = self._callbacks.get(fd)
+                if callback is not None:  # an earlier callback of this round may have ended this one's machine
+                    callback(events)
+            self._rouse()
+            now = time.monotonic_ns()
+            for machine in list(self.machines.values()):
+                if now >= machine.due:
+                    machine.tick(now)
+            if self._buried:
+                self._release()
+
+    def _doze(self) -> float:
+        """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""
+        for machine in self.machines.values():
+            machine.arena.sleeping[0] = 1
+        self._fence()
+        due = time.monotonic_ns() + LONGEST_SLEEP_MS * 1_000_000
+        for machine in self.machines.values():
+            if machine.attend():
+                machine.look()
+                return 0
+            due = min(due, machine.due)
+        if any(pump.pending() for pump in self.pumps):
+            return 0
+        return max(0.0, (due - time.monotonic_ns()) / 1e9)
+
+    def _rouse(self) -> None:
+        for machine in self.machines.values():
+            machine.arena.sleeping[0] = 0
+
+    def _release(self) -> None:
+        buried, self._buried = self._buried, []
+        for machine in buried:
+            if not machine.release_memory():
+                gc.collect()
+
+    # -- console -------------------------------------------------------------------------------------------------------
+
+    def _on_console(self, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._flush()
+        if not events & ~select.EPOLLOUT:
+            return
+        try:
+            message, fds = messages.opened(*self.console.receive(), messages.ToHost)
+        except ChannelClosed:
+            self._ending = True
+            return
+        except ChannelGarbage:
+            return
+        if isinstance(message, messages.StartMachine):
+            self._start(message, fds)
+            return
+        close_all(fds)
+        machine = self.machines.get(message.machine)
+        if machine is None:
+            return
+        if isinstance(message, messages.Control):
+            machine.control(message)
+        elif isinstance(message, messages.EndMachine):
+            machine.end()
+        elif isinstance(message, messages.KillMachine):
+            machine.kill()
+        elif isinstance(message, messages.AskStatistics):
+            machine.answer_statistics(message.request)
+
+    def _start(self, message: messages.StartMachine, fds: list[int]) -> None:
+        specification = message.specification
+        count = 2 * sum(adapter.wire.kind == "cable" for adapter in specification.adapters)
+        cables = list(zip(fds[0:count:2], fds[1:count:2], strict=True))
+        namespaces = dict(zip(message.namespaces, fds[count:], strict=True))
+        machine = Supervisor(self, message.machine, specification)
+        try:
+            machine.start(cables, namespaces)
+        except HostError as error:
+            self.tell(lacking(error, message.machine))
+        except Exception as error:
+            import traceback
+
+            text = "".join(traceback.format_exception(error)).strip()
+            self.tell(messages.MachineFailed(message.machine, "emulator", text))
+        else:
+            self.machines[message.machine] = machine
+        finally:
+            close_all(list(namespaces.values()))
+
+    # -- nursery -------------------------------------------------------------------------------------------------------
+
+    def _on_nursery(self, events: int) -> None:
+        try:
+            message, fds = self.nursery.receive()
+        except ChannelClosed:
+            self.nursery_lives = False
+            self.unwatch(self.nursery.fileno())
+            for machine in list(self.machines.values()):
+                machine.nursery_gone()
+            return
+        machine = self.machines.get(message.machine)
+        if isinstance(message, messages.ZygoteBorn) and fds and machine is not None:
+            machine.zygote_born(message.pid, fds.pop())
+        elif isinstance(message, messages.ZygoteEnded) and machine is not None:
+            machine.zygote_ended(Exit(0, message.code, message.signal))
+        close_all(fds)

@@ -1,0 +1,76 @@
+"""What a machine shall be: the records that travel from the console through the host to the zygote.
+
+Law: plain values, checked by msgspec wherever they arrive; nothing here opens, maps or starts anything.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from emulator.layout.arena import Geometry
+from vnic.wires.wire import WireSpecification
+
+DEFAULT_LOADER: Final = "emulator.ndis.loader"
+DriverKind = Literal["miniport", "protocol", "filter"]
+RegistryValue = int | str
+
+
+class DriverSpecification(msgspec.Struct, frozen=True, kw_only=True):
+    """One plug-in: a module that can be imported, or a file."""
+
+    kind: DriverKind
+    module: str = ""
+    path: str = ""
+    name: str = ""
+    """As Windows names a driver by its file; empty: the last part of the module or the file's stem."""
+    registry: dict[str, RegistryValue] = {}
+    """The values under the driver's Parameters key."""
+
+
+class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
+    """One adapter: the driver that runs it, its hardware and its wire."""
+
+    name: str = ""
+    miniport: str = ""
+    """The name of its miniport driver; empty: the only one."""
+    wire: WireSpecification = WireSpecification("cable")
+    mac: str = ""
+    """The hardware's permanent address, ``02:00:00:00:00:01``; empty: made from machine and adapter number."""
+    link_speed: int = 1_000_000_000
+    registry: dict[str, RegistryValue] = {}
+    """Values that NdisReadConfiguration finds for this adapter before those of its driver."""
+
+
+class WatchdogLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one callback may run."""
+
+    cpu_ms: int = 2000
+    wall_ms: int = 20_000
+
+
+class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole machine."""
+
+    name: str = "machine"
+    geometry: Geometry = Geometry()
+    drivers: list[DriverSpecification] = []
+    adapters: list[AdapterSpecification] = []
+    registry: dict[str, RegistryValue] = {}
+    debug: bool = False
+    """One context of each kind, no watchdog, and stdin for ``breakpoint()``."""
+    watchdog: WatchdogLimits = WatchdogLimits()
+    environment: dict[str, str] = {}
+    paths: list[str] = []
+    """Put in front of the import path of the plug-ins."""
+    log_level: int = 20
+    loader: str = DEFAULT_LOADER
+    """The module that builds the machine and loads its drivers (see ``zygote.Loader``)."""
+
+    def prepared(self) -> MachineSpecification:
+        """The specification as it will be run: under ``debug`` with one context of each kind."""
+        if not self.debug:
+            return self
+        geometry = msgspec.structs.replace(self.geometry, processors=1, passive_workers=1)
+        return msgspec.structs.replace(self, geometry=geometry)

@@ -1,0 +1,33 @@
+"""A machine's counters, read from the arena as it runs.
+
+Law: single glances at single words, bounds-checked; sums may be a frame apart, and nothing is locked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.layout.arena import WORK_QUEUES
+
+if TYPE_CHECKING:
+    from emulator.host.supervisor import Supervisor
+
+
+def counters(machine: Supervisor) -> dict[str, int]:
+    """Counters by name."""
+    arena = machine.arena
+    put = sum(arena.queues[number].put for number in range(WORK_QUEUES))
+    taken = sum(arena.queues[number].take for number in range(WORK_QUEUES))
+    slots = arena.slots
+    first = machine.geometry.first_passive_slot
+    return {
+        "work_items_queued": put,
+        "work_items_taken": taken,
+        "callbacks": sum(slot.callbacks for slot in slots),
+        "wakes": sum(slot.wakes for slot in slots),
+        "contexts": sum(member.alive and slot > 1 for slot, member in machine.members.items()),
+        "passive_workers": sum(member.alive and slot >= first for slot, member in machine.members.items()),
+        "passive_workers_added": machine.grown,
+        "log_records_dropped": machine.loggers.dropped,
+        "owner_deaths": arena.machine.owner_deaths,
+    }

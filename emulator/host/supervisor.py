@@ -1,0 +1,494 @@
+"""One machine as the host sees it: its birth, its life, and the order in which it ends.
+
+Law: the host believes nothing that a machine says about itself, takes no lock of it, and never waits for it: every step
+is a phase with a deadline, and the host's loop goes on meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from emulator.host import logs, messages, statistics, stopping
+from emulator.host.adapters import lay_wires, mac_of
+from emulator.host.blackbox import words_of
+from emulator.host.control import PNP_SLOT, ControlLane
+from emulator.host.ports import Port
+from emulator.host.watchdog import Watchdog
+from emulator.kernel.workqueue import starved
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Arena, offsets_of
+from emulator.layout.machine import ContextKind, SlotState
+from emulator.rules.control import ControlOperation
+from emulator.rules.errors import HostError
+from emulator.sync import descriptors, memory, processes
+from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage
+from emulator.sync.doorbell import Doorbell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emulator.host.host import Host
+    from emulator.host.specification import MachineSpecification
+
+ZYGOTE_SLOT: Final = 1
+MILLISECOND: Final = 1_000_000
+TICK_NS: Final = 50 * MILLISECOND
+LEAVING_NS: Final = 5000 * MILLISECOND
+CONTROL_NS: Final = 30_000 * MILLISECOND
+LOG_BATCH: Final = 256
+NEVER: Final = 1 << 62
+
+
+class Phase(Enum):
+    """How far a machine's life has come."""
+
+    LOADING = "loading"
+    STARTING = "starting"
+    RUNNING = "running"
+    ENDING = "ending"
+    LEAVING = "leaving"
+    STOPPING = "stopping"
+    GONE = "gone"
+
+
+class Member:
+    """One process of a machine."""
+
+    __slots__ = ("alive", "exit", "pid", "pidfd", "slot")
+
+    def __init__(self, slot: int, pid: int, pidfd: int) -> None:
+        self.slot = slot
+        self.pid = pid
+        self.pidfd = pidfd
+        self.alive = True
+        self.exit: processes.Exit | None = None
+
+
+class Supervisor:
+    """One machine."""
+
+    def __init__(self, host: Host, number: int, specification: MachineSpecification) -> None:
+        self.host = host
+        self.number = number
+        self.specification = specification
+        self.geometry = specification.geometry
+        self.phase = Phase.LOADING
+        self.due = time.monotonic_ns() + TICK_NS
+        self.deadline = NEVER
+        self.members: dict[int, Member] = {}
+        self.retired: set[int] = set()
+        self.names = messages.Names()
+        self.loggers = logs.DriverLoggers(specification.name)
+        self.ports: list[Port] = []
+        self.statuses: list[int | None] = [None] * len(specification.adapters)
+        self.stopping: stopping.Stopping | None = None
+        self.zygote_exit: processes.Exit | None = None
+        self.failure: messages.MachineFailed | None = None
+        self.growing = 0
+        self.all_born = False
+        self.grown = 0
+        self._fds: list[int] = []
+
+    # -- birth ---------------------------------------------------------------------------------------------------------
+
+    def start(self, cables: list[tuple[int, int]], namespaces: dict[int, int]) -> None:
+        """Lay the wires, make the arena and ask the nursery for a zygote.  Raises HostError."""
+        wires = lay_wires(self.specification.adapters, cables, namespaces)
+        try:
+            arena_fd = memory.create(f"ndis:{self.specification.name}", offsets_of(self.geometry)["size"])
+        except BaseException:
+            for wire in wires:
+                wire.close()
+            raise
+        self.mapping = memory.map(arena_fd)
+        self.arena = Arena(self.mapping.view, self.geometry)
+        slots = self.geometry.slots
+        self.doorbells = [_eventfd() for _ in range(slots)]
+        self.dumps = [os.memfd_create(f"stack:{slot}", os.MFD_CLOEXEC) for slot in range(slots)]
+        self.bell = Doorbell(self.doorbells[0])
+        self.log, log_out = _log_pair()
+        near, far = descriptors.pair()
+        near.setblocking(False)
+        self.channel: Channel[Any] = Channel(near, messages.FromZygote)
+        self.lane = ControlLane(self.arena, lambda: self.ring(PNP_SLOT))
+        self.watchdog = Watchdog(self.arena, self.specification.watchdog)
+        host_box = self.arena.slots[0]
+        host_box.kind, host_box.pid = ContextKind.HOST, os.getpid()
+        self.ports = [
+            Port(self, number, wire, mac_of(adapter, self.number, number))
+            for number, (adapter, wire) in enumerate(zip(self.specification.adapters, wires, strict=True))
+        ]
+        watch = self.host.watch
+        watch(self.bell.fd, self._on_bell)
+        watch(self.log.fileno(), self._on_log)
+        watch(near.fileno(), self._on_zygote)
+        lent = [far.fileno(), log_out.fileno(), arena_fd, *self.doorbells, *self.dumps]
+        try:
+            message = messages.BearZygote(self.number, self.specification)
+            messages.send(self.host.nursery, message, lent)
+        except ChannelClosed:
+            self._fail(messages.MachineFailed(self.number, "emulator", "the nursery is gone"))
+        finally:
+            far.close()
+            log_out.close()
+            os.close(arena_fd)
+
+    def zygote_born(self, pid: int, pidfd: int) -> None:
+        """The nursery has forked the zygote."""
+        self._enter(ZYGOTE_SLOT, pid, pidfd)
+
+    def zygote_ended(self, ended: processes.Exit) -> None:
+        """The nursery has reaped the zygote."""
+        self.zygote_exit = ended
+        member = self.members.get(ZYGOTE_SLOT)
+        if member is not None:
+            member.exit = ended
+            self._bury(member)
+        if self.phase is Phase.STOPPING:
+            self._step()
+        elif self.phase is Phase.LEAVING and ended.code == 0:
+            self._finish_if_gone()
+        else:
+            self.begin_stop()
+
+    def nursery_gone(self) -> None:
+        """The nursery ended, and every zygote with it."""
+        if self.zygote_exit is None:
+            self.zygote_exit = processes.Exit(0, None, 9)
+        self.begin_stop()
+        self._step()
+
+    # -- what the processes say ----------------------------------------------------------------------------------------
+
+    def _on_zygote(self, events: int) -> None:
+        try:
+            while self.phase is not Phase.GONE and (taken := self.channel.try_receive()) is not None:
+                self._zygote_says(*messages.opened(*taken, messages.FromZygote))
+        except ChannelClosed:
+            self.host.unwatch(self.channel.fileno())
+            if self.phase is not Phase.LEAVING:
+                self.begin_stop()
+        except ChannelGarbage as error:
+            self.loggers.emit(40, "ndis", f"the zygote sent garbage: {error}", "zygote")
+            self.begin_stop()
+
+    def _zygote_says(self, message: Any, fds: list[int]) -> None:
+        if isinstance(message, messages.ContextBorn) and len(fds) == 1 and 1 < message.slot < self.geometry.slots:
+            self._enter(message.slot, message.pid, fds.pop())
+            if self.all_born:
+                self._tell_pids()
+        elif isinstance(message, messages.ContextEnded):
+            self._context_ended(message)
+        elif isinstance(message, messages.Loaded) and fds:
+            self._take_names(fds.pop())
+        elif isinstance(message, messages.LoadFailed):
+            self._fail(
+                messages.MachineFailed(
+                    self.number, message.fault, message.text, message.step, message.mend, message.errno
+                )
+            )
+        elif isinstance(message, messages.AllBorn):
+            self._all_born()
+        descriptors.close_all(fds)
+
+    def _take_names(self, fd: int) -> None:
+        try:
+            self.names = msgspec.msgpack.decode(messages.disclose(fd), type=messages.Names)
+        except msgspec.MsgspecError as error:
+            self.loggers.emit(40, "ndis", f"the table of names is damaged: {error}", "zygote")
+
+    def _enter(self, slot: int, pid: int, pidfd: int) -> None:
+        member = self.members[slot] = Member(slot, pid, pidfd)
+        self.growing = 0
+        self.host.watch(pidfd, lambda events: self._process_ended(member))
+        if self.phase is Phase.STOPPING:
+            processes.kill(pidfd)
+
+    def _process_ended(self, member: Member) -> None:
+        """A pidfd became readable: the exit itself comes from whoever reaps, a moment later."""
+        self._bury(member)
+        if self.phase is Phase.STOPPING:
+            self._step()
+        elif self.phase is not Phase.LEAVING and not self._retires(member):
+            self.begin_stop()
+
+    def _retires(self, member: Member) -> bool:
+        state = self.arena.slots[member.slot].state
+        return member.slot >= self.geometry.first_passive_slot and state in (SlotState.RETIRING, SlotState.EMPTY)
+
+    def _context_ended(self, message: messages.ContextEnded) -> None:
+        member = self.members.get(message.slot)
+        if member is None or member.pid != message.pid:
+            return
+        member.exit = processes.Exit(message.pid, message.code, message.signal)
+        self._bury(member)
+        if self.phase is Phase.STOPPING:
+            self._step()
+        elif self.phase is Phase.LEAVING and message.code == 0:
+            self._finish_if_gone()
+        elif message.code == 0 and self._retires(member):
+            del self.members[message.slot]
+            self.retired.discard(message.slot)
+            self._tell_pids()
+        else:
+            self.begin_stop()
+
+    def _bury(self, member: Member) -> None:
+        if member.alive:
+            member.alive = False
+            self.host.unwatch(member.pidfd)
+            os.close(member.pidfd)
+
+    def _all_born(self) -> None:
+        self.all_born = True
+        self._tell_pids()
+        if self.phase is not Phase.LOADING:
+            return
+        self.phase = Phase.STARTING
+        for port in self.ports:
+            port.power_on()
+            self.lane.submit(
+                ControlOperation.START_ADAPTER, port.number, 0, lambda status, port=port: self._adapter_started(port, status)
+            )
+        self._running_if_started()
+
+    def _adapter_started(self, port: Port, status: int) -> None:
+        self.statuses[port.number] = status
+        port.started(status == 0)
+        self._running_if_started()
+
+    def _running_if_started(self) -> None:
+        statuses = [status for status in self.statuses if status is not None]
+        if self.phase is Phase.STARTING and len(statuses) == len(self.statuses):
+            self.phase = Phase.RUNNING
+            self.host.tell(messages.MachineRunning(self.number, statuses))
+
+    def _tell_pids(self) -> None:
+        self.host.tell(messages.MachinePids(self.number, {slot: member.pid for slot, member in self.members.items()}))
+
+    # -- the arena's bell and the logs ---------------------------------------------------------------------------------
+
+    def ring(self, slot: int) -> None:
+        """Wake a context, whether it sleeps or not."""
+        try:
+            os.eventfd_write(self.doorbells[slot], 1)
+        except BlockingIOError:
+            pass  # it is rung already
+
+    def attend(self) -> bool:
+        """Is there anything in the arena that the host must not sleep over?"""
+        return bool(self.arena.machine.stop_word) or self.lane.finished
+
+    def _on_bell(self, events: int) -> None:
+        self.bell.drain()
+        self.look()
+
+    def look(self) -> None:
+        """Take note of the stop word and of finished control operations."""
+        if self.phase in (Phase.STOPPING, Phase.GONE):
+            return
+        if self.arena.machine.stop_word:
+            self.begin_stop()
+        else:
+            self.lane.service()
+
+    def _on_log(self, events: int) -> None:
+        self.drain_log(LOG_BATCH)
+
+    def drain_log(self, limit: int) -> None:
+        """Emit what contexts have logged."""
+        for _ in range(limit):
+            try:
+                taken = descriptors.try_receive(self.log)
+            except ChannelClosed:
+                self.host.unwatch(self.log.fileno())
+                return
+            except ChannelGarbage:
+                continue
+            if taken is None:
+                return
+            encoded, fds = taken
+            descriptors.close_all(fds)
+            try:
+                record = msgspec.msgpack.decode(encoded, type=messages.ToLog)
+            except msgspec.MsgspecError:
+                continue
+            if isinstance(record, messages.Grow):
+                self._grow(time.monotonic_ns())
+                continue
+            slot = record.slot if 0 <= record.slot < len(self.arena.slots) else 0
+            box = self.arena.slots[slot]
+            if record.dropped:
+                self.loggers.dropped += record.dropped
+                self.loggers.emit(30, "ndis", f"{record.dropped} log records found no room", "")
+            self.loggers.emit(record.level, record.logger, record.text, words_of(box.kind, box.index))
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: int) -> None:
+        """Look at what only time brings: deadlines, callbacks that run too long, workers that are missing."""
+        self.due = now + min(TICK_NS, self.watchdog.interval)
+        if self.phase is Phase.STOPPING:
+            self._step()
+            return
+        self.look()
+        if self.phase in (Phase.STOPPING, Phase.GONE):
+            return
+        if now >= self.deadline:
+            self.begin_stop(stopping.too_late(self))
+            return
+        if self.specification.debug:
+            return
+        overrun = self.watchdog.look({m.slot: m.pid for m in self.members.values() if m.alive}, now)
+        if overrun is not None:
+            self.begin_stop(overrun)
+        elif self.phase in (Phase.STARTING, Phase.RUNNING, Phase.ENDING) and starved(self.arena, now):
+            self._grow(now)
+
+    def _grow(self, now: int) -> None:
+        """Ask for one more passive worker, one at a time."""
+        first = self.geometry.first_passive_slot
+        if self.specification.debug or not self.all_born or now < self.growing:
+            return
+        for slot in range(first, first + MAXIMUM_PASSIVE_WORKERS):
+            if slot not in self.members:
+                self.growing = now + 1000 * MILLISECOND  # cleared when it is born
+                self.grown += 1
+                try:
+                    self.channel.try_send(messages.AddWorker(slot))
+                except ChannelClosed:
+                    pass
+                return
+
+    # -- what the console asks -----------------------------------------------------------------------------------------
+
+    def control(self, message: messages.Control) -> None:
+        """Hand a control operation to the PnP thread."""
+
+        def done(status: int) -> None:
+            if message.operation == ControlOperation.LINK and message.target < len(self.ports):
+                self.ports[message.target].link(bool(message.argument))
+            self.host.tell(messages.ControlDone(self.number, message.request, status))
+
+        self.lane.submit(message.operation, message.target, message.argument, done)
+
+    def end(self) -> None:
+        """Begin the orderly end."""
+        if self.phase is Phase.LOADING:
+            self.kill()
+            return
+        if self.phase not in (Phase.STARTING, Phase.RUNNING):
+            return
+        self.phase = Phase.ENDING
+        self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + CONTROL_NS
+        for port in self.ports:
+            if self.statuses[port.number] in (0, None):
+                self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, _ignore)
+        self.lane.submit(ControlOperation.UNLOAD, 0, 0, lambda status: self._leave())
+
+    def _leave(self) -> None:
+        self.phase = Phase.LEAVING
+        self.deadline = time.monotonic_ns() + LEAVING_NS
+        for port in self.ports:
+            port.close()
+        self.arena.machine.shutting_down = 1
+        for slot in range(1, self.geometry.slots):
+            self.ring(slot)
+
+    def _finish_if_gone(self) -> None:
+        if self.zygote_exit is not None and not any(member.alive for member in self.members.values()):
+            self.finish(None)
+
+    def kill(self) -> None:
+        """End the machine at once, without a stop screen."""
+        if self.phase is not Phase.GONE:
+            self.begin_stop(stopping.Killed())
+
+    def answer_statistics(self, request: int) -> None:
+        """Tell the console the machine's counters."""
+        self.host.tell(
+            messages.Statistics(self.number, request, statistics.counters(self), [port.counters() for port in self.ports])
+        )
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def _fail(self, failure: messages.MachineFailed) -> None:
+        self.failure = failure
+        self.begin_stop(stopping.Killed())
+
+    def begin_stop(self, cause: stopping.Cause = None) -> None:
+        """Stop the machine: carrier off, ask who is doing what, find the culprit, kill, clean up."""
+        if self.phase in (Phase.STOPPING, Phase.GONE):
+            return
+        self.phase = Phase.STOPPING
+        for port in self.ports:
+            port.close()
+        self.stopping = stopping.Stopping(self, cause)
+        self._step()
+
+    def _step(self) -> None:
+        assert self.stopping is not None
+        if self.phase is Phase.STOPPING:
+            self.due = self.stopping.step(time.monotonic_ns())
+
+    def finish(self, outcome: stopping.Outcome | None) -> None:
+        """Everything of the machine is gone: tell the console, give back what the host held."""
+        self.phase = Phase.GONE
+        self.drain_log(1 << 20)
+        leftovers = [f"pid {member.pid} (slot {member.slot})" for member in self.members.values() if member.alive]
+        for port in self.ports:
+            port.close()
+        for member in self.members.values():
+            self._bury(member)
+        for fd in (self.bell.fd, self.log.fileno(), self.channel.fileno()):
+            self.host.unwatch(fd)
+        self.log.close()
+        self.channel.close()
+        descriptors.close_all([*self.doorbells, *self.dumps])
+        if self.failure is not None:
+            self.host.tell(self.failure)
+        elif outcome is None:
+            self.host.tell(messages.MachineEnded(self.number, leftovers=leftovers))
+        else:
+            self.host.tell(messages.MachineEnded(self.number, outcome.encoded, outcome.screen, leftovers))
+        self.host.forget(self)
+
+    def release_memory(self) -> bool:
+        """Unmap the arena, once nothing points into it any more; False when something still does."""
+        mapping = self.mapping
+        for name in ("arena", "lane", "watchdog", "ports", "stopping", "bell", "mapping"):
+            delattr(self, name)
+        try:
+            mapping.close()
+        except BufferError:
+            return False
+        return True
+
+
+def _ignore(status: int) -> None:
+    """An adapter that cannot be stopped does not keep the others from being stopped."""
+
+
+def _eventfd() -> int:
+    return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+
+def _log_pair() -> tuple[socket.socket, socket.socket]:
+    reader, writer = descriptors.pair()
+    from emulator.host.platform import enlarge
+
+    enlarge(writer)
+    return reader, writer
+
+
+def lacking(error: HostError, number: int) -> messages.MachineFailed:
+    """What the console is told when the computer lacks something."""
+    return messages.MachineFailed(number, "host", error.reason, error.step, error.mend, error.errno or 0)
+
+
+__all__: Sequence[str] = ["Member", "Phase", "Supervisor", "lacking"]

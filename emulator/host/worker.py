@@ -1,0 +1,98 @@
+"""What a process that runs driver code does from its first act to its last.
+
+Law: it leaves by a code that says why; every way out of a driver ends here, and none of them unwinds the zygote's frames.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, Final
+
+from emulator.host import logs
+from emulator.kernel.context import Context
+from emulator.kernel.loops import run_context
+from emulator.kernel.platform import current
+from emulator.kernel.stop import exception_frames, stop
+from emulator.rules.errors import EXIT_STOP, BugCheck, MachineStopped, NotImplementedByEmulator
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.host.platform import LivePlatform
+    from emulator.kernel.machine import Machine
+    from emulator.layout.machine import ContextKind
+
+EXIT_LEFT: Final = 5
+"""The machine had stopped, or the owner of a lock was dead: this context left, and is not to blame."""
+DUMP_SIGNAL: Final = signal.SIGUSR2
+BROKEN: Final = "EMULATOR_ERROR"
+"""The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
+
+
+def become(
+    machine: Machine, platform: LivePlatform, slot: int, kind: ContextKind, index: int, dump: int, *, level: int, debug: bool
+) -> Context:
+    """Make this process a context of the machine; ``dump`` is where its stack goes when somebody asks."""
+    faulthandler.enable(file=dump)
+    faulthandler.register(DUMP_SIGNAL, file=dump, all_threads=False)
+    context = Context(machine, platform, slot, kind, index)
+    context.box.pid = os.getpid()
+    current.context = context
+    logs.connect(context, level)
+    if not debug:
+        sys.stdout, sys.stderr = logs.streams(context)
+    return context
+
+
+def live(context: Context, dump: int) -> int:
+    """Run the context's loop to its end; the exit code."""
+    return guarded(context, lambda: run_context(context), dump)
+
+
+def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
+    """Do the work of a context; whatever leaves it becomes an exit code, and a stop where it is nobody's yet."""
+    try:
+        try:
+            work()
+        except NotImplementedByEmulator as error:
+            _not_implemented(context, error)
+        except (BugCheck, MachineStopped):
+            raise
+        except BaseException as error:
+            _broken(context, error)
+    except BugCheck:
+        return EXIT_STOP
+    except MachineStopped as error:
+        # Where it was when it learnt that the machine has stopped is what the screen says it was doing.
+        os.write(dump, "".join(traceback.format_tb(error.__traceback__)).encode(errors="replace"))
+        return EXIT_LEFT
+    return 0
+
+
+def _not_implemented(context: Context, error: NotImplementedByEmulator) -> None:
+    name = VnicLimit.VNIC_NOT_IMPLEMENTED.name
+    stop(
+        VnicLimit.VNIC_NOT_IMPLEMENTED,
+        text=str(error),
+        ddi=error.ddi,
+        frames=exception_frames(context, error.__traceback__),
+        name=name,
+        family="emulator",
+        remedy="see the coverage table in the documentation",
+    )
+
+
+def _broken(context: Context, error: BaseException) -> None:
+    stop(
+        0,
+        text=f"The emulator itself is broken: {type(error).__name__}: {error}",
+        frames=[line.strip() for line in traceback.format_exception(error)],
+        name=BROKEN,
+        family="broken",
+        remedy="Report it with this screen; the driver is not to blame.",
+    )

@@ -1,0 +1,131 @@
+"""A loader with a tiny floor of its own instead of NDIS: what the live platform is tried with.
+
+Law: nothing here knows NDIS; a toy driver is a module with DriverEntry and functions that carry a role.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.images import Images
+from emulator.kernel.machine import Machine
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import NONPAGED
+from emulator.layout.handles import HandleKind
+from emulator.rules.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.kernel.workqueue import TakenItem
+    from emulator.layout.arena import Arena
+
+
+class ToyServices:
+    """Control operations are commands to the toy driver; each runs as a callback or as a work item."""
+
+    ddi_names = ("",)
+
+    def attach(self, context: Context) -> None:
+        pass
+
+    def round(self, context: Context) -> None:
+        pass
+
+    def leave(self, context: Context) -> None:
+        pass
+
+    def interrupts(self, context: Context) -> bool:
+        return False
+
+    def interrupts_pending(self, context: Context) -> bool:
+        return False
+
+    def requests(self, context: Context) -> bool:
+        return False
+
+    def requests_pending(self, context: Context) -> bool:
+        return False
+
+    def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
+        call(context, kind, argument)
+
+    def timer(self, context: Context, routine: int, value: int) -> None:
+        call(context, routine, value)
+
+    def work_item(self, context: Context, taken: TakenItem) -> None:
+        call(context, taken.routine, taken.context)
+
+    def control(self, context: Context, operation: Any) -> int:
+        names = [routine.name if routine is not None else "" for routine in context.machine.images.routines]
+        if "Control" in names:
+            return call(context, names.index("Control"), operation.operation, operation.target, operation.argument)
+        return 0
+
+
+def create_machine(arena: Arena, specification: Any) -> Machine:
+    return Machine(arena, Images(), ToyServices())  # type: ignore[arg-type]
+
+
+def load_machine(context: Context, specification: Any) -> None:
+    images = context.machine.images
+    for driver in specification.drivers:
+        stem = os.path.basename(driver.path).removesuffix(".py")
+        spec = importlib.util.spec_from_file_location(stem, driver.path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[stem] = module
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise ConfigurationError(f"driver {driver.path} does not import: {error}") from error
+        images.add(stem, module)
+    images.seal(NONPAGED)
+    context.routines = images.routines_for(context)
+    for image in images.images:
+        context.driver = image.number
+        image.entry(None, "")
+        context.driver = 0
+
+
+# What toy drivers use --------------------------------------------------------------------------------------------------
+def role(function: Any) -> Any:
+    function.__ndis_role__ = "toy"
+    return function
+
+
+def log(text: str) -> None:
+    logging.getLogger("toy").info("%s", text)
+
+
+def queue_work(function: Any, value: int = 0) -> None:
+    context = current.context
+    made = context.machine.objects[HandleKind.WORK_ITEM].allocate(
+        HandleKind.WORK_ITEM, driver=context.driver, parent=0, site=0
+    )
+    assert made is not None
+    handle, item = made
+    context.machine.queues[0].put(context, handle, item, function.__ndis_routine__, value, 0)
+
+
+def queue_dpc(function: Any, processor: int = 0, value: int = 0) -> None:
+    from emulator.kernel.dpc import queue_dpc as put
+
+    put(current.context, processor, function.__ndis_routine__, 0, value)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def spin(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
