@@ -160,6 +160,8 @@ class Machine(Generic[S, E]):
 
 _NOT_PENDING: Final = Offence(BUGCODE_NDIS_DRIVER, NdisBugCheck.ILLEGAL_MINIPORT_STATE_TRANSITION)
 
+_NO_EVENT: Final = Offence(BUGCODE_NDIS_DRIVER, NdisBugCheck.ILLEGAL_NET_PNP_EVENT)
+
 _A = AdapterState
 _AE = AdapterEvent
 _A_PAGE: Final = "network/miniport-adapter-states-and-operations.md"
@@ -304,8 +306,13 @@ BINDING: Final = Machine(
             _B_PAGE,
         ),
     },
-    # A bind, unbind or PnP event completed while none is pending has no code of its own in Microsoft's list.
-    offences={},
+    # Pause and restart reach a protocol as PnP events, so completing one that is not pending is a wrong PnP event. A
+    # bind or unbind that is completed while none is pending has no code of its own in Microsoft's list.
+    offences={
+        _BE.PAUSE_COMPLETED: _NO_EVENT,
+        _BE.RESTART_SUCCEEDED: _NO_EVENT,
+        _BE.RESTART_FAILED: _NO_EVENT,
+    },
 )
 
 

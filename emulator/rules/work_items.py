@@ -10,14 +10,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from emulator.rules.bugcheck_entries import (
-    BAD_POOL_CALLER,
-    BUGCODE_NDIS_DRIVER,
-    DRIVER_VERIFIER_DETECTED_VIOLATION,
-    INVALID_WORK_QUEUE_ITEM,
-    WORKER_INVALID,
-)
-from emulator.rules.bugcheck_ndis import NdisBugCheck
+from emulator.layout.handles import HandleKind
+from emulator.rules.bugcheck_entries import DRIVER_VERIFIER_DETECTED_VIOLATION, WORKER_INVALID
 
 
 class WorkItemState(IntEnum):
@@ -49,9 +43,10 @@ class Parameter(IntEnum):
     ITEM = 1
     QUEUE_NUMBER = 2
     ROUTINE = 3
-    TAG = 4
-    DRIVER = 5
-    COUNT = 6
+    DRIVER = 4
+    COUNT = 5
+    OBJECT = 6
+    KIND = 7
 
 
 class Stop(NamedTuple):
@@ -96,24 +91,24 @@ FREED_WHILE_QUEUED: Final = Stop(
     "nf-wdm-iofreeworkitem; debugger/bug-check-0xe4",
 )
 QUEUED_AFTER_FREE: Final = Stop(
-    INVALID_WORK_QUEUE_ITEM,
+    WORKER_INVALID,
+    0,
     Parameter.ITEM,
     _Z,
     _Z,
-    Parameter.ROUTINE,
     "a work item was queued after it was freed",
-    "debugger/bug-check-0x96",
-    choice="ours: Windows meets bad list links, or nothing at once, in memory that belongs to somebody else",
+    "debugger/bug-check-0xe4",
+    choice="ours: Windows meets bad list links (0x96), or nothing at once, in memory that belongs to somebody else",
 )
 FREED_TWICE: Final = Stop(
-    BAD_POOL_CALLER,
-    0x07,
-    _Z,
-    Parameter.TAG,
+    WORKER_INVALID,
+    0,
     Parameter.ITEM,
+    _Z,
+    _Z,
     "a work item was freed twice",
-    "debugger/bug-check-0xc2",
-    choice="ours: the item is a pool block for Windows, and this is what its second free says",
+    "debugger/bug-check-0xe4",
+    choice="ours: Windows meets a pool block that is free already (0xC2), or belongs to somebody else",
 )
 LEAKED: Final = Stop(
     DRIVER_VERIFIER_DETECTED_VIOLATION,
@@ -126,13 +121,13 @@ LEAKED: Final = Stop(
     choice="ours at halt: the rule Init_NdisAllocateIoWorkItem is a static one and has no code of its own",
 )
 FOREIGN_HANDLE: Final = Stop(
-    BUGCODE_NDIS_DRIVER,
-    NdisBugCheck.INVALID_OBJECT_HEADER,
-    Parameter.DRIVER,
-    Parameter.ITEM,
+    WORKER_INVALID,
+    3,
+    Parameter.OBJECT,
+    Parameter.KIND,
     _Z,
     "the handle is not of a kind that this function accepts",
-    "debugger/bug-check-0x7c; nf-ndis-ndisallocateioworkitem",
+    "debugger/bug-check-0xe4; nf-ndis-ndisallocateioworkitem",
     choice="ours: the documentation lists the kinds accepted and names no stop for the others",
 )
 
@@ -182,18 +177,6 @@ TABLE: Final[dict[tuple[WorkItemState, WorkItemEvent], Outcome]] = {
     (_S.FREED_WHILE_RUNNING, _E.FREE): FREED_TWICE,
     (_S.FREED_WHILE_RUNNING, _E.PARENT_ENDS): _S.FREED_WHILE_RUNNING,
 }
-
-
-class HandleKind(IntEnum):
-    """Kinds of handle that a driver may hold when it asks for a work item."""
-
-    ADAPTER = 0
-    MINIPORT_DRIVER = 1
-    FILTER_DRIVER = 2
-    FILTER_MODULE = 3
-    DEVICE = 4
-    PROTOCOL_DRIVER = 5
-    BINDING = 6
 
 
 class HandleRule(NamedTuple):
