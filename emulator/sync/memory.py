@@ -12,6 +12,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import weakref
 from typing import Final
 
 from emulator.sync import libc
@@ -25,25 +26,31 @@ _KIBIBYTE: Final = 1024
 
 
 class Mapping:
-    """Shared memory as this process sees it: an address, a size and one writable view of bytes.
+    """Shared memory as this process sees it: an address, a size and a writable view of bytes.
 
-    Nothing unmaps it but close() and the end of the process.
+    It is unmapped when it has been closed and nothing points into it any more: the view, its slices and what
+    from_buffer makes of them count; what was made by address alone (a lock table) does not, so who has one keeps this.
     """
 
-    __slots__ = ("address", "size", "view")
+    __slots__ = ("_unmap", "address", "size", "view")
 
     def __init__(self, address: int, size: int) -> None:
         self.address = address
         self.size = size
-        self.view = memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B")
+        whole = (ctypes.c_ubyte * size).from_address(address)
+        self.view = memoryview(whole).cast("B")
+        # Tied to the array, which every view refers to: an mmap object would count for us, see above why it is not one.
+        self._unmap = weakref.finalize(whole, libc.unmap, address, size)
+        self._unmap.atexit = False
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the memory is still there."""
+        return self._unmap.alive
 
     def close(self) -> None:
-        """Unmap it; BufferError while something made by from_buffer or by a slice still points into the view.
-
-        Whatever was made by address alone (a lock table) is not counted, and must not be used any more.
-        """
+        """Let go of the memory."""
         self.view.release()
-        libc.unmap(self.address, self.size)
 
 
 def create(name: str, size: int) -> int:
