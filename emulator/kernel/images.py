@@ -53,6 +53,7 @@ class Images:
         self._code_numbers: dict[types.CodeType, int] = {}
         self._files: dict[str, int] = {}
         self.roots: tuple[str, ...] = ()
+        self.untyped: list[tuple[int, type]] = []
 
     def add(self, name: str, module: types.ModuleType) -> Image:
         """Enter a plug-in module; its number is its place in the machine's list of drivers, from 1."""
@@ -60,8 +61,11 @@ class Images:
         self.images.append(image)
         return image
 
-    def seal(self, pool_type: type) -> None:
-        """Number routines (by module and qualified name), subclasses of ``pool_type`` and code objects."""
+    def seal(self, pool_type: type) -> list[tuple[int, int]]:
+        """Number routines (by module and qualified name), subclasses of ``pool_type`` and code objects.
+
+        Gives (pointer, type number) of the structures that were made before their type had a number.
+        """
         found: dict[tuple[str, str], tuple[int, Callable[..., Any], Any]] = {}
         kinds: dict[tuple[str, str], type] = {}
         codes: dict[tuple[str, str, int], types.CodeType] = {}
@@ -95,6 +99,9 @@ class Images:
             if code not in self._code_numbers:
                 self._code_numbers[code] = len(self.codes)
                 self.codes.append(code)
+        typed = [(pointer, self.type_numbers[kind]) for pointer, kind in self.untyped if kind in self.type_numbers]
+        self.untyped.clear()
+        return typed
 
     def routines_for(self, context: Context) -> list[Callable[..., Any] | None]:
         """This context's functions by routine number."""

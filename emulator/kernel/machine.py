@@ -34,6 +34,8 @@ class Machine:
         self.services = services
         self.checked = arena.geometry.checked
         self.configuration: dict[str, Any] = {}
+        self.driver_objects: dict[int, Any] = {}
+        self.refusals: dict[int, str] = {}
         shared: dict[str, ObjectTable] = {}
         self.objects: dict[HandleKind, ObjectTable] = {}
         for kind, (record, count) in OBJECT_TABLES.items():

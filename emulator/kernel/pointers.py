@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_HANDLE_TAG = 0x11
+DATA_TAG = int.from_bytes(b"Data", "little")
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
 
@@ -48,7 +49,21 @@ if TYPE_CHECKING:
 else:
 
     class NONPAGED(Record, metaclass=NonpagedMeta):
-        """A structure in nonpaged pool; its annotations are its layout."""
+        """A structure in nonpaged pool; its annotations are its layout.
+
+        Calling the class makes one in the pool, zeroed: at module level it is part of the image's data section.
+        """
+
+        def __new__(cls, **fields):
+            made = make_in_pool(current.context, cls)
+            for name, value in fields.items():
+                if not hasattr(cls, name):
+                    raise TypeError(f"{cls.__name__} has no member {name}")
+                setattr(made, name, value)
+            return made
+
+        def __init__(self, **fields):
+            """Done in ``__new__``: the fields are set where the structure lives."""
 
 
 class Memory:
@@ -148,6 +163,26 @@ def load_block(context: Context, pointer: int) -> Any:
         found._pointer = pointer
     context.pointers[pointer] = found
     return found
+
+
+def make_in_pool(context: Context, structure: type[T]) -> T:
+    """A zeroed structure in nonpaged pool, for the structures that a driver or NDIS keeps for long."""
+    machine = context.machine
+    number = machine.images.type_numbers.get(structure, 0)
+    length = ctypes.sizeof(structure)  # type: ignore[arg-type]
+    pointer = machine.pool.allocate(
+        length, tag=DATA_TAG, type_number=number, site=context.site, driver=context.driver, owner=0
+    )
+    if pointer is None:
+        stop_limit(VnicLimit.VNIC_POOL_EXHAUSTED, f"There is no room for a {structure.__name__} in the pool.", length)
+    offset = pointer & OFFSET_MASK
+    machine.arena.view[offset : offset + length] = bytes(length)
+    found: Any = structure.at(machine.arena.memory, offset)  # type: ignore[attr-defined]
+    found._pointer = pointer
+    context.pointers[pointer] = found
+    if not number:
+        machine.images.untyped.append((pointer, structure))
+    return found  # type: ignore[no-any-return]
 
 
 def stale_pointer(context: Context, pointer: int) -> NoReturn:

@@ -197,6 +197,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         tables[count] = getattr(geometry, count) * record.size()
     sizes.extend((f"table_{name}", size) for name, size in tables.items())
     sizes.append(("pool_state", PAGE))
+    sizes.append(("frame_used", geometry.frame_slots))
     sizes.append(("hardware", geometry.adapters * _pages(hardware.size)))
     sizes.append(("frames", geometry.frame_slots * FRAME_SLOT_BYTES))
     sizes.append(("pool", geometry.pool_bytes))

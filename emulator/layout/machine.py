@@ -75,7 +75,7 @@ class MACHINE(Record):
     drivers_loaded: u32
     passive_workers: u32
     shutting_down: u32
-    fence_word: u64
+    epoch: u64
     identity: Bytes[Literal[16]]
 
 
@@ -249,6 +249,8 @@ class ADAPTER(Record):
     epoch: u64
     interrupt: u64
     request: u64
+    request_head: u64
+    request_tail: u64
     request_state: u32
     pause_pending: u32
     restart_status: u32

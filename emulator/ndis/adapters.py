@@ -1,0 +1,201 @@
+"""The miniport adapter as NDIS keeps it: finding it, its states, its attributes.
+
+Law: a state changes only by a row of the state machine, under the STACKS lock, and each change gets a new epoch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import encode
+from emulator.kernel.stop import stop
+from emulator.kernel.waits import sleep_until, wake
+from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
+from emulator.layout.machine import SlotState, SystemLock
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.ndis.structures_common import structure_fault
+from emulator.ndis.structures_miniport import (
+    NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+    NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+)
+from emulator.rules.errors import EmulatorError, NotImplementedByEmulator
+from emulator.rules.irql import AT_PASSIVE
+from emulator.rules.states import ADAPTER, BINDING, AdapterState, BindingState, next_state
+
+if TYPE_CHECKING:
+    from enum import IntEnum
+
+    from emulator.kernel.context import Context
+    from emulator.ndis.structures_miniport import NDIS_MINIPORT_ADAPTER_ATTRIBUTES
+
+REGISTRATION_SET, GENERAL_SET = 1, 2
+WARNING = 30
+PNP_SLOT, REQUESTS_SLOT = 2, 3
+
+
+def adapter_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
+    """The record of a live adapter handle; 0x7C/0x21 for anything else."""
+    adapter = context.machine.objects[HandleKind.ADAPTER].find(handle, HandleKind.ADAPTER)
+    if adapter is None:
+        wrong_handle(handle, HandleKind.ADAPTER, ddi_name)
+    return adapter
+
+
+def wrong_handle(handle: int | None, wanted: HandleKind, ddi_name: str = "") -> None:
+    """0x7C/0x21 INVALID_OBJECT_HEADER: what was given is not a live handle of the kind that is needed (our choice)."""
+    found = "NULL" if not handle else kind_name(handle >> 56)
+    if handle and handle >> 56 == wanted:
+        found = f"a {found} that is no longer valid"
+    stop(
+        0x7C,
+        0x21,
+        handle or 0,
+        wanted,
+        text=f"A {kind_name(wanted)} is needed; what was given is {found}.",
+        ddi=ddi_name,
+    )
+
+
+def move_adapter(context: Context, adapter: Any, event: IntEnum) -> None:
+    """Take one row of the adapter's state machine and publish it."""
+    state = AdapterState(adapter.state)
+    following = next_state(ADAPTER, state, event)
+    if following is None:
+        raise EmulatorError(f"adapter {adapter.number}: {event.name} in state {state.name}")
+    publish_change(context, adapter, adapter, following)
+
+
+def move_binding(context: Context, adapter: Any, binding: Any, event: IntEnum) -> None:
+    """Take one row of a binding's state machine and publish it."""
+    state = BindingState(binding.state)
+    following = next_state(BINDING, state, event)
+    if following is None:
+        raise EmulatorError(f"binding to adapter {adapter.number}: {event.name} in state {state.name}")
+    publish_change(context, adapter, binding, following)
+
+
+def publish_change(context: Context, adapter: Any, record: Any = None, state: int | None = None) -> int:
+    """Give the adapter's stack a new epoch, with a new state of one of its records; the epoch."""
+    platform, head = context.platform, context.machine.arena.machine
+    platform.acquire(SystemLock.STACKS)
+    if state is not None:
+        record.state = state
+    head.epoch += 1
+    epoch: int = head.epoch
+    adapter.epoch = epoch
+    platform.release(SystemLock.STACKS)
+    context.machine.services.round(context)
+    return epoch
+
+
+def wait_for_acknowledgement(context: Context) -> None:
+    """Wait at PASSIVE_LEVEL until every other context has seen the last change, or sleeps (it looks when it wakes)."""
+    arena = context.machine.arena
+    epoch = arena.machine.epoch
+
+    def acknowledged() -> bool:
+        return all(
+            slot.epoch >= epoch or arena.sleeping[number] or slot.state != SlotState.RUNNING
+            for number, slot in enumerate(arena.slots)
+            if number not in (0, 1, context.slot)
+        )
+
+    while not acknowledged():
+        # A busy context acknowledges in its next round, which rings nobody: look again in a millisecond.
+        sleep_until(context, acknowledged, context.platform.now() + 1_000_000)
+
+
+def complete(context: Context, record: Any, field: str, value: int) -> None:
+    """Write the answer that the PnP thread waits for, and wake it."""
+    setattr(record, field, value)
+    context.platform.fence()
+    wake(context, PNP_SLOT)
+
+
+def adapter_index(handle: int) -> int:
+    """The place of an adapter in its table."""
+    return handle & INDEX_MASK
+
+
+def text_of(stored: bytes) -> str:
+    """A name as it lies in a record."""
+    return stored.rstrip(b"\0").decode()
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=MINIPORT,
+    rules=("Irql_Miniport_Driver_Function", "NdisMRegisterIoPortRange"),
+)
+def NdisMSetMiniportAttributes(
+    NdisMiniportHandle: AdapterHandle, MiniportAttributes: NDIS_MINIPORT_ADAPTER_ATTRIBUTES, /
+) -> NDIS_STATUS:
+    """Tell NDIS about the adapter, inside MiniportInitializeEx: registration attributes first, then the general ones.
+
+    INVALID_PARAMETER for a wrong header or a value that NDIS cannot take (the log says which), FAILURE outside
+    MiniportInitializeEx or in the wrong order.
+    """
+    context = current.context
+    adapter = adapter_of(context, NdisMiniportHandle, "NdisMSetMiniportAttributes")
+    given = MiniportAttributes
+    if adapter.state != AdapterState.INITIALIZING:
+        return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
+    if not isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES):
+        raise NotImplementedByEmulator("NdisMSetMiniportAttributes", type(given).__name__)
+    fault = structure_fault(given)
+    if fault is not None:
+        return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
+    if isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES):
+        if adapter.attributes_set & REGISTRATION_SET:
+            return _refused(context, "the registration attributes have been set", NDIS_STATUS_FAILURE)
+        adapter.context = encode(context, given.MiniportAdapterContext)
+        adapter.attribute_flags = given.AttributeFlags
+        adapter.hang_interval = given.CheckForHangTimeInSeconds
+        adapter.attributes_set |= REGISTRATION_SET
+        publish_change(context, adapter)
+        return NDIS_STATUS_SUCCESS
+    if not adapter.attributes_set & REGISTRATION_SET:
+        return _refused(context, "the registration attributes come first", NDIS_STATUS_FAILURE)
+    return _set_general(context, adapter, given)
+
+
+def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES) -> NDIS_STATUS:
+    for name in ("PermanentMacAddress", "CurrentMacAddress"):
+        address = getattr(given, name)
+        if given.MacAddressLength != 6 or len(address) < 6 or address[0] & 1:
+            return _refused(context, f"{name} is no unicast Ethernet address", NDIS_STATUS_INVALID_PARAMETER)
+    if given.MediaType != 0:
+        return _refused(context, "MediaType is not NdisMedium802_3", NDIS_STATUS_INVALID_PARAMETER)
+    if not given.MtuSize:
+        return _refused(context, "MtuSize is 0", NDIS_STATUS_INVALID_PARAMETER)
+    adapter.mtu = given.MtuSize
+    adapter.lookahead = given.LookaheadSize
+    adapter.mac_options = given.MacOptions
+    adapter.packet_filters_supported = given.SupportedPacketFilters
+    adapter.maximum_multicast = given.MaxMulticastListSize
+    adapter.media_connect_state = given.MediaConnectState
+    adapter.duplex = given.MediaDuplexState
+    adapter.transmit_speed, adapter.receive_speed = given.XmitLinkSpeed, given.RcvLinkSpeed
+    adapter.statistics_supported = given.SupportedStatistics
+    adapter.permanent_address = bytes(given.PermanentMacAddress[:6])
+    adapter.current_address = bytes(given.CurrentMacAddress[:6])
+    context.machine.configuration.setdefault("supported_oids", {})[adapter.number] = tuple(given.SupportedOidList)
+    adapter.attributes_set |= GENERAL_SET
+    publish_change(context, adapter)
+    return NDIS_STATUS_SUCCESS
+
+
+def _refused(context: Context, why: str, status: NDIS_STATUS) -> NDIS_STATUS:
+    context.platform.log(WARNING, "ndis", f"NdisMSetMiniportAttributes: {why}")
+    return status
+
+
+__all__ = ["NdisMSetMiniportAttributes"]

@@ -1,0 +1,148 @@
+"""Configuration: an adapter's or a driver's registry values, from the machine's ``[registry]`` tables.
+
+Law: values are read at PASSIVE_LEVEL through a handle that is open; what was read lives until the handle is closed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.platform import current
+from emulator.kernel.stop import stop
+from emulator.layout.handles import HandleKind, make_handle
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
+from emulator.ndis.handles import ConfigurationHandle
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.ndis.structures_common import NDIS_CONFIGURATION_PARAMETER, structure_fault
+from emulator.rules.irql import AT_PASSIVE
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.structures_common import NDIS_CONFIGURATION_OBJECT
+
+_RULES = ("Irql_Miscellaneous_Function",)
+NETWORK_ADDRESS = "NetworkAddress"
+
+
+class OpenedConfiguration(NamedTuple):
+    """What NdisOpenConfigurationEx gives."""
+
+    Status: NDIS_STATUS
+    ConfigurationHandle: ConfigurationHandle | None
+
+
+class ReadParameter(NamedTuple):
+    """What NdisReadConfiguration gives."""
+
+    Status: NDIS_STATUS
+    ParameterValue: NDIS_CONFIGURATION_PARAMETER | None
+
+
+class ReadAddress(NamedTuple):
+    """What NdisReadNetworkAddress gives."""
+
+    Status: NDIS_STATUS
+    NetworkAddress: bytes | None
+    NetworkAddressLength: int
+
+
+@ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function", "NdisOpenConfigurationEx"), acquires="configuration")
+def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> OpenedConfiguration:
+    """Open the registry key of an adapter, a binding or a driver; FAILURE for another handle."""
+    context = current.context
+    if structure_fault(ConfigObject):
+        return OpenedConfiguration(NDIS_STATUS_INVALID_PARAMETER, None)
+    values = _values(context, ConfigObject.NdisHandle)
+    if values is None:
+        return OpenedConfiguration(NDIS_STATUS_FAILURE, None)
+    opened: dict[int, dict[str, Any]] = context.memory.setdefault("configurations", {})
+    number = context.memory["configuration_number"] = context.memory.get("configuration_number", 0) + 1
+    handle = make_handle(HandleKind.CONFIGURATION, context.slot, number)
+    opened[handle] = values
+    return OpenedConfiguration(NDIS_STATUS_SUCCESS, ConfigurationHandle(handle))
+
+
+@ddi(irql=AT_PASSIVE, rules=_RULES)
+def NdisReadConfiguration(
+    ConfigurationHandle: ConfigurationHandle, Keyword: str, ParameterType: NDIS_PARAMETER_TYPE, /
+) -> ReadParameter:
+    """Read one value; FAILURE when there is none, or none of that type."""
+    value = _opened(ConfigurationHandle, "NdisReadConfiguration").get(Keyword.lower())
+    if value is None:
+        return ReadParameter(NDIS_STATUS_FAILURE, None)
+    text = ParameterType in (NDIS_PARAMETER_TYPE.NdisParameterString, NDIS_PARAMETER_TYPE.NdisParameterMultiString)
+    if text:
+        return ReadParameter(
+            NDIS_STATUS_SUCCESS, NDIS_CONFIGURATION_PARAMETER(ParameterType=ParameterType, ParameterData=str(value))
+        )
+    try:
+        base = 16 if ParameterType == NDIS_PARAMETER_TYPE.NdisParameterHexInteger and isinstance(value, str) else 10
+        number = value if isinstance(value, int) else int(value, base)
+    except ValueError:
+        return ReadParameter(NDIS_STATUS_FAILURE, None)
+    return ReadParameter(
+        NDIS_STATUS_SUCCESS, NDIS_CONFIGURATION_PARAMETER(ParameterType=ParameterType, ParameterData=number)
+    )
+
+
+@ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=_RULES)
+def NdisReadNetworkAddress(ConfigurationHandle: ConfigurationHandle, /) -> ReadAddress:
+    """The registry value NetworkAddress as bytes: hexadecimal text, hyphens dropped; FAILURE when there is none."""
+    value = _opened(ConfigurationHandle, "NdisReadNetworkAddress").get(NETWORK_ADDRESS.lower())
+    try:
+        address = bytes.fromhex(str(value).replace("-", "").replace(":", "")) if value else b""
+    except ValueError:
+        address = b""
+    if not address:
+        return ReadAddress(NDIS_STATUS_FAILURE, None, 0)
+    return ReadAddress(NDIS_STATUS_SUCCESS, address, len(address))
+
+
+@ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function", "NdisOpenConfigurationEx"), releases="configuration")
+def NdisCloseConfiguration(ConfigurationHandle: ConfigurationHandle, /) -> None:
+    """Close the key; what was read from it is gone."""
+    _opened(ConfigurationHandle, "NdisCloseConfiguration")
+    del current.context.memory["configurations"][ConfigurationHandle]
+
+
+def _opened(handle: int | None, name: str) -> dict[str, Any]:
+    opened: dict[str, Any] | None = current.context.memory.get("configurations", {}).get(handle)
+    if opened is None:
+        stop(
+            0x7C,
+            0x21,
+            handle or 0,
+            rule="NdisOpenConfigurationEx",
+            text=f"{name} was given no open configuration handle (a handle belongs to the context that opened it).",
+            ddi=name,
+        )
+    return opened
+
+
+def _values(context: Context, handle: int | None) -> dict[str, Any] | None:
+    machine = context.machine
+    specification = machine.configuration["specification"]
+    kind = (handle or 0) >> 56
+    table = machine.objects.get(HandleKind(kind)) if kind in HandleKind.__members__.values() else None
+    record = table.find(handle, kind) if table is not None else None
+    if record is None:
+        return None
+    values = dict(specification.registry)
+    image = record.head.driver
+    if 0 < image <= len(specification.drivers):
+        values.update(specification.drivers[image - 1].registry)
+    if kind == HandleKind.ADAPTER:
+        values.update(specification.adapters[record.number].registry)
+    if kind == HandleKind.BINDING:
+        adapters = machine.objects[HandleKind.ADAPTER]
+        values.update(specification.adapters[adapters.records[record.adapter].number].registry)
+    return {name.lower(): value for name, value in values.items()}
+
+
+__all__ = ["NdisCloseConfiguration", "NdisOpenConfigurationEx", "NdisReadConfiguration", "NdisReadNetworkAddress"]

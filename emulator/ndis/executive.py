@@ -1,0 +1,99 @@
+"""NDIS as the kernel's services: what happens in each round, for each control operation, request and deferred call.
+
+Law: only dispatch; every act lives in the module that it is named after.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.kernel.calls import call
+from emulator.kernel.pointers import decode
+from emulator.layout.machine import ContextKind
+from emulator.ndis import datapath, interrupts, oid_requests, pnp, private_data, publication, stacks, work_items
+from emulator.ndis.deferred import DeferredKind
+from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
+from emulator.rules.control import ControlOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.workqueue import TakenItem
+    from emulator.layout.machine import CONTROL
+
+
+class Executive:
+    """emulator.kernel.services.Services for NDIS."""
+
+    def attach(self, context: Context) -> None:
+        """Compile the stacks and remember how the drivers' globals look."""
+        stacks.refresh(context)
+        if context.machine.checked:
+            private_data.compare_fingerprints(context)
+
+    def round(self, context: Context) -> None:
+        """Recompile what changed since the last epoch, and give back NBLs that another context asks for."""
+        if context.box.epoch != context.machine.arena.machine.epoch:
+            interrupts.compile_lines(context)
+            stacks.refresh(context)
+            if context.kind is ContextKind.PROCESSOR:
+                publication.publish_all(context)
+            context.box.epoch = context.machine.arena.machine.epoch
+        publication.serve_recalls(context)
+
+    def interrupts(self, context: Context) -> bool:
+        """Serve this processor's interrupt lines."""
+        return interrupts.serve_interrupts(context)
+
+    def interrupts_pending(self, context: Context) -> bool:
+        """Is a line of this processor asserted, or an epoch to be acknowledged?"""
+        changed = context.box.epoch != context.machine.arena.machine.epoch
+        return bool(changed) or publication.recalls_pending(context) or interrupts.lines_asserted(context)
+
+    def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
+        """Run one entry of the DPC queue."""
+        _DEFERRED[DeferredKind(kind)](context, target, argument)
+
+    def timer(self, context: Context, routine: int, value: int) -> None:
+        """Call a timer's routine: SystemSpecific1, FunctionContext, SystemSpecific2, SystemSpecific3."""
+        call(context, routine, None, decode(context, value), None, None)
+
+    def work_item(self, context: Context, taken: TakenItem) -> None:
+        """Run a work item's routine."""
+        work_items.run_work_item(context, taken)
+
+    def control(self, context: Context, operation: CONTROL) -> int:
+        """Carry out one control operation."""
+        act = _CONTROL.get(operation.operation)
+        return act(context, operation.target, operation.argument) if act else NDIS_STATUS_NOT_SUPPORTED
+
+    def requests(self, context: Context) -> bool:
+        """Serve one queued OID request."""
+        return oid_requests.serve_queued(context)
+
+    def requests_pending(self, context: Context) -> bool:
+        """Is an OID request queued to an idle lane?"""
+        return oid_requests.queued(context)
+
+    def leave(self, context: Context) -> None:
+        """Publish what must not stay private in a passive context, and look at the drivers' globals."""
+        if context.kind is not ContextKind.PROCESSOR:
+            publication.publish_all(context)
+        if context.machine.checked:
+            private_data.compare_fingerprints(context)
+
+
+_CONTROL: dict[int, Callable[[Context, int, int], int]] = {
+    ControlOperation.START_ADAPTER: lambda context, target, _: pnp.start_adapter(context, target),
+    ControlOperation.STOP_ADAPTER: lambda context, target, _: pnp.stop_adapter(context, target),
+    ControlOperation.PAUSE: lambda context, target, _: pnp.pause(context, target),
+    ControlOperation.RESTART: lambda context, target, _: pnp.restart(context, target),
+    ControlOperation.SURPRISE_REMOVE: lambda context, target, _: pnp.surprise_remove(context, target),
+    ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
+}
+
+_DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
+    DeferredKind.INTERRUPT_DPC: interrupts.run_queued_dpc,
+    DeferredKind.NESTED_CALL: datapath.run_nested,
+}

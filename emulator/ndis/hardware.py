@@ -1,0 +1,256 @@
+"""Hardware resources of a miniport: the mapped registers, and memory shared with the adapter for DMA.
+
+Law: a bus address is an offset in the arena; shared memory comes from the frame region, the only one the adapter fills.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel import pointers
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import Memory
+from emulator.kernel.stop import stop
+from emulator.kernel.waits import wake
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT, FRAME_SLOT_BYTES, PAGE
+from emulator.layout.handles import INDEX_MASK
+from emulator.layout.machine import SystemLock
+from emulator.ndis.adapters import adapter_of
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
+from emulator.rules.states import AdapterState
+from vnic.device import Vnic
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+IO_SPACE_TAG = 0x05
+SHARED_MEMORY_TAG = 0x06
+HOST_SLOT = 0
+
+
+class CM_RESOURCE_TYPE(IntEnum):
+    """CmResourceType...: the kinds of resource that an adapter is given (wdm.h)."""
+
+    CmResourceTypeInterrupt = 2
+    CmResourceTypeMemory = 3
+
+
+class CM_PARTIAL_RESOURCE_DESCRIPTOR(NamedTuple):
+    """One resource of NDIS_MINIPORT_INIT_PARAMETERS.AllocatedResources."""
+
+    Type: CM_RESOURCE_TYPE
+    Start: int
+    Length: int
+
+
+class MappedIoSpace(NamedTuple):
+    """What NdisMMapIoSpace gives."""
+
+    Status: NDIS_STATUS
+    VirtualAddress: Vnic | None
+
+
+class SharedMemory(NamedTuple):
+    """What NdisMAllocateSharedMemory gives; both None when there is no memory."""
+
+    VirtualAddress: Memory | None
+    PhysicalAddress: int | None
+
+
+class _MappedVnic(Vnic):
+    """The register block as a driver maps it; its word can be kept in a context."""
+
+    __slots__ = ("_pointer",)
+
+
+def resources_of(context: Context, adapter: Any) -> list[CM_PARTIAL_RESOURCE_DESCRIPTOR]:
+    """The resources of an adapter: its register block and its interrupt."""
+    arena = context.machine.arena
+    memory, interrupt = CM_RESOURCE_TYPE.CmResourceTypeMemory, CM_RESOURCE_TYPE.CmResourceTypeInterrupt
+    return [
+        CM_PARTIAL_RESOURCE_DESCRIPTOR(memory, arena.hardware_offset(adapter.number), arena.hardware_layout.size),
+        CM_PARTIAL_RESOURCE_DESCRIPTOR(interrupt, adapter.number, 1),
+    ]
+
+
+def hardware_of(context: Context, number: int) -> Vnic:
+    """This context's view of an adapter's hardware; the same object every time."""
+    word = IO_SPACE_TAG << 56 | number
+    found = context.pointers.get(word)
+    if found is None:
+        arena = context.machine.arena
+        found = _MappedVnic(
+            arena.view,
+            arena.hardware_offset(number),
+            arena.hardware_layout,
+            _bell(context, HOST_SLOT),
+            raise_interrupt=_interrupter(context, number),
+            fence=context.platform.fence,
+        )
+        found._pointer = word
+        context.pointers[word] = found
+    return found  # type: ignore[no-any-return]
+
+
+def _bell(context: Context, slot: int) -> Any:
+    def ring() -> None:
+        context.platform.fence()
+        wake(context, slot)
+
+    return ring
+
+
+def _interrupter(context: Context, number: int) -> Any:
+    processors = context.machine.geometry.processors
+
+    def raise_interrupt(queue: int, /) -> None:
+        slot = FIRST_PROCESSOR_SLOT + (number + queue) % processors
+        if slot != context.slot:
+            wake(context, slot)
+
+    return raise_interrupt
+
+
+pointers.loaders[IO_SPACE_TAG] = lambda context, word: hardware_of(context, word & INDEX_MASK)
+
+
+@ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function", "NdisMMapIoSpace"))
+def NdisMMapIoSpace(MiniportAdapterHandle: AdapterHandle, PhysicalAddress: int, Length: int, /) -> MappedIoSpace:
+    """Map the adapter's registers, inside MiniportInitializeEx; the address is one of AllocatedResources.
+
+    INVALID_PARAMETER for an address that is not the adapter's, FAILURE outside MiniportInitializeEx.
+    """
+    context = current.context
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMMapIoSpace")
+    if adapter.state != AdapterState.INITIALIZING:
+        return MappedIoSpace(NDIS_STATUS_FAILURE, None)
+    arena = context.machine.arena
+    if PhysicalAddress != arena.hardware_offset(adapter.number) or not 0 < Length <= arena.hardware_layout.size:
+        return MappedIoSpace(NDIS_STATUS_INVALID_PARAMETER, None)
+    return MappedIoSpace(NDIS_STATUS_SUCCESS, hardware_of(context, adapter.number))
+
+
+@ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function",))
+def NdisMUnmapIoSpace(MiniportAdapterHandle: AdapterHandle, VirtualAddress: Vnic, Length: int, /) -> None:
+    """Give the mapping back."""
+    del Length
+    context = current.context
+    adapter_of(context, MiniportAdapterHandle, "NdisMUnmapIoSpace")
+    context.pointers.pop(getattr(VirtualAddress, "_pointer", 0), None)
+
+
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    callers=MINIPORT,
+    acquires="shared memory",
+    note="PASSIVE_LEVEL; above it 0x7C/0x01 of its own",
+)
+def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int, Cached: bool, /) -> SharedMemory:
+    """Allocate memory that the adapter reaches by DMA: its address for the driver and for the adapter.
+
+    Bug check 0x7C/0x01 above PASSIVE_LEVEL.
+    """
+    del Cached
+    context = current.context
+    adapter_of(context, MiniportAdapterHandle, "NdisMAllocateSharedMemory")
+    if context.irql:
+        stop(
+            0x7C,
+            0x01,
+            MiniportAdapterHandle,
+            Length,
+            context.irql,
+            text="Shared memory was allocated above PASSIVE_LEVEL.",
+        )
+    slots = (Length + FRAME_SLOT_BYTES - 1) // FRAME_SLOT_BYTES
+    arena = context.machine.arena
+    start, length = arena.frames
+    used = _used_map(context)
+    platform = context.platform
+    platform.acquire(SystemLock.POOL)
+    place = bytes(used).find(bytes(slots))
+    if Length <= 0 or place < 0 or (place + slots) * FRAME_SLOT_BYTES > length:
+        platform.release(SystemLock.POOL)
+        return SharedMemory(None, None)
+    owner = adapter_index_byte(MiniportAdapterHandle)
+    used[place : place + slots] = bytes((owner,)) * slots
+    platform.release(SystemLock.POOL)
+    address = start + place * FRAME_SLOT_BYTES
+    return SharedMemory(_shared(context, address, Length), address)
+
+
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    callers=MINIPORT,
+    rules=("Irql_Miniport_Driver_Function", "NdisMFreeSharedMemory"),
+    releases="shared memory",
+)
+def NdisMFreeSharedMemory(
+    MiniportAdapterHandle: AdapterHandle, Length: int, Cached: bool, VirtualAddress: Memory, PhysicalAddress: int, /
+) -> None:
+    """Free shared memory.  Bug check 0x7C/0x03 when it is not the adapter's, or was freed before."""
+    del Cached
+    context = current.context
+    adapter_of(context, MiniportAdapterHandle, "NdisMFreeSharedMemory")
+    start, _ = context.machine.arena.frames
+    slots = (Length + FRAME_SLOT_BYTES - 1) // FRAME_SLOT_BYTES
+    place = (PhysicalAddress - start) // FRAME_SLOT_BYTES
+    used = _used_map(context)
+    owner = adapter_index_byte(MiniportAdapterHandle)
+    if place < 0 or bytes(used[place : place + slots]) != bytes((owner,)) * slots:
+        stop(
+            0x7C,
+            0x03,
+            MiniportAdapterHandle,
+            PhysicalAddress // PAGE,
+            PhysicalAddress,
+            text="Shared memory was freed that this adapter does not have.",
+        )
+    context.platform.acquire(SystemLock.POOL)
+    used[place : place + slots] = bytes(slots)
+    context.platform.release(SystemLock.POOL)
+    context.pointers.pop(getattr(VirtualAddress, "_pointer", 0), None)
+
+
+def adapter_index_byte(handle: int) -> int:
+    """How the map of shared memory names an adapter; 0 is nobody."""
+    return (handle & INDEX_MASK) + 1
+
+
+def shared_memory_of(context: Context, handle: int) -> int:
+    """Bytes of shared memory that an adapter still has."""
+    return bytes(_used_map(context)).count(adapter_index_byte(handle)) * FRAME_SLOT_BYTES
+
+
+def _used_map(context: Context) -> memoryview:
+    arena = context.machine.arena
+    start = arena.offsets["frame_used"]
+    return arena.view[start : start + arena.geometry.frame_slots]
+
+
+def _shared(context: Context, address: int, length: int) -> Memory:
+    word = SHARED_MEMORY_TAG << 56 | (length & 0xFF_FFFF) << 32 | address
+    memory = Memory(context.machine.arena.view, address, length, word)
+    context.pointers[word] = memory
+    return memory
+
+
+pointers.loaders[SHARED_MEMORY_TAG] = lambda context, word: _shared(context, word & INDEX_MASK, word >> 32 & 0xFF_FFFF)
+
+__all__ = [
+    "CM_PARTIAL_RESOURCE_DESCRIPTOR",
+    "CM_RESOURCE_TYPE",
+    "NdisMAllocateSharedMemory",
+    "NdisMFreeSharedMemory",
+    "NdisMMapIoSpace",
+    "NdisMUnmapIoSpace",
+]

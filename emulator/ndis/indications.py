@@ -1,0 +1,84 @@
+"""Status indications: from a miniport up to every protocol that is bound.
+
+Law: the buffer belongs to the indicator until the call returns; NDIS remembers the link state on its way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode
+from emulator.kernel.stop import stop
+from emulator.layout.handles import HandleKind
+from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, publish_change
+from emulator.ndis.constants import NDIS_STATUS_LINK_STATE
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.handlers import PROTOCOL_HANDLERS
+from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.registration import handler
+from emulator.ndis.structures_common import NDIS_LINK_STATE, structure_fault
+from emulator.rules.irql import AT_MOST_DISPATCH
+from emulator.rules.states import BindingState
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.structures_common import NDIS_STATUS_INDICATION
+
+LINK_STATE_LENGTH = 40
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT, rules=("Irql_StatusIndication_Function", "NdisMIndicateStatusEx"))
+def NdisMIndicateStatusEx(MiniportAdapterHandle: AdapterHandle, StatusIndication: NDIS_STATUS_INDICATION, /) -> None:
+    """Tell the drivers above about a change of the adapter; legal once the registration attributes are set.
+
+    Bug check 0x7C/0x20 for an indication that is not whole.
+    """
+    context = current.context
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMIndicateStatusEx")
+    given = StatusIndication
+    fault = structure_fault(given)
+    if fault is None and given.StatusBufferSize and given.StatusBuffer is None:
+        fault = "StatusBufferSize is not 0 and StatusBuffer is NULL"
+    if fault is None and given.StatusCode == NDIS_STATUS_LINK_STATE and given.StatusBufferSize < LINK_STATE_LENGTH:
+        fault = "the buffer of NDIS_STATUS_LINK_STATE is no NDIS_LINK_STATE"
+    if fault is None and not adapter.attributes_set & REGISTRATION_SET:
+        fault = "the registration attributes have not been set"
+    if fault is not None:
+        stop(
+            0x7C,
+            0x20,
+            given.StatusCode,
+            MiniportAdapterHandle,
+            rule="NdisMIndicateStatusEx",
+            text=f"A status indication is wrong: {fault}.",
+        )
+    if given.StatusCode == NDIS_STATUS_LINK_STATE:
+        _note_link(context, adapter, given.StatusBuffer)
+    indicate(context, MiniportAdapterHandle, given)
+
+
+def indicate(context: Context, adapter_handle: int, indication: NDIS_STATUS_INDICATION) -> None:
+    """Call ProtocolStatusEx of every open binding of an adapter."""
+    protocols = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
+    for _, binding in context.machine.objects[HandleKind.BINDING].live():
+        if binding.head.parent != adapter_handle or binding.state in (BindingState.UNBOUND, BindingState.OPENING):
+            continue
+        driver = protocols.find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+        routine = handler(context, driver, PROTOCOL_HANDLERS, "StatusHandlerEx")
+        call(context, routine, decode(context, binding.context), indication)
+
+
+def _note_link(context: Context, adapter: Any, buffer: Any) -> None:
+    state = (
+        buffer if isinstance(buffer, NDIS_LINK_STATE) else NDIS_LINK_STATE.from_bytes(getattr(buffer, "view", buffer))
+    )
+    adapter.media_connect_state = state.MediaConnectState
+    adapter.duplex = state.MediaDuplexState
+    adapter.transmit_speed, adapter.receive_speed = state.XmitLinkSpeed, state.RcvLinkSpeed
+    adapter.link_sequence += 1
+    publish_change(context, adapter)
+
+
+__all__ = ["NdisMIndicateStatusEx"]

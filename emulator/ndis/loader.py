@@ -1,0 +1,160 @@
+"""Loading driver images: import, numbering, the look at their globals, and DriverEntry, each once.
+
+Law: everything happens in the zygote before the first context is forked, so every context sees what DriverEntry left.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from emulator.kernel.images import Images
+from emulator.kernel.machine import Machine
+from emulator.kernel.pointers import NONPAGED
+from emulator.kernel.stop import stop_for_exception
+from emulator.ndis import ddi
+from emulator.ndis.driver_object import DRIVER_OBJECT
+from emulator.ndis.executive import Executive
+from emulator.ndis.oid_requests import BUILT_IN_TYPES
+from emulator.ndis.private_data import forbid_global_writes
+from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name
+from emulator.rules.errors import BugCheck, ConfigurationError, EmulatorError, MachineStopped, NotImplementedByEmulator
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.kernel.images import Image
+    from emulator.layout.arena import Arena
+
+INFO = 20
+REGISTRY_ROOT = "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
+
+ModuleLoader = Callable[[str], types.ModuleType]
+
+
+class DriverEntrySpecification(Protocol):
+    """What the loader must know of a driver."""
+
+    kind: str
+    module: str
+    path: str
+    name: str
+    registry: Any
+
+
+class Specification(Protocol):
+    """What the loader must know of a machine; the host's specification has it."""
+
+    drivers: Any
+    adapters: Any
+    registry: Any
+
+
+def create_machine(arena: Arena, specification: Specification) -> Machine:
+    """The machine with NDIS as its services and its build's functions chosen; before any plug-in is imported."""
+    ddi.install(checked=arena.geometry.checked)
+    machine = Machine(arena, Images(BUILT_IN_TYPES), Executive())
+    machine.configuration["specification"] = specification
+    return machine
+
+
+def load_machine(context: Context, specification: Specification) -> None:
+    """Load the drivers of a specification in the zygote's context."""
+    context.machine.images.roots = tuple(f"{path}/" for path in sys.path if path) + ("./",)
+    load_images(context, [driver.path or driver.module for driver in specification.drivers])
+
+
+def load_images(context: Context, names: Sequence[str], load: ModuleLoader | None = None) -> None:
+    """Import plug-ins, number what they hold and call each DriverEntry, in order.
+
+    ``names`` are module names or paths of .py files.  Raises ConfigurationError, in one line, for a plug-in that does
+    not import, has no DriverEntry or refuses to start.
+    """
+    machine = context.machine
+    images = machine.images
+    loaded = []
+    for name in dict.fromkeys(names):
+        module = (load or import_plugin)(name)
+        if not callable(getattr(module, "DriverEntry", None)):
+            raise ConfigurationError(
+                f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath) ({module.__file__})"
+            )
+        loaded.append(images.add(module.__name__, module))
+    for pointer, number in images.seal(NONPAGED):
+        block = machine.pool.find(pointer)
+        if block is not None:
+            block.type = number
+    context.routines = images.routines_for(context)
+    for image in loaded:
+        forbid_global_writes(image, images)
+    for image in loaded:
+        start_driver(context, image)
+
+
+def start_driver(context: Context, image: Image) -> None:
+    """Call DriverEntry at PASSIVE_LEVEL; anything but success refuses the image."""
+    machine = context.machine
+    name = machine.images.driver_name(image.number)
+    driver_object = DRIVER_OBJECT(name, image.number)
+    machine.driver_objects[image.number] = driver_object
+    context.driver = image.number
+    try:
+        status = image.entry(driver_object, REGISTRY_ROOT + name)
+    except (BugCheck, MachineStopped, EmulatorError, NotImplementedByEmulator):
+        raise
+    except BaseException as error:
+        stop_for_exception(context, error)
+    context.driver = 0
+    if status != NDIS_STATUS_SUCCESS:
+        shown = status_name(status) if isinstance(status, int) else repr(status)
+        why = machine.refusals.get(image.number)
+        raise ConfigurationError(f"DriverEntry of {image.name} returned {shown}" + (f": {why}" if why else ""))
+    context.platform.log(INFO, "ndis", f"{name} loaded from {machine.images.short_path(image.path)}")
+
+
+def import_plugin(name: str) -> types.ModuleType:
+    """Import a plug-in by module name or by path.  ConfigurationError names the file, the line and the cause."""
+    try:
+        if name.endswith(".py"):
+            return _import_file(name)
+        return importlib.import_module(name)
+    except (BugCheck, MachineStopped):
+        raise
+    except BaseException as error:
+        raise ConfigurationError(f"driver {name} does not import: {_where(error)}{_words(error)}") from error
+
+
+def _import_file(path: str) -> types.ModuleType:
+    stem = path.rpartition("/")[2].removesuffix(".py")
+    specification = importlib.util.spec_from_file_location(stem, path)
+    if specification is None or specification.loader is None:
+        raise ConfigurationError(f"driver {path} is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[stem] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _where(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    trace: Any = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "importlib" not in code.co_filename and code.co_filename != __file__:
+            place = f"{code.co_filename}:{trace.tb_lineno}: "
+        trace = trace.tb_next
+    return place
+
+
+__all__ = ["import_plugin", "load_images", "create_machine", "load_machine", "start_driver"]

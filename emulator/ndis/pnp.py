@@ -1,0 +1,433 @@
+"""PnP in the PnP thread: start, stop, pause, restart, surprise removal, unload, in the order of states.md section 5.
+
+Law: one operation at a time; what a driver leaves pending is waited for with a deadline, and the stop that ends a wait
+in vain says who blocks it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode
+from emulator.kernel.stop import site_of, stop
+from emulator.kernel.waits import sleep_until
+from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
+from emulator.ndis import stacks
+from emulator.ndis.adapters import (
+    GENERAL_SET,
+    adapter_of,
+    complete,
+    move_adapter,
+    move_binding,
+    publish_change,
+    text_of,
+    wait_for_acknowledgement,
+)
+from emulator.ndis.bindings import COMPLETED, WAITING
+from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION, NET_PNP_EVENT_CODE
+from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.hardware import resources_of, shared_memory_of
+from emulator.ndis.pnp_checks import check_halted, check_initialize_failed, check_unloaded
+from emulator.ndis.pnp_structures import (
+    bind_parameters,
+    device_event,
+    init_parameters,
+    net_event,
+    pause_parameters,
+    restart_parameters,
+)
+from emulator.ndis.registration import drivers_of, handler
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_ADAPTER_NOT_FOUND,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_STATE,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+    status_name,
+)
+from emulator.rules.irql import AT_MOST_DISPATCH
+from emulator.rules.states import AdapterEvent, AdapterState, BindingEvent, BindingState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+
+INFO, WARNING = 20, 30
+WATCHDOG_NS = 10_000_000_000
+WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
+WATCHDOG_PROTOCOL_PNP = 0x02
+
+
+class PendingBind:
+    """The bind in progress in the PnP thread: which NdisOpenAdapterEx call is legal now."""
+
+    __slots__ = ("adapter", "adapter_handle", "bind_context", "binding_handle", "protocol")
+
+    def __init__(self, adapter: Any, adapter_handle: int, protocol: int) -> None:
+        self.adapter = adapter
+        self.adapter_handle = adapter_handle
+        self.protocol = protocol
+        self.bind_context = make_handle(HandleKind.BIND_CONTEXT, 1, adapter_handle & INDEX_MASK)
+        self.binding_handle = 0
+
+
+def start_adapter(context: Context, number: int) -> int:
+    """Initialize the miniport, bind every protocol, restart the stack."""
+    machine = context.machine
+    specification = machine.configuration["specification"].adapters[number]
+    driver_handle, driver = miniport_for(context, specification.miniport)
+    made = machine.objects[HandleKind.ADAPTER].allocate(
+        HandleKind.ADAPTER, driver=driver.image if driver else 0, parent=driver_handle, site=0
+    )
+    if made is None:
+        return NDIS_STATUS_RESOURCES
+    handle, adapter = made
+    if driver is None:
+        machine.objects[HandleKind.ADAPTER].free(handle, site=0)
+        return NDIS_STATUS_ADAPTER_NOT_FOUND
+    _reset_record(adapter, number, specification.name or f"adapter{number}")
+    move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
+    routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
+    status = call(
+        context,
+        routine,
+        AdapterHandle(handle),
+        decode(context, driver.context),
+        init_parameters(resources_of(context, adapter)),
+    )
+    if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
+        _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
+        status = NDIS_STATUS_FAILURE
+    if status != NDIS_STATUS_SUCCESS:
+        check_initialize_failed(context, handle, adapter)
+        move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
+        wait_for_acknowledgement(context)
+        machine.objects[HandleKind.ADAPTER].free(handle, site=0)
+        _log(context, f"{specification.name or number}: MiniportInitializeEx returned {status_name(status)}")
+        return status  # type: ignore[no-any-return]
+    move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
+    for protocol_handle, protocol in protocols(context):
+        bind(context, handle, adapter, protocol_handle, protocol)
+    return restart_stack(context, handle, adapter)
+
+
+def stop_adapter(
+    context: Context, number: int, action: NDIS_HALT_ACTION = NDIS_HALT_ACTION.NdisHaltDeviceDisabled
+) -> int:
+    """Pause the stack, unbind every protocol, halt the miniport."""
+    found = find_adapter(context, number)
+    if found is None:
+        return NDIS_STATUS_ADAPTER_NOT_FOUND
+    handle, adapter = found
+    if adapter.state == AdapterState.RUNNING:
+        pause_stack(context, handle, adapter)
+    for binding_handle, binding in bindings_of(context, handle):
+        unbind(context, adapter, binding_handle, binding)
+    check = stacks.outstanding(context.machine, handle & INDEX_MASK)
+    sleep_until(context, lambda: adapter.request_state == 0, context.platform.now() + WATCHDOG_NS)
+    move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
+    wait_for_acknowledgement(context)
+    _miniport_call(context, adapter, "HaltHandlerEx", action)
+    check_halted(context, handle, adapter, check, shared_memory_of(context, handle))
+    context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
+    publish_change(context, adapter)
+    return NDIS_STATUS_SUCCESS
+
+
+def pause(context: Context, number: int) -> int:
+    """Pause the whole stack of an adapter."""
+    found = find_adapter(context, number)
+    if found is None or found[1].state != AdapterState.RUNNING:
+        return NDIS_STATUS_INVALID_STATE
+    return pause_stack(context, *found)
+
+
+def restart(context: Context, number: int) -> int:
+    """Restart the whole stack of a paused adapter."""
+    found = find_adapter(context, number)
+    if found is None or found[1].state != AdapterState.PAUSED:
+        return NDIS_STATUS_INVALID_STATE
+    return restart_stack(context, *found)
+
+
+def surprise_remove(context: Context, number: int) -> int:
+    """Tell the miniport that its device is gone, then stop it as such."""
+    found = find_adapter(context, number)
+    if found is None:
+        return NDIS_STATUS_ADAPTER_NOT_FOUND
+    _, adapter = found
+    adapter.surprise_removed = 1
+    publish_change(context, adapter)
+    _miniport_call(
+        context,
+        adapter,
+        "DevicePnPEventNotifyHandler",
+        device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved),
+    )
+    return stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved)
+
+
+def restart_stack(context: Context, handle: int, adapter: Any) -> int:
+    """Miniport first, then the protocols."""
+    move_adapter(context, adapter, AdapterEvent.RESTART_CALLED)
+    adapter.completion = WAITING
+    status = _miniport_call(context, adapter, "RestartHandler", restart_parameters())
+    if status == NDIS_STATUS_PENDING:
+        _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
+        status = NDIS_STATUS(_signed(adapter.restart_status))
+    adapter.completion = 0
+    if status != NDIS_STATUS_SUCCESS:
+        move_adapter(context, adapter, AdapterEvent.RESTART_FAILED)
+        _log(context, f"{text_of(adapter.name)}: MiniportRestart returned {status_name(status)}")
+        return status  # type: ignore[no-any-return]
+    move_adapter(context, adapter, AdapterEvent.RESTART_SUCCEEDED)
+    for binding_handle, binding in bindings_of(context, handle):
+        move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
+        status = _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventRestart)
+        succeeded = status == NDIS_STATUS_SUCCESS
+        move_binding(
+            context, adapter, binding, BindingEvent.RESTART_SUCCEEDED if succeeded else BindingEvent.RESTART_FAILED
+        )
+    wait_for_acknowledgement(context)
+    return NDIS_STATUS_SUCCESS
+
+
+def pause_stack(context: Context, handle: int, adapter: Any) -> int:
+    """Protocols first, then the miniport; each waits for what is outstanding."""
+    machine, index = context.machine, handle & INDEX_MASK
+    for binding_handle, binding in bindings_of(context, handle):
+        if binding.state != BindingState.RUNNING:
+            continue
+        move_binding(context, adapter, binding, BindingEvent.PAUSE_CALLED)
+        wait_for_acknowledgement(context)
+        _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventPause)
+        place = binding_handle & INDEX_MASK
+        _drain(
+            context,
+            lambda place=place: stacks.binding_outstanding(machine, place) == 0,  # type: ignore[misc]
+            WATCHDOG_PROTOCOL_PAUSE,
+            handle,
+            "a protocol's pause",
+        )
+        move_binding(context, adapter, binding, BindingEvent.PAUSE_COMPLETED)
+    move_adapter(context, adapter, AdapterEvent.PAUSE_CALLED)
+    wait_for_acknowledgement(context)
+    adapter.completion = adapter.pause_pending = WAITING
+    status = _miniport_call(context, adapter, "PauseHandler", pause_parameters())
+    if status == NDIS_STATUS_PENDING:
+        _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
+    elif status != NDIS_STATUS_SUCCESS:
+        stop(
+            0xC4,
+            0xE5,
+            status & 0xFFFF_FFFF,
+            rule="MiniportPause_Return",
+            text=f"MiniportPause returned {status_name(status)}; it may return only SUCCESS or PENDING.",
+        )
+    elif adapter.completion == COMPLETED:
+        _completed_unasked(handle, "MiniportPause returned SUCCESS and NdisMPauseComplete was called as well.")
+    adapter.completion = adapter.pause_pending = 0
+    left = stacks.outstanding(machine, index)
+    if left.total:
+        stop(
+            0x7C,
+            0x27,
+            1,
+            left.total,
+            text="A miniport's pause completed while NET_BUFFER_LISTs are outstanding.",
+            holders=left.holders,
+        )
+    move_adapter(context, adapter, AdapterEvent.PAUSE_COMPLETED)
+    wait_for_acknowledgement(context)
+    return NDIS_STATUS_SUCCESS
+
+
+def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: int, protocol: Any) -> bool:
+    """Offer the adapter to a protocol; True when it opened it."""
+    pending = PendingBind(adapter, adapter_handle, protocol_handle)
+    context.memory["bind"] = pending
+    adapter.completion = WAITING
+    routine = handler(context, protocol, PROTOCOL_HANDLERS, "BindAdapterHandlerEx")
+    status = call(
+        context,
+        routine,
+        decode(context, protocol.context),
+        pending.bind_context,
+        bind_parameters(context, adapter, protocol),
+    )
+    if status == NDIS_STATUS_PENDING:
+        _await(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
+        status = NDIS_STATUS(_signed(adapter.restart_status))
+    adapter.completion = 0
+    del context.memory["bind"]
+    name = text_of(protocol.name)
+    if status != NDIS_STATUS_SUCCESS or not pending.binding_handle:
+        _log(context, f"{name} did not bind to {text_of(adapter.name)}: {status_name(status)}")
+        return False
+    binding = context.machine.objects[HandleKind.BINDING].find(pending.binding_handle, HandleKind.BINDING)
+    move_binding(context, adapter, binding, BindingEvent.BIND_SUCCEEDED)
+    return True
+
+
+def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) -> None:
+    """Take the adapter away from a protocol; it closes the binding."""
+    move_binding(context, adapter, binding, BindingEvent.UNBIND_CALLED)
+    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    unbind_context = make_handle(HandleKind.UNBIND_CONTEXT, 1, binding.head.parent & INDEX_MASK)
+    adapter.completion = WAITING
+    routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
+    status = call(context, routine, unbind_context, decode(context, binding.context))
+    if status == NDIS_STATUS_PENDING:
+        _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, binding.head.parent, "ProtocolUnbindAdapterEx")
+    adapter.completion = 0
+    if context.machine.objects[HandleKind.BINDING].find(binding_handle, HandleKind.BINDING) is not None:
+        stop(
+            0x7C,
+            0x0A,
+            binding_handle,
+            text="ProtocolUnbindAdapterEx completed and the binding is still open: NdisCloseAdapterEx was not called.",
+            sites=[site_of(context, "opened", binding.head.allocated_site)],
+        )
+
+
+def unload(context: Context) -> int:
+    """Unload every driver, protocols first, then miniports; each deregisters itself."""
+    machine = context.machine
+    for image in reversed(machine.images.images):
+        driver_object = machine.driver_objects[image.number]
+        for _, driver in drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER):
+            call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
+        routine = driver_object.DriverUnload
+        if routine is not None and drivers_of(context, image.number, HandleKind.PROTOCOL_DRIVER):
+            call(context, routine.__ndis_routine__, driver_object)
+        check_unloaded(context, image)
+    return NDIS_STATUS_SUCCESS
+
+
+def miniport_for(context: Context, name: str) -> tuple[int, Any]:
+    """The registered miniport driver of that name (empty: the first one); (0, None) when there is none."""
+    images = context.machine.images
+    for handle, driver in context.machine.objects[HandleKind.MINIPORT_DRIVER].live():
+        if driver.head.kind == HandleKind.MINIPORT_DRIVER and name in ("", images.driver_name(driver.image)):
+            return handle, driver
+    return 0, None
+
+
+def protocols(context: Context) -> list[tuple[int, Any]]:
+    """Registered protocol drivers, in the order of registration."""
+    table = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
+    return [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.PROTOCOL_DRIVER]
+
+
+def find_adapter(context: Context, number: int) -> tuple[int, Any] | None:
+    """(handle, record) of a live adapter by number."""
+    for handle, adapter in context.machine.objects[HandleKind.ADAPTER].live():
+        if adapter.number == number:
+            return handle, adapter
+    return None
+
+
+def bindings_of(context: Context, adapter_handle: int) -> list[tuple[int, Any]]:
+    """Open bindings of an adapter."""
+    table = context.machine.objects[HandleKind.BINDING]
+    return [(handle, binding) for handle, binding in table.live() if binding.head.parent == adapter_handle]
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function",))
+def NdisMPauseComplete(MiniportAdapterHandle: AdapterHandle, /) -> None:
+    """Complete a pause that returned PENDING.  Bug check 0x7C/0x1F when none is pending."""
+    context = current.context
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMPauseComplete")
+    if adapter.pause_pending != WAITING or adapter.completion != WAITING:
+        _completed_unasked(MiniportAdapterHandle, "NdisMPauseComplete was called and no pause is pending.")
+    complete(context, adapter, "completion", COMPLETED)
+
+
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function",))
+def NdisMRestartComplete(MiniportAdapterHandle: AdapterHandle, Status: NDIS_STATUS, /) -> None:
+    """Complete a restart that returned PENDING.  Bug check 0x7C/0x1F when none is pending."""
+    context = current.context
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMRestartComplete")
+    if adapter.state != AdapterState.RESTARTING or adapter.completion != WAITING:
+        _completed_unasked(MiniportAdapterHandle, "NdisMRestartComplete was called and no restart is pending.")
+    adapter.restart_status = Status & 0xFFFF_FFFF
+    complete(context, adapter, "completion", COMPLETED)
+
+
+def _completed_unasked(handle: int, text: str) -> None:
+    stop(0x7C, 0x1F, 0, handle, text=text)
+
+
+def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: NET_PNP_EVENT_CODE) -> int:
+    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    binding.completion = WAITING
+    routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
+    status = call(context, routine, decode(context, binding.context), net_event(code))
+    if status == NDIS_STATUS_PENDING:
+        _drain(
+            context,
+            lambda: binding.completion == COMPLETED,
+            WATCHDOG_PROTOCOL_PNP,
+            binding.head.parent,
+            f"{text_of(protocol.name)}'s {code.name}",
+        )
+        status = NDIS_STATUS(_signed(binding.completion_status))
+    binding.completion = 0
+    del adapter, handle
+    return status  # type: ignore[no-any-return]
+
+
+def _miniport_call(context: Context, adapter: Any, name: str, *arguments: Any) -> Any:
+    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    return call(
+        context, handler(context, driver, MINIPORT_HANDLERS, name), decode(context, adapter.context), *arguments
+    )
+
+
+def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
+    _drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
+
+
+def _drain(context: Context, ready: Callable[[], bool], kind: int, handle: int, what: str) -> None:
+    deadline = context.platform.now() + WATCHDOG_NS
+    while not ready():
+        # Counters of other contexts change without a wake-up, so look again every millisecond.
+        sleep_until(context, ready, min(deadline, context.platform.now() + 1_000_000))
+        if context.platform.now() >= deadline and not ready():
+            held = stacks.outstanding(context.machine, handle & INDEX_MASK)
+            stop(
+                0x7C,
+                0x25,
+                kind,
+                handle,
+                text=f"{what} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
+                holders=held.holders,
+            )
+    context.machine.services.round(context)
+
+
+def _reset_record(adapter: Any, number: int, name: str) -> None:
+    head_size = type(adapter).head.size
+    import ctypes
+
+    ctypes.memset(ctypes.addressof(adapter) + head_size, 0, ctypes.sizeof(adapter) - head_size)
+    adapter.number = number
+    adapter.name = name.encode()[:64].ljust(64, b"\0")
+
+
+def _signed(status: int) -> int:
+    return status - (1 << 32) if status >> 31 else status
+
+
+def _log(context: Context, text: str) -> None:
+    context.platform.log(WARNING, "ndis", text)
+
+
+__all__ = ["NdisMPauseComplete", "NdisMRestartComplete"]

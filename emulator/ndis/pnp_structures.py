@@ -1,0 +1,95 @@
+"""The structures that NDIS itself fills for PnP handlers, headers included.
+
+Law: what NDIS passes has a correct header, as Microsoft's has; values come from the adapter's record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.ndis import object_header as headers
+from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.structures_miniport import (
+    NDIS_MINIPORT_INIT_PARAMETERS,
+    NDIS_MINIPORT_PAUSE_PARAMETERS,
+    NDIS_MINIPORT_RESTART_PARAMETERS,
+)
+from emulator.ndis.structures_protocol import (
+    NDIS_BIND_PARAMETERS,
+    NET_DEVICE_PNP_EVENT,
+    NET_PNP_EVENT,
+    NET_PNP_EVENT_NOTIFICATION,
+)
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NET_PNP_EVENT_CODE
+
+PAUSE_NDIS_INTERNAL = 1
+IF_TYPE_ETHERNET_CSMACD = 6
+MAC_ADDRESS_LENGTH = 6
+
+
+def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
+    """The header of a structure in one of its revisions, from the table."""
+    known = headers.STRUCTURE_HEADERS[structure]
+    return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
+
+
+def init_parameters(resources: list[Any]) -> NDIS_MINIPORT_INIT_PARAMETERS:
+    """What MiniportInitializeEx is given."""
+    return NDIS_MINIPORT_INIT_PARAMETERS(
+        Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1), AllocatedResources=resources
+    )
+
+
+def pause_parameters() -> NDIS_MINIPORT_PAUSE_PARAMETERS:
+    """What MiniportPause is given."""
+    return NDIS_MINIPORT_PAUSE_PARAMETERS(
+        Header=header_of("NDIS_MINIPORT_PAUSE_PARAMETERS", 1), PauseReason=PAUSE_NDIS_INTERNAL
+    )
+
+
+def restart_parameters() -> NDIS_MINIPORT_RESTART_PARAMETERS:
+    """What MiniportRestart is given."""
+    return NDIS_MINIPORT_RESTART_PARAMETERS(Header=header_of("NDIS_MINIPORT_RESTART_PARAMETERS", 1))
+
+
+def net_event(code: NET_PNP_EVENT_CODE) -> NET_PNP_EVENT_NOTIFICATION:
+    """What ProtocolNetPnPEvent is given."""
+    return NET_PNP_EVENT_NOTIFICATION(
+        Header=header_of("NET_PNP_EVENT_NOTIFICATION", 1), NetPnPEvent=NET_PNP_EVENT(NetEvent=code)
+    )
+
+
+def device_event(event: NDIS_DEVICE_PNP_EVENT) -> NET_DEVICE_PNP_EVENT:
+    """What MiniportDevicePnPEventNotify is given."""
+    return NET_DEVICE_PNP_EVENT(Header=header_of("NET_DEVICE_PNP_EVENT", 1), DevicePnPEvent=event)
+
+
+def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_PARAMETERS:
+    """What ProtocolBindAdapterEx is given: the adapter as its attributes describe it."""
+    del context
+    name = adapter.name.rstrip(b"\0").decode()
+    return NDIS_BIND_PARAMETERS(
+        Header=header_of("NDIS_BIND_PARAMETERS", 1),
+        ProtocolSection=protocol.name.rstrip(b"\0").decode(),
+        AdapterName=name,
+        BoundAdapterName=name,
+        MtuSize=adapter.mtu,
+        MaxXmitLinkSpeed=adapter.transmit_speed,
+        XmitLinkSpeed=adapter.transmit_speed,
+        MaxRcvLinkSpeed=adapter.receive_speed,
+        RcvLinkSpeed=adapter.receive_speed,
+        MediaConnectState=adapter.media_connect_state,
+        MediaDuplexState=adapter.duplex,
+        LookaheadSize=adapter.lookahead,
+        SupportedPacketFilters=adapter.packet_filters_supported,
+        MaxMulticastListSize=adapter.maximum_multicast,
+        MacAddressLength=MAC_ADDRESS_LENGTH,
+        CurrentMacAddress=adapter.current_address,
+        MacOptions=adapter.mac_options,
+        IfType=IF_TYPE_ETHERNET_CSMACD,
+        BoundIfIndex=adapter.number + 1,
+        LowestIfIndex=adapter.number + 1,
+    )

@@ -1,0 +1,84 @@
+"""Python objects that a driver would share and cannot: writes to module globals, found at load and while it runs.
+
+Law: legal on Windows, a limit here, said as such; nothing outside DriverEntry and unload routines writes a global.
+"""
+
+from __future__ import annotations
+
+import dis
+import types
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.stop import CallSite, stop_limit
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.kernel.images import Image, Images
+
+MAY_WRITE_GLOBALS = ("DriverEntry", "<module>")
+UNLOAD_ROLES = ("MINIPORT_UNLOAD", "DRIVER_UNLOAD", "SET_OPTIONS")
+
+
+def forbid_global_writes(image: Image, images: Images) -> None:
+    """Stop for a function of the image that assigns or deletes a module global."""
+    for function in list(vars(image.module).values()):
+        if not isinstance(function, types.FunctionType) or function.__code__.co_filename != image.path:
+            continue
+        role = getattr(getattr(function, "__ndis_role__", None), "name", "")
+        if function.__name__ in MAY_WRITE_GLOBALS or role in UNLOAD_ROLES:
+            continue
+        for code, line, name in _global_writes(function.__code__):
+            stop_limit(
+                VnicLimit.VNIC_FORBIDDEN_NAME,
+                f"{images.driver_name(image.number)} writes its module global '{name}' in {code.co_qualname}. Python "
+                "objects are private to one context, so the others would never see it.",
+                sites=[CallSite("written", f"{images.short_path(code.co_filename)}:{line} in {code.co_qualname}")],
+            )
+
+
+def _global_writes(code: types.CodeType) -> Iterator[tuple[types.CodeType, int, str]]:
+    line = code.co_firstlineno
+    for instruction in dis.get_instructions(code):
+        if instruction.starts_line:
+            line = instruction.starts_line if type(instruction.starts_line) is int else instruction.line_number  # type: ignore[attr-defined]
+        if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+            yield code, line, str(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _global_writes(constant)
+
+
+def containers_of(image: Image) -> list[tuple[str, Any]]:
+    """The mutable containers among a plug-in's own globals; other globals change only by the writes found at load."""
+    import emulator.ndis as surface
+
+    shared = {id(value) for value in vars(surface).values()}
+    return [
+        (name, value)
+        for name, value in vars(image.module).items()
+        if isinstance(value, list | dict | set | bytearray) and not name.startswith("__") and id(value) not in shared
+    ]
+
+
+def compare_fingerprints(context: Context) -> None:
+    """Stop when a container among a driver's globals has changed in this context since the last look."""
+    known: list[tuple[Image, str, Any, str]] | None = context.memory.get("fingerprints")
+    if known is None:
+        context.memory["fingerprints"] = [
+            (image, name, value, repr(value))
+            for image in context.machine.images.images
+            for name, value in containers_of(image)
+        ]
+        return
+    for image, name, value, before in known:
+        if repr(value) != before:
+            stop_limit(
+                VnicLimit.VNIC_PRIVATE_DATA,
+                f"{context.machine.images.driver_name(image.number)} changed its module global '{name}' in "
+                f"{context.name}. Python objects are private to one context, so the others never see the change.",
+            )
+
+
+__all__ = ["compare_fingerprints", "forbid_global_writes"]
