@@ -13,10 +13,10 @@ import socket
 from typing import TYPE_CHECKING
 
 from vnic.wires.cable import Cable
-from vnic.wires.wire import Wire
 
 if TYPE_CHECKING:
     from emulator.host.specification import AdapterSpecification
+    from vnic.wires.wire import Wire
 
 
 def mac_of(specification: AdapterSpecification, machine: int, number: int) -> bytes:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from emulator.kernel.context import context_name
-from emulator.kernel.spinlocks import MAXIMUM_HELD_LOCKS
-from emulator.kernel.workqueue import SERVICE_ORDER
+from emulator.kernel.workqueue import SERVICE_ORDER, waiting_entries
 from emulator.layout.handles import HandleKind, decode_handle, kind_name
-from emulator.layout.machine import SITES_PER_SLOT, WORK_ITEM, ContextKind, SlotState, SystemLock
+from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SITES_PER_SLOT, WORK_ITEM, ContextKind, SlotState, SystemLock
 from emulator.rules.irql import irql_name
 
 if TYPE_CHECKING:
@@ -167,15 +166,17 @@ def item_name(arena: Arena, names: Names, handle: int) -> str:
     record = WORK_ITEM.at(arena.memory, arena.offsets["table_work_items"] + index * WORK_ITEM.size())
     routine = entry(names.routines, record.routine)
     queued = site_name(arena, names, record.queued_site)
-    return f"work item 0x{handle:016X}" + (f" of {routine}" if routine else "") + (f" queued at {queued}" if queued else "")
+    return (
+        f"work item 0x{handle:016X}"
+        + (f" of {routine}" if routine else "")
+        + (f" queued at {queued}" if queued else "")
+    )
 
 
 def waiting_items(arena: Arena, names: Names, limit: int = 20) -> list[str]:
     """Work items put and not taken, oldest first."""
-    from emulator.kernel.workqueue import waiting_entries
-
-    lines = []
-    for number in SERVICE_ORDER:
-        for taken in waiting_entries(arena, number, limit):
-            lines.append(f"work queue {number}: {item_name(arena, names, taken.handle)}")
-    return lines[:limit]
+    return [
+        f"work queue {number}: {item_name(arena, names, taken.handle)}"
+        for number in SERVICE_ORDER
+        for taken in waiting_entries(arena, number, limit)
+    ][:limit]

@@ -18,7 +18,6 @@ import msgspec
 
 from emulator.host import messages
 from emulator.host.logs import TrustedHandler
-from emulator.kernel.stop import StopReport
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.sync import descriptors, processes
 from emulator.sync.descriptors import Channel, ChannelClosed
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from emulator.host.specification import MachineSpecification
     from emulator.host.stopscreen import MachineReport
+    from emulator.kernel.stop import StopReport
     from vnic.wires.cable import FarEnd
 
 DEFAULT_DEADLINE: Final = 10.0
@@ -238,7 +238,10 @@ class Console:
     def start_machine(
         self, specification: MachineSpecification, namespaces: dict[int, int] | None = None
     ) -> MachineProxy:
-        """Start a machine; returns at once.  ``namespaces``: adapter number to descriptor of its wire's network namespace."""
+        """Start a machine; returns at once.
+
+        ``namespaces`` gives, by adapter number, a descriptor of the network namespace in which its wire shall lie.
+        """
         number = len(self.machines) + 1
         prepared = specification.prepared()
         machine = self.machines[number] = MachineProxy(self, number, prepared)
@@ -281,7 +284,7 @@ class Console:
         return True
 
     def fileno(self) -> int:
-        """The descriptor on which the host is heard: for a caller with a loop of its own, which then calls ``pump(0)``."""
+        """Where the host is heard: a caller with a loop of its own polls it, then calls ``pump(0)``."""
         return self._channel.fileno()
 
     def pump(self, timeout: float) -> None:

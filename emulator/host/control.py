@@ -7,13 +7,12 @@ concerns operations that were really handed over.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.layout.arena import CONTROL_ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.layout.arena import Arena
 
 INDEX_MASK = 0xFFFF_FFFF

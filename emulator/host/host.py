@@ -197,9 +197,9 @@ class Host:
             for machine in list(self.machines.values()):
                 machine.nursery_gone()
             return
-        machine = self.machines.get(message.machine)
-        if isinstance(message, messages.ZygoteBorn) and fds and machine is not None:
-            machine.zygote_born(message.pid, fds.pop())
-        elif isinstance(message, messages.ZygoteEnded) and machine is not None:
-            machine.zygote_ended(Exit(0, message.code, message.signal))
+        known = self.machines.get(message.machine)
+        if isinstance(message, messages.ZygoteBorn) and fds and known is not None:
+            known.zygote_born(message.pid, fds.pop())
+        elif isinstance(message, messages.ZygoteEnded) and known is not None:
+            known.zygote_ended(Exit(0, message.code, message.signal))
         close_all(fds)

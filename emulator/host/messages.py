@@ -117,7 +117,7 @@ class MachineFailed(Message):
 
 
 class MachineEnded(Message):
-    """A machine is gone.  ``stop`` is the JSON of its stop report, empty after an orderly end; ``screen`` is its text."""
+    """A machine is gone.  ``stop`` is the JSON of its report, empty after an orderly end; ``screen`` is its text."""
 
     machine: int
     stop: bytes = b""
@@ -192,9 +192,7 @@ class ContextEnded(Message):
 
 
 ToHost = StartMachine | Control | EndMachine | KillMachine | AskStatistics | Enclosed
-ToConsole = (
-    MachineRunning | MachinePids | ControlDone | Statistics | MachineFailed | MachineEnded | Enclosed
-)
+ToConsole = MachineRunning | MachinePids | ControlDone | Statistics | MachineFailed | MachineEnded | Enclosed
 ToNursery = BearZygote | Enclosed
 FromNursery = ZygoteBorn | ZygoteEnded | Enclosed
 ToZygote = AddWorker | Enclosed

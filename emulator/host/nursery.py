@@ -105,9 +105,7 @@ class Nursery:
             exited = ended.si_code == os.CLD_EXITED
             self._end_orphans()
             self.channel.send(
-                messages.ZygoteEnded(
-                    machine, ended.si_status if exited else None, None if exited else ended.si_status
-                )
+                messages.ZygoteEnded(machine, ended.si_status if exited else None, None if exited else ended.si_status)
             )
 
     def _end_orphans(self) -> None:

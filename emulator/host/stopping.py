@@ -95,7 +95,7 @@ class Stopping:
     def _ask(self) -> None:
         """Let every living context write its stack into its memfd."""
         for member in self.machine.members.values():
-            # Before it runs, and the zygote once it has loaded, a process has nothing to say, and might not know the signal.
+            # Before it runs, and the zygote once it has loaded, it has nothing to say and may not know the signal.
             if member.alive and self.machine.arena.slots[member.slot].state == SlotState.RUNNING:
                 self._asked.add(member.slot)
                 processes.kill(member.pidfd, DUMP_SIGNAL)
@@ -133,9 +133,8 @@ class Stopping:
     def _bury(self, now: int) -> int:
         machine = self.machine
         ended = machine.zygote_exit is not None or not machine.host.nursery_lives
-        if ended and not any(member.alive for member in machine.members.values()):
-            machine.finish(self.outcome)
-        elif now >= self._begun + KILL_NS:
+        gone = ended and not any(member.alive for member in machine.members.values())
+        if gone or now >= self._begun + KILL_NS:
             machine.finish(self.outcome)
         return now + 20 * MILLISECOND
 
@@ -205,7 +204,7 @@ class Stopping:
             now,
             code=overrun.code,
             parameters=parameters,
-            text=f"{box.routine or 'A callback'} ran for {used} ms {clock} without returning; {allowed} ms are allowed.",
+            text=f"{box.routine or 'A callback'} ran for {used} ms {clock}; {allowed} ms are allowed.",
             frames=frames,
             family="windows",
         )

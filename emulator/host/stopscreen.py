@@ -1,6 +1,6 @@
 """The stop screen: a stop report, the black boxes and the stacks, as text for people and as JSON for programs.
 
-Law: the first line is Windows's own, or visibly ours for a limit of the emulator; nothing here reads memory or processes.
+Law: the first line is Windows's own, or visibly ours for a limit of the emulator; nothing here reads an arena.
 """
 
 from __future__ import annotations

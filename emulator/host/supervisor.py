@@ -7,9 +7,9 @@ is a phase with a deadline, and the host's loop goes on meanwhile.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,16 +24,16 @@ from emulator.kernel.workqueue import starved
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Arena, offsets_of
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.control import ControlOperation
-from emulator.rules.errors import HostError
 from emulator.sync import descriptors, memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage
 from emulator.sync.doorbell import Doorbell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import socket
 
     from emulator.host.host import Host
     from emulator.host.specification import MachineSpecification
+    from emulator.rules.errors import HostError
 
 ZYGOTE_SLOT: Final = 1
 MILLISECOND: Final = 1_000_000
@@ -252,9 +252,7 @@ class Supervisor:
         self.phase = Phase.STARTING
         for port in self.ports:
             port.power_on()
-            self.lane.submit(
-                ControlOperation.START_ADAPTER, port.number, 0, lambda status, port=port: self._adapter_started(port, status)
-            )
+            self.lane.submit(ControlOperation.START_ADAPTER, port.number, 0, partial(self._adapter_started, port))
         self._running_if_started()
 
     def _adapter_started(self, port: Port, status: int) -> None:
@@ -412,7 +410,9 @@ class Supervisor:
     def answer_statistics(self, request: int) -> None:
         """Tell the console the machine's counters."""
         self.host.tell(
-            messages.Statistics(self.number, request, statistics.counters(self), [port.counters() for port in self.ports])
+            messages.Statistics(
+                self.number, request, statistics.counters(self), [port.counters() for port in self.ports]
+            )
         )
 
     # -- the end -------------------------------------------------------------------------------------------------------
@@ -489,6 +489,3 @@ def _log_pair() -> tuple[socket.socket, socket.socket]:
 def lacking(error: HostError, number: int) -> messages.MachineFailed:
     """What the console is told when the computer lacks something."""
     return messages.MachineFailed(number, "host", error.reason, error.step, error.mend, error.errno or 0)
-
-
-__all__: Sequence[str] = ["Member", "Phase", "Supervisor", "lacking"]

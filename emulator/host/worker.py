@@ -1,6 +1,6 @@
 """What a process that runs driver code does from its first act to its last.
 
-Law: it leaves by a code that says why; every way out of a driver ends here, and none of them unwinds the zygote's frames.
+Law: it leaves by a code that says why; every way out of a driver ends here, and none unwinds the zygote's frames.
 """
 
 from __future__ import annotations
@@ -24,27 +24,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.host.platform import LivePlatform
+    from emulator.host.specification import MachineSpecification
     from emulator.kernel.machine import Machine
     from emulator.layout.machine import ContextKind
 
 EXIT_LEFT: Final = 5
 """The machine had stopped, or the owner of a lock was dead: this context left, and is not to blame."""
+Place = tuple[int, "ContextKind", int]
+"""Slot, kind and index of a context."""
 DUMP_SIGNAL: Final = signal.SIGUSR2
 BROKEN: Final = "EMULATOR_ERROR"
 """The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
 
 
 def become(
-    machine: Machine, platform: LivePlatform, slot: int, kind: ContextKind, index: int, dump: int, *, level: int, debug: bool
+    machine: Machine, platform: LivePlatform, place: Place, dump: int, specification: MachineSpecification
 ) -> Context:
     """Make this process a context of the machine; ``dump`` is where its stack goes when somebody asks."""
+    slot, kind, index = place
     faulthandler.enable(file=dump)
     faulthandler.register(DUMP_SIGNAL, file=dump, all_threads=False)
     context = Context(machine, platform, slot, kind, index)
     context.box.pid = os.getpid()
     current.context = context
-    logs.connect(context, level)
-    if not debug:
+    logs.connect(context, specification.log_level)
+    if not specification.debug:
         sys.stdout, sys.stderr = logs.streams(context)
     return context
 

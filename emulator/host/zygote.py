@@ -26,6 +26,8 @@ from emulator.sync import memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed, close_all
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from emulator.host.specification import MachineSpecification
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
@@ -117,19 +119,11 @@ class Zygote:
         os.environ.update(specification.environment)
         sys.path[:0] = specification.paths
         platform = LivePlatform(ZYGOTE_SLOT, self.locks, self.lent.doorbells, self.log)
-        loader: Loader = importlib.import_module(specification.loader)  # type: ignore[assignment]
+        loader: Loader = importlib.import_module(specification.loader)
         self.machine = loader.create_machine(self.arena, specification)
         self.machine.format(platform.now())
-        context = worker.become(
-            self.machine,
-            platform,
-            ZYGOTE_SLOT,
-            ContextKind.ZYGOTE,
-            0,
-            self.lent.dumps[ZYGOTE_SLOT],
-            level=specification.log_level,
-            debug=specification.debug,
-        )
+        place = ZYGOTE_SLOT, ContextKind.ZYGOTE, 0
+        context = worker.become(self.machine, platform, place, self.lent.dumps[ZYGOTE_SLOT], specification)
         context.enter_state(SlotState.RUNNING)
         failures: list[messages.LoadFailed] = []
 
@@ -140,9 +134,7 @@ class Zygote:
             except ConfigurationError as error:
                 failures.append(messages.LoadFailed("configuration", str(error)))
             except HostError as error:
-                failures.append(
-                    messages.LoadFailed("host", error.reason, error.step, error.mend, error.errno or 0)
-                )
+                failures.append(messages.LoadFailed("host", error.reason, error.step, error.mend, error.errno or 0))
 
         code = worker.guarded(context, load, self.lent.dumps[ZYGOTE_SLOT])
         if failures:
@@ -191,9 +183,7 @@ class Zygote:
 
         def run() -> int:
             platform = LivePlatform(slot, self.locks, self.lent.doorbells, self.log)
-            context = worker.become(
-                self.machine, platform, slot, kind, index, dump, level=self.specification.log_level, debug=debug
-            )
+            context = worker.become(self.machine, platform, (slot, kind, index), dump, self.specification)
             return worker.live(context, dump)
 
         child = processes.fork_child(run, keep=keep, name=f"ndis:{kind.name.lower()}{index}", single_thread=True)
@@ -233,12 +223,12 @@ def threads_by_plugin(machine: Machine) -> list[str]:
     paths = {image.path: image.name for image in machine.images.images}
     found: dict[str, None] = {}
     own = sys._getframe()
-    for top in sys._current_frames().values():
-        frame = top
+    for top in sys._current_frames().values():  # noqa: SLF001 (documented, in spite of the underscore)
+        frame: FrameType | None = top
         while frame is not None and frame is not own:
             if frame.f_code.co_filename in paths:
                 found[paths[frame.f_code.co_filename]] = None
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
     return list(found)
 
 

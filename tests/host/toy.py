@@ -65,12 +65,13 @@ class ToyServices:
     def control(self, context: Context, operation: Any) -> int:
         names = [routine.name if routine is not None else "" for routine in context.machine.images.routines]
         if "Control" in names:
-            return call(context, names.index("Control"), operation.operation, operation.target, operation.argument)
+            routine = names.index("Control")
+            return int(call(context, routine, operation.operation, operation.target, operation.argument))
         return 0
 
 
 def create_machine(arena: Arena, specification: Any) -> Machine:
-    return Machine(arena, Images(), ToyServices())  # type: ignore[arg-type]
+    return Machine(arena, Images(), ToyServices())
 
 
 def load_machine(context: Context, specification: Any) -> None:
@@ -95,7 +96,7 @@ def load_machine(context: Context, specification: Any) -> None:
         context.driver = 0
 
 
-# What toy drivers use --------------------------------------------------------------------------------------------------
+# What toy drivers use ------------------------------------------------------------------------------------------
 def role(function: Any) -> Any:
     function.__ndis_role__ = "toy"
     return function
@@ -129,3 +130,21 @@ def spin(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         pass
+
+
+def lock_and_die(value: int) -> None:
+    """Die in the middle of taking from a queue: with the lock of all spin locks held, or the one that is named."""
+    current.context.platform.acquire(value or 4)
+    die()
+
+
+def leave(value: int) -> None:
+    """End this process behind the emulator's back."""
+    os._exit(value)
+
+
+def wait_for_ever() -> None:
+    """Wait for what never comes, as a lost completion does."""
+    from emulator.kernel.waits import sleep_until
+
+    sleep_until(current.context, lambda: False)

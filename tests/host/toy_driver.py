@@ -1,4 +1,7 @@
 """A toy driver: each control operation beyond 100 is one of its tricks."""
+# ruff: noqa: N802
+
+from __future__ import annotations
 
 import time
 
@@ -7,67 +10,88 @@ from tests.host import toy
 COUNTER = {"entries": 0}
 
 
-def DriverEntry(driver_object, registry_path):  # type: ignore[no-untyped-def]
+def DriverEntry(driver_object: object, registry_path: str) -> int:
     COUNTER["entries"] += 1
     toy.log(f"entry {COUNTER['entries']}")
     return 0
 
 
 @toy.role
-def Work(value):  # type: ignore[no-untyped-def]
+def Work(value: int) -> None:
     toy.log(f"work {value}")
 
 
 @toy.role
-def WorkThatDies(value):  # type: ignore[no-untyped-def]
+def WorkThatDies(value: int) -> None:
     toy.log(f"last words {value}")
     toy.die()
 
 
 @toy.role
-def WorkThatSpins(value):  # type: ignore[no-untyped-def]
+def WorkThatSpins(value: int) -> None:
     toy.spin(value)
 
 
 @toy.role
-def WorkThatSleeps(value):  # type: ignore[no-untyped-def]
+def WorkThatSleeps(value: int) -> None:
     time.sleep(value / 1000)
     toy.log(f"slept {value}")
 
 
 @toy.role
-def WorkThatRaises(value):  # type: ignore[no-untyped-def]
-    return 1 // value
+def WorkThatRaises(value: int) -> float:
+    return 1 / value
 
 
 @toy.role
-def Deferred(value):  # type: ignore[no-untyped-def]
+def WorkThatLocks(value: int) -> None:
+    toy.lock_and_die(value)
+
+
+@toy.role
+def WorkThatExits(value: int) -> None:
+    toy.leave(value)
+
+
+@toy.role
+def Deferred(value: int) -> None:
     toy.log(f"deferred {value}")
 
 
 @toy.role
-def DeferredThatSpins(value):  # type: ignore[no-untyped-def]
+def DeferredThatSpins(value: int) -> None:
     toy.spin(value)
 
 
 @toy.role
-def DeferredThatDies(value):  # type: ignore[no-untyped-def]
+def DeferredThatDies(value: int) -> None:
     toy.die()
 
 
+WORK = {
+    100: Work,
+    101: WorkThatDies,
+    102: WorkThatSpins,
+    103: WorkThatSleeps,
+    104: WorkThatRaises,
+    105: WorkThatLocks,
+    106: WorkThatExits,
+}
+DEFERRED = {200: Deferred, 201: DeferredThatSpins, 202: DeferredThatDies}
+
+
 @toy.role
-def Control(operation, target, argument):  # type: ignore[no-untyped-def]
-    if operation < 100:
-        return 0
-    if operation < 200:
-        names = [Work, WorkThatDies, WorkThatSpins, WorkThatSleeps, WorkThatRaises]
+def Control(operation: int, target: int, argument: int) -> int:
+    if operation in WORK:
         for _ in range(target or 1):
-            toy.queue_work(names[operation - 100], argument)
-        return 0
-    if operation < 300:
-        toy.queue_dpc([Deferred, DeferredThatSpins, DeferredThatDies][operation - 200], target, argument)
-        return 0
-    if operation == 300:
+            toy.queue_work(WORK[operation], argument)
+    elif operation in DEFERRED:
+        toy.queue_dpc(DEFERRED[operation], target, argument)
+    elif operation == 300:
         toy.die()
-    print("printed", argument)
-    return operation
+    elif operation == 301:
+        toy.wait_for_ever()
+    elif operation == 400:
+        print("printed", argument)
+        return operation
+    return 0
