@@ -25,17 +25,19 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 5
 LINK_SECONDS: Final = 8.0
+WIDE: Final = 256
+REST_US: Final = 10
 
 LOADS: Final = (
-    Load(size=64, window=256, seconds=0.30),
-    Load(size=1514, window=256, seconds=0.30),
+    Load(size=64, window=WIDE, seconds=0.30, rest_us=REST_US),
+    Load(size=1514, window=WIDE, seconds=0.30, rest_us=REST_US),
     Load(size=64, window=1, seconds=0.12, warm_up=0.03),
     Load(size=1514, window=1, seconds=0.10, warm_up=0.03),
     Load(size=64, window=1, seconds=0.15, warm_up=0.03, pause_us=200),
 )
 PEER_LOADS: Final = (
-    Load(size=64, window=256, seconds=0.20),
-    Load(size=1514, window=256, seconds=0.15),
+    Load(size=64, window=WIDE, seconds=0.20, rest_us=REST_US),
+    Load(size=1514, window=WIDE, seconds=0.15, rest_us=REST_US),
     Load(size=64, window=1, seconds=0.08, warm_up=0.02),
     Load(size=1514, window=1, seconds=0.08, warm_up=0.02),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tools.bench.echo import LOADS, Measured, Pair, Run
+from tools.bench.echo import LOADS, REST_US, Measured, Pair, Run
 from tools.bench.figures import Spread, middle, spread, spread_of
 from tools.bench.machine import Machine, heading
 from tools.bench.table import listed, number, ranged, table
@@ -24,6 +24,8 @@ HEADLINE: Final = LOADS[0].name
 LONE: Final = LOADS[2].name
 
 NOTES: Final = (
+    f"Under the wide window the generator looks for answers after a rest of {REST_US} us, as a network card moderates "
+    "its interrupts: else a slower subject would be charged with waking it for each frame. The baseline has it too.",
     "The generator is the only clock: AF_PACKET on the kernel's side of the TAP, one process, closed loop, ethertype "
     "0x88b5, every answer compared byte by byte. Frame sizes are without the check sequence.",
     "A ratio is a run's rate over the mean of the baseline's runs directly before and after it; the figure is the "

@@ -22,13 +22,17 @@ _PYTHON_GENERATOR: Final = Path(__file__).parent / "python_generator.py"
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What is offered to a subject: how large, how many at once, how long; `pause_us` is a rest before each send."""
+    """What is offered to a subject: how large, how many at once, how long.
+
+    `pause_us` is a pause before each send; `rest_us` is how long the generator sleeps before it looks for answers.
+    """
 
     size: int
     window: int
     seconds: float
     warm_up: float = 0.05
     pause_us: int = 0
+    rest_us: int = 0
 
     @property
     def name(self) -> str:
@@ -78,7 +82,7 @@ class Generator:
         length = ["-n", str(count)] if count else ["-t", str(load.seconds), "-u", str(load.warm_up)]
         command = [
             *self._command, "-i", interface, "-m", address, "-s", str(load.size), "-w", str(load.window), *length,
-            "-p", str(load.pause_us),
+            "-p", str(load.pause_us), "-r", str(load.rest_us),
         ]  # fmt: skip
         limit = load.duration + GRACE_SECONDS + count / 1000
         try:
