@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +43,7 @@ def test_a_cable_is_a_wire(pair: Pair) -> None:
     near, _ = pair
     assert isinstance(near, Wire)
     assert near.name == "cable"
+    assert near.descriptors() == (near.fileno(),)
     assert near.mtu == 1500
     assert not os.get_blocking(near.fileno())
     assert not os.get_inheritable(near.fileno())
@@ -164,13 +167,28 @@ def test_another_process_s_carrier_wakes_the_far_end(pair: Pair) -> None:
     os.waitpid(child, 0)
 
 
+def test_ends_are_made_of_descriptors_that_were_handed_over() -> None:
+    near_socket, far_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    page = os.memfd_create("flag")
+    os.ftruncate(page, mmap.PAGESIZE)
+    near = Cable(near_socket, mmap.mmap(page, mmap.PAGESIZE), "cable", 1500)
+    far = FarEnd(far_socket, mmap.mmap(page, mmap.PAGESIZE))
+    os.close(page)
+    near.set_carrier(True)
+    assert far.wait_carrier(True, 1.0)
+    assert all(far.send(frame_of(n)) for n in range(256))
+    assert all(os.write(near.fileno(), frame_of(n)) for n in range(256))
+    near.close()
+    far.close()
+
+
 def test_a_near_end_killed_is_a_pulled_plug(pair: Pair) -> None:
     near, far = pair
     child = os.fork()
     if child == 0:
         far.close()
-        near.set_carrier(True)
         os.write(near.fileno(), frame_of(9))
+        near.set_carrier(True)
         signal.pause()
         os._exit(0)
     near.close()

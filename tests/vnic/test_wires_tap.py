@@ -53,7 +53,8 @@ def test_a_tap_is_a_wire(inside: LinkWatcher) -> None:
     assert isinstance(wire, Wire)
     assert (wire.name, wire.interface, wire.mtu) == ("tap:ndis0", "ndis0", 1400)
     assert not os.get_blocking(wire.fileno())
-    assert not os.get_inheritable(wire.fileno())
+    assert wire.descriptors()[0] == wire.fileno()
+    assert not any(map(os.get_inheritable, wire.descriptors()))
     assert not wire.carrier
     assert not wire.poll_removed()
     assert linux.is_up("ndis0")

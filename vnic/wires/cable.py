@@ -25,21 +25,22 @@ _HANGUP: Final = select.POLLHUP | select.POLLERR
 
 
 class Cable:
-    """The near end: the NIC's."""
+    """The near end: the NIC's.
+
+    Both ends are made of one end of a SEQPACKET pair and the same shared page, so that a process which was handed the
+    descriptors of an end makes its object by the constructor.
+    """
 
     def __init__(self, near: socket.socket, flag: mmap.mmap, name: str, mtu: int) -> None:
         self.name = name
         self.mtu = mtu
-        self._near = near
+        self._near = _made_ready(near)
         self._flag = flag
 
     @staticmethod
     def create(name: str = "cable", mtu: int = DEFAULT_MTU) -> tuple[Cable, FarEnd]:
         """Make both ends, link down. After a fork each process closes the end that is not its own."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (near, far):
-            end.setblocking(False)
-            _enlarge(end)
         # Anonymous and shared: it outlives a fork and close_range, costs no descriptor and leaves nothing behind.
         flag = mmap.mmap(-1, mmap.PAGESIZE)
         return Cable(near, flag, name, mtu), FarEnd(far, flag)
@@ -52,6 +53,10 @@ class Cable:
     def fileno(self) -> int:
         """Return the non-blocking descriptor: one read or write is one frame."""
         return self._near.fileno()
+
+    def descriptors(self) -> tuple[int, ...]:
+        """Return every descriptor that must stay open for the wire to work: the one."""
+        return (self.fileno(),)
 
     def set_carrier(self, up: bool) -> None:
         """Set the link state that the far end sees."""
@@ -80,7 +85,7 @@ class FarEnd:
         self.sent = 0
         self.received = 0
         self.dropped = 0  # frames sent that found no carrier or no room
-        self._far = far
+        self._far = _made_ready(far)
         self._flag = flag
         self._buffer = bytearray(_LONGEST_FRAME)
         self._kept: deque[bytes] = deque()  # frames read while waiting for the carrier
@@ -192,9 +197,11 @@ def _wait(end: socket.socket, events: int, seconds: float) -> int:
     return found[0][1] if found else 0
 
 
-def _enlarge(end: socket.socket) -> None:
-    """Make room for as many frames as the kernel grants."""
+def _made_ready(end: socket.socket) -> socket.socket:
+    """Never block, and have room for as many frames as the kernel grants."""
+    end.setblocking(False)
     try:
         end.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
     except PermissionError:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+    return end

@@ -36,22 +36,24 @@ class Namespace:
     def create(cls) -> Namespace:
         """Make an empty namespace, its loopback up; the calling thread stays where it is."""
         made: list[int] = []
-        failed: list[OSError] = []
+        failed: list[BaseException] = []
 
         def make() -> None:
             try:
                 linux.unshare(linux.CLONE_NEWNET)
                 linux.set_up("lo")
                 made.append(os.open(_OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC))
-            except OSError as error:
+            except BaseException as error:
                 failed.append(error)
 
         # A namespace belongs to a thread: one that lives for this moment alone cannot leave its caller elsewhere.
         thread = threading.Thread(target=make, name="namespace")
         thread.start()
         thread.join()
-        if failed:
+        if failed and isinstance(failed[0], OSError):
             raise WireError("making a network namespace", _AS_ROOT, failed[0])
+        if failed:
+            raise failed[0]
         return cls(made[0])
 
     def __enter__(self) -> Namespace:

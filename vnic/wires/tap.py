@@ -73,6 +73,10 @@ class Tap:
         """Return the non-blocking descriptor: one read or write is one frame."""
         return int(self._device.fileno())
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return every descriptor that must stay open for the wire to work, `fileno` first."""
+        return self.fileno(), self._control.fileno()
+
     def set_carrier(self, up: bool) -> None:
         """Tell the kernel, and through it whoever watches the link, that the cable is plugged in or not."""
         if up != self._carrier:

@@ -55,6 +55,10 @@ class Wire(Protocol):
         """Return the non-blocking descriptor: one read or write is one frame."""
         ...
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Return every descriptor that must stay open for the wire to work, `fileno` first."""
+        ...
+
     def set_carrier(self, up: bool) -> None:
         """Tell the outside that the link is up or down."""
         ...
