@@ -36,14 +36,18 @@ class Context:
 
     ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
     (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
-    own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache.
+    own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
+    ``datapath`` what the floor above needs at every frame, ``escaped`` what was stored in shared memory under a spin
+    lock and must be published before the lock is released.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
 
     __slots__ = (
         "box",
         "callback",
+        "datapath",
         "driver",
+        "escaped",
         "held",
         "held_sites",
         "index",
@@ -83,6 +87,8 @@ class Context:
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers: dict[int, Any] = {}
         self.memory: dict[str, Any] = {}
+        self.datapath: Any = None
+        self.escaped: list[Any] = []
         self.site_numbers: dict[int, int] = {}
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]

@@ -38,6 +38,8 @@ def processor_round(context: Context) -> bool:
     busy = serve_timers(context)
     busy = serve_dpcs(context) or busy
     busy = services.interrupts(context) or busy
+    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor.
+    services.leave(context)
     lower_irql(context, PASSIVE_LEVEL)
     return busy
 

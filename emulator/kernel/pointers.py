@@ -117,8 +117,11 @@ def sizeof(structure: type[T]) -> SizeOf[T]:
     return size
 
 
-def encode(context: Context, value: Any) -> int:
-    """The word for an object that a driver stores or hands over; stops for what is private to this context."""
+def encode(context: Context, value: Any, stored: bool = False) -> int:
+    """The word for an object that a driver hands over, or stores in a field; stops for what is private to this context.
+
+    What is handed over is published at once; what is stored may wait for the next release point (publish_escaped).
+    """
     if value is None:
         return 0
     pointer = getattr(value, "_pointer", None)
@@ -130,8 +133,16 @@ def encode(context: Context, value: Any) -> int:
         _private(context, f"the number {value:#x} does not fit a word")
     publish = getattr(type(value), "__publish__", None)
     if publish is not None:
-        return publish(value, context)  # type: ignore[no-any-return]
+        return publish(value, context, stored)  # type: ignore[no-any-return]
     _private(context, f"a {type(value).__name__}")
+
+
+def publish_escaped(context: Context) -> None:
+    """A release point: publish what was stored in shared memory and is still private to this context."""
+    escaped = context.escaped
+    while escaped:
+        value = escaped.pop()
+        type(value).__publish__(value, context)
 
 
 def decode(context: Context, word: int) -> Any:
@@ -228,7 +239,7 @@ class PointerField(FieldType):
             return found if found is not None else decode(current.context, word)
 
         def write(record: Any, value: Any) -> None:
-            put(record, encode(current.context, value))
+            put(record, encode(current.context, value, True))
 
         return property(read, write)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.platform import current
+from emulator.kernel.pointers import publish_escaped
 from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
 from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SystemLock
 from emulator.layout.records import Record, u32
@@ -130,6 +131,8 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
     for number, value in enumerate(held[:MAXIMUM_HELD_LOCKS]):
         box.held[number] = value
     box.locks_held = len(held)
+    if context.escaped:
+        publish_escaped(context)
     old = lock.old_irql
     lock.owner = 0
     context.platform.release(index)

@@ -106,6 +106,7 @@ class SLOT(Record):
     site_count: u32
     journal_index: u32
     deadline: u64
+    recall: u64
 
 
 class STOP_RECORD(Record):
