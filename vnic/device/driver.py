@@ -8,7 +8,6 @@ platform supplies.
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 from vnic.device.layout import (
@@ -22,11 +21,12 @@ from vnic.device.layout import (
     VNIC_DESCRIPTOR_LENGTH_SHIFT,
     VNIC_DESCRIPTOR_MORE,
     VNIC_RECEIVE_CAPACITY,
-    RingView,
     VnicLayout,
     check_block,
 )
 from vnic.device.registers import (
+    CONTROL_RESETS_MASK,
+    CONTROL_RESETS_SHIFT,
     PLAIN,
     REGISTERS,
     STATISTIC,
@@ -53,15 +53,12 @@ from vnic.device.registers import (
     WORD_MAC_LOW,
     WORD_PRESENT,
     WORD_RESET_DONE,
-    WORD_RESET_REQUEST,
     Register,
 )
+from vnic.device.rings import RingView, get, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_FEW = 5
-"""Up to here single stores are faster than one slice assignment through an array (measured)."""
 
 
 def _nothing() -> None:
@@ -158,7 +155,7 @@ def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
     if register == VNIC_REGISTER_INTERRUPT_MASK:
         return nic.masks[queue][0]
     if register == VNIC_REGISTER_CONTROL:
-        return words[WORD_CONTROL] | (VNIC_CONTROL_RESET if _resetting(nic) else 0)
+        return words[WORD_CONTROL] & VNIC_CONTROL_ENABLES | (VNIC_CONTROL_RESET if _resetting(nic) else 0)
     if register == VNIC_REGISTER_STATUS:
         status = VNIC_STATUS_LINK_UP if words[WORD_LINK_STATE] else 0
         return status | (VNIC_STATUS_RESETTING if _resetting(nic) else 0)
@@ -186,11 +183,11 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
     elif register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
         words[WORD_LINK_ACKNOWLEDGE] = value & INDEX_MASK
     elif register == VNIC_REGISTER_CONTROL:
+        resets = words[WORD_CONTROL] >> CONTROL_RESETS_SHIFT
         if value & VNIC_CONTROL_RESET:
-            words[WORD_CONTROL] = 0
-            words[WORD_RESET_REQUEST] = words[WORD_RESET_REQUEST] + 1 & INDEX_MASK
+            words[WORD_CONTROL] = (resets + 1 & CONTROL_RESETS_MASK) << CONTROL_RESETS_SHIFT
         else:
-            words[WORD_CONTROL] = value & VNIC_CONTROL_ENABLES
+            words[WORD_CONTROL] = value & VNIC_CONTROL_ENABLES | resets << CONTROL_RESETS_SHIFT
         nic.ring_host()
     else:
         raise ValueError(f"{_row(register).name} is read only")
@@ -220,7 +217,7 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: i
     descriptors = [address | length for address in (addresses if len(addresses) <= room else addresses[:room])]
     if not descriptors:
         return 0
-    _put(ring, head, descriptors)
+    put(ring, head, descriptors)
     nic.fence()
     if indices[NOTIFY_CONSUMER]:
         nic.ring_host()
@@ -240,16 +237,7 @@ def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> list[int]:
     if not count:
         return []
     count = min(count, maximum)
-    start = tail & ring.mask
-    end = start + count
-    words = ring.words
-    descriptors: list[int]
-    if count == 1:
-        descriptors = [words[start]]
-    elif end <= ring.entries:
-        descriptors = words[start:end].tolist()
-    else:
-        descriptors = words[start:].tolist() + words[: end - ring.entries].tolist()
+    descriptors = get(ring, tail, count)
     indices[CONSUMER] = tail + count & INDEX_MASK
     return descriptors
 
@@ -272,7 +260,7 @@ def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
             count -= 1
         descriptors = descriptors[:count]
     if count:
-        _put(ring, head, descriptors)
+        put(ring, head, descriptors)
         nic.ring_host()
     return count
 
@@ -297,28 +285,8 @@ def VnicTransmitCompleted(nic: Vnic, queue: int, /) -> int:
     return count
 
 
-def _put(ring: RingView, head: int, descriptors: list[int]) -> None:
-    """Store descriptors behind `head`, then publish them; the caller has made sure of the room."""
-    count = len(descriptors)
-    words = ring.words
-    mask = ring.mask
-    start = head & mask
-    if count < _FEW:
-        for position, descriptor in enumerate(descriptors, start):
-            words[position & mask] = descriptor
-    else:
-        end = start + count
-        if end <= ring.entries:
-            words[start:end] = array("Q", descriptors)
-        else:
-            first = ring.entries - start
-            words[start:] = array("Q", descriptors[:first])
-            words[: end - ring.entries] = array("Q", descriptors[first:])
-    ring.indices[PRODUCER] = head + count & INDEX_MASK
-
-
 def _resetting(nic: Vnic) -> bool:
-    return nic.words[WORD_RESET_REQUEST] != nic.words[WORD_RESET_DONE]
+    return nic.words[WORD_CONTROL] >> CONTROL_RESETS_SHIFT != nic.words[WORD_RESET_DONE]
 
 
 def _row(register: int) -> Register:

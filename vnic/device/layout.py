@@ -117,20 +117,6 @@ class VnicLayout:
         return f"VnicLayout({self.queues}, {self.receive_entries}, {self.transmit_entries})"
 
 
-class RingView:
-    """One ring seen through a process's own mapping: casts bound once, since binding costs more than an access."""
-
-    __slots__ = ("entries", "indices", "mask", "words")
-
-    def __init__(self, memory: memoryview, start: int, entries: int) -> None:
-        descriptors = start + RING_HEADER_BYTES
-        self.entries = entries
-        self.mask = entries - 1
-        self.indices: memoryview = memory[start:descriptors].cast("I")
-        # Every second 64-bit word: word 0 of each descriptor, so that a run of descriptors is one slice.
-        self.words: memoryview = memory[descriptors : descriptors + entries * DESCRIPTOR_BYTES].cast("Q")[::2]
-
-
 def check_block(memory: memoryview, offset: int, layout: VnicLayout) -> memoryview:
     """The bytes of an adapter's block within `memory`, or ValueError where it does not fit or would tear words."""
     if offset % CACHE_LINE:

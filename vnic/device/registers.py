@@ -39,6 +39,11 @@ VNIC_CONTROL_TRANSMIT_ENABLE: Final = 0x2
 VNIC_CONTROL_RESET: Final = 0x4
 VNIC_CONTROL_ENABLES: Final = VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE
 
+# Above the enables the control word counts the resets asked for; the host answers in WORD_RESET_DONE. So the host sees
+# every change of the driver's wishes by comparing one word.
+CONTROL_RESETS_SHIFT: Final = 8
+CONTROL_RESETS_MASK: Final = 0xFF_FFFF
+
 # STATUS.
 VNIC_STATUS_LINK_UP: Final = 0x1
 VNIC_STATUS_RESETTING: Final = 0x2
@@ -63,8 +68,7 @@ WORD_RECEIVE_ENTRIES: Final = 4
 WORD_TRANSMIT_ENTRIES: Final = 5
 # Line 1: the driver's.
 WORD_CONTROL: Final = 8
-WORD_RESET_REQUEST: Final = 9
-WORD_LINK_ACKNOWLEDGE: Final = 10
+WORD_LINK_ACKNOWLEDGE: Final = 9
 # Line 2: the host's, changing.
 WORD_RESET_DONE: Final = 16
 WORD_LINK_STATE: Final = 17

@@ -1,0 +1,325 @@
+"""The host's frame loop over one queue of an adapter: wire into empty buffers, posted frames onto the wire.
+
+Law: a frame costs two system calls, and every act added here costs rate one to one; whatever can be done once a batch
+is. Nothing waits: `service` does a budget of work and says whether more is ready, `wants_read` and `wants_write` say
+what the host must poll for, and `pending` is the second look between raising the host's sleeping flag and sleeping.
+What the driver wrote is judged by `vnic.device.hardware`; its DeviceFault passes through to the supervisor.
+
+What the wire does to frames:
+
+- no empty buffer: the frames stay in the wire, whose queue is the back-pressure; `wants_read` is off meanwhile
+- receive not enabled: frames are read and dropped, as by a receiver that is off
+- a frame as long as its buffer or longer is dropped, since its end may be missing
+- the wire takes no more (EAGAIN): the frame stays posted, `wants_write` asks for POLLOUT
+- the wire refuses a frame (interface down, too short, too long): it is lost and counted, and completed like any other
+- the wire is gone: surprise removal; the adapter disappears and completes nothing more, as on real hardware
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from typing import TYPE_CHECKING, Final, Protocol
+
+from vnic.device.layout import (
+    VNIC_DESCRIPTOR_MORE,
+    VNIC_MAXIMUM_FRAGMENTS,
+    VNIC_MAXIMUM_FRAME,
+    VNIC_MINIMUM_FRAME,
+)
+from vnic.device.registers import (
+    STATISTIC_RECEIVE_BYTES,
+    STATISTIC_RECEIVE_DISCARDS,
+    STATISTIC_RECEIVE_ERRORS,
+    STATISTIC_RECEIVE_FRAMES,
+    STATISTIC_RECEIVE_NO_BUFFER,
+    STATISTIC_TRANSMIT_BYTES,
+    STATISTIC_TRANSMIT_ERRORS,
+    STATISTIC_TRANSMIT_FRAMES,
+    VNIC_CONTROL_RECEIVE_ENABLE,
+    VNIC_CONTROL_TRANSMIT_ENABLE,
+)
+from vnic.wires.wire import DROP_ERRORS, REMOVAL_ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vnic.device.hardware import HostVnic
+
+DEFAULT_BUDGET: Final = 64
+
+# Besides the wire's own: what the kernel says of a frame that it cannot make sense of.
+_LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
+_SCRATCH_BYTES: Final = 65536
+
+
+class FrameCalls(Protocol):
+    """The three calls that move a frame; a wrapper (capture, faults) offers the same three, put in at the start."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read one frame; its length, None when there is none, 0 when the wire has ended."""
+        ...
+
+    def write(self, frame: memoryview, /) -> int | None:
+        """Write one frame; its length, None when the wire takes no more at present."""
+        ...
+
+    def gather(self, fragments: list[memoryview], /) -> int | None:
+        """Write one frame that lies in several pieces."""
+        ...
+
+
+class DescriptorCalls(io.FileIO):
+    """The calls on a descriptor itself: `FileIO` reads and writes fastest (measured), and says None on EAGAIN."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "r+b", closefd=False)
+
+    def gather(self, fragments: list[memoryview], /) -> int | None:
+        """Write one frame that lies in several pieces."""
+        try:
+            return os.writev(self.fileno(), fragments)
+        except BlockingIOError:
+            return None
+
+
+class AdapterPump:
+    """Moves the frames of one queue between its wire's descriptor and the adapter's rings.
+
+    Args:
+        hardware: The host's end of the adapter.
+        descriptor: The wire's, non-blocking; each queue of an adapter has a descriptor of its own.
+        wake: Wakes the processor that the queue's interrupt is for, if it sleeps: a fence, then the look at its
+            sleeping flag (and at `hardware.asserted(queue)`, so that a masked interrupt wakes nobody). Called once
+            after each batch that was published.
+        queue: Which of the adapter's queues.
+        calls: Replaces the calls on the descriptor; wrappers are composed here, so that an absent one costs nothing.
+    """
+
+    def __init__(
+        self,
+        hardware: HostVnic,
+        descriptor: int,
+        wake: Callable[[], None],
+        queue: int = 0,
+        calls: FrameCalls | None = None,
+    ) -> None:
+        self.descriptor = descriptor
+        self.removed: str | None = None
+        """Why the adapter was taken away, once it was."""
+        self.wants_read = True
+        self.wants_write = False
+        self._hardware = hardware
+        self._queue = hardware.queues[queue]
+        self._wake = wake
+        self._calls = calls if calls is not None else DescriptorCalls(descriptor)
+        self._readinto = self._calls.readinto
+        self._write = self._calls.write
+        self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        self._starved = False
+        self._gone = False
+        # The transmit ring's head when all that remained was a frame whose end had not been posted.
+        self._unfinished: int | None = None
+        # The host's own statistics; the driver is shown a copy, since what lies there may be overwritten.
+        self.statistics = [0] * len(self._queue.statistics)
+
+    def service(self, budget: int = DEFAULT_BUDGET) -> bool:
+        """Move up to `budget` frames each way; returns whether more can be moved at once."""
+        hardware = self._hardware
+        if not hardware.present:
+            self.wants_read = self.wants_write = False
+            return False
+        enabled = hardware.attend()
+        more = self._receive(budget) if enabled & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(budget)
+        if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
+            more |= self._transmit(budget)
+        return more
+
+    def pending(self) -> bool:
+        """Whether work came in that no poll of the wire will report: asked after the host's sleeping flag is up."""
+        hardware, queue = self._hardware, self._queue
+        if not hardware.present:
+            return False
+        if hardware.attention:
+            return True
+        enabled = hardware.attend()
+        if self._starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and queue.refill(1):
+            return True
+        if self.wants_write or not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
+            return False
+        posted = queue.posted()
+        return bool(posted) and posted != self._unfinished
+
+    def remove(self, reason: str) -> None:
+        """Take the adapter away from the driver: a surprise removal."""
+        self.removed = reason
+        self.wants_read = self.wants_write = False
+        self._hardware.remove()
+        self._wake()
+
+    # -- wire to driver ------------------------------------------------------------------------------------------------
+
+    def _receive(self, budget: int) -> bool:
+        queue = self._queue
+        count = queue.refill(budget)
+        if not count:
+            self.wants_read = False
+            queue.ask_for_buffers(True)
+            if not self._starved:
+                self._starved = True
+                self._count(STATISTIC_RECEIVE_NO_BUFFER, 1)
+            return False
+        if self._starved:
+            self._starved = False
+            queue.ask_for_buffers(False)
+        self.wants_read = True
+        empties = queue.empties
+        readinto = self._readinto
+        too_long = queue.smallest_capacity
+        filled: list[int] = []
+        append = filled.append
+        received = 0
+        length: int | None = None
+        try:
+            for address, buffer in empties if len(empties) == count else empties[:count]:
+                length = readinto(buffer)
+                if not length or length >= too_long:
+                    break
+                append(address | length << 32)
+                received += length
+        except OSError as error:
+            if error.errno not in REMOVAL_ERRORS:
+                raise
+            length = 0
+        if filled:
+            queue.deliver(filled)
+            self._count(STATISTIC_RECEIVE_FRAMES, len(filled))
+            self._count(STATISTIC_RECEIVE_BYTES, received)
+            self._wake()
+        if length is None:
+            return False
+        if not length:
+            self.remove("the wire is gone")
+            return False
+        if length >= too_long:
+            # The buffer is still the first at hand; the frame, which may have lost its end, is overwritten by the next.
+            self._count(STATISTIC_RECEIVE_ERRORS, 1)
+        return True
+
+    def _discard(self, budget: int) -> bool:
+        self.wants_read = True
+        readinto, scratch = self._readinto, self._scratch
+        length: int | None = None
+        dropped = 0
+        try:
+            for _ in range(budget):
+                length = readinto(scratch)
+                if not length:
+                    break
+                dropped += 1
+        except OSError as error:
+            if error.errno not in REMOVAL_ERRORS:
+                raise
+            length = 0
+        if dropped:
+            self._count(STATISTIC_RECEIVE_DISCARDS, dropped)
+        if length is None:
+            return False
+        if not length:
+            self.remove("the wire is gone")
+            return False
+        return True
+
+    # -- driver to wire ------------------------------------------------------------------------------------------------
+
+    def _transmit(self, budget: int) -> bool:
+        queue = self._queue
+        posted = queue.posted()
+        self.wants_write = False
+        if not posted:
+            return False
+        # A frame is never longer than the least that is looked at, so one that has no end here has none at all.
+        words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)))
+        done = self._send(words)
+        if done:
+            queue.finish(done)
+            self._wake()
+        if self._gone:
+            self.remove("the wire is gone")
+            return False
+        remaining = posted - done
+        unfinished = done < len(words) and not self.wants_write
+        self._unfinished = remaining if unfinished else None
+        return remaining > 0 and not self.wants_write and not (unfinished and len(words) == posted)
+
+    def _send(self, words: list[int]) -> int:
+        """Write the frames of these descriptors; returns how many descriptors are finished with."""
+        known, write = self._queue.frames.get, self._write
+        done = sent = octets = 0
+        while done < len(words):
+            try:
+                for frame in map(known, words[done:] if done else words):
+                    if frame is None:
+                        break
+                    written = write(frame)
+                    if written is None:
+                        self.wants_write = True
+                        break
+                    octets += written
+                    sent += 1
+                    done += 1
+                else:
+                    break
+                finished = 0 if self.wants_write else self._send_unknown(words, done)
+                if not finished:
+                    break
+                done += finished
+            except OSError as error:
+                if error.errno in REMOVAL_ERRORS:
+                    self._gone = True
+                    break
+                if error.errno not in _LOST_ERRORS:
+                    raise
+                self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+                done += len(self._fragments(words, done))
+        if sent:
+            self._count(STATISTIC_TRANSMIT_FRAMES, sent)
+            self._count(STATISTIC_TRANSMIT_BYTES, octets)
+        return done
+
+    def _send_unknown(self, words: list[int], first: int) -> int:
+        """Judge and write a frame that is new or in several pieces; returns its descriptors, 0 when it must wait."""
+        fragments = self._fragments(words, first)
+        if not fragments:
+            return 0
+        if not VNIC_MINIMUM_FRAME <= sum(map(len, fragments)) <= VNIC_MAXIMUM_FRAME:
+            self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+            return len(fragments)
+        if len(fragments) == 1:
+            self._queue.remember(words[first], fragments[0])
+            written = self._write(fragments[0])
+        else:
+            written = self._calls.gather(fragments)
+        if written is None:
+            self.wants_write = True
+            return 0
+        self._count(STATISTIC_TRANSMIT_FRAMES, 1)
+        self._count(STATISTIC_TRANSMIT_BYTES, written)
+        return len(fragments)
+
+    def _fragments(self, words: list[int], first: int) -> list[memoryview]:
+        """The pieces of the frame that begins at `first`; none when its end is not among these descriptors."""
+        queue = self._queue
+        fragments: list[memoryview] = []
+        for word in words[first : first + VNIC_MAXIMUM_FRAGMENTS]:
+            fragments.append(queue.fragment(word))
+            if not word & VNIC_DESCRIPTOR_MORE:
+                return fragments
+        if len(fragments) == VNIC_MAXIMUM_FRAGMENTS:
+            raise queue.fault(f"a frame of more than {VNIC_MAXIMUM_FRAGMENTS} descriptors", "transmit ring")
+        return []
+
+    def _count(self, statistic: int, amount: int) -> None:
+        statistics = self.statistics
+        statistics[statistic] = self._queue.statistics[statistic] = statistics[statistic] + amount
