@@ -232,8 +232,8 @@ _MACHINE_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
 )
 _TAP_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
     _check_pytun,
+    _check_net_admin,  # before the device, since what mends this mends a device that is shut to ordinary users too
     _check_device,
-    _check_net_admin,
     _check_trial,
 )
 _OTHER_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
