@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from emulator.rules import irql
+from emulator.rules import irql as _irql
 
 # Interrupt request levels (amd64).
-PASSIVE_LEVEL: Final = irql.PASSIVE_LEVEL
-LOW_LEVEL: Final = irql.LOW_LEVEL
-APC_LEVEL: Final = irql.APC_LEVEL
-DISPATCH_LEVEL: Final = irql.DISPATCH_LEVEL
-CMCI_LEVEL: Final = irql.CMCI_LEVEL
-CLOCK_LEVEL: Final = irql.CLOCK_LEVEL
-IPI_LEVEL: Final = irql.IPI_LEVEL
-DRS_LEVEL: Final = irql.DRS_LEVEL
-POWER_LEVEL: Final = irql.POWER_LEVEL
-PROFILE_LEVEL: Final = irql.PROFILE_LEVEL
-HIGH_LEVEL: Final = irql.HIGH_LEVEL
+PASSIVE_LEVEL: Final = _irql.PASSIVE_LEVEL
+LOW_LEVEL: Final = _irql.LOW_LEVEL
+APC_LEVEL: Final = _irql.APC_LEVEL
+DISPATCH_LEVEL: Final = _irql.DISPATCH_LEVEL
+CMCI_LEVEL: Final = _irql.CMCI_LEVEL
+CLOCK_LEVEL: Final = _irql.CLOCK_LEVEL
+IPI_LEVEL: Final = _irql.IPI_LEVEL
+DRS_LEVEL: Final = _irql.DRS_LEVEL
+POWER_LEVEL: Final = _irql.POWER_LEVEL
+PROFILE_LEVEL: Final = _irql.PROFILE_LEVEL
+HIGH_LEVEL: Final = _irql.HIGH_LEVEL
 
 TRUE: Final = True
 FALSE: Final = False

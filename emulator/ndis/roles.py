@@ -25,7 +25,7 @@ from emulator.ndis.status import (
 )
 from emulator.rules.irql import AT_DIRQL, AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE, AT_PASSIVE_OR_HIGH, IrqlMask
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _NOT_PLAIN: Final = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR
 _NOT_SYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -90,7 +90,7 @@ class Role:
     def __repr__(self) -> str:
         return f"<role {self.name}>"
 
-    def __call__(self, function: Function, /) -> Function:
+    def __call__(self, function: _Function, /) -> _Function:
         """Declare a function; raises TypeError, with the WDK's signature, for one that cannot be such a callback."""
         fault = self._fault(function)
         if fault is not None:

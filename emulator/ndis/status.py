@@ -146,7 +146,7 @@ NDIS_STATUS_PM_WAKE_REASON: Final = NDIS_STATUS(0x4003_0055)
 NDIS_STATUS_TIMESTAMP_CAPABILITY: Final = NDIS_STATUS(0x4005_1000)
 NDIS_STATUS_TIMESTAMP_CURRENT_CONFIG: Final = NDIS_STATUS(0x4005_1001)
 
-NAMES: Final[dict[int, str]] = {
+_NAMES: Final[dict[int, str]] = {
     int(value): name for name, value in list(globals().items()) if name.startswith("NDIS_STATUS_")
 }
 
@@ -154,4 +154,4 @@ NAMES: Final[dict[int, str]] = {
 def status_name(status: int) -> str:
     """Return the name of a status, signed or unsigned, or its number as Windows writes it."""
     signed = ((status & 0xFFFF_FFFF) ^ 0x8000_0000) - 0x8000_0000
-    return NAMES.get(signed, f"0x{status & 0xFFFF_FFFF:08X}")
+    return _NAMES.get(signed, f"0x{status & 0xFFFF_FFFF:08X}")

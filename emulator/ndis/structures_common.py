@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from emulator.ndis.object_header import header_fault
 
 Handler = Callable[..., Any] | None
-Buffer = bytes | bytearray | memoryview
+_Bytes = bytes | bytearray | memoryview
 
 _LINK_STATE: Final = struct.Struct("<BBHii4xQQiI")
 _STATISTICS: Final = struct.Struct("<BBHI18Q")
@@ -147,7 +147,7 @@ class NDIS_LINK_STATE:
         )
 
     @classmethod
-    def from_bytes(cls, data: Buffer) -> NDIS_LINK_STATE:
+    def from_bytes(cls, data: _Bytes) -> NDIS_LINK_STATE:
         """Read the structure from the start of a buffer."""
         kind, revision, size, connect, duplex, transmit, receive, pause, flags = _LINK_STATE.unpack_from(data)
         return cls(
@@ -193,7 +193,7 @@ class NDIS_STATISTICS_INFO:
         return _STATISTICS.pack(header.Type, header.Revision, header.Size, self.SupportedStatistics, *counters)
 
     @classmethod
-    def from_bytes(cls, data: Buffer) -> NDIS_STATISTICS_INFO:
+    def from_bytes(cls, data: _Bytes) -> NDIS_STATISTICS_INFO:
         """Read the structure from the start of a buffer."""
         kind, revision, size, supported, *counters = _STATISTICS.unpack_from(data)
         return cls(
@@ -222,7 +222,7 @@ class NDIS_INTERRUPT_MODERATION_PARAMETERS:
         )
 
     @classmethod
-    def from_bytes(cls, data: Buffer) -> NDIS_INTERRUPT_MODERATION_PARAMETERS:
+    def from_bytes(cls, data: _Bytes) -> NDIS_INTERRUPT_MODERATION_PARAMETERS:
         """Read the structure from the start of a buffer."""
         kind, revision, size, flags, moderation = _INTERRUPT_MODERATION.unpack_from(data)
         return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), Flags=flags, InterruptModeration=moderation)
