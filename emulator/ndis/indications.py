@@ -13,11 +13,11 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, publish_change
-from emulator.ndis.constants import NDIS_STATUS_LINK_STATE
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handlers import PROTOCOL_HANDLERS
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.registration import handler
+from emulator.ndis.status import NDIS_STATUS_LINK_STATE
 from emulator.ndis.structures_common import NDIS_LINK_STATE, structure_fault
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import BindingState

@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.ndis import object_header as headers
-from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.structures_common import (
+    NDIS_OBJECT_HEADER,
+    NET_DEVICE_PNP_EVENT,
+    NET_PNP_EVENT,
+    NET_PNP_EVENT_NOTIFICATION,
+)
 from emulator.ndis.structures_miniport import (
     NDIS_MINIPORT_INIT_PARAMETERS,
     NDIS_MINIPORT_PAUSE_PARAMETERS,
     NDIS_MINIPORT_RESTART_PARAMETERS,
 )
-from emulator.ndis.structures_protocol import (
-    NDIS_BIND_PARAMETERS,
-    NET_DEVICE_PNP_EVENT,
-    NET_PNP_EVENT,
-    NET_PNP_EVENT_NOTIFICATION,
-)
+from emulator.ndis.structures_protocol import NDIS_BIND_PARAMETERS
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context

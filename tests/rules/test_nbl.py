@@ -1,0 +1,87 @@
+"""Ownership of a NET_BUFFER_LIST: which call demands what, and that a list always has one owner."""
+
+from __future__ import annotations
+
+from emulator.ndis import constants
+from emulator.rules.bugchecks import bug_check_entry
+from emulator.rules.nbl import (
+    HANDOVERS,
+    OFFENCES,
+    SEND_COMPLETE_STATUSES,
+    Direction,
+    Party,
+    dispatch_flag_is_false,
+    handover,
+)
+
+
+def test_every_operation_is_named_once() -> None:
+    names = [row.operation for row in HANDOVERS]
+    assert len(set(names)) == len(names)
+    assert handover("NdisReturnNetBufferLists") is not None
+    assert handover("NdisAllocateMdl") is None
+
+
+def test_who_hands_on_owns_and_owns_no_more() -> None:
+    for row in HANDOVERS:
+        assert row.required is not row.next, row.operation
+        if row.direction is not Direction.NONE:
+            assert row.required is Party.CALLER
+            assert row.next in {Party.ABOVE, Party.BELOW}
+
+
+def test_sends_go_down_and_receives_come_up() -> None:
+    ways = {row.operation: row.next for row in HANDOVERS if row.direction is not Direction.NONE}
+    assert ways == {
+        "NdisSendNetBufferLists": Party.BELOW,
+        "NdisFSendNetBufferLists": Party.BELOW,
+        "NdisMSendNetBufferListsComplete": Party.ABOVE,
+        "NdisFSendNetBufferListsComplete": Party.ABOVE,
+        "NdisMIndicateReceiveNetBufferLists": Party.ABOVE,
+        "NdisFIndicateReceiveNetBufferLists": Party.ABOVE,
+        "NdisReturnNetBufferLists": Party.BELOW,
+        "NdisFReturnNetBufferLists": Party.BELOW,
+    }
+
+
+def known_flags(prefix: str) -> int:
+    return sum(value for name, value in vars(constants).items() if name.startswith(prefix))
+
+
+def test_the_flags_are_those_of_the_header() -> None:
+    for operation, prefix in (
+        ("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_"),
+        ("NdisMSendNetBufferListsComplete", "NDIS_SEND_COMPLETE_FLAGS_"),
+        ("NdisMIndicateReceiveNetBufferLists", "NDIS_RECEIVE_FLAGS_"),
+        ("NdisReturnNetBufferLists", "NDIS_RETURN_FLAGS_"),
+    ):
+        row = handover(operation)
+        assert row is not None
+        assert row.flags is not None
+        assert row.flags.known == known_flags(prefix), operation
+        assert row.flags.dispatch_level == 1
+
+
+def test_the_dispatch_flag_must_be_true() -> None:
+    row = handover("NdisSendNetBufferLists")
+    assert row is not None
+    assert row.flags is not None
+    assert dispatch_flag_is_false(row.flags, 1, 0)
+    assert dispatch_flag_is_false(row.flags, 3, 1)
+    assert not dispatch_flag_is_false(row.flags, 1, 2)
+    assert not dispatch_flag_is_false(row.flags, 2, 0)
+
+
+def test_offences_are_stops_that_exist() -> None:
+    for offence in OFFENCES:
+        entry = bug_check_entry(offence.code)
+        assert entry is not None
+        if entry.subcodes:
+            assert entry.subcode(offence.subcode) is not None, offence.name
+
+
+def test_statuses_of_a_completed_send_exist() -> None:
+    from emulator.ndis import status
+
+    assert all(hasattr(status, f"NDIS_STATUS_{name}") for name in SEND_COMPLETE_STATUSES)
+    assert "PENDING" not in SEND_COMPLETE_STATUSES
