@@ -159,6 +159,13 @@ def decode(context: Context, word: int) -> Any:
     return loader(context, word) if loader is not None else word
 
 
+def decode_argument(context: Context, word: int) -> Any:
+    """``decode`` for what another context handed over: in the checked build also a block seen before must still live."""
+    if word >> 56 == POINTER_TAG and context.machine.checked and context.machine.pool.find(word) is None:
+        stale_pointer(context, word)
+    return decode(context, word)
+
+
 def load_block(context: Context, pointer: int) -> Any:
     """The wrapper of a pool block in this context: of its class, or Memory when it has none."""
     machine = context.machine
@@ -242,6 +249,36 @@ class PointerField(FieldType):
             put(record, encode(current.context, value, True))
 
         return property(read, write)
+
+    def elements(self, array: Any) -> PointerArray:
+        """Arrays of pointers are on the data path of drivers: one look at a word, without an object for each element."""
+        return PointerArray(array)
+
+
+class PointerArray:
+    """An array of pointers: ``view[index]`` is None or the object of this context."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __getitem__(self, index: int) -> Any:
+        word = self._words[index]
+        if not word:
+            return None
+        context = current.context
+        found = context.pointers.get(word)
+        return found if found is not None else decode(context, word)
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._words[index] = encode(current.context, value, True)
+
+    def __iter__(self) -> Any:
+        return (self[index] for index in range(len(self._words)))
 
 
 class HandleField(FieldType):

@@ -58,6 +58,10 @@ class FieldType:
         """The object to be found under ``name``; ``raw`` is the ctypes field below it (None: use the field itself)."""
         return None
 
+    def elements(self, array: Any) -> Any:
+        """A view of an array of this kind by its elements; None: through their descriptor."""
+        return None
+
 
 class Cell(FieldType):
     """A ctypes subclass used as it stands: reading the field gives the cell itself, as C's ``&field`` does."""
@@ -109,7 +113,8 @@ class _ArrayField(FieldType):
 
         def read(record: Any) -> Any:
             array = raw.__get__(record)
-            return ArrayView(stored.from_buffer(array), element)
+            view = inner.elements(array)
+            return view if view is not None else ArrayView(stored.from_buffer(array), element)
 
         return property(read)
 

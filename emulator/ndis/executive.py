@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.calls import call
-from emulator.kernel.pointers import decode
+from emulator.kernel.pointers import decode_argument
 from emulator.layout.machine import ContextKind
 from emulator.ndis import datapath, interrupts, oid_requests, pnp, private_data, publication, stacks, work_items
 from emulator.ndis.deferred import DeferredKind
@@ -57,7 +57,7 @@ class Executive:
 
     def timer(self, context: Context, routine: int, value: int) -> None:
         """Call a timer's routine: SystemSpecific1, FunctionContext, SystemSpecific2, SystemSpecific3."""
-        call(context, routine, None, decode(context, value), None, None)
+        call(context, routine, None, decode_argument(context, value) if value else None, None, None)
 
     def work_item(self, context: Context, taken: TakenItem) -> None:
         """Run a work item's routine."""

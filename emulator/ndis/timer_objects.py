@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel import timers
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import decode, encode
+from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind, kind_name
 from emulator.ndis.ddi import ddi
@@ -133,11 +133,6 @@ def timers_of(context: Context, parent: int) -> list[tuple[int, Any]]:
     """Live timers of an adapter or driver, for the checks at halt and unload."""
     table = context.machine.objects[HandleKind.TIMER]
     return [(handle, timer) for handle, timer in table.live() if timer.head.parent == parent]
-
-
-def timer_value(context: Context, word: int) -> Any:
-    """The FunctionContext that a timer routine is given."""
-    return decode(context, word)
 
 
 def _timer(context: Context, handle: int | None, what: str) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.kernel.calls import enter, returned_with_lock
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import decode, encode
+from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState
 from emulator.layout.handles import HandleKind, kind_name
@@ -119,7 +119,7 @@ def NdisFreeIoWorkItem(NdisIoWorkItemHandle: WorkItemHandle, /) -> None:
 
 def run_work_item(context: Context, taken: TakenItem) -> None:
     """Call a taken item's routine and look at what it left behind."""
-    value = decode(context, taken.context) if taken.context else None
+    value = decode_argument(context, taken.context) if taken.context else None
     enter(context, taken.routine, value, taken.handle)
     if context.irql != PASSIVE_LEVEL:
         stop(
