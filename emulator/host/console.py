@@ -289,7 +289,7 @@ class Console:
 
     def pump(self, timeout: float) -> None:
         """Listen to the host for so long at most; returns after the first message."""
-        if self._lost is not None:
+        if self._lost is not None or self._closed:
             return
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)

@@ -23,6 +23,8 @@ from emulator.sync.processes import Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emulator.host.ports import Port
+
 LONGEST_SLEEP_MS: Final = 1000
 BUSY_ROUNDS: Final = 16
 """Rounds of frames before the descriptors are looked at again."""
@@ -47,10 +49,10 @@ class Host:
         self.nursery = nursery
         self.nursery_lives = True
         self.machines: dict[int, Supervisor] = {}
-        self.pumps: list[Any] = []
+        self._ports: list[Port] = []
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._poll = select.epoll()
-        self._fence = private_fence()
+        self.fence = private_fence()
         self._buried: list[Supervisor] = []
         self._outbox: deque[messages.Message] = deque()
         self._ending = False
@@ -61,6 +63,18 @@ class Host:
         """Call back whenever the descriptor is readable (or whatever ``events`` says)."""
         self._callbacks[fd] = callback
         self._poll.register(fd, events)
+
+    def change(self, fd: int, events: int) -> None:
+        """Watch for other events."""
+        self._poll.modify(fd, events)
+
+    def add_port(self, port: Port) -> None:
+        """Serve a port in each round."""
+        self._ports = [*self._ports, port]  # a new list: the loop may be in the middle of the old one
+
+    def remove_port(self, port: Port) -> None:
+        """Serve it no more."""
+        self._ports = [other for other in self._ports if other is not port]
 
     def unwatch(self, fd: int) -> None:
         """Undo ``watch``; twice is once."""
@@ -92,8 +106,8 @@ class Host:
         rounds = 0
         while not self._ending:
             busy = False
-            for pump in self.pumps:
-                if pump.service():
+            for port in self._ports:
+                if port.service():
                     busy = True
             if busy and rounds < BUSY_ROUNDS:
                 rounds += 1
@@ -115,14 +129,14 @@ class Host:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""
         for machine in self.machines.values():
             machine.arena.sleeping[0] = 1
-        self._fence()
+        self.fence()
         due = time.monotonic_ns() + LONGEST_SLEEP_MS * 1_000_000
         for machine in self.machines.values():
             if machine.attend():
                 machine.look()
                 return 0
             due = min(due, machine.due)
-        if any(pump.pending() for pump in self.pumps):
+        if any(port.waits() for port in self._ports):
             return 0
         return max(0.0, (due - time.monotonic_ns()) / 1e9)
 

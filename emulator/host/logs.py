@@ -195,8 +195,10 @@ class TrustedHandler(MultiProcessingHandler):  # type: ignore[misc]
         return int(self.queue.sender.fileno())
 
     def install(self) -> None:
-        """Make everything that this process logs go to the console: called in the host alone."""
-        logging.getLogger().handlers[:] = [self]
+        """Make everything that this process logs go to the console, which filters it: called in the host alone."""
+        root = logging.getLogger()
+        root.handlers[:] = [self]
+        root.setLevel(1)
 
 
 def streams(context: Context) -> tuple[Any, Any]:

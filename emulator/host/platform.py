@@ -75,6 +75,7 @@ class LivePlatform:
         "_bell",
         "_dropped",
         "_encode",
+        "_level",
         "_log",
         "_rings",
         "_slot",
@@ -97,7 +98,10 @@ class LivePlatform:
     #: Give back a lock.
     release: Callable[[int], None]
 
-    def __init__(self, slot: int, locks: mutex.LockTable, doorbells: Sequence[int], log: socket.socket) -> None:
+    def __init__(
+        self, slot: int, locks: mutex.LockTable, doorbells: Sequence[int], log: socket.socket, level: int = 0
+    ) -> None:
+        self._level = level
         self._slot = slot
         self._table = locks
         self._log = log
@@ -176,6 +180,8 @@ class LivePlatform:
 
     def log(self, level: int, logger: str, text: str) -> None:
         """Send one record to the host in one act; never waits, and says with the next one how many found no room."""
+        if level < self._level:
+            return
         if len(text) > LONGEST_LOG_TEXT:
             text = text[:LONGEST_LOG_TEXT] + " ..."
         if self._send(LogRecord(level, logger, text, self._slot, self._dropped)):

@@ -1,49 +1,151 @@
-"""One adapter's port: its wire, its hardware's end and the pump between them, as the host's loop drives them.
+"""One adapter's port: its wire, the hardware's end of the adapter, and the pump between them, driven by the host's loop.
 
-Law: a port that is closed holds no descriptor, and its carrier has gone off before.
+Law: a port that is closed holds no descriptor, and its carrier has gone off before.  What a driver did to the hardware
+that no driver may do becomes a stop of its machine, never an exception in the loop.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import select
+from typing import TYPE_CHECKING, Final
+
+from emulator.host.pump import AdapterPump
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT
+from vnic.device.hardware import DeviceFault, HostVnic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.host.supervisor import Supervisor
     from vnic.wires.wire import Wire
+
+MEGABIT: Final = 1_000_000
+STATISTIC_NAMES: Final = {
+    "STATISTIC_RECEIVE_FRAMES": "received",
+    "STATISTIC_RECEIVE_BYTES": "received_bytes",
+    "STATISTIC_RECEIVE_ERRORS": "receive_errors",
+    "STATISTIC_RECEIVE_DISCARDS": "receive_discards",
+    "STATISTIC_RECEIVE_NO_BUFFER": "receive_no_buffer",
+    "STATISTIC_TRANSMIT_FRAMES": "sent",
+    "STATISTIC_TRANSMIT_BYTES": "sent_bytes",
+    "STATISTIC_TRANSMIT_ERRORS": "send_errors",
+}
 
 
 class Port:
     """One adapter's port."""
 
     def __init__(self, supervisor: Supervisor, number: int, wire: Wire, mac: bytes) -> None:
+        arena = supervisor.arena
         self.supervisor = supervisor
         self.number = number
         self.wire = wire
         self.mac = mac
+        self.megabits = max(1, supervisor.specification.adapters[number].link_speed // MEGABIT)
         self.closed = False
+        self.powered = False
+        self.removed = False
+        self.hardware = HostVnic(
+            arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
+        )
+        self.pump = AdapterPump(self.hardware, wire.fileno(), self._waker(0))
+        self.pending: Callable[[], bool] = self.pump.pending
+        self._service: Callable[[], bool] = self.pump.service
+        self._interest = 0
+
+    def _waker(self, queue: int) -> Callable[[], None]:
+        """What rings the processor that serves a queue's interrupt, when it sleeps and its line is asserted."""
+        machine = self.supervisor
+        slot = FIRST_PROCESSOR_SLOT + (self.number + queue) % machine.geometry.processors
+        sleeping, asserted = machine.arena.sleeping, self.hardware.asserted
+        fence, ring = machine.host.fence, machine.ring
+
+        def wake() -> None:
+            fence()
+            if sleeping[slot] and asserted(queue):
+                sleeping[slot] = 0
+                ring(slot)
+
+        return wake
 
     def power_on(self) -> None:
-        """Switch the hardware on, before the adapter is started."""
+        """Switch the hardware on, before the adapter is started; frames are thrown away until the driver receives."""
+        self.hardware.power_on(self.mac, True, self.megabits)
+        self.powered = True
+        self._interest = select.EPOLLIN
+        self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
+        self.supervisor.host.add_port(self)
+
+    def service(self) -> bool:
+        """Move frames; True when more can be moved at once."""
+        pump = self.pump
+        try:
+            more = self._service()
+        except DeviceFault as fault:
+            self.supervisor.hardware_fault(self.number, str(fault))
+            return False
+        interest = (select.EPOLLIN if pump.wants_read else 0) | (select.EPOLLOUT if pump.wants_write else 0)
+        if interest != self._interest:
+            self._change_interest(interest)
+        return more
+
+    def waits(self) -> bool:
+        """Is there work that no poll of the wire will report?  The second look before the host sleeps."""
+        try:
+            return self.pending()
+        except DeviceFault as fault:
+            self.supervisor.hardware_fault(self.number, str(fault))
+            return True
+
+    def _change_interest(self, interest: int) -> None:
+        if self.pump.removed is not None:
+            self._gone()
+        elif not self.closed:
+            self._interest = interest
+            self.supervisor.host.change(self.wire.fileno(), interest)
+
+    def _on_wire(self, events: int) -> None:
+        # Readable and writable need no act here: the loop serves every port in each round.
+        if events & (select.EPOLLHUP | select.EPOLLERR) and not self.removed and self.wire.poll_removed():
+            self.pump.remove("the wire was taken away")
+            self._gone()
+
+    def _gone(self) -> None:
+        """The wire has been taken away from outside."""
+        if not self.removed:
+            self.removed = True
+            self.supervisor.host.unwatch(self.wire.fileno())
+            self.supervisor.surprise_removal(self)
 
     def started(self, successfully: bool) -> None:
         """The miniport has been initialized, or not."""
-        if not self.closed:
+        if not self.closed and not self.removed:
             self.wire.set_carrier(successfully)
 
     def link(self, up: bool) -> None:
-        """The link was set up or down by a control operation."""
-        if not self.closed:
+        """Plug the cable in or out: an interrupt for the driver, the carrier for the outside."""
+        if not self.closed and not self.removed:
+            self.hardware.set_link(up, self.megabits)
             self.wire.set_carrier(up)
+            self._waker(0)()
 
     def counters(self) -> dict[str, int]:
         """What the port has counted."""
-        return {}
+        from vnic.device import registers
+
+        return {
+            name: self.pump.statistics[getattr(registers, constant)] for constant, name in STATISTIC_NAMES.items()
+        } | {"carrier": int(not self.closed and self.wire.carrier)}
 
     def close(self) -> None:
         """Carrier off, then give the wire back."""
         if self.closed:
             return
         self.closed = True
+        host = self.supervisor.host
+        if self.powered:
+            host.remove_port(self)
+            host.unwatch(self.wire.fileno())
         try:
             self.wire.set_carrier(False)
         finally:

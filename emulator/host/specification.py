@@ -64,7 +64,8 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     paths: list[str] = []
     """Put in front of the import path of the plug-ins."""
-    log_level: int = 20
+    log_level: int = 10
+    """Records below it are not even sent; what is sent is filtered by the console's own loggers."""
     loader: str = DEFAULT_LOADER
     """The module that builds the machine and loads its drivers (see ``zygote.Loader``)."""
 

@@ -42,6 +42,7 @@ LEAVING_NS: Final = 5000 * MILLISECOND
 CONTROL_NS: Final = 30_000 * MILLISECOND
 LOG_BATCH: Final = 256
 NEVER: Final = 1 << 62
+NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
 
 
 class Phase(Enum):
@@ -366,14 +367,31 @@ class Supervisor:
     # -- what the console asks -----------------------------------------------------------------------------------------
 
     def control(self, message: messages.Control) -> None:
-        """Hand a control operation to the PnP thread."""
+        """Hand a control operation to the PnP thread; what only concerns the hardware is done here."""
 
         def done(status: int) -> None:
-            if message.operation == ControlOperation.LINK and message.target < len(self.ports):
-                self.ports[message.target].link(bool(message.argument))
             self.host.tell(messages.ControlDone(self.number, message.request, status))
 
-        self.lane.submit(message.operation, message.target, message.argument, done)
+        if message.operation == ControlOperation.LINK:
+            known = 0 <= message.target < len(self.ports)
+            if known:
+                self.ports[message.target].link(bool(message.argument))
+            done(0 if known else NDIS_STATUS_ADAPTER_NOT_FOUND)
+        else:
+            self.lane.submit(message.operation, message.target, message.argument, done)
+
+    def surprise_removal(self, port: Port) -> None:
+        """A wire has been taken away: the machine is told what Windows would tell it, and lives on."""
+        self.loggers.emit(30, "ndis", f"the wire {port.wire.name} was taken away", "host")
+        if self.phase in (Phase.STARTING, Phase.RUNNING):
+            self.lane.submit(ControlOperation.SURPRISE_REMOVE, port.number, 0, partial(self._adapter_stopped, port))
+
+    def hardware_fault(self, adapter: int, text: str) -> None:
+        """A driver did to the hardware what no driver may do."""
+        self.begin_stop(stopping.Fault(text, adapter))
+
+    def _adapter_stopped(self, port: Port, status: int) -> None:
+        port.close()
 
     def end(self) -> None:
         """Begin the orderly end."""
@@ -385,8 +403,8 @@ class Supervisor:
         self.phase = Phase.ENDING
         self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + CONTROL_NS
         for port in self.ports:
-            if self.statuses[port.number] in (0, None):
-                self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, _ignore)
+            if self.statuses[port.number] in (0, None) and not port.removed:
+                self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, partial(self._adapter_stopped, port))
         self.lane.submit(ControlOperation.UNLOAD, 0, 0, lambda status: self._leave())
 
     def _leave(self) -> None:
@@ -468,10 +486,6 @@ class Supervisor:
         except BufferError:
             return False
         return True
-
-
-def _ignore(status: int) -> None:
-    """An adapter that cannot be stopped does not keep the others from being stopped."""
 
 
 def _eventfd() -> int:

@@ -113,12 +113,16 @@ class Zygote:
         self.poller = select.poll()
         self.poller.register(channel.fileno(), select.POLLIN)
 
+    def platform(self, slot: int) -> LivePlatform:
+        """The platform of the context of a slot, for the process that becomes it."""
+        return LivePlatform(slot, self.locks, self.lent.doorbells, self.log, self.specification.log_level)
+
     def load(self) -> int:
         """Build the machine and load its drivers in this process's context; 0 when that went well."""
         specification = self.specification
         os.environ.update(specification.environment)
         sys.path[:0] = specification.paths
-        platform = LivePlatform(ZYGOTE_SLOT, self.locks, self.lent.doorbells, self.log)
+        platform = self.platform(ZYGOTE_SLOT)
         loader: Loader = importlib.import_module(specification.loader)
         self.machine = loader.create_machine(self.arena, specification)
         self.machine.format(platform.now())
@@ -182,7 +186,7 @@ class Zygote:
         keep = [*self.lent.doorbells, self.lent.log, dump, *((0, 1, 2) if debug else ())]
 
         def run() -> int:
-            platform = LivePlatform(slot, self.locks, self.lent.doorbells, self.log)
+            platform = self.platform(slot)
             context = worker.become(self.machine, platform, (slot, kind, index), dump, self.specification)
             return worker.live(context, dump)
 

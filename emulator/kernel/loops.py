@@ -27,7 +27,8 @@ def run_context(context: Context) -> None:
     context.enter_state(SlotState.RUNNING)
     context.machine.services.attach(context)
     _LOOPS[context.kind](context)
-    context.enter_state(SlotState.EXITED)
+    if context.box.state != SlotState.RETIRING:
+        context.enter_state(SlotState.EXITED)
 
 
 def processor_round(context: Context) -> bool:

@@ -148,3 +148,10 @@ def wait_for_ever() -> None:
     from emulator.kernel.waits import sleep_until
 
     sleep_until(current.context, lambda: False)
+
+
+def crash() -> None:
+    """Read where nothing is, as a wrong use of ctypes does."""
+    import ctypes
+
+    ctypes.string_at(8)

@@ -54,6 +54,11 @@ def WorkThatExits(value: int) -> None:
 
 
 @toy.role
+def WorkThatCrashes(value: int) -> None:
+    toy.crash()
+
+
+@toy.role
 def Deferred(value: int) -> None:
     toy.log(f"deferred {value}")
 
@@ -76,6 +81,7 @@ WORK = {
     104: WorkThatRaises,
     105: WorkThatLocks,
     106: WorkThatExits,
+    107: WorkThatCrashes,
 }
 DEFERRED = {200: Deferred, 201: DeferredThatSpins, 202: DeferredThatDies}
 

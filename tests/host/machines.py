@@ -1,0 +1,82 @@
+"""Toy machines, and looks at processes from outside."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emulator.host.specification import DriverSpecification, MachineSpecification, WatchdogLimits
+from emulator.layout.arena import Geometry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.host.console import Console, MachineProxy
+
+DRIVER = str(Path(__file__).with_name("toy_driver.py"))
+SMALL = {"work_items": 256, "frame_slots": 64, "pool_bytes": 1 << 20, "timers": 32}
+
+
+def toy(name: str = "toy", *, driver: str = DRIVER, **options: Any) -> MachineSpecification:
+    """A machine with the toy floor and one toy driver; options are those of Geometry and MachineSpecification."""
+    numbers: dict[str, Any] = {
+        key: options.pop(key) for key in list(options) if key in Geometry.__struct_fields__
+    }
+    limits = {key: options.pop(key) for key in ("cpu_ms", "wall_ms") if key in options}
+    return MachineSpecification(
+        name=name,
+        geometry=Geometry(**{"adapters": 1, **SMALL, **numbers}),
+        drivers=[DriverSpecification(kind="miniport", path=driver)],
+        loader="tests.host.toy",
+        watchdog=WatchdogLimits(**limits),
+        **options,
+    )
+
+
+def started(console: Console, **options: Any) -> MachineProxy:
+    """A toy machine that runs."""
+    machine = console.start_machine(toy(**options))
+    machine.wait_running()
+    return machine
+
+
+def alive(pid: int) -> bool:
+    """Does the process exist, other than as a zombie that nobody has reaped yet?"""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def children(pid: int) -> list[int]:
+    """Living children of a process."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            fields = Path(f"/proc/{entry}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid and fields[0] not in "ZX":
+            found.append(int(entry))
+    return found
+
+
+def eventually(ready: Callable[[], bool], seconds: float = 1.0) -> bool:
+    """Look until it is so, at most so long; for what no descriptor tells."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            return False
+        os.sched_yield()
+    return True
+
+
+def gone(pids: list[int], seconds: float = 1.0) -> list[int]:
+    """The processes that are still there after so long."""
+    eventually(lambda: not any(alive(pid) for pid in pids), seconds)
+    return [pid for pid in pids if alive(pid)]
