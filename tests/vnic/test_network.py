@@ -121,6 +121,19 @@ def test_carrier_off_just_before_the_end_is_seen(namespace: Namespace) -> None:
     watcher.close()
 
 
+def test_off_is_seen_even_when_it_is_over_and_on_only_while_it_is_on(namespace: Namespace) -> None:
+    with namespace.entered(), LinkWatcher() as watcher:
+        tap = Tap.open("ndis0")
+        for up in (True, False):
+            tap.set_carrier(up)
+        with pytest.raises(TimeoutError, match="carrier on"):
+            watcher.wait_for("ndis0", carrier=True, timeout=0.05)
+        for up in (True, False, True):
+            tap.set_carrier(up)
+        watcher.wait_for("ndis0", carrier=False)
+        tap.close()
+
+
 def test_the_death_of_a_tap_s_owner_is_seen(namespace: Namespace) -> None:
     with namespace.entered():
         watcher = LinkWatcher()

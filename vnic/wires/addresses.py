@@ -42,8 +42,7 @@ def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int
             step(f"address {address.ip}", lambda: setattr(device, "addr", str(address.ip)))
         if device.netmask != str(address.netmask):
             step(f"netmask {address.netmask}", lambda: setattr(device, "netmask", str(address.netmask)))
-    if not linux.is_up(name):
-        step("state up", lambda: linux.set_up(name))
+    step("state up", lambda: linux.set_up(name))
     if address is not None and address.version == 6:
         step(f"address {address.ip}", lambda: _add_ipv6(name, address))
 

@@ -59,7 +59,7 @@ def is_up(interface: str) -> bool:
 
 
 def set_up(interface: str) -> None:
-    """Bring the interface administratively up."""
+    """Bring the interface administratively up, which asks for no privilege where it is so already."""
     flags = _flags(interface)
     if not flags & _IFF_UP:
         _request(_SIOCSIFFLAGS, bytearray(_INTERFACE_REQUEST.pack(interface.encode(), flags | _IFF_UP)))
