@@ -84,7 +84,6 @@ class HostQueue:
         "filled",
         "frames",
         "free_tail",
-        "held",
         "known",
         "mask",
         "memory",
@@ -133,9 +132,7 @@ class HostQueue:
         self.empties: list[tuple[int, memoryview]] = []
         # Descriptors, as posted, of the buffers that lie filled in the receive ring: not yet the driver's.
         self.filled: list[int] = []
-        # All that the hardware holds: `words` and `filled`. A buffer posted while it is in here is posted twice.
-        self.held: set[int] = set()
-        # What each descriptor names, and the one descriptor under which an address is known at present.
+        # What each descriptor names; an address is known under one capacity at a time, so a word stands for a buffer.
         self.buffers: dict[int, tuple[int, memoryview]] = {}
         self.known: dict[int, int] = {}
         self.frames: dict[int, memoryview] = {}
@@ -152,7 +149,6 @@ class HostQueue:
             if taken > outstanding:
                 raise self.fault(f"the driver took {taken} frames where {outstanding} lay", "receive ring's tail")
             self.receive_tail = self.receive_tail + taken & INDEX_MASK
-            self.held.difference_update(filled[:taken])
             del filled[:taken]
             outstanding -= taken
         limit = min(self.receive.entries - outstanding, budget)
@@ -168,45 +164,48 @@ class HostQueue:
 
     def _fetch(self, count: int) -> None:
         words = get(self.receive_free, self.free_tail, count)
-        held = self.held
+        distinct = set(words)
+        if len(distinct) != count or not (distinct.isdisjoint(self.words) and distinct.isdisjoint(self.filled)):
+            raise self.fault("a buffer was posted twice", "receive-free ring")
         try:
             empties = [*map(self.buffers.__getitem__, words)]
         except KeyError:
-            empties = [self._admit(word) for word in words]
-        else:
-            before = len(held)
-            held.update(words)
-            if len(held) != before + count:
-                raise self.fault("a buffer was posted twice", "receive-free ring")
+            empties = self._admit(words)
         self.words += words
         self.empties += empties
         self.free_tail = self.free_tail + count & INDEX_MASK
         self.receive_free.indices[CONSUMER] = self.free_tail
 
-    def _admit(self, word: int) -> tuple[int, memoryview]:
-        """Take one buffer that may never have been seen; judge and remember it if so."""
-        address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
-        known = self.known.get(address, word)
-        if known in self.held:
-            raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
-        buffer = self.buffers.get(word)
-        if buffer is None:
+    def _admit(self, words: list[int]) -> list[tuple[int, memoryview]]:
+        """Look at a batch in which there is a buffer never seen before, one by one."""
+        held = {word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in (*self.words, *self.filled)}
+        if len(self.buffers) + len(words) > _REMEMBERED:
+            self.buffers.clear()
+            self.known.clear()
+        empties = []
+        for word in words:
+            address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
             capacity = word >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
-            if word >> _FLAGS_SHIFT:
-                raise self.fault(f"flags {word >> _FLAGS_SHIFT:#x} on an empty buffer", "receive-free ring")
-            if capacity <= VNIC_MINIMUM_FRAME:
-                raise self.fault(f"an empty buffer of {capacity} bytes", "receive-free ring")
-            if not _inside(address, capacity, self.receive_regions):
-                raise self.fault(f"buffer {address:#x}+{capacity} lies outside the frame memory", "receive-free ring")
-            self.buffers.pop(known, None)
-            if len(self.buffers) >= _REMEMBERED:
-                self.buffers = {word: buffer for word, buffer in self.buffers.items() if word in self.held}
-                self.known = {word & VNIC_DESCRIPTOR_ADDRESS_MASK: word for word in self.buffers}
-            buffer = self.buffers[word] = address, self.memory[address : address + capacity]
-            self.known[address] = word
-            self.smallest_capacity = min(self.smallest_capacity, capacity)
-        self.held.add(word)
-        return buffer
+            if address in held:
+                raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
+            held.add(address)
+            buffer = self.buffers.get(word)
+            if buffer is None:
+                self.buffers.pop(self.known.get(address, word), None)
+                self.known[address] = word
+                buffer = self.buffers[word] = address, self._judge(address, capacity, word >> _FLAGS_SHIFT)
+                self.smallest_capacity = min(self.smallest_capacity, capacity)
+            empties.append(buffer)
+        return empties
+
+    def _judge(self, address: int, capacity: int, flags: int) -> memoryview:
+        if flags:
+            raise self.fault(f"flags {flags:#x} on an empty buffer", "receive-free ring")
+        if capacity <= VNIC_MINIMUM_FRAME:
+            raise self.fault(f"an empty buffer of {capacity} bytes", "receive-free ring")
+        if not _inside(address, capacity, self.receive_regions):
+            raise self.fault(f"buffer {address:#x}+{capacity} lies outside the frame memory", "receive-free ring")
+        return self.memory[address : address + capacity]
 
     def deliver(self, descriptors: list[int]) -> None:
         """Give the first `len(descriptors)` of `empties`, filled, to the driver."""
