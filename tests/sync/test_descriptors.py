@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import os
 import resource
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,17 @@ def test_the_end_is_told_after_what_was_sent_before_it(pair: Pair) -> None:
             receive(pair[1])
     with pytest.raises(descriptors.ChannelClosed):
         descriptors.send(pair[1], b"into the void")
+
+
+def test_the_end_is_told_and_not_signalled(isolated: Isolated) -> None:
+    def body() -> None:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        one, two = descriptors.pair()
+        two.close()
+        with pytest.raises(descriptors.ChannelClosed):
+            descriptors.send(one, b"into the void")
+
+    isolated(body)
 
 
 def test_the_end_is_told_when_messages_were_left_unread(pair: Pair) -> None:
