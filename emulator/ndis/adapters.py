@@ -28,11 +28,9 @@ from emulator.ndis.structures_miniport import (
 )
 from emulator.rules.errors import EmulatorError, NotImplementedByEmulator
 from emulator.rules.irql import AT_PASSIVE
-from emulator.rules.states import ADAPTER, BINDING, AdapterState, BindingState, next_state
+from emulator.rules.states import ADAPTER, BINDING, AdapterEvent, AdapterState, BindingEvent, BindingState, next_state
 
 if TYPE_CHECKING:
-    from enum import IntEnum
-
     from emulator.kernel.context import Context
     from emulator.ndis.structures_miniport import NDIS_MINIPORT_ADAPTER_ATTRIBUTES
 
@@ -64,7 +62,7 @@ def wrong_handle(handle: int | None, wanted: HandleKind, ddi_name: str = "") -> 
     )
 
 
-def move_adapter(context: Context, adapter: Any, event: IntEnum) -> None:
+def move_adapter(context: Context, adapter: Any, event: AdapterEvent) -> None:
     """Take one row of the adapter's state machine and publish it."""
     state = AdapterState(adapter.state)
     following = next_state(ADAPTER, state, event)
@@ -73,7 +71,7 @@ def move_adapter(context: Context, adapter: Any, event: IntEnum) -> None:
     publish_change(context, adapter, adapter, following)
 
 
-def move_binding(context: Context, adapter: Any, binding: Any, event: IntEnum) -> None:
+def move_binding(context: Context, adapter: Any, binding: Any, event: BindingEvent) -> None:
     """Take one row of a binding's state machine and publish it."""
     state = BindingState(binding.state)
     following = next_state(BINDING, state, event)

@@ -19,7 +19,11 @@ from emulator.ndis.status import (
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.structures_common import NDIS_CONFIGURATION_PARAMETER, structure_fault
+from emulator.ndis.structures_common import (
+    NDIS_CONFIGURATION_PARAMETER,
+    NDIS_CONFIGURATION_PARAMETER_DATA,
+    structure_fault,
+)
 from emulator.rules.irql import AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -79,7 +83,10 @@ def NdisReadConfiguration(
     text = ParameterType in (NDIS_PARAMETER_TYPE.NdisParameterString, NDIS_PARAMETER_TYPE.NdisParameterMultiString)
     if text:
         return ReadParameter(
-            NDIS_STATUS_SUCCESS, NDIS_CONFIGURATION_PARAMETER(ParameterType=ParameterType, ParameterData=str(value))
+            NDIS_STATUS_SUCCESS,
+            NDIS_CONFIGURATION_PARAMETER(
+                ParameterType=ParameterType, ParameterData=NDIS_CONFIGURATION_PARAMETER_DATA(StringData=str(value))
+            ),
         )
     try:
         base = 16 if ParameterType == NDIS_PARAMETER_TYPE.NdisParameterHexInteger and isinstance(value, str) else 10
@@ -87,7 +94,10 @@ def NdisReadConfiguration(
     except ValueError:
         return ReadParameter(NDIS_STATUS_FAILURE, None)
     return ReadParameter(
-        NDIS_STATUS_SUCCESS, NDIS_CONFIGURATION_PARAMETER(ParameterType=ParameterType, ParameterData=number)
+        NDIS_STATUS_SUCCESS,
+        NDIS_CONFIGURATION_PARAMETER(
+            ParameterType=ParameterType, ParameterData=NDIS_CONFIGURATION_PARAMETER_DATA(IntegerData=number)
+        ),
     )
 
 

@@ -1,12 +1,12 @@
-"""NDIS_OBJECT_HEADER: object types, revisions and sizes, and the table by which a header is checked.
+"""NDIS_OBJECT_HEADER: object types, revisions and sizes.
 
-Law: a header is plain values that the driver fills. Sizes are those of x64, from the start of the structure through
-the last field of its revision, as Microsoft's NDIS_SIZEOF_ macros compute them.
+Law: every name is Microsoft's and every value is the header's. Sizes are those of x64, from the start of the structure
+through the last field of its revision, as Microsoft's NDIS_SIZEOF_ macros compute them.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 NDIS_OBJECT_TYPE_DEFAULT: Final = 0x80
 NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS: Final = 0x81
@@ -212,132 +212,3 @@ NDIS_OFFLOAD_PARAMETERS_REVISION_5: Final = 5
 NDIS_LINK_PARAMETERS_REVISION_1: Final = 1
 NDIS_PM_PARAMETERS_REVISION_1: Final = 1
 NDIS_PM_PARAMETERS_REVISION_2: Final = 2
-
-
-class StructureHeader(NamedTuple):
-    """What the header of a structure must say: its type, and for each revision the size."""
-
-    object_type: int
-    sizes: dict[int, int]
-
-
-STRUCTURE_HEADERS: Final[dict[str, StructureHeader]] = {
-    "NDIS_MINIPORT_DRIVER_CHARACTERISTICS": StructureHeader(
-        NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
-        {
-            1: NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_1,
-            2: NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
-            3: NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3,
-        },
-    ),
-    "NDIS_PROTOCOL_DRIVER_CHARACTERISTICS": StructureHeader(
-        NDIS_OBJECT_TYPE_PROTOCOL_DRIVER_CHARACTERISTICS,
-        {
-            1: NDIS_SIZEOF_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_1,
-            2: NDIS_SIZEOF_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2,
-        },
-    ),
-    "NDIS_FILTER_DRIVER_CHARACTERISTICS": StructureHeader(
-        NDIS_OBJECT_TYPE_FILTER_DRIVER_CHARACTERISTICS,
-        {
-            1: NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_1,
-            2: NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_2,
-            3: NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_3,
-        },
-    ),
-    "NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES": StructureHeader(
-        NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-        {
-            1: NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
-            2: NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_2,
-        },
-    ),
-    "NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES": StructureHeader(
-        NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-        {
-            1: NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1,
-            2: NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
-        },
-    ),
-    "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS": StructureHeader(
-        NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT, {1: NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1}
-    ),
-    "NDIS_MINIPORT_INIT_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_MINIPORT_INIT_PARAMETERS, {1: NDIS_SIZEOF_MINIPORT_INIT_PARAMETER_REVISION_1}
-    ),
-    "NDIS_MINIPORT_PAUSE_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_MINIPORT_PAUSE_PARAMETERS_REVISION_1}
-    ),
-    "NDIS_MINIPORT_RESTART_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_MINIPORT_RESTART_PARAMETERS_REVISION_1}
-    ),
-    "NDIS_PROTOCOL_PAUSE_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_PROTOCOL_PAUSE_PARAMETERS_REVISION_1}
-    ),
-    "NDIS_PROTOCOL_RESTART_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_PROTOCOL_RESTART_PARAMETERS, {1: NDIS_SIZEOF_PROTOCOL_RESTART_PARAMETERS_REVISION_1}
-    ),
-    "NDIS_BIND_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_BIND_PARAMETERS,
-        {
-            1: NDIS_SIZEOF_BIND_PARAMETERS_REVISION_1,
-            2: NDIS_SIZEOF_BIND_PARAMETERS_REVISION_2,
-            3: NDIS_SIZEOF_BIND_PARAMETERS_REVISION_3,
-            4: NDIS_SIZEOF_BIND_PARAMETERS_REVISION_4,
-        },
-    ),
-    "NDIS_OPEN_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_OPEN_PARAMETERS, {1: NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1}
-    ),
-    "NET_PNP_EVENT_NOTIFICATION": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT,
-        {1: NDIS_SIZEOF_NET_PNP_EVENT_NOTIFICATION_REVISION_1, 2: NDIS_SIZEOF_NET_PNP_EVENT_NOTIFICATION_REVISION_2},
-    ),
-    "NET_DEVICE_PNP_EVENT": StructureHeader(NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_NET_DEVICE_PNP_EVENT_REVISION_1}),
-    "NDIS_STATUS_INDICATION": StructureHeader(
-        NDIS_OBJECT_TYPE_STATUS_INDICATION, {1: NDIS_SIZEOF_STATUS_INDICATION_REVISION_1}
-    ),
-    "NDIS_OID_REQUEST": StructureHeader(
-        NDIS_OBJECT_TYPE_OID_REQUEST, {1: NDIS_SIZEOF_OID_REQUEST_REVISION_1, 2: NDIS_SIZEOF_OID_REQUEST_REVISION_2}
-    ),
-    "NDIS_TIMER_CHARACTERISTICS": StructureHeader(
-        NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS, {1: NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1}
-    ),
-    "NDIS_CONFIGURATION_OBJECT": StructureHeader(
-        NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT, {1: NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1}
-    ),
-    "NET_BUFFER_LIST_POOL_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT,
-        {
-            1: NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
-            2: NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_2,
-        },
-    ),
-    "NET_BUFFER_POOL_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT,
-        {1: NDIS_SIZEOF_NET_BUFFER_POOL_PARAMETERS_REVISION_1, 2: NDIS_SIZEOF_NET_BUFFER_POOL_PARAMETERS_REVISION_2},
-    ),
-    "NDIS_LINK_STATE": StructureHeader(NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_LINK_STATE_REVISION_1}),
-    "NDIS_STATISTICS_INFO": StructureHeader(NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_STATISTICS_INFO_REVISION_1}),
-    "NDIS_INTERRUPT_MODERATION_PARAMETERS": StructureHeader(
-        NDIS_OBJECT_TYPE_DEFAULT, {1: NDIS_SIZEOF_INTERRUPT_MODERATION_PARAMETERS_REVISION_1}
-    ),
-}
-
-
-def header_fault(structure: str, object_type: int, revision: int, size: int) -> str | None:
-    """Say what is wrong with a header, or None where nothing is.
-
-    A size beyond that of its revision passes: Microsoft's own pages fill sizeof(the structure) into some headers, which
-    the padding at the end, or a later version of the header file, makes larger than the revision's constant.
-    """
-    expected = STRUCTURE_HEADERS[structure]
-    if object_type != expected.object_type:
-        return f"Header.Type of {structure} is 0x{object_type:02X}, not 0x{expected.object_type:02X}"
-    smallest = expected.sizes.get(revision)
-    if smallest is None:
-        known = ", ".join(str(number) for number in expected.sizes)
-        return f"Header.Revision of {structure} is {revision}; there is {known}"
-    if size < smallest:
-        return f"Header.Size of {structure} is {size}; revision {revision} has {smallest}"
-    return None

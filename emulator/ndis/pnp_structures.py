@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.ndis import object_header as headers
+from emulator.ndis.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.structures_common import (
     NDIS_OBJECT_HEADER,
     NET_DEVICE_PNP_EVENT,
@@ -32,7 +32,7 @@ MAC_ADDRESS_LENGTH = 6
 
 def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
     """The header of a structure in one of its revisions, from the table."""
-    known = headers.STRUCTURE_HEADERS[structure]
+    known = STRUCTURE_HEADERS[structure]
     return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from emulator.ndis.object_header import header_fault
+from emulator.ndis.structure_headers import header_fault
 
 Handler = Callable[..., Any] | None
 _Bytes = bytes | bytearray | memoryview

@@ -6,10 +6,11 @@ from enum import IntEnum
 
 import pytest
 
-from emulator.ndis import constants, enumerations
+from emulator.ndis import constants, enumerations, status
 from emulator.ndis.constants import *
 from emulator.ndis.enumerations import *
 from emulator.rules import irql
+from emulator.rules.nbl import SEND_COMPLETE_STATUSES, handover
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,25 @@ def test_enumerators_that_are_easily_confused() -> None:
     assert (NdisRequestQueryInformation, NdisRequestSetInformation, NdisRequestMethod) == (0, 1, 12)
     assert (LowPoolPriority, NormalPoolPriority, HighPoolPriority) == (0, 16, 32)
     assert (CriticalWorkQueue, DelayedWorkQueue, HyperCriticalWorkQueue, CustomPriorityWorkQueue) == (0, 1, 2, 32)
+
+
+@pytest.mark.parametrize(
+    ("operation", "prefix"),
+    [
+        ("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_"),
+        ("NdisMSendNetBufferListsComplete", "NDIS_SEND_COMPLETE_FLAGS_"),
+        ("NdisMIndicateReceiveNetBufferLists", "NDIS_RECEIVE_FLAGS_"),
+        ("NdisReturnNetBufferLists", "NDIS_RETURN_FLAGS_"),
+    ],
+)
+def test_the_rules_of_ownership_know_the_same_flags(operation: str, prefix: str) -> None:
+    row = handover(operation)
+    assert row is not None
+    assert row.flags is not None
+    assert row.flags.known == sum(value for name, value in vars(constants).items() if name.startswith(prefix))
+    assert row.flags.dispatch_level == getattr(constants, f"{prefix}DISPATCH_LEVEL")
+
+
+def test_statuses_of_a_completed_send_exist() -> None:
+    assert all(hasattr(status, f"NDIS_STATUS_{name}") for name in SEND_COMPLETE_STATUSES)
+    assert "PENDING" not in SEND_COMPLETE_STATUSES

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.ndis import roles, structures
+from emulator.ndis.callback_role import ROLES, Role
 from emulator.ndis.roles import (
     MINIPORT_HALT,
     MINIPORT_INITIALIZE,
@@ -19,8 +20,6 @@ from emulator.ndis.roles import (
     NDIS_IO_WORKITEM_FUNCTION,
     PROTOCOL_RECEIVE_NET_BUFFER_LISTS,
     PROTOCOL_UNINSTALL,
-    ROLES,
-    Role,
 )
 from emulator.ndis.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.rules import irql

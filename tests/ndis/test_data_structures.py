@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator.ndis import object_header, structures
-from emulator.ndis.object_header import STRUCTURE_HEADERS, header_fault
+from emulator.ndis.structure_headers import STRUCTURE_HEADERS, header_fault
 from emulator.ndis.structures import (
     NDIS_INTERRUPT_MODERATION_PARAMETERS,
     NDIS_LINK_STATE,

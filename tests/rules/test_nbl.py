@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from emulator.ndis import constants
 from emulator.rules.bugchecks import bug_check_entry
 from emulator.rules.nbl import (
     HANDOVERS,
     OFFENCES,
-    SEND_COMPLETE_STATUSES,
     Direction,
     Party,
     dispatch_flag_is_false,
@@ -44,24 +42,6 @@ def test_sends_go_down_and_receives_come_up() -> None:
     }
 
 
-def known_flags(prefix: str) -> int:
-    return sum(value for name, value in vars(constants).items() if name.startswith(prefix))
-
-
-def test_the_flags_are_those_of_the_header() -> None:
-    for operation, prefix in (
-        ("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_"),
-        ("NdisMSendNetBufferListsComplete", "NDIS_SEND_COMPLETE_FLAGS_"),
-        ("NdisMIndicateReceiveNetBufferLists", "NDIS_RECEIVE_FLAGS_"),
-        ("NdisReturnNetBufferLists", "NDIS_RETURN_FLAGS_"),
-    ):
-        row = handover(operation)
-        assert row is not None
-        assert row.flags is not None
-        assert row.flags.known == known_flags(prefix), operation
-        assert row.flags.dispatch_level == 1
-
-
 def test_the_dispatch_flag_must_be_true() -> None:
     row = handover("NdisSendNetBufferLists")
     assert row is not None
@@ -78,10 +58,3 @@ def test_offences_are_stops_that_exist() -> None:
         assert entry is not None
         if entry.subcodes:
             assert entry.subcode(offence.subcode) is not None, offence.name
-
-
-def test_statuses_of_a_completed_send_exist() -> None:
-    from emulator.ndis import status
-
-    assert all(hasattr(status, f"NDIS_STATUS_{name}") for name in SEND_COMPLETE_STATUSES)
-    assert "PENDING" not in SEND_COMPLETE_STATUSES

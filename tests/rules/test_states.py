@@ -86,8 +86,8 @@ def test_every_pair_is_decided_and_every_state_is_reached(machine: Machine[Any, 
     reached: set[IntEnum] = {machine.initial}
     for _ in machine.states:
         reached |= {row.next for row in machine.transitions if row.state in reached}
-    assert reached == {*machine.states}
-    assert {row.event for row in machine.transitions} == {*machine.events}
+    assert reached == set(machine.states.__members__.values())
+    assert {row.event for row in machine.transitions} == set(machine.events.__members__.values())
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
