@@ -9,6 +9,7 @@ import pytest
 from emulator.ndis import constants, enumerations, status
 from emulator.ndis.constants import *
 from emulator.ndis.enumerations import *
+from emulator.ndis.structure_headers import MINOR_VERSIONS
 from emulator.rules import irql
 from emulator.rules.nbl import SEND_COMPLETE_STATUSES, handover
 
@@ -57,7 +58,7 @@ def test_values_that_mean_something_of_their_own() -> None:
     assert NDIS_LINK_SPEED_UNKNOWN == 2**64 - 1
     assert NDIS_INDICATE_ALL_NBLS == 2**32 - 1
     assert NDIS_RUNTIME_VERSION_60 == 6 << 16
-    assert NDIS_MINIPORT_MINOR_VERSION in NDIS_MINOR_VERSIONS
+    assert MINOR_VERSIONS[-1] == NDIS_MINIPORT_MINOR_VERSION
 
 
 ENUMERATIONS = [kind for kind in vars(enumerations).values() if isinstance(kind, type) and issubclass(kind, IntEnum)]
