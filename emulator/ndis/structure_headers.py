@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from emulator.ndis import object_header as values
 
-
 # Minor versions of NDIS 6 that characteristics may name.
 MINOR_VERSIONS: Final = (0, 1, 20, 30, 40, 50, 51, 60, 70, 80, 81, 82, 83, 84, 85, 86, 87)
 
