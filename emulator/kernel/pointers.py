@@ -34,6 +34,7 @@ class NonpagedMeta(RecordMeta):
     """Gives every NONPAGED class its one place for the pointer that an instance came from."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        """Make the class."""
         if not any(isinstance(base, NonpagedMeta) for base in bases):
             namespace["__slots__"] = ("_pointer",)
         return super().__new__(mcs, name, bases, namespace, **options)
@@ -55,6 +56,7 @@ else:
         """
 
         def __new__(cls, **fields):
+            """Make the structure where it lives."""
             made = make_in_pool(current.context, cls)
             for name, value in fields.items():
                 if not hasattr(cls, name):
@@ -120,7 +122,8 @@ def sizeof(structure: type[T]) -> SizeOf[T]:
 def encode(context: Context, value: Any, stored: bool = False) -> int:
     """The word for an object that a driver hands over, or stores in a field; stops for what is private to this context.
 
-    What is handed over is published at once; what is stored may wait for the next release point (publish_escaped).
+    What is handed over is published at once; what is stored may wait for the next release point (publish_escaped,
+    which passes None: only if it is still waiting).
     """
     if value is None:
         return 0
@@ -142,7 +145,7 @@ def publish_escaped(context: Context) -> None:
     escaped = context.escaped
     while escaped:
         value = escaped.pop()
-        type(value).__publish__(value, context)
+        type(value).__publish__(value, context, None)
 
 
 def decode(context: Context, word: int) -> Any:
@@ -160,7 +163,7 @@ def decode(context: Context, word: int) -> Any:
 
 
 def decode_argument(context: Context, word: int) -> Any:
-    """``decode`` for what another context handed over: in the checked build also a block seen before must still live."""
+    """``decode`` for what another context handed over: in the checked build a block seen before must still live."""
     if word >> 56 == POINTER_TAG and context.machine.checked and context.machine.pool.find(word) is None:
         stale_pointer(context, word)
     return decode(context, word)
@@ -251,7 +254,7 @@ class PointerField(FieldType):
         return property(read, write)
 
     def elements(self, array: Any) -> PointerArray:
-        """Arrays of pointers are on the data path of drivers: one look at a word, without an object for each element."""
+        """Arrays of pointers are on the data path of drivers: one look at a word, no object for each element."""
         return PointerArray(array)
 
 
