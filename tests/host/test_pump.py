@@ -1,0 +1,490 @@
+"""The host's frame loop on a pair of sockets: both ways, back-pressure, refusals, removal, bad descriptors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable, Iterator
+from typing import cast
+
+import pytest
+
+from emulator.host.pump import AdapterPump, DescriptorCalls
+from vnic.device import (
+    VNIC_ALL_ONES,
+    VNIC_CONTROL_RECEIVE_ENABLE,
+    VNIC_CONTROL_RESET,
+    VNIC_CONTROL_TRANSMIT_ENABLE,
+    VNIC_DESCRIPTOR_MORE,
+    VNIC_MAXIMUM_FRAGMENTS,
+    VNIC_REGISTER_CONTROL,
+    VNIC_REGISTER_DEVICE_PRESENT,
+    VNIC_REGISTER_RECEIVE_BYTES,
+    VNIC_REGISTER_RECEIVE_DISCARDS,
+    VNIC_REGISTER_RECEIVE_ERRORS,
+    VNIC_REGISTER_RECEIVE_FRAMES,
+    VNIC_REGISTER_RECEIVE_NO_BUFFER,
+    VNIC_REGISTER_TRANSMIT_BYTES,
+    VNIC_REGISTER_TRANSMIT_ERRORS,
+    VNIC_REGISTER_TRANSMIT_FRAMES,
+    Vnic,
+    VnicDescriptor,
+    VnicLayout,
+    VnicPostReceive,
+    VnicReadRegister,
+    VnicReceive,
+    VnicTransmit,
+    VnicTransmitCompleted,
+    VnicWriteRegister,
+)
+from vnic.device.hardware import DeviceFault, HostVnic
+
+ENTRIES = 128
+OFFSET = 4096
+SLOTS = 256
+FRAMES = (32768, SLOTS * 2048)
+SLOT = [FRAMES[0] + index * 2048 + 128 for index in range(SLOTS)]
+BOTH = VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE
+
+
+class Station:
+    """A host's pump and a driver's adapter over one memory, with a socket as the far end of the wire."""
+
+    def __init__(self) -> None:
+        self.memory = memoryview(bytearray(FRAMES[0] + FRAMES[1]))
+        layout = VnicLayout(1, ENTRIES, ENTRIES)
+        self.hardware = HostVnic(self.memory, OFFSET, layout, [FRAMES])
+        self.hardware.power_on(b"\x02\0\0\0\0\x01", link_up=True)
+        self.bells = self.wakes = 0
+        self.nic = Vnic(self.memory, OFFSET, layout, self.ring)
+        self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (self.near, self.far):
+            end.setblocking(False)
+        self.pump = AdapterPump(self.hardware, self.near.fileno(), self.wake)
+        self.enable(BOTH)
+
+    def ring(self) -> None:
+        self.bells += 1
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def enable(self, directions: int) -> None:
+        VnicWriteRegister(self.nic, VNIC_REGISTER_CONTROL, directions)
+
+    def post(self, addresses: list[int]) -> None:
+        assert VnicPostReceive(self.nic, 0, addresses) == len(addresses)
+
+    def arrive(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.far.send(frame)
+
+    def received(self) -> list[bytes]:
+        words = VnicReceive(self.nic, 0, ENTRIES)
+        return [self.bytes_of(word) for word in words]
+
+    def bytes_of(self, word: int) -> bytes:
+        address = word & 0xFFFFFFFF
+        return bytes(self.memory[address : address + (word >> 32 & 0xFFFF)])
+
+    def send(self, *frames: bytes, first: int = 200, more: bool = False) -> int:
+        words = []
+        for place, frame in enumerate(frames):
+            address = SLOT[first + place % (SLOTS - first)]
+            self.memory[address : address + len(frame)] = frame
+            words.append(VnicDescriptor(address, len(frame), more and place < len(frames) - 1))
+        return VnicTransmit(self.nic, 0, words)
+
+    def left(self) -> list[bytes]:
+        frames: list[bytes] = []
+        while True:
+            try:
+                frame = self.far.recv(65536)
+            except BlockingIOError:
+                return frames
+            if not frame:
+                return frames
+            frames.append(frame)
+
+    def counter(self, register: int) -> int:
+        return VnicReadRegister(self.nic, register)
+
+
+@pytest.fixture
+def station() -> Iterator[Station]:
+    station = Station()
+    yield station
+    station.near.close()
+    station.far.close()
+
+
+def frame(number: int, length: int = 60) -> bytes:
+    return number.to_bytes(4, "big").rjust(18, b"\x02").ljust(length, b"\xa5")
+
+
+def test_frames_arrive_in_order_in_the_buffers_posted(station: Station) -> None:
+    station.post(SLOT[:10])
+    station.arrive(*(frame(n, 60 + n) for n in range(7)))
+    assert not station.pump.service()
+    assert station.wakes == 1
+    assert station.received() == [frame(n, 60 + n) for n in range(7)]
+    assert station.counter(VNIC_REGISTER_RECEIVE_FRAMES) == 7
+    assert station.counter(VNIC_REGISTER_RECEIVE_BYTES) == sum(60 + n for n in range(7))
+    assert station.pump.wants_read
+    station.pump.service()
+    assert station.wakes == 1, "nothing came, nobody is woken"
+
+
+def test_a_budget_is_kept_and_more_is_said(station: Station) -> None:
+    station.post(SLOT[:20])
+    station.arrive(*map(frame, range(10)))
+    assert station.pump.service(4)
+    assert len(station.received()) == 4
+    assert station.pump.service(4)
+    assert not station.pump.service(4)
+    assert len(station.received()) == 6
+
+
+def test_frames_leave_in_order_and_are_completed_once_a_batch(station: Station) -> None:
+    assert station.send(*(frame(n, 60 + n) for n in range(9))) == 9
+    assert station.bells == 2, "enabling and sending"
+    station.pump.service()
+    assert station.left() == [frame(n, 60 + n) for n in range(9)]
+    assert station.wakes == 1
+    assert VnicTransmitCompleted(station.nic, 0) == 9
+    assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == 9
+    assert station.counter(VNIC_REGISTER_TRANSMIT_BYTES) == sum(60 + n for n in range(9))
+
+
+def test_buffers_used_again_carry_the_new_frame(station: Station) -> None:
+    for turn in range(5):
+        station.send(*(frame(turn * 100 + n) for n in range(70)), first=100)
+        while station.pump.service():
+            pass
+        assert station.left() == [frame(turn * 100 + n) for n in range(70)]
+        assert VnicTransmitCompleted(station.nic, 0) == 70
+
+
+def test_a_frame_in_pieces_is_gathered(station: Station) -> None:
+    whole = frame(1, 1000)
+    station.send(frame(0))
+    station.send(whole[:14], whole[14:15], whole[15:], more=True, first=210)
+    station.send(frame(2), first=220)
+    station.pump.service()
+    assert station.left() == [frame(0), whole, frame(2)]
+    assert VnicTransmitCompleted(station.nic, 0) == 5
+    assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == 3
+
+
+def test_a_frame_whose_end_lies_beyond_the_budget_is_sent_whole(station: Station) -> None:
+    station.send(*map(frame, range(62)), first=100)
+    station.send(frame(62)[:14], frame(62)[14:20], frame(62)[20:], more=True, first=180)
+    assert station.pump.service(64)
+    assert len(station.left()) == 62
+    assert not station.pump.service(64)
+    assert station.left() == [frame(62)]
+
+
+def test_a_frame_without_an_end_waits_for_it_and_the_host_may_sleep(station: Station) -> None:
+    word = VnicDescriptor(SLOT[200], 20, True)
+    VnicTransmit(station.nic, 0, [word])
+    assert station.pump.pending()
+    assert not station.pump.service()
+    assert not station.pump.pending()
+    assert station.left() == []
+    station.send(frame(1)[20:])
+    assert station.pump.pending()
+    station.pump.service()
+    assert len(station.left()) == 1
+    assert VnicTransmitCompleted(station.nic, 0) == 2
+
+
+def test_a_frame_of_too_many_pieces_is_a_fault(station: Station) -> None:
+    VnicTransmit(station.nic, 0, [VnicDescriptor(SLOT[200], 20, True)] * (VNIC_MAXIMUM_FRAGMENTS + 1))
+    with pytest.raises(DeviceFault, match="more than 64 descriptors"):
+        station.pump.service(8)
+
+
+def test_a_frame_outside_the_frame_memory_is_a_fault_and_nothing_is_sent(station: Station) -> None:
+    VnicTransmit(station.nic, 0, [VnicDescriptor(OFFSET, 60)])
+    with pytest.raises(DeviceFault, match="no memory of the driver's"):
+        station.pump.service()
+    assert station.left() == []
+
+
+@pytest.mark.parametrize("lengths", [[0], [1], [13], [0, 13], [7, 0, 6]])
+def test_a_frame_too_short_is_completed_and_counted_and_not_sent(station: Station, lengths: list[int]) -> None:
+    for turn in range(1, 3):
+        station.send(frame(0), first=150)
+        station.send(*(b"x" * length for length in lengths), more=True)
+        station.send(frame(1), first=160)
+        station.pump.service()
+        assert station.left() == [frame(0), frame(1)]
+        assert VnicTransmitCompleted(station.nic, 0) == 2 + len(lengths)
+        assert station.counter(VNIC_REGISTER_TRANSMIT_ERRORS) == turn
+
+
+def test_without_buffers_frames_stay_in_the_wire(station: Station) -> None:
+    station.arrive(*map(frame, range(3)))
+    assert not station.pump.service()
+    assert not station.pump.wants_read, "or the host would spin on a readable wire"
+    assert not station.pump.pending()
+    assert not station.pump.service()
+    assert station.counter(VNIC_REGISTER_RECEIVE_NO_BUFFER) == 1, "once until it has buffers again"
+    bells = station.bells
+    station.post(SLOT[:2])
+    assert station.bells == bells + 1
+    assert station.pump.pending()
+    station.pump.service()
+    assert station.pump.wants_read
+    assert station.received() == [frame(0), frame(1)]
+    bells = station.bells
+    station.pump.service()
+    station.post(SLOT[2:3])
+    assert station.bells == bells + 1
+    station.pump.service()
+    station.post(SLOT[3:4])
+    assert station.bells == bells + 1, "with buffers at hand no bell is wanted"
+    assert station.received() == [frame(2)]
+
+
+def test_a_full_receive_ring_holds_the_host_back_too(station: Station) -> None:
+    station.post(SLOT[:ENTRIES])
+    station.arrive(*map(frame, range(ENTRIES)))
+    while station.pump.service():
+        pass
+    station.post(SLOT[ENTRIES : ENTRIES + 4])
+    station.arrive(frame(999))
+    station.pump.service()
+    assert not station.pump.wants_read
+    assert not station.pump.pending()
+    assert len(station.received()) == ENTRIES
+    station.post(SLOT[:1])
+    assert station.pump.pending()
+    station.pump.service()
+    assert station.received() == [frame(999)]
+
+
+def test_a_wire_that_takes_no_more_keeps_the_frames_posted(station: Station) -> None:
+    posted, more = 0, True
+    while not station.pump.wants_write:
+        posted += station.send(*(frame(n, 1500) for n in range(posted, posted + 32)))
+        VnicTransmitCompleted(station.nic, 0)
+        more = station.pump.service()
+    assert not more
+    assert not station.pump.pending()
+    taken = station.left()
+    assert 0 < len(taken) < posted
+    while station.pump.service() or station.pump.wants_write:
+        taken += station.left()
+    taken += station.left()
+    assert taken == [frame(n, 1500) for n in range(posted)]
+    assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == posted
+
+
+def test_a_frame_as_long_as_its_buffer_is_dropped(station: Station) -> None:
+    VnicPostReceive(station.nic, 0, SLOT[:2], 100)
+    station.arrive(frame(0, 99), frame(1, 100), frame(2, 200), frame(3, 60))
+    while station.pump.service():
+        pass
+    assert station.received() == [frame(0, 99), frame(3, 60)]
+    assert station.counter(VNIC_REGISTER_RECEIVE_ERRORS) == 2
+    assert bytes(station.memory[SLOT[1] + 100 : SLOT[1] + 200]) == bytes(100)
+
+
+def test_a_receiver_that_is_off_drops_what_comes(station: Station) -> None:
+    station.post(SLOT[:4])
+    station.enable(VNIC_CONTROL_TRANSMIT_ENABLE)
+    station.arrive(*map(frame, range(3)))
+    assert station.pump.service(2)
+    assert not station.pump.service(2)
+    assert station.counter(VNIC_REGISTER_RECEIVE_DISCARDS) == 3
+    station.arrive(frame(4))
+    station.enable(BOTH)
+    assert station.pump.pending()
+    station.pump.service()
+    assert station.received() == [frame(4)]
+
+
+def test_a_transmitter_that_is_off_keeps_the_frames(station: Station) -> None:
+    station.enable(VNIC_CONTROL_RECEIVE_ENABLE)
+    station.send(frame(0))
+    assert not station.pump.service()
+    assert not station.pump.pending()
+    assert station.left() == []
+    station.enable(BOTH)
+    station.pump.service()
+    assert station.left() == [frame(0)]
+
+
+def test_a_reset_throws_away_what_was_posted(station: Station) -> None:
+    station.post(SLOT[:4])
+    station.pump.service()
+    station.send(frame(0), frame(1))
+    station.enable(VNIC_CONTROL_RESET)
+    station.pump.service()
+    assert station.left() == []
+    assert VnicTransmitCompleted(station.nic, 0) == 2
+    station.enable(BOTH)
+    station.arrive(frame(5))
+    station.pump.service()
+    assert not station.pump.wants_read
+    bells = station.bells
+    station.post(SLOT[:4])
+    assert station.bells == bells + 1, "starved since the reset: the bell is wanted"
+    station.pump.service()
+    assert station.received() == [frame(5)]
+
+
+@pytest.mark.parametrize("directions", [0, BOTH])
+def test_the_end_of_the_wire_removes_the_adapter(station: Station, directions: int) -> None:
+    station.post(SLOT[:4])
+    station.enable(directions)
+    station.arrive(frame(0))
+    station.far.close()
+    while station.pump.service():
+        pass
+    assert station.pump.removed == "the wire is gone"
+    assert not station.pump.wants_read
+    assert not station.pump.pending()
+    assert station.wakes >= 1
+    assert station.counter(VNIC_REGISTER_DEVICE_PRESENT) == VNIC_ALL_ONES
+    if directions:
+        assert station.received() == [frame(0)], "what came before the end is delivered"
+    station.send(frame(1))
+    assert not station.pump.service()
+    assert VnicTransmitCompleted(station.nic, 0) == 0
+
+
+class Calls(DescriptorCalls):
+    """Calls that fail as told; composed onto the wire as a wrapper would be."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self.failures: list[int] = []
+
+    def fail(self) -> None:
+        if self.failures and (number := self.failures.pop(0)):
+            raise OSError(number, os.strerror(number))
+
+    def readinto(self, buffer: memoryview, /) -> int | None:  # type: ignore[override]
+        self.fail()
+        return super().readinto(buffer)
+
+    def write(self, data: memoryview, /) -> int | None:  # type: ignore[override]
+        self.fail()
+        return cast("int | None", super().write(data))
+
+    def gather(self, fragments: list[memoryview], /) -> int | None:
+        self.fail()
+        return super().gather(fragments)
+
+
+@pytest.fixture
+def calls(station: Station) -> Calls:
+    calls = Calls(station.near.fileno())
+    station.pump = AdapterPump(station.hardware, station.near.fileno(), station.wake, calls=calls)
+    return calls
+
+
+def send_alone(station: Station, number: int) -> None:
+    station.send(frame(number), first=100 + number)
+
+
+def send_pieces(station: Station, number: int) -> None:
+    station.send(frame(number)[:14], frame(number)[14:], more=True, first=100 + 2 * number)
+
+
+Sender = Callable[[Station, int], None]
+
+
+@pytest.mark.parametrize("send", [send_alone, send_pieces])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOBUFS, errno.EINVAL, errno.EMSGSIZE, errno.ENETDOWN])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_frame_that_the_wire_refuses_is_lost(
+    station: Station, calls: Calls, send: Sender, number: int, known: bool
+) -> None:
+    posted = 0
+    if known:
+        for n in range(3):
+            send(station, n)
+        station.enable(VNIC_CONTROL_TRANSMIT_ENABLE)
+        station.pump.service()
+        assert len(station.left()) == 3
+        posted = VnicTransmitCompleted(station.nic, 0)
+    for n in range(3):
+        send(station, n)
+    calls.failures = [0, 0, number]  # the first is the read by a receiver that is off
+    station.enable(VNIC_CONTROL_TRANSMIT_ENABLE)
+    station.pump.service()
+    assert station.left() == [frame(0), frame(2)]
+    assert station.counter(VNIC_REGISTER_TRANSMIT_ERRORS) == 1
+    done = VnicTransmitCompleted(station.nic, 0)
+    assert done == (3 if send is send_alone else 6)
+    assert not known or done == posted
+    assert station.pump.removed is None
+
+
+@pytest.mark.parametrize("send", [send_alone, send_pieces])
+@pytest.mark.parametrize("number", [errno.EBADFD, errno.ENODEV, errno.ENXIO, errno.EPIPE, errno.ECONNRESET])
+def test_a_wire_that_goes_while_frames_are_sent(station: Station, calls: Calls, send: Sender, number: int) -> None:
+    station.post(SLOT[:2])
+    for n in range(3):
+        send(station, n)
+    calls.failures = [0, 0, number]
+    assert not station.pump.service()
+    assert station.pump.removed
+    assert station.left() == [frame(0)]
+    assert VnicTransmitCompleted(station.nic, 0) == (1 if send is send_alone else 2)
+
+
+def test_a_wire_that_goes_while_frames_are_read(station: Station, calls: Calls) -> None:
+    station.post(SLOT[:4])
+    station.arrive(frame(0), frame(1))
+    calls.failures = [0, errno.EBADFD]
+    assert not station.pump.service()
+    assert station.pump.removed
+    assert station.received() == [frame(0)]
+
+
+@pytest.mark.parametrize("enabled", [0, VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE])
+def test_an_error_that_means_nothing_of_the_kind_is_ours(station: Station, calls: Calls, enabled: int) -> None:
+    station.post(SLOT[:4])
+    station.send(frame(0))
+    station.enable(enabled)
+    calls.failures = [0, errno.EBADF] if enabled == VNIC_CONTROL_TRANSMIT_ENABLE else [errno.EBADF]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        station.pump.service()
+
+
+def test_gathering_waits_for_room_too(station: Station) -> None:
+    while not station.pump.wants_write:
+        station.send(frame(0, 900), frame(1, 600), more=True)
+        station.pump.service()
+        VnicTransmitCompleted(station.nic, 0)
+    station.left()
+    station.pump.service()
+    assert not station.pump.wants_write
+    assert station.left() == [frame(0, 900) + frame(1, 600)]
+
+
+def test_statistics_that_the_driver_overwrites_do_not_harm_the_host(station: Station) -> None:
+    station.post(SLOT[:4])
+    for _ in range(2):
+        station.arrive(frame(0))
+        station.send(frame(1))
+        station.pump.service()
+        queue = station.hardware.queues[0]
+        for word in range(8):
+            queue.statistics[word] = 0xFFFFFFFFFFFFFFFF
+    station.arrive(frame(0))
+    station.pump.service()
+    assert station.counter(VNIC_REGISTER_RECEIVE_FRAMES) == 3
+
+
+def test_a_reserved_flag_stops_before_anything_is_written(station: Station) -> None:
+    VnicTransmit(station.nic, 0, [VnicDescriptor(SLOT[0], 60) | VNIC_DESCRIPTOR_MORE << 1])
+    with pytest.raises(DeviceFault, match="reserved flags"):
+        station.pump.service()
+    assert station.left() == []
