@@ -111,7 +111,7 @@ class Images:
     @staticmethod
     def routine_number(function: Callable[..., Any] | None) -> int:
         """The number of a callback; 0 for None.  Raises AttributeError for a function that is no callback."""
-        return function.__ndis_routine__ if function is not None else 0  # type: ignore[attr-defined, no-any-return]
+        return function.__ndis_routine__ if function is not None else 0  # type: ignore[attr-defined]
 
     def routine_name(self, number: int) -> str:
         """A routine in words: ``netvmini!MPInitializeEx``."""

@@ -28,7 +28,7 @@ class ObjectTable:
         start = arena.offsets[f"table_{count}"]
         self.records: list[Any] = [record.at(arena.memory, start + i * record.size()) for i in range(self.capacity)]
         head = arena.offsets["table_heads"] + number * 64
-        # Free entries leave at the first word's index and come back at the second's, so a stale handle stays stale long.
+        # Entries leave at the first word's index and come back at the second's: a stale handle stays stale for long.
         self._free = arena.view[head : head + 16].cast("I")
 
     def format(self) -> None:

@@ -5,11 +5,11 @@ Law: a pointer is an offset and a generation; a pointer to a freed block is reco
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.kernel.platform import current
 from emulator.layout.machine import SystemLock
-from emulator.layout.records import Array, Literal, Record, u16, u32, u64
+from emulator.layout.records import Array, Record, u16, u32, u64
 
 if TYPE_CHECKING:
     from emulator.layout.arena import Arena

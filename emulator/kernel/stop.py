@@ -159,7 +159,8 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
 def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
     """Claim the stop and write its record; False when another stop was first."""
     arena = machine.arena
-    cell = ULONG_CELL.from_buffer(arena.memory, arena.offsets["machine"] + MACHINE.stop_word.offset)  # type: ignore[attr-defined]
+    place = arena.offsets["machine"] + MACHINE.stop_word.offset  # type: ignore[attr-defined]
+    cell = ULONG_CELL.from_buffer(arena.memory, place)  # type: ignore[attr-defined]
     if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
         return False
     encoded = msgspec.json.encode(report)

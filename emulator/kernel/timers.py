@@ -31,7 +31,7 @@ def set_timer(context: Context, timer: Any, due: int, period: int, value: int, s
     platform = context.platform
     processor = context.processor
     platform.acquire(SystemLock.TIMERS)
-    before = timer.state == TimerState.SET
+    before: bool = timer.state == TimerState.SET
     timer.due, timer.period, timer.context, timer.tolerance = due, period, value, tolerance
     timer.processor, timer.set_site, timer.state = processor, site, TimerState.SET
     earliest = context.machine.arena.earliest
@@ -48,7 +48,7 @@ def cancel_timer(context: Context, timer: Any) -> bool:
     """Take the timer out of the queue; True if it was there.  Its routine may be running or about to."""
     platform = context.platform
     platform.acquire(SystemLock.TIMERS)
-    before = timer.state == TimerState.SET
+    before: bool = timer.state == TimerState.SET
     timer.state = TimerState.IDLE
     platform.release(SystemLock.TIMERS)
     return before
@@ -67,7 +67,7 @@ def serve_timers(context: Context) -> bool:
     first = earliest[processor]
     if first == 0 or platform.now() < first:
         return False
-    expired = []
+    expired: list[tuple[Any, int, int]] = []
     table = context.machine.objects[HandleKind.TIMER]
     platform.acquire(SystemLock.TIMERS)
     now = platform.now()

@@ -134,7 +134,7 @@ def _queued_twice(context: Context, handle: int, item: Any, queue: int) -> None:
         1,
         handle,
         queue,
-        text="A work item that is still in the queue was queued again. It may be queued again once its routine has begun.",
+        text="A work item was queued again while it is in the queue; it may be once its routine has begun.",
         sites=[
             site_of(context, "allocated", item.head.allocated_site),
             site_of(context, "queued the first time", item.queued_site),
@@ -162,7 +162,7 @@ def starved(arena: Arena, now: int) -> bool:
 
 
 def waiting_entries(arena: Arena, queue: int, limit: int) -> list[TakenItem]:
-    """Items of a queue that were put and not taken, oldest first, at most ``limit``; for a reader that trusts nothing."""
+    """Items that were put and not taken, oldest first, at most ``limit``; for a reader that trusts nothing."""
     head = arena.queues[queue]
     base, capacity = arena.queue_entries(queue)
     put, take = head.put, head.take

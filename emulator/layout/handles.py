@@ -40,7 +40,7 @@ class Decoded(NamedTuple):
 
     kind: int
     generation: int
-    index: int
+    place: int
 
 
 def make_handle(kind: int, generation: int, index: int) -> int:

@@ -6,8 +6,9 @@ Law: data first, sequence number last; every word has one writer or one lock, an
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal
 
-from emulator.layout.records import Array, Bytes, Literal, Record, u8, u16, u32, u64
+from emulator.layout.records import Array, Bytes, Record, u8, u16, u32, u64
 
 ARENA_MAGIC = 0x5349444E_4D455553
 ARENA_VERSION = 1

@@ -76,7 +76,7 @@ N = TypeVar("N")
 
 class _BytesField(FieldType):
     def __init__(self, length: int) -> None:
-        self.storage = ctypes.c_uint8 * length
+        self.storage: Any = ctypes.c_uint8 * length
         self.length = length
 
     def descriptor(self, name: str, raw: Any) -> Any:
@@ -105,11 +105,11 @@ class _ArrayField(FieldType):
         inner = self.inner
         if inner is None or isinstance(inner, Cell):
             return None
-        holder = type(f"{name}_element", (ctypes.Structure,), {"_fields_": [("value", inner.storage)]})
+        holder: Any = type(f"{name}_element", (ctypes.Structure,), {"_fields_": [("value", inner.storage)]})
         element = inner.descriptor(name, holder.__dict__["value"])
         if element is None:
             return None
-        stored = holder * self.length
+        stored: Any = holder * self.length
 
         def read(record: Any) -> Any:
             array = raw.__get__(record)
@@ -228,6 +228,7 @@ class RecordMeta(type(ctypes.Structure)):  # type: ignore[misc]
     """Builds a ctypes structure from the annotations of the class body."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
+        """Make the class; fields are laid out once it exists."""
         namespace.setdefault("__slots__", ())
         return super().__new__(mcs, name, bases, namespace)
 

@@ -65,7 +65,7 @@ def NdisOpenAdapterEx(
             0x16,
             NdisProtocolHandle,
             BindContext or 0,
-            text="NdisOpenAdapterEx was called outside the ProtocolBindAdapterEx call that the bind context belongs to.",
+            text="NdisOpenAdapterEx was called outside the ProtocolBindAdapterEx that its bind context belongs to.",
         )
     given = OpenParameters
     if structure_fault(given):

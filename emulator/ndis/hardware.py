@@ -70,6 +70,7 @@ class _MappedVnic(Vnic):
     """The register block as a driver maps it; its word can be kept in a context."""
 
     __slots__ = ("_pointer",)
+    _pointer: int
 
 
 def resources_of(context: Context, adapter: Any) -> list[CM_PARTIAL_RESOURCE_DESCRIPTOR]:
@@ -98,7 +99,7 @@ def hardware_of(context: Context, number: int) -> Vnic:
         )
         found._pointer = word
         context.pointers[word] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _bell(context: Context, slot: int) -> Any:

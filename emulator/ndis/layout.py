@@ -5,13 +5,13 @@ Law: our names, not Microsoft's, and only those that the layout of a structure n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from emulator.kernel.events import KEVENT
 from emulator.kernel.pointers import NONPAGED, HandleField, Memory, PointerField, SizeOf, sizeof
 from emulator.kernel.spinlocks import KSPIN_LOCK
 from emulator.layout.cells import LONG, LONGLONG
-from emulator.layout.records import Array, Bytes, Literal, i32, i64, u8, u16, u32, u64
+from emulator.layout.records import Array, Bytes, i32, i64, u8, u16, u32, u64
 
 T = TypeVar("T")
 

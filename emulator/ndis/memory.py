@@ -30,7 +30,7 @@ def pool_tag(tag: int | bytes) -> int:
 
 
 @overload
-def NdisAllocateMemoryWithTagPriority(
+def NdisAllocateMemoryWithTagPriority(  # type: ignore[overload-overlap]
     NdisHandle: NDIS_HANDLE | None, Length: SizeOf[T], Tag: int | bytes, Priority: int, /
 ) -> T | None: ...
 @overload

@@ -178,7 +178,7 @@ NOTED = (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD, oid
 
 
 def check_completion(context: Context, adapter: Any, request: Any, status: NDIS_STATUS) -> None:
-    """Bug checks of a completed request: bytes written beyond the buffer (0x1D), must-succeed OIDs that failed (0x1C)."""
+    """Bug checks of a completed request: 0x1D too many bytes written, 0x1C a must-succeed OID that failed."""
     kind = request.RequestType
     if kind in (QUERY, STATISTICS):
         query = request.DATA.QUERY_INFORMATION

@@ -1,4 +1,4 @@
-"""OID requests: one at a time per miniport, called straight away when the lane is free, else queued to the request thread.
+"""OID requests: one at a time per miniport, called at once when the lane is free, else by the request thread.
 
 Law: a request is completed exactly once; NDIS answers what it knows, and sends the union of all bindings' filters down.
 """
@@ -169,9 +169,8 @@ def serve_queued(context: Context) -> bool:
             continue
         platform.acquire(SystemLock.REQUESTS)
         pointer = adapter.request_head
-        taken = adapter.request_state == IDLE and pointer != 0
-        if taken:
-            request = decode(context, pointer)
+        request = decode(context, pointer) if adapter.request_state == IDLE else None
+        if request is not None:
             adapter.request_head = request.ndis_next
             if not adapter.request_head:
                 adapter.request_tail = 0
@@ -179,7 +178,7 @@ def serve_queued(context: Context) -> bool:
             adapter.request = pointer
             request.ndis_state = IN_HANDLER
         platform.release(SystemLock.REQUESTS)
-        if taken:
+        if request is not None:
             _handle(context, adapter, request, indicate=True)
             return True
     return False

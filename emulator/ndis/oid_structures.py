@@ -5,10 +5,10 @@ Law: Microsoft's members; the three views of DATA lie over the same bytes, as in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.kernel.pointers import NONPAGED, PointerField
-from emulator.layout.records import Array, Literal, Record, u8, u16, u32, u64
+from emulator.layout.records import Array, Record, u8, u16, u32, u64
 
 if TYPE_CHECKING:
     PVOID = Any

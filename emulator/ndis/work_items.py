@@ -89,9 +89,8 @@ def NdisQueueIoWorkItem(
     item = machine.objects[HandleKind.WORK_ITEM].find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
     if item is None:
         _bad_item(context, NdisIoWorkItemHandle, "queued")
-    try:
-        routine = Routine.__ndis_routine__  # type: ignore[attr-defined]
-    except AttributeError:
+    routine = getattr(Routine, "__ndis_routine__", 0)
+    if not routine:
         unknown_routine(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
     value = encode(context, WorkItemContext) if WorkItemContext is not None else 0
     machine.queues[CRITICAL_WORK_QUEUE].put(context, NdisIoWorkItemHandle, item, routine, value, context.site)
@@ -185,7 +184,7 @@ def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
         handle or 0,
         kind,
         rule=_PAIR_RULE,
-        text=f"NdisAllocateIoWorkItem was given {'NULL' if not handle else 'a ' + kind_name(kind)}; it takes: {accepted}.",
+        text=f"NdisAllocateIoWorkItem was given {'NULL' if not handle else kind_name(kind)}; it takes: {accepted}.",
     )
 
 
