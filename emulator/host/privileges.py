@@ -208,7 +208,7 @@ def _check_pyroute2() -> Check:
     if importlib.util.find_spec("pyroute2") is not None:
         return Check("pyroute2", Need.COMFORT, Outcome.GOOD, "importable")
     mend = f"{sys.executable} -m pip install pyroute2"
-    return Check("pyroute2", Need.COMFORT, Outcome.LIMITED, "absent; a TAP cannot have an IPv6 address", mend)
+    return Check("pyroute2", Need.COMFORT, Outcome.LIMITED, "absent; a TAP cannot be given an address", mend)
 
 
 def effective_capabilities() -> int:

@@ -23,7 +23,7 @@ _IFA_F_NODAD: Final = 0x02
 
 
 def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int) -> None:
-    """Set what is not so yet. IPv4, MTU and state go by python-pytun's and our own cheap calls, IPv6 by pyroute2."""
+    """Set what is not so yet. MTU and state go by python-pytun's and our own cheap calls, addresses by pyroute2."""
 
     def step(what: str, act: Callable[[], object]) -> None:
         try:
@@ -37,14 +37,13 @@ def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int
     if device.mtu != mtu:
         step(f"MTU {mtu}", lambda: setattr(device, "mtu", mtu))
     if address is not None and address.version == 4:
-        _refuse_taken(name, str(address.ip), linux.ipv4_addresses())
-        if (name, str(address.ip)) not in linux.ipv4_addresses():
-            step(f"address {address.ip}", lambda: setattr(device, "addr", str(address.ip)))
-        if device.netmask != str(address.netmask):
-            step(f"netmask {address.netmask}", lambda: setattr(device, "netmask", str(address.netmask)))
+        known = linux.ipv4_addresses()
+        _refuse_taken(name, str(address.ip), known)
+        if (name, str(address.ip)) not in known:
+            step(f"address {address}", lambda: _add(name, address))
     step("state up", lambda: linux.set_up(name))
     if address is not None and address.version == 6:
-        step(f"address {address.ip}", lambda: _add_ipv6(name, address))
+        step(f"address {address.ip}", lambda: _add(name, address))
 
 
 def privilege_command(name: str, address: str = "", mtu: int = DEFAULT_MTU) -> str:
@@ -61,24 +60,20 @@ def _refuse_taken(name: str, address: str, known: list[tuple[str, str]]) -> None
             raise WireError(step, "--address with another network", f"{interface} has it already", errno.EADDRINUSE)
 
 
-def _add_ipv6(name: str, address: InterfaceAddress) -> None:
-    """Add an address that is usable at once: with the carrier off the kernel could not look for its duplicate."""
+def _add(name: str, address: InterfaceAddress) -> None:
+    """Add an address; IPv6 usable at once: with the carrier off the kernel could not look for its duplicate."""
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    flags = {"flags": _IFA_F_NODAD} if family == socket.AF_INET6 else {}
     index = socket.if_nametoindex(name)
     with IPRoute() as route:
-        holders = [message["index"] for message in route.get_addr(family=socket.AF_INET6, address=str(address.ip))]
+        holders = [message["index"] for message in route.get_addr(family=family, address=str(address.ip))]
         _refuse_taken(name, str(address.ip), [(socket.if_indextoname(holder), str(address.ip)) for holder in holders])
         if index in holders:
             return
         try:
-            route.addr(
-                "add",
-                index=index,
-                address=str(address.ip),
-                prefixlen=address.network.prefixlen,
-                flags=_IFA_F_NODAD,
-            )
+            route.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
         except NetlinkError as error:
             raise OSError(error.code, os.strerror(error.code)) from None
