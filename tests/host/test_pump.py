@@ -337,6 +337,15 @@ def test_a_reset_throws_away_what_was_posted(station: Station) -> None:
     assert station.received() == [frame(5)]
 
 
+def test_the_wish_for_buffers_is_said_again_whatever_the_driver_wrote_over_it(station: Station) -> None:
+    station.pump.service()
+    station.hardware.queues[0].ask_for_buffers(False)
+    station.pump.service()
+    bells = station.bells
+    station.post(SLOT[:1])
+    assert station.bells == bells + 1
+
+
 @pytest.mark.parametrize("directions", [0, BOTH])
 def test_the_end_of_the_wire_removes_the_adapter(station: Station, directions: int) -> None:
     station.post(SLOT[:4])

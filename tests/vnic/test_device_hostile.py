@@ -126,6 +126,13 @@ def test_a_buffer_posted_twice(adapter: Adapter, place: str, known: bool, capaci
         end.refill(8)
 
 
+def test_a_known_buffer_posted_twice_in_one_batch(adapter: Adapter) -> None:
+    test_a_buffer_posted_again_after_it_was_taken_is_no_fault(adapter)
+    VnicPostReceive(adapter.nic, 0, [SLOT[1], SLOT[0], SLOT[1]])
+    with pytest.raises(DeviceFault, match="posted twice"):
+        adapter.end.refill(8)
+
+
 def test_a_buffer_posted_again_after_it_was_taken_is_no_fault(adapter: Adapter) -> None:
     for _ in range(50):
         assert VnicPostReceive(adapter.nic, 0, SLOT[:5]) == 5

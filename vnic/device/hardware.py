@@ -268,7 +268,6 @@ class HostQueue:
         self.receive.indices[PRODUCER] = tail
         self.free_tail = self.receive_free.indices[CONSUMER] = free
         self.finish(self.posted())
-        self.ask_for_buffers(False)
         self.forget()
 
     def fault(self, what: str, where: str) -> DeviceFault:
