@@ -7,11 +7,11 @@ before anything else of a dying machine is touched.
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import socket
 from typing import TYPE_CHECKING
 
+from emulator.sync import memory
 from vnic.wires.cable import Cable
 
 if TYPE_CHECKING:
@@ -45,11 +45,31 @@ def lay_wires(
     return wires
 
 
+class HandedCable(Cable):
+    """The near end of a cable that the console made; its flag is mapped without a descriptor."""
+
+    def __init__(self, near: socket.socket, flag: memory.Mapping, name: str, mtu: int) -> None:
+        super().__init__(near, flag.view, name, mtu)  # type: ignore[arg-type]
+        self._mapping: memory.Mapping | None = flag
+
+    @property
+    def carrier(self) -> bool:
+        """Whether the outside has been told that the link is up."""
+        return self._mapping is not None and super().carrier
+
+    def close(self) -> None:
+        """Give the near end back, and the flag."""
+        super().close()
+        if self._mapping is not None:
+            mapping, self._mapping = self._mapping, None
+            mapping.close()
+
+
 def _cable(end: tuple[int, int], name: str, mtu: int) -> Cable:
     near, flag = end
-    memory = mmap.mmap(flag, mmap.PAGESIZE)
+    mapping = memory.map(flag)
     os.close(flag)
-    return Cable(socket.socket(fileno=near), memory, name, mtu)
+    return HandedCable(socket.socket(fileno=near), mapping, name, mtu)
 
 
 def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:

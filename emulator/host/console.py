@@ -19,7 +19,7 @@ import msgspec
 from emulator.host import messages
 from emulator.host.logs import TrustedHandler
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
-from emulator.sync import descriptors, processes
+from emulator.sync import descriptors, memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed
 
 if TYPE_CHECKING:
@@ -344,7 +344,6 @@ def _make_cable(machine: MachineProxy) -> tuple[int, int]:
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     far.setblocking(False)
     near.setblocking(False)
-    flag = os.memfd_create("cable", os.MFD_CLOEXEC)
-    os.ftruncate(flag, mmap.PAGESIZE)
-    machine.cables.append(FarEnd(far, mmap.mmap(flag, mmap.PAGESIZE)))
+    flag = memory.create("cable", mmap.PAGESIZE)
+    machine.cables.append(FarEnd(far, memory.map(flag).view))  # type: ignore[arg-type]
     return near.detach(), flag

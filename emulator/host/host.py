@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.host import logs, messages
 from emulator.host.platform import private_fence
 from emulator.host.supervisor import Supervisor, lacking
-from emulator.rules.errors import HostError
+from emulator.rules.errors import EmulatorError, HostError
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
 from emulator.sync.processes import Exit
 
@@ -105,10 +105,7 @@ class Host:
         """Until the console is gone."""
         rounds = 0
         while not self._ending:
-            busy = False
-            for port in self._ports:
-                if port.service():
-                    busy = True
+            busy = self._serve_ports()
             if busy and rounds < BUSY_ROUNDS:
                 rounds += 1
                 continue
@@ -124,6 +121,14 @@ class Host:
                     machine.tick(now)
             if self._buried:
                 self._release()
+
+    def _serve_ports(self) -> bool:
+        """A batch of frames for every port in turn; True when one has more."""
+        busy = False
+        for port in self._ports:
+            if port.service():
+                busy = True
+        return busy
 
     def _doze(self) -> float:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""
@@ -146,9 +151,11 @@ class Host:
 
     def _release(self) -> None:
         buried, self._buried = self._buried, []
-        for machine in buried:
-            if not machine.release_memory():
-                gc.collect()
+        mappings = [machine.let_go() for machine in buried]
+        del buried
+        gc.collect()  # ports, pumps and their callbacks refer to each other in a ring
+        for mapping in mappings:
+            mapping.close()
 
     # -- console -------------------------------------------------------------------------------------------------------
 
@@ -162,8 +169,8 @@ class Host:
         except ChannelClosed:
             self._ending = True
             return
-        except ChannelGarbage:
-            return
+        except ChannelGarbage as error:
+            raise EmulatorError(f"the console and the host do not understand each other: {error}") from error
         if isinstance(message, messages.StartMachine):
             self._start(message, fds)
             return

@@ -101,6 +101,8 @@ class Statistics(Message):
     request: int
     counters: dict[str, int]
     adapters: list[dict[str, int]] = []
+    queue_to_callback: dict[int, int] = {}
+    """How many work items waited how long, by bucket of emulator.layout.delays, since the machine began."""
     more: dict[str, Any] = {}
 
 

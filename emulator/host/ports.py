@@ -1,4 +1,4 @@
-"""One adapter's port: its wire, the hardware's end of the adapter, and the pump between them, driven by the host's loop.
+"""One adapter's port: its wire, the hardware's end of the adapter, and the pump between them.
 
 Law: a port that is closed holds no descriptor, and its carrier has gone off before.  What a driver did to the hardware
 that no driver may do becomes a stop of its machine, never an exception in the loop.

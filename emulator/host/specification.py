@@ -9,10 +9,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from emulator.layout.arena import Geometry
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
+from emulator.rules.errors import ConfigurationError
 from vnic.wires.wire import WireSpecification
 
 DEFAULT_LOADER: Final = "emulator.ndis.loader"
+MOST_PROCESSORS: Final = 32
+"""As many as the lock table has locks for processors and for their DPC queues."""
 DriverKind = Literal["miniport", "protocol", "filter"]
 RegistryValue = int | str
 
@@ -70,8 +73,29 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
     """The module that builds the machine and loads its drivers (see ``zygote.Loader``)."""
 
     def prepared(self) -> MachineSpecification:
-        """The specification as it will be run: under ``debug`` with one context of each kind."""
-        if not self.debug:
-            return self
-        geometry = msgspec.structs.replace(self.geometry, processors=1, passive_workers=1)
-        return msgspec.structs.replace(self, geometry=geometry)
+        """The specification as it will be run: room for its adapters; under ``debug`` one context of each kind.
+
+        Raises ConfigurationError where a value is of the wrong type or makes no machine.
+        """
+        try:
+            checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
+            geometry = msgspec.structs.replace(checked.geometry, adapters=max(1, len(checked.adapters)))
+            if checked.debug:
+                geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
+            _check(geometry)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise ConfigurationError(f"machine {self.name}: {error}") from None
+        return msgspec.structs.replace(checked, geometry=geometry)
+
+
+def _check(geometry: Geometry) -> None:
+    """ValueError for numbers that no machine can have."""
+    if not 1 <= geometry.processors <= MOST_PROCESSORS:
+        raise ValueError(f"a machine has 1 to {MOST_PROCESSORS} processors, not {geometry.processors}")
+    if not 1 <= geometry.passive_workers <= MAXIMUM_PASSIVE_WORKERS:
+        raise ValueError(
+            f"a machine has 1 to {MAXIMUM_PASSIVE_WORKERS} passive workers, not {geometry.passive_workers}"
+        )
+    for name in ("driver_locks", "work_items", "timers", "drivers", "bindings", "pools", "layers", "frame_slots"):
+        if getattr(geometry, name) < 1:
+            raise ValueError(f"{name} = {getattr(geometry, name)}: at least 1")

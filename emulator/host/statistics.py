@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.layout.arena import WORK_QUEUES
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
+from emulator.layout.delays import DELAY_BUCKETS
 
 if TYPE_CHECKING:
     from emulator.host.supervisor import Supervisor
@@ -31,3 +32,16 @@ def counters(machine: Supervisor) -> dict[str, int]:
         "log_records_dropped": machine.loggers.dropped,
         "owner_deaths": arena.machine.owner_deaths,
     }
+
+
+def queue_to_callback(machine: Supervisor) -> dict[int, int]:
+    """How many work items waited how long for their routine, by bucket of emulator.layout.delays."""
+    arena = machine.arena
+    first = machine.geometry.first_passive_slot
+    found: dict[int, int] = {}
+    for slot in range(first, first + MAXIMUM_PASSIVE_WORKERS):
+        start = arena.delay_words(slot)
+        for bucket, count in enumerate(arena.words[start : start + DELAY_BUCKETS]):
+            if count:
+                found[bucket] = found.get(bucket, 0) + count
+    return found

@@ -429,7 +429,11 @@ class Supervisor:
         """Tell the console the machine's counters."""
         self.host.tell(
             messages.Statistics(
-                self.number, request, statistics.counters(self), [port.counters() for port in self.ports]
+                self.number,
+                request,
+                statistics.counters(self),
+                [port.counters() for port in self.ports],
+                statistics.queue_to_callback(self),
             )
         )
 
@@ -476,16 +480,11 @@ class Supervisor:
             self.host.tell(messages.MachineEnded(self.number, outcome.encoded, outcome.screen, leftovers))
         self.host.forget(self)
 
-    def release_memory(self) -> bool:
-        """Unmap the arena, once nothing points into it any more; False when something still does."""
+    def let_go(self) -> memory.Mapping:
+        """Forget everything that points into the arena; the mapping, which is then free to be closed."""
         mapping = self.mapping
-        for name in ("arena", "lane", "watchdog", "ports", "stopping", "bell", "mapping"):
-            delattr(self, name)
-        try:
-            mapping.close()
-        except BufferError:
-            return False
-        return True
+        self.__dict__.clear()
+        return mapping
 
 
 def _eventfd() -> int:

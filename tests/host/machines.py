@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emulator.host.console import MachineStop
 from emulator.host.specification import DriverSpecification, MachineSpecification, WatchdogLimits
 from emulator.layout.arena import Geometry
 
@@ -22,16 +24,15 @@ SMALL = {"work_items": 256, "frame_slots": 64, "pool_bytes": 1 << 20, "timers": 
 def toy(name: str = "toy", *, driver: str = DRIVER, **options: Any) -> MachineSpecification:
     """A machine with the toy floor and one toy driver; options are those of Geometry and MachineSpecification."""
     numbers: dict[str, Any] = {
-        key: options.pop(key) for key in list(options) if key in Geometry.__struct_fields__
+        key: options.pop(key) for key in list(options) if key in Geometry.__struct_fields__ and key != "adapters"
     }
     limits = {key: options.pop(key) for key in ("cpu_ms", "wall_ms") if key in options}
     return MachineSpecification(
         name=name,
-        geometry=Geometry(**{"adapters": 1, **SMALL, **numbers}),
+        geometry=Geometry(**{**SMALL, **numbers}),
         drivers=[DriverSpecification(kind="miniport", path=driver)],
-        loader="tests.host.toy",
         watchdog=WatchdogLimits(**limits),
-        **options,
+        **{"loader": "tests.host.toy", **options},
     )
 
 
@@ -40,6 +41,12 @@ def started(console: Console, **options: Any) -> MachineProxy:
     machine = console.start_machine(toy(**options))
     machine.wait_running()
     return machine
+
+
+def provoke(machine: MachineProxy, operation: int, target: int = 0, argument: int = 0) -> None:
+    """A control operation that ends its machine: the end may overtake the answer."""
+    with contextlib.suppress(MachineStop):
+        machine.control(operation, target, argument)
 
 
 def alive(pid: int) -> bool:
@@ -58,9 +65,10 @@ def children(pid: int) -> list[int]:
         if not entry.isdigit():
             continue
         try:
-            fields = Path(f"/proc/{entry}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+            status = Path(f"/proc/{entry}/stat").read_text(encoding="ascii", errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             continue
+        fields = status.rpartition(")")[2].split()
         if int(fields[1]) == pid and fields[0] not in "ZX":
             found.append(int(entry))
     return found

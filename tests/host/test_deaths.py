@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.host.console import Console
 from emulator.rules.errors import EmulatorError
-from tests.host.machines import alive, children, gone, started
+from tests.host.machines import alive, children, gone, provoke, started
+
+if TYPE_CHECKING:
+    from emulator.host.console import Console
 
 ROLES = {"zygote": 1, "pnp": 2, "requests": 3, "processor": 4, "passive worker": 5}
 NAMES = {1: "zygote", 2: "PnP thread", 3: "request thread", 4: "processor 0", 5: "passive worker 0"}
@@ -129,9 +131,11 @@ def test_the_console_killed_many_times(trial: int) -> None:
         pytest.param(107, 0, "VNIC_CONTEXT_TERMINATED", "SIGSEGV", id="segmentation fault"),
     ],
 )
-def test_a_work_item_that_ends_its_worker(console: Console, operation: int, argument: int, name: str, text: str) -> None:
+def test_a_work_item_that_ends_its_worker(
+    console: Console, operation: int, argument: int, name: str, text: str
+) -> None:
     machine = started(console)
-    machine.control(operation, 0, argument)
+    provoke(machine, operation, 0, argument)
     report = machine.wait_ended(3)
     assert report is not None
     assert report.stop.name.startswith(name)
@@ -144,7 +148,7 @@ def test_a_work_item_that_ends_its_worker(console: Console, operation: int, argu
 
 def test_the_screen_names_item_and_stack_of_a_crashed_worker(console: Console) -> None:
     machine = started(console)
-    machine.control(107)
+    provoke(machine, 107)
     report = machine.wait_ended(3)
     assert report is not None
     assert any("in WorkThatCrashes: toy.crash()" in line for line in report.stop.traceback)
@@ -153,7 +157,7 @@ def test_the_screen_names_item_and_stack_of_a_crashed_worker(console: Console) -
 
 def test_a_processor_that_dies_at_dispatch_level(console: Console) -> None:
     machine = started(console)
-    machine.control(202)
+    provoke(machine, 202)
     report = machine.wait_ended(3)
     assert report is not None
     assert (report.stop.irql, report.stop.context) == (2, "processor 0")
@@ -163,7 +167,7 @@ def test_a_processor_that_dies_at_dispatch_level(console: Console) -> None:
 def test_the_others_are_shown_with_what_they_were_doing(console: Console) -> None:
     machine = started(console)
     machine.control(103, 1, 30_000)  # one worker sleeps in a callback
-    machine.control(202)
+    provoke(machine, 202)
     report = machine.wait_ended(3)
     assert report is not None
     sleeping: list[Any] = [box for box in report.contexts if box.routine == "toy_driver!WorkThatSleeps"]
@@ -175,7 +179,7 @@ def test_the_others_are_shown_with_what_they_were_doing(console: Console) -> Non
 def test_items_that_nobody_took_are_listed(console: Console) -> None:
     machine = started(console, passive_workers=1)
     machine.control(103, 4, 30_000)
-    machine.control(202)
+    provoke(machine, 202)
     report = machine.wait_ended(3)
     assert report is not None
     assert len(report.waiting_items) in (2, 3)  # one in hand, and another when a worker was added meanwhile

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.host.console import Console, MachineStop
-from tests.host.machines import alive, eventually, gone, started, toy
+from tests.host.machines import alive, eventually, gone, provoke, started, toy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +32,10 @@ def test_work_goes_from_the_pnp_thread_through_the_queue_to_a_passive_worker(
     machine = started(console)
     machine.control(100, 5, 11)
     machine.control(200, 0, 12)
+    assert eventually(lambda: machine.statistics().counters["callbacks"] == 2 + 5 + 1)
     machine.stop()
     console.close()
-    texts = [(record.name, record.getMessage(), record.__dict__.get("context")) for record in caplog.records]
+    texts = [(record.name, record.getMessage(), str(record.__dict__.get("context"))) for record in caplog.records]
     work = [text for text in texts if text[1] == "work 11"]
     assert len(work) == 5
     assert all(name == "driver.toy_driver" and context.startswith("passive worker") for name, _, context in work)
@@ -54,7 +55,7 @@ def test_driver_entry_runs_once_and_every_context_sees_what_it_left(
 def test_two_machines_share_nothing_and_one_outlives_the_other(console: Console) -> None:
     first, second = started(console, name="first"), started(console, name="second")
     assert set(first.pids().values()).isdisjoint(second.pids().values())
-    first.control(101, 0, 1)
+    provoke(first, 101, 0, 1)
     report = first.wait_ended()
     assert report is not None
     assert report.machine == "first"
@@ -67,7 +68,7 @@ def test_two_machines_share_nothing_and_one_outlives_the_other(console: Console)
 def test_a_machine_started_after_another_has_stopped(console: Console) -> None:
     for _ in range(3):
         machine = started(console)
-        machine.control(101, 0, 1)
+        provoke(machine, 101, 0, 1)
         assert machine.wait_ended() is not None
     assert started(console).stop() is None
 

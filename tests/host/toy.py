@@ -155,3 +155,16 @@ def crash() -> None:
     import ctypes
 
     ctypes.string_at(8)
+
+
+def lock_and_spin(lock: int) -> None:
+    """Never give a lock back that others want."""
+    current.context.platform.acquire(lock)
+    spin(60)
+
+
+def block_in_c() -> None:
+    """Block inside a foreign function that keeps the interpreter."""
+    import ctypes
+
+    ctypes.PyDLL(None).pause()

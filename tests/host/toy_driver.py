@@ -59,6 +59,21 @@ def WorkThatCrashes(value: int) -> None:
 
 
 @toy.role
+def WorkThatLocksAndSpins(value: int) -> None:
+    toy.lock_and_spin(value)
+
+
+@toy.role
+def WorkThatBlocksInC(value: int) -> None:
+    toy.block_in_c()
+
+
+@toy.role
+def WorkThatComputes(value: int) -> None:
+    toy.spin(value / 1000)
+
+
+@toy.role
 def Deferred(value: int) -> None:
     toy.log(f"deferred {value}")
 
@@ -82,6 +97,9 @@ WORK = {
     105: WorkThatLocks,
     106: WorkThatExits,
     107: WorkThatCrashes,
+    108: WorkThatLocksAndSpins,
+    109: WorkThatBlocksInC,
+    110: WorkThatComputes,
 }
 DEFERRED = {200: Deferred, 201: DeferredThatSpins, 202: DeferredThatDies}
 
@@ -97,6 +115,11 @@ def Control(operation: int, target: int, argument: int) -> int:
         toy.die()
     elif operation == 301:
         toy.wait_for_ever()
+    elif operation == 302:
+        for number in range(argument):
+            toy.log(f"flood {number}")
+    elif operation == 111:
+        toy.spin(argument / 1000)
     elif operation == 400:
         print("printed", argument)
         return operation
