@@ -41,7 +41,7 @@ def enter(context: Context, routine: int, *arguments: Any) -> Any:
     context.callback, context.driver = routine, entry.image
     box.routine, box.driver = routine, entry.image
     if not outer_callback:
-        box.entered = context.platform.now()
+        box.entered = context.entered = context.platform.now()
         box.callbacks += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]

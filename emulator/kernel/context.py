@@ -39,6 +39,8 @@ class Context:
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
     ``datapath`` what the floor above needs at every frame, ``escaped`` what was stored in shared memory under a spin
     lock and must be published before the lock is released.
+    ``delays`` is where its histogram of work items begins among the arena's words.
+    ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
 
@@ -46,7 +48,9 @@ class Context:
         "box",
         "callback",
         "datapath",
+        "delays",
         "driver",
+        "entered",
         "escaped",
         "held",
         "held_sites",
@@ -84,6 +88,8 @@ class Context:
         self.held_sites: list[int] = []
         self.driver = 0
         self.callback = 0
+        self.entered = 0
+        self.delays = machine.arena.delay_words(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers: dict[int, Any] = {}
         self.memory: dict[str, Any] = {}

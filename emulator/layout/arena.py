@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from emulator.layout import machine as records
+from emulator.layout.delays import DELAY_BUCKETS
 from emulator.layout.handles import HandleKind
 from emulator.layout.records import Record
 from vnic.device import VnicLayout
@@ -139,6 +140,10 @@ class Arena:
         size = records.COUNTERS.size()
         return (self.offsets["counters"] + (slot * self.geometry.layers + layer) * size) // 8
 
+    def delay_words(self, slot: int) -> int:
+        """Index into ``words`` of a context's histogram of how long work items waited for it (see layout.delays)."""
+        return self.offsets["delays"] // 8 + slot * DELAY_BUCKETS
+
     def hardware_offset(self, adapter: int) -> int:
         """Where the registers and rings of an adapter begin."""
         return self.offsets["hardware"] + adapter * _pages(self.hardware_layout.size)
@@ -190,6 +195,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("control_entries", CONTROL_ENTRIES * records.CONTROL.size()),
         ("earliest", geometry.processors * 8),
         ("counters", slots * geometry.layers * records.COUNTERS.size()),
+        ("delays", slots * DELAY_BUCKETS * 8),
         ("table_heads", 4096),
     ]
     tables: dict[str, int] = {}
