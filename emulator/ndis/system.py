@@ -91,7 +91,7 @@ def DbgPrint(Format: str, *Arguments: Any) -> int:
     context = current.context
     text = (Format % Arguments if Arguments else Format).rstrip("\n")
     name = context.machine.images.driver_name(context.driver) or "unknown"
-    context.platform.log(DEBUG, f"driver.{name}", text)
+    context.platform.log(DEBUG, name, text)
     return 0
 
 
