@@ -16,9 +16,8 @@ from emulator.host import logs
 from emulator.kernel.context import Context
 from emulator.kernel.loops import run_context
 from emulator.kernel.platform import current
-from emulator.kernel.stop import exception_frames, stop
+from emulator.kernel.stop import stop, stop_not_implemented
 from emulator.rules.errors import EXIT_STOP, BugCheck, MachineStopped, NotImplementedByEmulator
-from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +63,7 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
         try:
             work()
         except NotImplementedByEmulator as error:
-            _not_implemented(context, error)
+            stop_not_implemented(context, error)
         except (BugCheck, MachineStopped):
             raise
         except BaseException as error:
@@ -76,19 +75,6 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
         os.write(dump, "".join(traceback.format_tb(error.__traceback__)).encode(errors="replace"))
         return EXIT_LEFT
     return 0
-
-
-def _not_implemented(context: Context, error: NotImplementedByEmulator) -> None:
-    name = VnicLimit.VNIC_NOT_IMPLEMENTED.name
-    stop(
-        VnicLimit.VNIC_NOT_IMPLEMENTED,
-        text=str(error),
-        ddi=error.ddi,
-        frames=exception_frames(context, error.__traceback__),
-        name=name,
-        family="emulator",
-        remedy="see the coverage table in the documentation",
-    )
 
 
 def _broken(context: Context, error: BaseException) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.stop import site_of, stop, stop_for_exception
+from emulator.kernel.stop import site_of, stop, stop_for_exception, stop_not_implemented
 from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import irql_name
 
@@ -45,8 +45,10 @@ def enter(context: Context, routine: int, *arguments: Any) -> Any:
         box.callbacks += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
-    except (BugCheck, MachineStopped, EmulatorError, HostError, NotImplementedByEmulator):
+    except (BugCheck, MachineStopped, EmulatorError, HostError):
         raise
+    except NotImplementedByEmulator as error:
+        stop_not_implemented(context, error)
     except BaseException as error:
         stop_for_exception(context, error)
     context.callback, context.driver = outer_callback, outer_driver

@@ -15,7 +15,7 @@ from emulator.kernel.sites import describe_site
 from emulator.layout.cells import ULONG_CELL
 from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES, SystemLock
 from emulator.rules.bugchecks import bugcheck_name
-from emulator.rules.errors import BugCheck, MachineStopped
+from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit, limit_entry
 
 if TYPE_CHECKING:
@@ -153,6 +153,20 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
         0,
         text=f"The driver raised {type(error).__name__}: {error} and nothing in it caught the exception.",
         frames=lines,
+    )
+
+
+def stop_not_implemented(context: Context, error: NotImplementedByEmulator) -> NoReturn:
+    """VNIC_NOT_IMPLEMENTED: a driver called a DDI that this emulator does not have."""
+    entry = limit_entry(VnicLimit.VNIC_NOT_IMPLEMENTED)
+    stop(
+        VnicLimit.VNIC_NOT_IMPLEMENTED,
+        text=f"{error}.",
+        ddi=error.ddi,
+        frames=exception_frames(context, error.__traceback__),
+        name=VnicLimit.VNIC_NOT_IMPLEMENTED.name,
+        family="emulator",
+        remedy=entry.remedy if entry else "",
     )
 
 

@@ -121,7 +121,7 @@ def import_plugin(name: str) -> types.ModuleType:
         if name.endswith(".py"):
             return _import_file(name)
         return importlib.import_module(name)
-    except (BugCheck, MachineStopped):
+    except (BugCheck, MachineStopped, NotImplementedByEmulator):
         raise
     except BaseException as error:
         raise ConfigurationError(f"driver {name} does not import: {_where(error)}{_words(error)}") from error

@@ -98,7 +98,7 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         VnicLimit.VNIC_NOT_IMPLEMENTED,
         "a driver called a DDI that this emulator does not have",
         _LEGAL,
-        "see the coverage table in the documentation",
+        "see docs/coverage.md for what is there, what is to come and what is left out",
     ),
     LimitEntry(
         VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED,
