@@ -7,6 +7,8 @@ any machine but the pidfds of the zygotes; it ends when the host's socket closes
 from __future__ import annotations
 
 import gc
+import importlib
+import logging
 import os
 import select
 import signal
@@ -14,6 +16,7 @@ import socket
 from typing import Any
 
 from emulator.host import messages
+from emulator.host.specification import DEFAULT_LOADER
 from emulator.sync import processes
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
 
@@ -21,6 +24,7 @@ from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, cl
 def main(channel_fd: int) -> int:
     """Be the nursery; the exit code."""
     gc.freeze()  # what the console left behind as garbage may own descriptors whose numbers are ours now
+    logging.getLogger().handlers[:] = [logging.NullHandler()]  # the console's files and streams are the console's
     processes.become_subreaper()
     channel: Channel[Any] = Channel(socket.socket(fileno=channel_fd), messages.ToNursery)
     try:
@@ -119,7 +123,10 @@ class Nursery:
 
 def _warm_up() -> None:
     """Import what every zygote needs, once."""
-    import emulator.host.zygote
-    import emulator.kernel.machine
-    import emulator.kernel.pool
-    import emulator.kernel.timers  # noqa: F401
+    import emulator.host.zygote  # noqa: F401
+
+    try:
+        importlib.import_module(DEFAULT_LOADER)
+    except Exception as error:
+        # The zygote that needs it meets the same error and tells it to whoever asked for the machine.
+        logging.getLogger(__name__).debug("importing %s: %s", DEFAULT_LOADER, error)

@@ -74,7 +74,8 @@ def described(stop: StopReport) -> str:
 def _facts(report: MachineReport) -> list[str]:
     stop = report.stop
     facts = [f"Machine {report.machine}, {stop.time / 1e9:.3f} s after it started"]
-    who = f"Context: {stop.context}, {irql_name(stop.irql)}, processor {stop.processor}"
+    where = f", processor {stop.processor}" if not stop.context.startswith("processor") else ""
+    who = f"Context: {stop.context}, {irql_name(stop.irql)}{where}"
     facts.append(who + (f", in {stop.callback}" if stop.callback else ""))
     for name, value in (("Driver", stop.driver), ("DDI", stop.ddi), ("Rule", stop.rule)):
         if value:

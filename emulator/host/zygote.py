@@ -40,6 +40,15 @@ EXIT_NOT_LOADED: Final = 6
 """The drivers could not be loaded, and the host has been told why."""
 
 
+PROCESS_NAMES: Final = {
+    ContextKind.PNP: "pnp",
+    ContextKind.REQUESTS: "requests",
+    ContextKind.PROCESSOR: "processor",
+    ContextKind.PASSIVE_WORKER: "worker",
+}
+"""As ps and top show them: the kernel keeps fifteen bytes."""
+
+
 class Loader(Protocol):
     """The module named by a specification's ``loader``: builds the machine and loads its drivers into it."""
 
@@ -190,7 +199,7 @@ class Zygote:
             context = worker.become(self.machine, platform, (slot, kind, index), dump, self.specification)
             return worker.live(context, dump)
 
-        child = processes.fork_child(run, keep=keep, name=f"ndis:{kind.name.lower()}{index}", single_thread=True)
+        child = processes.fork_child(run, keep=keep, name=f"ndis:{PROCESS_NAMES[kind]}{index}", single_thread=True)
         self.children[child.pidfd] = (slot, child.pid)
         self.poller.register(child.pidfd, select.POLLIN)
         self.channel.send(messages.ContextBorn(slot, child.pid), [child.pidfd])
@@ -236,6 +245,12 @@ def threads_by_plugin(machine: Machine) -> list[str]:
     return list(found)
 
 
+def ddi_names() -> list[str]:
+    """The functions that a driver can call, by the number that the black box shows."""
+    surface: Any = sys.modules.get("emulator.ndis.ddi")
+    return list(surface.numbers) if surface is not None else []
+
+
 def names_of(machine: Machine) -> messages.Names:
     """What a post-mortem needs of the images, in words."""
     images = machine.images
@@ -254,7 +269,7 @@ def names_of(machine: Machine) -> messages.Names:
         images=[images.driver_name(image.number) for image in images.images],
         paths=[image.path for image in images.images],
         routines=[images.routine_name(number) for number in range(len(images.routines))],
-        ddis=list(getattr(machine.services, "ddi_names", ())),
+        ddis=ddi_names(),
         codes=codes,
         roots=list(images.roots),
     )

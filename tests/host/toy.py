@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 class ToyServices:
     """Control operations are commands to the toy driver; each runs as a callback or as a work item."""
 
-    ddi_names = ("",)
-
     def attach(self, context: Context) -> None:
         pass
 

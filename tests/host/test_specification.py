@@ -1,0 +1,56 @@
+"""What a machine may be, and the one line for what it may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from emulator.host.adapters import mac_of
+from emulator.host.specification import AdapterSpecification, MachineSpecification
+from emulator.layout.arena import Geometry
+from emulator.rules.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ({"processors": 0}, "1 to 32 processors, not 0"),
+        ({"processors": 33}, "1 to 32 processors, not 33"),
+        ({"passive_workers": 0}, "1 to 16 passive workers, not 0"),
+        ({"passive_workers": 17}, "1 to 16 passive workers, not 17"),
+        ({"work_items": 0}, "work_items = 0"),
+        ({"timers": "many"}, "Expected `int`, got `str`"),
+    ],
+)
+def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        MachineSpecification(name="wrong", geometry=Geometry(**numbers)).prepared()
+    assert str(raised.value).startswith("machine wrong: ")
+    assert text in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_machine_has_room_for_its_adapters_and_debug_makes_it_small() -> None:
+    specification = MachineSpecification(
+        geometry=Geometry(processors=4, passive_workers=8), adapters=[AdapterSpecification()] * 3, debug=True
+    )
+    geometry = specification.prepared().geometry
+    assert (geometry.adapters, geometry.processors, geometry.passive_workers) == (3, 1, 1)
+
+
+def test_a_specification_survives_its_journey() -> None:
+    specification = MachineSpecification(
+        adapters=[AdapterSpecification(mac="02:00:00:00:00:05", registry={"Depth": 5, "Name": "x"})],
+        environment={"A": "b"},
+    ).prepared()
+    encoded = msgspec.msgpack.encode(specification)
+    assert msgspec.msgpack.decode(encoded, type=MachineSpecification) == specification
+
+
+def test_addresses_of_hardware() -> None:
+    assert mac_of(AdapterSpecification(mac="02:00:5e:00:00:05"), 1, 0) == bytes.fromhex("02005e000005")
+    made = {mac_of(AdapterSpecification(), machine, number) for machine in range(4) for number in range(4)}
+    assert len(made) == 16
+    assert all(mac[0] & 3 == 2 for mac in made)  # locally administered, one station
