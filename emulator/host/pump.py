@@ -23,6 +23,7 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vnic.device.layout import (
+    VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_MORE,
     VNIC_MAXIMUM_FRAGMENTS,
     VNIC_MAXIMUM_FRAME,
@@ -51,6 +52,7 @@ DEFAULT_BUDGET: Final = 64
 
 # Besides the wire's own: what the kernel says of a frame that it cannot make sense of.
 _LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
+_BLOCKED: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 _SCRATCH_BYTES: Final = 65536
 
 
@@ -66,7 +68,7 @@ class FrameCalls(Protocol):
         ...
 
     def gather(self, fragments: list[memoryview], /) -> int | None:
-        """Write one frame that lies in several pieces."""
+        """Write one frame that lies in one or several pieces."""
         ...
 
 
@@ -175,37 +177,41 @@ class AdapterPump:
             queue.ask_for_buffers(False)
         self.wants_read = True
         empties = queue.empties
-        readinto = self._readinto
-        too_long = queue.smallest_capacity
-        filled: list[int] = []
-        append = filled.append
-        received = 0
-        length: int | None = None
+        lengths: list[int] = []
+        append = lengths.append
+        more, gone = True, False
         try:
-            for address, buffer in empties if len(empties) == count else empties[:count]:
-                length = readinto(buffer)
-                if not length or length >= too_long:
+            for length in map(self._readinto, empties if len(empties) == count else empties[:count]):
+                if length is None:
+                    more = False
                     break
-                append(address | length << 32)
-                received += length
+                append(length)
         except OSError as error:
             if error.errno not in REMOVAL_ERRORS:
                 raise
-            length = 0
-        if filled:
-            queue.deliver(filled)
-            self._count(STATISTIC_RECEIVE_FRAMES, len(filled))
-            self._count(STATISTIC_RECEIVE_BYTES, received)
+            gone = True
+        # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
+        if not all(lengths):
+            del lengths[lengths.index(0) :]
+            gone = True
+        if lengths and max(lengths) >= queue.smallest_capacity:
+            lengths = self._drop_too_long(lengths)
+        if lengths:
+            queue.deliver(lengths)
+            self._count(STATISTIC_RECEIVE_FRAMES, len(lengths))
+            self._count(STATISTIC_RECEIVE_BYTES, sum(lengths))
             self._wake()
-        if length is None:
-            return False
-        if not length:
+        if gone:
             self.remove("the wire is gone")
-            return False
-        if length >= too_long:
-            # The buffer is still the first at hand; the frame, which may have lost its end, is overwritten by the next.
-            self._count(STATISTIC_RECEIVE_ERRORS, 1)
-        return True
+        return more and not gone
+
+    def _drop_too_long(self, lengths: list[int]) -> list[int]:
+        """Drop the frames that may have lost their ends; their buffers serve for later ones."""
+        limit = self._queue.smallest_capacity
+        self._queue.set_aside({place for place, length in enumerate(lengths) if length >= limit})
+        kept = [length for length in lengths if length < limit]
+        self._count(STATISTIC_RECEIVE_ERRORS, len(lengths) - len(kept))
+        return kept
 
     def _discard(self, budget: int) -> bool:
         self.wants_read = True
@@ -255,58 +261,78 @@ class AdapterPump:
 
     def _send(self, words: list[int]) -> int:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""
-        known, write = self._queue.frames.get, self._write
-        done = sent = octets = 0
+        done = 0
         while done < len(words):
-            try:
-                for frame in map(known, words[done:] if done else words):
-                    if frame is None:
-                        break
-                    written = write(frame)
-                    if written is None:
-                        self.wants_write = True
-                        break
-                    octets += written
-                    sent += 1
-                    done += 1
-                else:
+            frames = self._frames(words, done)
+            lengths: list[int] = []
+            error = self._write_all(frames, lengths)
+            if lengths:
+                done += len(lengths)
+                self._count(STATISTIC_TRANSMIT_FRAMES, len(lengths))
+                self._count(STATISTIC_TRANSMIT_BYTES, sum(lengths))
+            if done == len(words):
+                break
+            pieces = self._fragments(words, done)
+            if error is None:
+                # All frames in one piece up to the next are written; the next is not one.
+                if not pieces:
                     break
-                finished = 0 if self.wants_write else self._send_unknown(words, done)
-                if not finished:
+                error = self._gather(pieces)
+            if error is not None:
+                if error is _BLOCKED:
+                    self.wants_write = True
                     break
-                done += finished
-            except OSError as error:
                 if error.errno in REMOVAL_ERRORS:
                     self._gone = True
                     break
                 if error.errno not in _LOST_ERRORS:
-                    raise
+                    raise error
                 self._count(STATISTIC_TRANSMIT_ERRORS, 1)
-                done += len(self._fragments(words, done))
-        if sent:
-            self._count(STATISTIC_TRANSMIT_FRAMES, sent)
-            self._count(STATISTIC_TRANSMIT_BYTES, octets)
+            done += len(pieces)
         return done
 
-    def _send_unknown(self, words: list[int], first: int) -> int:
-        """Judge and write a frame that is new or in several pieces; returns its descriptors, 0 when it must wait."""
-        fragments = self._fragments(words, first)
-        if not fragments:
-            return 0
-        if not VNIC_MINIMUM_FRAME <= sum(map(len, fragments)) <= VNIC_MAXIMUM_FRAME:
+    def _frames(self, words: list[int], first: int) -> list[memoryview]:
+        """The frames from `first` on that are one descriptor each, up to one that is not."""
+        queue = self._queue
+        # A list keeps what it was extended by before an exception: the frames found so far.
+        frames: list[memoryview] = []
+        left = iter(words[first:] if first else words)
+        while True:
+            try:
+                frames.extend(map(queue.frames.__getitem__, left))
+                return frames
+            except KeyError:
+                word = words[first + len(frames)]
+                if word & VNIC_DESCRIPTOR_MORE or word >> 32 & VNIC_DESCRIPTOR_LENGTH_MASK < VNIC_MINIMUM_FRAME:
+                    return frames
+                frames.append(queue.learn(word))
+
+    def _write_all(self, frames: list[memoryview], lengths: list[int]) -> OSError | None:
+        """Write frames until the wire takes no more or refuses one; appends the length of each that it took."""
+        append = lengths.append
+        try:
+            for length in map(self._write, frames):
+                if length is None:
+                    return _BLOCKED
+                append(length)
+        except OSError as error:
+            return error
+        return None
+
+    def _gather(self, pieces: list[memoryview]) -> OSError | None:
+        """Write one frame that lies in several pieces; one that is no frame is counted as an error and not written."""
+        if not VNIC_MINIMUM_FRAME <= sum(map(len, pieces)) <= VNIC_MAXIMUM_FRAME:
             self._count(STATISTIC_TRANSMIT_ERRORS, 1)
-            return len(fragments)
-        if len(fragments) == 1:
-            self._queue.remember(words[first], fragments[0])
-            written = self._write(fragments[0])
-        else:
-            written = self._calls.gather(fragments)
-        if written is None:
-            self.wants_write = True
-            return 0
+            return None
+        try:
+            length = self._calls.gather(pieces)
+        except OSError as error:
+            return error
+        if length is None:
+            return _BLOCKED
         self._count(STATISTIC_TRANSMIT_FRAMES, 1)
-        self._count(STATISTIC_TRANSMIT_BYTES, written)
-        return len(fragments)
+        self._count(STATISTIC_TRANSMIT_BYTES, length)
+        return None
 
     def _fragments(self, words: list[int], first: int) -> list[memoryview]:
         """The pieces of the frame that begins at `first`; none when its end is not among these descriptors."""

@@ -108,7 +108,7 @@ def test_a_buffer_posted_twice(adapter: Adapter, place: str, known: bool, capaci
         for length in (1920, 1000):
             post(adapter, [slot | length << 32 for slot in SLOT[:4]])
             assert end.refill(4) == 4
-            end.deliver([address | 60 << 32 for address, _ in end.empties])
+            end.deliver([60] * len(end.empties))
             VnicReceive(adapter.nic, 0, 4)
             assert end.refill(1) == 0
     again = SLOT[0] | capacity << 32
@@ -118,7 +118,7 @@ def test_a_buffer_posted_twice(adapter: Adapter, place: str, known: bool, capaci
         post(adapter, [slot | 1920 << 32 for slot in (SLOT[1], SLOT[0], SLOT[2])])
         assert end.refill(3) == 3
         if place.startswith("filled"):
-            end.deliver([address | 60 << 32 for address, _ in end.empties[:2]])
+            end.deliver([60, 60])
         if place.endswith("taken"):
             assert len(VnicReceive(adapter.nic, 0, 1)) == 1
         post(adapter, [again])
@@ -137,7 +137,7 @@ def test_a_buffer_posted_again_after_it_was_taken_is_no_fault(adapter: Adapter) 
     for _ in range(50):
         assert VnicPostReceive(adapter.nic, 0, SLOT[:5]) == 5
         assert adapter.end.refill(8) == 5
-        adapter.end.deliver([address | 60 << 32 for address, _ in adapter.end.empties])
+        adapter.end.deliver([60] * len(adapter.end.empties))
         assert len(VnicReceive(adapter.nic, 0, 8)) == 5
 
 
@@ -147,10 +147,10 @@ def test_memory_for_known_buffers_is_bounded(adapter: Adapter, monkeypatch: pyte
     for offset in range(200):
         post(adapter, [FRAMES[0] + offset | 1000 << 32])
         assert end.refill(1) == 1
-        end.deliver([end.empties[0][0] | 60 << 32])
+        end.deliver([60])
         VnicReceive(adapter.nic, 0, 1)
-        end.remember(offset, end.fragment(VnicDescriptor(FRAMES[0] + offset, 60)))
-    assert len(end.buffers) <= 32
+        end.learn(VnicDescriptor(FRAMES[0] + offset, 60))
+    assert len(end.idle) <= 32
     assert len(end.known) <= 32
     assert len(end.frames) <= 32
 
@@ -159,7 +159,7 @@ def test_memory_for_known_buffers_is_bounded(adapter: Adapter, monkeypatch: pyte
 def test_a_receive_tail_that_was_never_reached(adapter: Adapter, value: int) -> None:
     VnicPostReceive(adapter.nic, 0, SLOT[:4])
     assert adapter.end.refill(2) == 2
-    adapter.end.deliver([adapter.end.empties[0][0] | 60 << 32])
+    adapter.end.deliver([60])
     adapter.end.receive.indices[CONSUMER] = 1 + value & 0xFFFFFFFF
     for act in (lambda: adapter.end.refill(2), adapter.end.reset):
         if value == 0xFFFFFFFF:
@@ -206,7 +206,7 @@ def test_the_host_does_not_read_its_own_words_back(adapter: Adapter) -> None:
     assert end.refill(4) == 4
     assert end.posted() == 3
     end.finish(1)
-    end.deliver([end.empties[0][0] | 60 << 32])
+    end.deliver([60])
     assert (end.receive.indices[PRODUCER], end.transmit.indices[CONSUMER]) == (1, 1)
 
 
@@ -214,14 +214,13 @@ def work(end: HostQueue, host: HostVnic, memory: memoryview) -> None:
     """What a pump does in one round, with each view checked against the regions."""
     host.attend()
     usable = end.refill(8)
-    filled = []
-    for address, buffer in end.empties[:usable]:
+    for word, buffer in zip(end.words[:usable], end.empties[:usable], strict=True):
+        address = word & 0xFFFFFFFF
         assert FRAMES[0] <= address
         assert address + len(buffer) <= FRAMES[0] + FRAMES[1]
-        buffer[0] = 1
-        filled.append(address | 14 << 32)
-    if filled:
-        end.deliver(filled)
+        buffer[0] = buffer[len(buffer) - 1] = 1
+    if usable:
+        end.deliver([14] * usable)
     words = end.descriptors(min(end.posted(), 8)) if end.posted() else []
     for word in words:
         fragment = end.fragment(word)
@@ -292,5 +291,5 @@ def test_regions_must_lie_in_the_arena() -> None:
 def test_views_name_the_bytes_that_were_asked_for(adapter: Adapter) -> None:
     VnicPostReceive(adapter.nic, 0, SLOT[3:4])
     adapter.end.refill(1)
-    assert start(adapter.end.empties[0][1], adapter.memory) == SLOT[3]
+    assert start(adapter.end.empties[0], adapter.memory) == SLOT[3]
     assert start(adapter.end.fragment(VnicDescriptor(POOL[0] + 5, 60)), adapter.memory) == POOL[0] + 5

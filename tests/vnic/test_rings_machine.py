@@ -91,15 +91,17 @@ class Rings(RuleBasedStateMachine):
         assert usable <= min(budget, ENTRIES - len(self.filled), len(self.posted))
         if self.posted and len(self.filled) < ENTRIES:
             assert usable, "a buffer and room for it must be enough"
-        descriptors = []
-        for address, buffer in self.end.empties[: min(usable, share)]:
-            assert address == self.posted.popleft(), "buffers are filled in the order in which they were posted"
+        lengths = []
+        for buffer in self.end.empties[: min(usable, share)]:
+            address = self.posted.popleft()
             assert len(buffer) == CAPACITY
             self.length = self.length % 1500 + 1
-            descriptors.append(address | self.length << 32)
-        if descriptors:
-            self.end.deliver(descriptors)
-            self.filled += descriptors
+            buffer[0] = self.length % 256
+            assert self.memory[address] == self.length % 256, "filled in the order in which they were posted"
+            lengths.append(self.length)
+            self.filled.append(address | self.length << 32)
+        if lengths:
+            self.end.deliver(lengths)
 
     @rule(maximum=st.integers(0, ENTRIES + 3))
     def receive(self, maximum: int) -> None:

@@ -50,7 +50,7 @@ from vnic.device.registers import (
     WORD_RESET_DONE,
     WORD_TRANSMIT_ENTRIES,
 )
-from vnic.device.rings import RingView, get, put
+from vnic.device.rings import RingView, get, put_filled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,11 +79,12 @@ class HostQueue:
     """The hardware's end of one queue: three rings, the buffers it holds, the frames it was told to send."""
 
     __slots__ = (
-        "buffers",
         "empties",
-        "filled",
+        "filled_buffers",
+        "filled_words",
         "frames",
         "free_tail",
+        "idle",
         "known",
         "mask",
         "memory",
@@ -127,13 +128,16 @@ class HostQueue:
 
     def forget(self) -> None:
         """Hold no buffer any more and know none."""
-        # Empty buffers at hand, oldest first: descriptor as posted, and in parallel its address and its bytes.
+        # Empty buffers at hand, oldest first, and filled ones in the receive ring that the driver has not taken: what
+        # was posted, and in parallel the bytes that it names.
         self.words: list[int] = []
-        self.empties: list[tuple[int, memoryview]] = []
-        # Descriptors, as posted, of the buffers that lie filled in the receive ring: not yet the driver's.
-        self.filled: list[int] = []
-        # What each descriptor names; an address is known under one capacity at a time, so a word stands for a buffer.
-        self.buffers: dict[int, tuple[int, memoryview]] = {}
+        self.empties: list[memoryview] = []
+        self.filled_words: list[int] = []
+        self.filled_buffers: list[memoryview] = []
+        # Buffers seen before that the driver holds now, by descriptor. Looking one up takes it out and the driver's
+        # taking a filled one puts it back: one access both finds a buffer and tells whether it was posted twice.
+        self.idle: dict[int, memoryview] = {}
+        # The descriptor under which each address is known: at most one, whoever holds the buffer.
         self.known: dict[int, int] = {}
         self.frames: dict[int, memoryview] = {}
         self.smallest_capacity = VNIC_DESCRIPTOR_LENGTH_MASK + 1
@@ -142,14 +146,15 @@ class HostQueue:
 
     def refill(self, budget: int) -> int:
         """Fetch empty buffers up to `budget`; returns how many of `empties` may be filled now."""
-        filled = self.filled
+        filled = self.filled_words
         outstanding = len(filled)
         taken = self.receive.indices[CONSUMER] - self.receive_tail & INDEX_MASK
         if taken:
             if taken > outstanding:
                 raise self.fault(f"the driver took {taken} frames where {outstanding} lay", "receive ring's tail")
             self.receive_tail = self.receive_tail + taken & INDEX_MASK
-            del filled[:taken]
+            self.idle.update(zip(filled[:taken], self.filled_buffers[:taken], strict=True))
+            del filled[:taken], self.filled_buffers[:taken]
             outstanding -= taken
         limit = min(self.receive.entries - outstanding, budget)
         at_hand = len(self.words)
@@ -164,56 +169,55 @@ class HostQueue:
 
     def _fetch(self, count: int) -> None:
         words = get(self.receive_free, self.free_tail, count)
-        distinct = set(words)
-        if len(distinct) != count or not (distinct.isdisjoint(self.words) and distinct.isdisjoint(self.filled)):
-            raise self.fault("a buffer was posted twice", "receive-free ring")
-        try:
-            empties = [*map(self.buffers.__getitem__, words)]
-        except KeyError:
-            empties = self._admit(words)
+        # A list keeps what it was extended by before an exception: the buffers found so far.
+        empties: list[memoryview] = []
+        left = iter(words)
+        while True:
+            try:
+                empties.extend(map(self.idle.pop, left))
+                break
+            except KeyError:
+                empties.append(self._admit(words[len(empties)]))
         self.words += words
         self.empties += empties
         self.free_tail = self.free_tail + count & INDEX_MASK
         self.receive_free.indices[CONSUMER] = self.free_tail
 
-    def _admit(self, words: list[int]) -> list[tuple[int, memoryview]]:
-        """Look at a batch in which there is a buffer never seen before, one by one."""
-        held = {word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in (*self.words, *self.filled)}
-        if len(self.buffers) + len(words) > _REMEMBERED:
-            self.buffers.clear()
-            self.known.clear()
-        empties = []
-        for word in words:
-            address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
-            capacity = word >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
-            if address in held:
-                raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
-            held.add(address)
-            buffer = self.buffers.get(word)
-            if buffer is None:
-                self.buffers.pop(self.known.get(address, word), None)
-                self.known[address] = word
-                buffer = self.buffers[word] = address, self._judge(address, capacity, word >> _FLAGS_SHIFT)
-                self.smallest_capacity = min(self.smallest_capacity, capacity)
-            empties.append(buffer)
-        return empties
-
-    def _judge(self, address: int, capacity: int, flags: int) -> memoryview:
-        if flags:
-            raise self.fault(f"flags {flags:#x} on an empty buffer", "receive-free ring")
+    def _admit(self, word: int) -> memoryview:
+        """Judge a buffer that is not known to lie with the driver: never seen, seen with another capacity, or held."""
+        address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
+        capacity = word >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
+        known = self.known.get(address)
+        if known is not None and self.idle.pop(known, None) is None:
+            raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
+        if word >> _FLAGS_SHIFT:
+            raise self.fault(f"flags {word >> _FLAGS_SHIFT:#x} on an empty buffer", "receive-free ring")
         if capacity <= VNIC_MINIMUM_FRAME:
             raise self.fault(f"an empty buffer of {capacity} bytes", "receive-free ring")
         if not _inside(address, capacity, self.receive_regions):
             raise self.fault(f"buffer {address:#x}+{capacity} lies outside the frame memory", "receive-free ring")
+        if len(self.idle) >= _REMEMBERED:
+            for idle in self.idle:
+                del self.known[idle & VNIC_DESCRIPTOR_ADDRESS_MASK]
+            self.idle.clear()
+        self.known[address] = word
+        self.smallest_capacity = min(self.smallest_capacity, capacity)
         return self.memory[address : address + capacity]
 
-    def deliver(self, descriptors: list[int]) -> None:
-        """Give the first `len(descriptors)` of `empties`, filled, to the driver."""
-        count = len(descriptors)
-        self.filled += self.words[:count]
-        del self.words[:count]
-        del self.empties[:count]
-        self.receive_head = put(self.receive, self.receive_head, descriptors)
+    def deliver(self, lengths: list[int]) -> None:
+        """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
+        count = len(lengths)
+        words = self.words[:count]
+        self.filled_words += words
+        self.filled_buffers += self.empties[:count]
+        del self.words[:count], self.empties[:count]
+        self.receive_head = put_filled(self.receive, self.receive_head, words, lengths)
+
+    def set_aside(self, places: set[int]) -> None:
+        """Put the empty buffers at these places behind the others, for the next frames."""
+        order = sorted(range(len(self.words)), key=places.__contains__)
+        self.words = [self.words[place] for place in order]
+        self.empties = [self.empties[place] for place in order]
 
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""
@@ -247,18 +251,20 @@ class HostQueue:
             raise self.fault(f"{address:#x}+{length} is no memory of the driver's", "transmit ring")
         return self.memory[address : address + length]
 
-    def remember(self, word: int, frame: memoryview) -> None:
-        """Keep the bytes of a frame that is one descriptor, since a driver uses its buffers again."""
+    def learn(self, word: int) -> memoryview:
+        """The bytes of a frame that is one descriptor; remembered, since a driver uses its buffers again."""
+        frame = self.fragment(word)
         if len(self.frames) >= _REMEMBERED:
             self.frames.clear()
         self.frames[word] = frame
+        return frame
 
     # -- both ----------------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Empty the rings by moving the host's indices to the driver's, which the driver leaves alone meanwhile."""
         tail = self.receive.indices[CONSUMER]
-        if self.receive_head - tail & INDEX_MASK > len(self.filled):
+        if self.receive_head - tail & INDEX_MASK > len(self.filled_words):
             raise self.fault("an index that was never reached", "receive ring's tail")
         self.posted()
         free = self.receive_free.indices[PRODUCER]

@@ -19,15 +19,17 @@ _FEW: Final = 5
 class RingView:
     """A ring's header and descriptors as casts, bound once because binding costs more than an access."""
 
-    __slots__ = ("entries", "indices", "mask", "words")
+    __slots__ = ("entries", "indices", "lengths", "mask", "words")
 
     def __init__(self, block: memoryview, start: int, entries: int) -> None:
         descriptors = start + RING_HEADER_BYTES
         self.entries = entries
         self.mask = entries - 1
         self.indices = block[start:descriptors].cast("I")
-        # Every second 64-bit word: word 0 of each descriptor, so that a run of descriptors is one slice.
+        # Every second 64-bit word: word 0 of each descriptor, so that a run of descriptors is one slice. `lengths` is
+        # the upper half of word 0 alone: length and flags.
         self.words = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES].cast("Q")[::2]
+        self.lengths = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES].cast("I")[1::4]
 
 
 def put(ring: RingView, head: int, descriptors: list[int]) -> int:
@@ -45,6 +47,23 @@ def put(ring: RingView, head: int, descriptors: list[int]) -> int:
         first = ring.entries - start
         words[start:] = array("Q", descriptors[:first])
         words[: count - first] = array("Q", descriptors[first:])
+    head = head + count & INDEX_MASK
+    ring.indices[PRODUCER] = head
+    return head
+
+
+def put_filled(ring: RingView, head: int, empties: list[int], lengths: list[int]) -> int:
+    """Store the descriptors of buffers as they were posted, with the lengths that they are filled to; as `put` else."""
+    count = len(lengths)
+    start = head & ring.mask
+    end = start + count
+    if count < _FEW or end > ring.entries:
+        return put(
+            ring, head, [word & INDEX_MASK | length << 32 for word, length in zip(empties, lengths, strict=True)]
+        )
+    # Two stores of small numbers are cheaper than the arithmetic in Python; nobody looks before the index is published.
+    ring.words[start:end] = array("Q", empties)
+    ring.lengths[start:end] = array("I", lengths)
     head = head + count & INDEX_MASK
     ring.indices[PRODUCER] = head
     return head
