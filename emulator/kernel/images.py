@@ -108,6 +108,10 @@ class Images:
         del context
         return [routine.function if routine is not None else None for routine in self.routines]
 
+    def wrapper_for(self, structure: type) -> Any:
+        """The class through which a context sees a structure: itself here, a watched one on the simulated platform."""
+        return structure
+
     @staticmethod
     def routine_number(function: Callable[..., Any] | None) -> int:
         """The number of a callback; 0 for None.  Raises AttributeError for a function that is no callback."""

@@ -180,7 +180,7 @@ def load_block(context: Context, pointer: int) -> Any:
     if kind is None:
         found: Any = Memory(machine.arena.view, offset, block.length, pointer)
     else:
-        found = kind.at(machine.arena.memory, offset)  # type: ignore[attr-defined]
+        found = machine.images.wrapper_for(kind).at(machine.arena.memory, offset)
         found._pointer = pointer
     context.pointers[pointer] = found
     return found
@@ -198,7 +198,7 @@ def make_in_pool(context: Context, structure: type[T]) -> T:
         stop_limit(VnicLimit.VNIC_POOL_EXHAUSTED, f"There is no room for a {structure.__name__} in the pool.", length)
     offset = pointer & OFFSET_MASK
     machine.arena.view[offset : offset + length] = bytes(length)
-    found: Any = structure.at(machine.arena.memory, offset)  # type: ignore[attr-defined]
+    found: Any = machine.images.wrapper_for(structure).at(machine.arena.memory, offset)
     found._pointer = pointer
     context.pointers[pointer] = found
     if not number:

@@ -1,1 +1,23 @@
-"""What happened, in order: the events of a machine and the formats in which people and programs read them."""
+"""What happened in a machine, in order: the trace, its hash, the DDI calls of each context and lost updates.
+
+Law: values in, values out; a trace never looks at the machine and changes nothing in it.
+"""
+
+from emulator.trace.calls import CALL_WORDS, CALLS_KEPT, call_recorder, recorded_calls
+from emulator.trace.events import Event, EventKind
+from emulator.trace.recording import Trace, first_difference
+from emulator.trace.updates import LostUpdate, Place, UpdateWatch
+
+__all__ = [
+    "CALLS_KEPT",
+    "CALL_WORDS",
+    "Event",
+    "EventKind",
+    "LostUpdate",
+    "Place",
+    "Trace",
+    "UpdateWatch",
+    "call_recorder",
+    "first_difference",
+    "recorded_calls",
+]
