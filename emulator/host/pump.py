@@ -194,7 +194,7 @@ class AdapterPump:
         if not all(lengths):
             del lengths[lengths.index(0) :]
             gone = True
-        if lengths and max(lengths) >= queue.smallest_capacity:
+        if lengths and max(lengths) >= queue.capacity:
             lengths = self._drop_too_long(lengths)
         if lengths:
             queue.deliver(lengths)
@@ -207,7 +207,7 @@ class AdapterPump:
 
     def _drop_too_long(self, lengths: list[int]) -> list[int]:
         """Drop the frames that may have lost their ends; their buffers serve for later ones."""
-        limit = self._queue.smallest_capacity
+        limit = self._queue.capacity
         self._queue.set_aside({place for place, length in enumerate(lengths) if length >= limit})
         kept = [length for length in lengths if length < limit]
         self._count(STATISTIC_RECEIVE_ERRORS, len(lengths) - len(kept))

@@ -206,8 +206,8 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: i
         nic: The adapter.
         queue: Whose receive-free ring.
         addresses: Where each buffer begins: its data, behind whatever headroom the driver keeps for itself.
-        capacity: Bytes at each address; a frame as long as this or longer is dropped, so leave one byte more than the
-            longest frame.
+        capacity: Bytes at each address, the same for all until the next reset. A frame as long as this or longer is
+            dropped, so leave one byte more than the longest frame.
     """
     ring = nic.receive_free[queue]
     indices = ring.indices

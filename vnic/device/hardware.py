@@ -50,7 +50,7 @@ from vnic.device.registers import (
     WORD_RESET_DONE,
     WORD_TRANSMIT_ENTRIES,
 )
-from vnic.device.rings import RingView, get, put_filled
+from vnic.device.rings import RingView, get, get_halves, put_filled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +79,12 @@ class HostQueue:
     """The hardware's end of one queue: three rings, the buffers it holds, the frames it was told to send."""
 
     __slots__ = (
+        "addresses",
+        "capacity",
+        "capacity_bytes",
         "empties",
+        "filled_addresses",
         "filled_buffers",
-        "filled_words",
         "frames",
         "free_tail",
         "idle",
@@ -94,12 +97,10 @@ class HostQueue:
         "receive_head",
         "receive_regions",
         "receive_tail",
-        "smallest_capacity",
         "statistics",
         "transmit",
         "transmit_regions",
         "transmit_tail",
-        "words",
     )
 
     def __init__(
@@ -128,25 +129,27 @@ class HostQueue:
 
     def forget(self) -> None:
         """Hold no buffer any more and know none."""
-        # Empty buffers at hand, oldest first, and filled ones in the receive ring that the driver has not taken: what
-        # was posted, and in parallel the bytes that it names.
-        self.words: list[int] = []
+        # Empty buffers at hand, oldest first, and filled ones in the receive ring that the driver has not taken: their
+        # addresses, and in parallel the bytes that they name.
+        self.addresses: list[int] = []
         self.empties: list[memoryview] = []
-        self.filled_words: list[int] = []
+        self.filled_addresses: list[int] = []
         self.filled_buffers: list[memoryview] = []
-        # Buffers seen before that the driver holds now, by descriptor. Looking one up takes it out and the driver's
-        # taking a filled one puts it back: one access both finds a buffer and tells whether it was posted twice.
+        # Buffers seen before that the driver holds now, by address. Looking one up takes it out and the driver's taking
+        # a filled one puts it back: one access both finds a buffer and tells whether it was posted twice.
         self.idle: dict[int, memoryview] = {}
-        # The descriptor under which each address is known: at most one, whoever holds the buffer.
-        self.known: dict[int, int] = {}
+        # Each address that is in one of the above.
+        self.known: set[int] = set()
+        # Bytes in each buffer, said by the first one posted, and how that looks in a row of descriptors.
+        self.capacity = 0
+        self.capacity_bytes = b""
         self.frames: dict[int, memoryview] = {}
-        self.smallest_capacity = VNIC_DESCRIPTOR_LENGTH_MASK + 1
 
     # -- receive -------------------------------------------------------------------------------------------------------
 
     def refill(self, budget: int) -> int:
         """Fetch empty buffers up to `budget`; returns how many of `empties` may be filled now."""
-        filled = self.filled_words
+        filled = self.filled_addresses
         outstanding = len(filled)
         taken = self.receive.indices[CONSUMER] - self.receive_tail & INDEX_MASK
         if taken:
@@ -157,66 +160,69 @@ class HostQueue:
             del filled[:taken], self.filled_buffers[:taken]
             outstanding -= taken
         limit = min(self.receive.entries - outstanding, budget)
-        at_hand = len(self.words)
+        at_hand = len(self.empties)
         if at_hand < limit:
             posted = self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK
             if posted:
                 if posted > self.receive_free.entries:
                     raise self.fault(f"{posted} buffers posted", "receive-free ring's head")
                 self._fetch(min(posted, limit - at_hand))
-                at_hand = len(self.words)
+                at_hand = len(self.empties)
         return min(at_hand, limit)
 
     def _fetch(self, count: int) -> None:
-        words = get(self.receive_free, self.free_tail, count)
+        addresses, lengths = get_halves(self.receive_free, self.free_tail, count)
+        if lengths != self.capacity_bytes[: 4 * count]:
+            self._learn_capacity(lengths)
         # A list keeps what it was extended by before an exception: the buffers found so far.
         empties: list[memoryview] = []
-        left = iter(words)
+        left = iter(addresses)
         while True:
             try:
                 empties.extend(map(self.idle.pop, left))
                 break
             except KeyError:
-                empties.append(self._admit(words[len(empties)]))
-        self.words += words
+                empties.append(self._admit(addresses[len(empties)]))
+        self.addresses += addresses
         self.empties += empties
         self.free_tail = self.free_tail + count & INDEX_MASK
         self.receive_free.indices[CONSUMER] = self.free_tail
 
-    def _admit(self, word: int) -> memoryview:
-        """Judge a buffer that is not known to lie with the driver: never seen, seen with another capacity, or held."""
-        address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
-        capacity = word >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
-        known = self.known.get(address)
-        if known is not None and self.idle.pop(known, None) is None:
+    def _learn_capacity(self, lengths: bytes) -> None:
+        capacity = int.from_bytes(lengths[:4], "little")
+        if lengths != lengths[:4] * (len(lengths) // 4) or self.capacity not in (0, capacity):
+            raise self.fault("buffers of more than one capacity, or with flags", "receive-free ring")
+        if not VNIC_MINIMUM_FRAME < capacity <= VNIC_DESCRIPTOR_LENGTH_MASK:
+            raise self.fault(f"an empty buffer of {capacity:#x} bytes", "receive-free ring")
+        self.capacity = capacity
+        self.capacity_bytes = lengths[:4] * self.receive_free.entries
+
+    def _admit(self, address: int) -> memoryview:
+        """Judge a buffer that is not known to lie with the driver: never seen, or held by the hardware."""
+        if address in self.known:
             raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
-        if word >> _FLAGS_SHIFT:
-            raise self.fault(f"flags {word >> _FLAGS_SHIFT:#x} on an empty buffer", "receive-free ring")
-        if capacity <= VNIC_MINIMUM_FRAME:
-            raise self.fault(f"an empty buffer of {capacity} bytes", "receive-free ring")
-        if not _inside(address, capacity, self.receive_regions):
-            raise self.fault(f"buffer {address:#x}+{capacity} lies outside the frame memory", "receive-free ring")
+        if not _inside(address, self.capacity, self.receive_regions):
+            what = f"buffer {address:#x}+{self.capacity} lies outside the frame memory"
+            raise self.fault(what, "receive-free ring")
         if len(self.idle) >= _REMEMBERED:
-            for idle in self.idle:
-                del self.known[idle & VNIC_DESCRIPTOR_ADDRESS_MASK]
+            self.known.difference_update(self.idle)
             self.idle.clear()
-        self.known[address] = word
-        self.smallest_capacity = min(self.smallest_capacity, capacity)
-        return self.memory[address : address + capacity]
+        self.known.add(address)
+        return self.memory[address : address + self.capacity]
 
     def deliver(self, lengths: list[int]) -> None:
         """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
         count = len(lengths)
-        words = self.words[:count]
-        self.filled_words += words
+        addresses = self.addresses[:count]
+        self.filled_addresses += addresses
         self.filled_buffers += self.empties[:count]
-        del self.words[:count], self.empties[:count]
-        self.receive_head = put_filled(self.receive, self.receive_head, words, lengths)
+        del self.addresses[:count], self.empties[:count]
+        self.receive_head = put_filled(self.receive, self.receive_head, addresses, lengths)
 
     def set_aside(self, places: set[int]) -> None:
         """Put the empty buffers at these places behind the others, for the next frames."""
-        order = sorted(range(len(self.words)), key=places.__contains__)
-        self.words = [self.words[place] for place in order]
+        order = sorted(range(len(self.empties)), key=places.__contains__)
+        self.addresses = [self.addresses[place] for place in order]
         self.empties = [self.empties[place] for place in order]
 
     def ask_for_buffers(self, asked: bool) -> None:
@@ -264,7 +270,7 @@ class HostQueue:
     def reset(self) -> None:
         """Empty the rings by moving the host's indices to the driver's, which the driver leaves alone meanwhile."""
         tail = self.receive.indices[CONSUMER]
-        if self.receive_head - tail & INDEX_MASK > len(self.filled_words):
+        if self.receive_head - tail & INDEX_MASK > len(self.filled_addresses):
             raise self.fault("an index that was never reached", "receive ring's tail")
         self.posted()
         free = self.receive_free.indices[PRODUCER]

@@ -19,17 +19,19 @@ _FEW: Final = 5
 class RingView:
     """A ring's header and descriptors as casts, bound once because binding costs more than an access."""
 
-    __slots__ = ("entries", "indices", "lengths", "mask", "words")
+    __slots__ = ("addresses", "entries", "indices", "lengths", "mask", "words")
 
     def __init__(self, block: memoryview, start: int, entries: int) -> None:
         descriptors = start + RING_HEADER_BYTES
         self.entries = entries
         self.mask = entries - 1
         self.indices = block[start:descriptors].cast("I")
-        # Every second 64-bit word: word 0 of each descriptor, so that a run of descriptors is one slice. `lengths` is
-        # the upper half of word 0 alone: length and flags.
-        self.words = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES].cast("Q")[::2]
-        self.lengths = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES].cast("I")[1::4]
+        # Word 0 of each descriptor, whole and in halves (address; length with flags), so that a run of descriptors is
+        # one slice. Halves are worth having: numbers below 2**30 cost Python less than longer ones.
+        cells = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES]
+        self.words = cells.cast("Q")[::2]
+        self.addresses = cells.cast("I")[::4]
+        self.lengths = cells.cast("I")[1::4]
 
 
 def put(ring: RingView, head: int, descriptors: list[int]) -> int:
@@ -52,17 +54,14 @@ def put(ring: RingView, head: int, descriptors: list[int]) -> int:
     return head
 
 
-def put_filled(ring: RingView, head: int, empties: list[int], lengths: list[int]) -> int:
-    """Store the descriptors of buffers as they were posted, with the lengths that they are filled to; as `put` else."""
+def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[int]) -> int:
+    """Store buffers filled to these lengths behind `head`; as `put` else."""
     count = len(lengths)
     start = head & ring.mask
     end = start + count
     if count < _FEW or end > ring.entries:
-        return put(
-            ring, head, [word & INDEX_MASK | length << 32 for word, length in zip(empties, lengths, strict=True)]
-        )
-    # Two stores of small numbers are cheaper than the arithmetic in Python; nobody looks before the index is published.
-    ring.words[start:end] = array("Q", empties)
+        return put(ring, head, [address | length << 32 for address, length in zip(addresses, lengths, strict=True)])
+    ring.addresses[start:end] = array("I", addresses)
     ring.lengths[start:end] = array("I", lengths)
     head = head + count & INDEX_MASK
     ring.indices[PRODUCER] = head
@@ -79,3 +78,19 @@ def get(ring: RingView, tail: int, count: int) -> list[int]:
     if end <= ring.entries:
         return words[start:end].tolist()
     return words[start:].tolist() + words[: end - ring.entries].tolist()
+
+
+def get_halves(ring: RingView, tail: int, count: int) -> tuple[list[int], bytes]:
+    """Copy the addresses of `count` descriptors, and their lengths and flags as bytes, four for each."""
+    start = tail & ring.mask
+    addresses, lengths = ring.addresses, ring.lengths
+    if count == 1:
+        return [addresses[start]], lengths[start : start + 1].tobytes()
+    end = start + count
+    if end <= ring.entries:
+        return addresses[start:end].tolist(), lengths[start:end].tobytes()
+    rest = end - ring.entries
+    return (
+        addresses[start:].tolist() + addresses[:rest].tolist(),
+        lengths[start:].tobytes() + lengths[:rest].tobytes(),
+    )
