@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from emulator.kernel import events, spinlocks
+from emulator.kernel.events import KEVENT
 from emulator.kernel.platform import current
+from emulator.kernel.pointers import NONPAGED
+from emulator.kernel.spinlocks import KSPIN_LOCK
 from emulator.kernel.waits import sleep_until
-from emulator.ndis.layout import LONG, NDIS_EVENT, NDIS_SPIN_LOCK, NONPAGED, u64
+from emulator.layout.cells import LONG
+from emulator.layout.records import u64
 from emulator.rules.limits import VnicLimit
 from emulator.simulated import Failure, LostUpdateFound, Simulation, explore, replay
 
@@ -21,9 +25,9 @@ class SHARED(NONPAGED):
     Count: u64
     Ready: u64
     Cell: LONG
-    Lock: NDIS_SPIN_LOCK
-    Other: NDIS_SPIN_LOCK
-    Event: NDIS_EVENT
+    Lock: KSPIN_LOCK
+    Other: KSPIN_LOCK
+    Event: KEVENT
 
 
 def prepare(machine: Simulation) -> SHARED:

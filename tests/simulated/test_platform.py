@@ -9,11 +9,13 @@ import pytest
 
 from emulator.kernel import events, spinlocks
 from emulator.kernel.dpc import queue_dpc
+from emulator.kernel.events import KEVENT
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
+from emulator.kernel.spinlocks import KSPIN_LOCK
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SlotState
-from emulator.ndis.layout import NDIS_EVENT, NDIS_SPIN_LOCK, u64
+from emulator.layout.records import u64
 from emulator.rules.errors import BugCheck, EmulatorError
 from emulator.rules.limits import VnicLimit
 from emulator.simulated import NotReached, ScheduleError, Simulation
@@ -25,8 +27,8 @@ from emulator.trace import EventKind
 
 class BLOCK(NONPAGED):
     Count: u64
-    Lock: NDIS_SPIN_LOCK
-    Event: NDIS_EVENT
+    Lock: KSPIN_LOCK
+    Event: KEVENT
 
 
 class Noting(NoServices):
@@ -210,7 +212,8 @@ def test_a_context_that_is_left_runs_no_finally() -> None:
 
     def body() -> None:
         try:
-            current.context.platform.sleep(None)
+            while True:
+                current.context.platform.sleep(None)
         except BaseException:
             unwound.append("except")
             raise
@@ -222,6 +225,7 @@ def test_a_context_that_is_left_runs_no_finally() -> None:
     machine.run_until_idle()
     machine.close()
     del machine
+    Simulation().close()  # or the current context would still hold the first machine
     gc.collect()
     assert unwound == []
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import NONPAGED
-from emulator.layout.records import Record
-from emulator.ndis.handles import AdapterHandle
-from emulator.ndis.layout import (
-    LONG,
-    NDIS_SPIN_LOCK,
-    Array,
-    Bytes,
-    Literal,
-    Pointer,
-    u8,
-    u16,
-    u32,
-    u64,
-)
+from emulator.kernel.pointers import NONPAGED, HandleField, PointerField
+from emulator.kernel.spinlocks import KSPIN_LOCK
+from emulator.layout.cells import LONG
+from emulator.layout.records import Array, Bytes, Record, u8, u16, u32, u64
 from emulator.simulated import Simulation
 from emulator.simulated.watched import watched
 from emulator.trace import EventKind
+
+if TYPE_CHECKING:
+    REFERENCE = Any
+    HANDLE = Any
+else:
+    REFERENCE = PointerField()
+    HANDLE = HandleField()
 
 
 class INNER(Record):
@@ -38,14 +34,14 @@ class NODE(NONPAGED):
     Number: u64
     Small: u8
     Address: Bytes[Literal[6]]
-    Next: Pointer[Any]
-    Handle: AdapterHandle
+    Next: REFERENCE
+    Handle: HANDLE
     Cell: LONG
-    Lock: NDIS_SPIN_LOCK
+    Lock: KSPIN_LOCK
     Inner: INNER
     Table: Array[INNER, Literal[4]]
     Words: Array[u32, Literal[8]]
-    Links: Array[Pointer[Any], Literal[2]]
+    Links: Array[REFERENCE, Literal[2]]
 
 
 @pytest.fixture
@@ -80,7 +76,7 @@ def test_every_kind_of_field_reads_and_writes(machine: Simulation) -> None:
         mine.Small = 7
         mine.Address = b"\x02\0\0\0\0\x01"
         mine.Next = next_one
-        mine.Handle = AdapterHandle(0x12 << 56)
+        mine.Handle = 0x12 << 56
         mine.Cell.value = -3
         mine.Inner.Key = 9
         mine.Table[2].Value = 5
