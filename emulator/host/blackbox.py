@@ -73,6 +73,9 @@ def read(arena: Arena, names: Names, slot: int, now: int) -> BlackBox:
     item = box.item
     count = min(box.locks_held, MAXIMUM_HELD_LOCKS)
     wanted = box.lock_wanted
+    routine = entry(names.routines, box.routine)
+    if kind == ContextKind.ZYGOTE and entered and not routine:
+        routine = "DriverEntry"
     return BlackBox(
         slot=slot,
         name=words_of(kind, box.index),
@@ -81,7 +84,7 @@ def read(arena: Arena, names: Names, slot: int, now: int) -> BlackBox:
         irql=box.irql & 0xFF,
         processor=box.processor,
         driver=entry(names.images, box.driver - 1),
-        routine=entry(names.routines, box.routine),
+        routine=routine,
         ddi=entry(names.ddis, box.ddi),
         site=site_name(arena, names, box.site),
         for_ns=max(0, now - entered) if entered else 0,

@@ -101,6 +101,10 @@ def start_driver(context: Context, image: Image) -> None:
     driver_object = DRIVER_OBJECT(name, image.number)
     machine.driver_objects[image.number] = driver_object
     context.driver = image.number
+    # Seen by the watchdog like any callback, though DriverEntry has no routine number.
+    context.box.driver = image.number
+    context.box.callbacks += 1
+    context.box.entered = context.platform.now()
     try:
         status = image.entry(driver_object, REGISTRY_ROOT + name)
     except (BugCheck, MachineStopped, EmulatorError, NotImplementedByEmulator):
@@ -108,6 +112,7 @@ def start_driver(context: Context, image: Image) -> None:
     except BaseException as error:
         stop_for_exception(context, error)
     context.driver = 0
+    context.box.entered = 0
     if status != NDIS_STATUS_SUCCESS:
         shown = status_name(status) if isinstance(status, int) else repr(status)
         why = machine.refusals.get(image.number)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emulator.host.specification import WatchdogLimits
 from emulator.host.watchdog import DPC_WATCHDOG_VIOLATION, THREAD_STUCK_IN_DEVICE_DRIVER, Watchdog
 from emulator.layout.arena import Arena, Geometry, offsets_of
-from tests.host.machines import provoke, started
+from tests.host.machines import provoke, started, toy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from emulator.host.console import Console
 
 MILLISECOND = 1_000_000
-FAST = {"cpu_ms": 100, "wall_ms": 1000}
+FAST: dict[str, Any] = {"cpu_ms": 100, "wall_ms": 1000}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,16 @@ def test_a_call_that_never_comes_back_from_c(console: Console) -> None:
     report = machine.wait_ended(5)
     assert report is not None
     assert any("toy.block_in_c" in line for line in report.stop.traceback)
+
+
+def test_a_driver_entry_that_never_returns(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "plugin.py"
+    path.write_text("def DriverEntry(driver_object, registry_path):\n    while True:\n        pass\n", encoding="utf-8")
+    machine = console.start_machine(toy(driver=str(path), **FAST))
+    report = machine.wait_ended(5)
+    assert report is not None
+    assert (report.stop.code, report.stop.context, report.stop.callback) == (0xEA, "zygote", "DriverEntry")
+    assert any("plugin.py:3 in DriverEntry" in line for line in report.stop.traceback)
 
 
 def test_short_callbacks_are_never_too_long_however_many(console: Console) -> None:
