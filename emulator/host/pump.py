@@ -124,7 +124,8 @@ class AdapterPump:
         # The transmit ring's head when all that remained was a frame whose end had not been posted.
         self._unfinished: int | None = None
         # The host's own statistics; the driver is shown a copy, since what lies there may be overwritten.
-        self.statistics = [0] * len(self._queue.statistics)
+        self._shown = self._queue.statistics
+        self.statistics = [0] * len(self._shown)
 
     def service(self, budget: int = DEFAULT_BUDGET) -> bool:
         """Move up to `budget` frames each way; returns whether more can be moved at once."""
@@ -198,8 +199,7 @@ class AdapterPump:
             lengths = self._drop_too_long(lengths)
         if lengths:
             queue.deliver(lengths)
-            self._count(STATISTIC_RECEIVE_FRAMES, len(lengths))
-            self._count(STATISTIC_RECEIVE_BYTES, sum(lengths))
+            self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
             self._wake()
         if gone:
             self.remove("the wire is gone")
@@ -268,8 +268,7 @@ class AdapterPump:
             error = self._write_all(frames, lengths)
             if lengths:
                 done += len(lengths)
-                self._count(STATISTIC_TRANSMIT_FRAMES, len(lengths))
-                self._count(STATISTIC_TRANSMIT_BYTES, sum(lengths))
+                self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
             if done == len(words):
                 break
             pieces = self._fragments(words, done)
@@ -330,8 +329,7 @@ class AdapterPump:
             return error
         if length is None:
             return _BLOCKED
-        self._count(STATISTIC_TRANSMIT_FRAMES, 1)
-        self._count(STATISTIC_TRANSMIT_BYTES, length)
+        self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, [length])
         return None
 
     def _fragments(self, words: list[int], first: int) -> list[memoryview]:
@@ -347,5 +345,9 @@ class AdapterPump:
         return []
 
     def _count(self, statistic: int, amount: int) -> None:
-        statistics = self.statistics
-        statistics[statistic] = self._queue.statistics[statistic] = statistics[statistic] + amount
+        self.statistics[statistic] = self._shown[statistic] = self.statistics[statistic] + amount
+
+    def _count_frames(self, frames: int, octets: int, lengths: list[int]) -> None:
+        own, shown = self.statistics, self._shown
+        own[frames] = shown[frames] = own[frames] + len(lengths)
+        own[octets] = shown[octets] = own[octets] + sum(lengths)

@@ -6,6 +6,7 @@ The indices start just below 2**32, so that each run wraps them; the model is pl
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -26,6 +27,9 @@ from vnic.device import (
 )
 from vnic.device.hardware import HostVnic
 from vnic.device.layout import CONSUMER, NOTIFY_CONSUMER, PRODUCER, RECLAIMED
+
+if TYPE_CHECKING:
+    import random
 
 ENTRIES = 8
 SLOTS = 24
@@ -71,6 +75,10 @@ class Rings(RuleBasedStateMachine):
         assert taken == min(len(addresses), ENTRIES - in_ring)
         self.posted += addresses[:taken]
         del self.idle[:taken]
+
+    @rule(order=st.randoms(use_true_random=False))
+    def shuffle(self, order: random.Random) -> None:
+        order.shuffle(self.idle)
 
     @rule(asked=st.booleans())
     def ask_for_buffers(self, asked: bool) -> None:
@@ -161,6 +169,13 @@ class Rings(RuleBasedStateMachine):
     @invariant()
     def causes_follow_the_rings(self) -> None:
         assert self.nic.cause() & 3 == (1 if self.filled else 0) | (2 if self.finished else 0)
+
+    @invariant()
+    def each_buffer_is_known_in_one_place(self) -> None:
+        end = self.end
+        places = [*end.addresses, *end.filled_addresses, *end.taken_addresses, *end.kept]
+        assert sorted(places) == sorted(end.known)
+        assert len(end.taken_addresses) == len(end.taken_buffers)
 
     @invariant()
     def no_buffer_is_lost(self) -> None:
