@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode_argument
 from emulator.layout.machine import ContextKind
-from emulator.ndis import datapath, interrupts, oid_requests, pnp, private_data, publication, stacks, work_items
+from emulator.ndis import datapath_slow, interrupts, oid_requests, pnp, private_data, publication, stacks, work_items
 from emulator.ndis.deferred import DeferredKind
 from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
 from emulator.rules.control import ControlOperation
@@ -95,5 +95,5 @@ _CONTROL: dict[int, Callable[[Context, int, int], int]] = {
 
 _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
     DeferredKind.INTERRUPT_DPC: interrupts.run_queued_dpc,
-    DeferredKind.NESTED_CALL: datapath.run_nested,
+    DeferredKind.NESTED_CALL: datapath_slow.run_nested,
 }
