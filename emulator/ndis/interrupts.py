@@ -146,7 +146,7 @@ def NdisMDeregisterInterruptEx(NdisInterruptHandle: InterruptHandle, /) -> None:
     context.machine.objects[HandleKind.INTERRUPT].free(NdisInterruptHandle, site=context.site)
 
 
-@ddi(irql=ANY, callers=MINIPORT)
+@ddi(irql=ANY, callers=MINIPORT, note="header: <= DISPATCH_LEVEL; the page says any level, as an ISR needs it")
 def NdisMQueueDpc(
     NdisInterruptHandle: InterruptHandle, MessageId: int, TargetProcessors: int, MiniportDpcContext: Any, /
 ) -> int:

@@ -62,28 +62,37 @@ def NdisAllocateMemoryWithTagPriority(
     return load_block(context, pointer) if pointer is not None else None
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_Miscellaneous_Function",), releases="memory")
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    rules=("Irql_Miscellaneous_Function", "NdisQueryBindInstanceName"),
+    releases="memory",
+    note="the levels depend on the memory: <= DISPATCH_LEVEL for nonpaged pool, and there is no other here",
+)
 def NdisFreeMemory(VirtualAddress: Any, Length: int, MemoryFlags: int, /) -> None:
     """Free memory; ``Length`` is not checked, ``MemoryFlags`` is 0 for pool."""
     del Length, MemoryFlags
     _free(current.context, VirtualAddress, None)
 
 
-@ddi(irql=AT_MOST_DISPATCH, releases="memory")
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    releases="memory",
+    note="the levels depend on the memory: <= DISPATCH_LEVEL for nonpaged pool, and there is no other here",
+)
 def NdisFreeMemoryWithTagPriority(NdisHandle: NDIS_HANDLE | None, VirtualAddress: Any, Tag: int | bytes, /) -> None:
     """Free memory that was allocated with this tag.  Bug check 0xC2/0x0A for another tag."""
     del NdisHandle
     _free(current.context, VirtualAddress, pool_tag(Tag))
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, note="the levels depend on the memory: any for what is resident, and nothing is paged here")
 def NdisZeroMemory(Destination: Any, Length: int, /) -> None:
     """Fill memory with zeros."""
     view = _bytes_of(Destination, Length)
     view[:] = bytes(len(view))
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, note="the levels depend on the memory: any for what is resident, and nothing is paged here")
 def NdisMoveMemory(Destination: Any, Source: Any, Length: int, /) -> None:
     """Copy bytes; ``Source`` may be memory, a structure or bytes."""
     target = _bytes_of(Destination, Length)
@@ -91,7 +100,11 @@ def NdisMoveMemory(Destination: Any, Source: Any, Length: int, /) -> None:
     target[:] = source
 
 
-@ddi(irql=ANY)
+@ddi(
+    irql=ANY,
+    rules=("Irql_Miscellaneous_Function",),
+    note="the levels depend on the memory: any for what is resident, and nothing is paged here",
+)
 def NdisEqualMemory(Source1: Any, Source2: Any, Length: int, /) -> bool:
     """Are the first ``Length`` bytes of both the same?"""
     return bytes(_readable(Source1, Length)) == bytes(_readable(Source2, Length))

@@ -61,6 +61,7 @@ DRIVER_UNLOAD: Final = _Role(
     _irql.AT_PASSIVE,
     fields=("DRIVER_OBJECT.DriverUnload",),
     page="nc-wdm-driver_unload",
+    note="a callback of the kernel, not of NDIS; its page says PASSIVE_LEVEL",
 )
 
 # Miniport.

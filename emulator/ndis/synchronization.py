@@ -11,7 +11,7 @@ from emulator.kernel import events, irql, spinlocks
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.ndis.ddi import ddi
-from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
+from emulator.rules.irql import ANY, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 
 if TYPE_CHECKING:
     from emulator.ndis.layout import LONG, NDIS_EVENT, NDIS_SPIN_LOCK
@@ -117,19 +117,27 @@ def NdisInterlockedDecrement(Addend: LONG, /) -> int:
     return _signed(Addend, current.context.platform.fetch_add(Addend, -1) - 1)
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, page="nf-wdm-interlockedexchange", note="a function of the kernel, not of NDIS; its page says any level")
 def InterlockedExchange(Target: LONG, Value: int, /) -> int:
     """Store in one indivisible step; the old value."""
     return current.context.platform.exchange(Target, Value)
 
 
-@ddi(irql=ANY)
+@ddi(
+    irql=ANY,
+    page="nf-wdm-interlockedcompareexchange",
+    note="a function of the kernel, not of NDIS; its page says any level",
+)
 def InterlockedCompareExchange(Destination: LONG, ExChange: int, Comperand: int, /) -> int:
     """Store ``ExChange`` if the cell holds ``Comperand``, in one indivisible step; the old value."""
     return current.context.platform.compare_exchange(Destination, Comperand, ExChange)
 
 
-@ddi(irql=ANY)
+@ddi(
+    irql=ANY,
+    page="nf-wdm-interlockedexchangeadd",
+    note="a function of the kernel, not of NDIS; its page says any level",
+)
 def InterlockedExchangeAdd(Addend: LONG, Value: int, /) -> int:
     """Add in one indivisible step; the old value."""
     return current.context.platform.fetch_add(Addend, Value)
@@ -141,13 +149,13 @@ def NdisInterlockedAddLargeStatistic(Addend: Any, Increment: int, /) -> None:
     current.context.platform.fetch_add(Addend, Increment)
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_IrqlSetting_Function",), page="macro")
+@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_IrqlSetting_Function",))
 def NDIS_RAISE_IRQL_TO_DISPATCH() -> int:
     """Go to DISPATCH_LEVEL; the IRQL before, to be given to NDIS_LOWER_IRQL."""
     return irql.raise_irql(current.context, DISPATCH_LEVEL)
 
 
-@ddi(irql=AT_DISPATCH, rules=("Irql_IrqlSetting_Function",), page="macro")
+@ddi(irql=ANY, rules=("Irql_IrqlSetting_Function",))
 def NDIS_LOWER_IRQL(OldIrql: int, CurIrql: int, /) -> None:
     """Go back to ``OldIrql``."""
     del CurIrql

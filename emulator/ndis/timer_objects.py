@@ -84,7 +84,11 @@ def NdisSetTimerObject(
     return timers.set_timer(context, timer, due, MillisecondsPeriod * 1_000_000, value, context.site)
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=("CancelTimerObject", "Irql_Timer_Function", "PeriodicTimer"))
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    rules=("CancelTimerObject", "Irql_Timer_Function", "PeriodicTimer"),
+    note="CancelTimerObject is on the rule's page, not on the function's",
+)
 def NdisCancelTimerObject(TimerObject: TimerHandle, /) -> bool:
     """Take the timer out of the queue; True if it was there.
 
