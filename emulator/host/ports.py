@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.host.pump import AdapterPump
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
-from vnic.device.hardware import DeviceFault, HostVnic
+from vnic.device.hardware import HostVnic
+from vnic.device.host_queue import DeviceFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
