@@ -1,1 +1,1 @@
-"""The command `ndisemu`: arguments and configuration in, exit codes and readable lines out."""
+"""The command `ndisemu`: runs machines, shows what they do, and says what this computer lacks."""

@@ -1,0 +1,235 @@
+"""From a file, or from the options of `ndisemu run`, to the machine that shall run.
+
+Law: whatever can be known to be wrong without starting anything is a ConfigurationError here; the Linux side's address
+reaches the drivers as the registry value Address.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from emulator.cli.configuration import AdapterTable, Configuration, DriverTable, read
+from emulator.host.specification import (
+    AdapterSpecification,
+    DriverSpecification,
+    MachineSpecification,
+    WatchdogLimits,
+)
+from emulator.layout.arena import Geometry
+from emulator.rules.errors import ConfigurationError
+from vnic.wires.wire import parse_wire
+
+if TYPE_CHECKING:
+    import argparse
+
+ADDRESS: Final = "Address"
+SAMPLES: Final = "sample_drivers"
+_MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What `ndisemu run` shall do."""
+
+    specification: MachineSpecification
+    duration: float | None = None
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The machine that the options, and the file if there is one, describe."""
+    source = options.file or "options"
+    configuration = read(options.file) if options.file else Configuration()
+    if not options.file:
+        configuration.machine.paths = [os.getcwd()]
+    _take_options(options, configuration)
+    if not configuration.driver:
+        raise ConfigurationError(
+            f"{options.file}: no [[driver]]"
+            if options.file
+            else "nothing to run: name a file, or drivers: --miniport netvmini --protocol responder"
+        )
+    machine = configuration.machine
+    drivers = [_driver(source, table, machine.paths) for table in configuration.driver]
+    _refuse_twice(source, "driver", [driver.path or driver.module for driver in drivers])
+    adapters = [_adapter(source, number, table) for number, table in enumerate(configuration.adapter, 1)]
+    _check_wires(source, adapters)
+    _check_miniports(source, drivers, adapters)
+    address = next((adapter.wire.address for adapter in adapters if adapter.wire.address), "")
+    registry = dict(configuration.registry)
+    if address and ADDRESS not in registry:
+        registry[ADDRESS] = address
+    specification = MachineSpecification(
+        name=machine.name,
+        geometry=Geometry(
+            processors=machine.processors,
+            passive_workers=machine.passive_workers,
+            adapters=max(1, len(adapters)),
+            work_items=machine.work_items,
+            timers=machine.timers,
+            frame_slots=machine.frame_slots,
+            pool_bytes=machine.pool_bytes,
+            checked=machine.checked,
+        ),
+        drivers=drivers,
+        adapters=[_addressed(adapter, registry.get(ADDRESS)) for adapter in adapters],
+        registry=registry,
+        debug=machine.debug,
+        watchdog=WatchdogLimits(cpu_ms=configuration.watchdog.cpu_ms, wall_ms=configuration.watchdog.wall_ms),
+        environment=machine.environment,
+        paths=list(dict.fromkeys([*machine.paths, *(str(Path(d.path).parent) for d in drivers if d.path)])),
+    )
+    return Plan(specification, machine.duration)
+
+
+def _take_options(options: argparse.Namespace, configuration: Configuration) -> None:
+    """Options are added to what the file says, or stand in its place."""
+    machine = configuration.machine
+    for name in ("processors", "passive_workers", "checked", "duration"):
+        value = getattr(options, name)
+        if value is not None:
+            setattr(machine, name, value)
+    machine.debug = machine.debug or options.debug
+    if options.file and (options.miniport or options.protocol):
+        raise ConfigurationError("a file and --miniport or --protocol exclude each other: write [[driver]] in the file")
+    for kind in ("miniport", "protocol"):
+        for text in getattr(options, kind):
+            module, path = _place(text)
+            configuration.driver.append(DriverTable(kind=kind, module=module, path=path))
+    for text in options.registry:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise ConfigurationError(f"--registry {text}: write KEY=VALUE")
+        configuration.registry[key] = int(value) if re.fullmatch(r"-?\d+", value) else value
+    if options.file:
+        _replace_wires(options, configuration)
+    else:
+        configuration.adapter = _adapters_of(options)
+
+
+def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:
+    """The nth --wire and the nth --address belong to the nth adapter; several miniports run one adapter each."""
+    miniports, wires, addresses = options.miniport, options.wire, options.address
+    count = max(len(miniports), len(wires)) if miniports else 0
+    if len(wires) > count:
+        raise ConfigurationError("--wire needs a --miniport whose adapter it is plugged into")
+    if len(addresses) > count:
+        raise ConfigurationError(f"{len(addresses)} addresses for {count} adapters")
+    if len(miniports) > 1 and count > len(miniports):
+        raise ConfigurationError(f"{count} wires for {len(miniports)} miniports: use a file and say which is whose")
+    return [
+        AdapterTable(
+            miniport=_name_of(*_place(miniports[number])) if len(miniports) > 1 else "",
+            wire=wires[number] if number < len(wires) else "cable",
+            address=addresses[number] if number < len(addresses) else "",
+        )
+        for number in range(count)
+    ]
+
+
+def _replace_wires(options: argparse.Namespace, configuration: Configuration) -> None:
+    for word in ("wire", "address"):
+        values = getattr(options, word)
+        if not values:
+            continue
+        if len(configuration.adapter) != len(values):
+            raise ConfigurationError(
+                f"--{word} is given for {len(values)} adapters, and {options.file} has {len(configuration.adapter)}"
+            )
+        for table, value in zip(configuration.adapter, values, strict=True):
+            setattr(table, word, value)
+
+
+def _place(text: str) -> tuple[str, str]:
+    """The module, or else the path, that the words of an option name."""
+    if text.endswith(".py") or os.sep in text:
+        return "", str(Path(text).expanduser().resolve())
+    return text, ""
+
+
+def _driver(source: str, table: DriverTable, paths: list[str]) -> DriverSpecification:
+    if bool(table.module) == bool(table.path):
+        raise ConfigurationError(f"{source}: a [[driver]] has either a module or a path")
+    if table.path and not Path(table.path).is_file():
+        raise ConfigurationError(f"driver {table.path}: there is no such file")
+    if table.path and not table.path.endswith(".py"):
+        raise ConfigurationError(f"driver {table.path}: is no Python file")
+    module = table.module
+    if module and not _MODULE.fullmatch(module):
+        raise ConfigurationError(f"driver {module!r}: is no name of a module")
+    if module and "." not in module and PathFinder.find_spec(module, [*paths, *_import_path()]) is None:
+        sample = f"{SAMPLES}.{module}"
+        module = sample if _exists(sample) else module
+    return DriverSpecification(kind=table.kind, module=module, path=table.path, registry=table.registry)
+
+
+def _import_path() -> list[str]:
+    import sys
+
+    return sys.path
+
+
+def _exists(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def _name_of(module: str, path: str) -> str:
+    """As Windows names a driver by its file."""
+    return Path(path).stem if path else module.rpartition(".")[2]
+
+
+def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecification:
+    try:
+        wire = parse_wire(table.wire, table.address, table.mtu)
+    except ConfigurationError as error:
+        where = f"{source}: [[adapter]] number {number}: " if source != "options" else ""
+        raise ConfigurationError(f"{where}{error}") from None
+    return AdapterSpecification(
+        name=table.name,
+        miniport=table.miniport,
+        wire=wire,
+        mac=table.mac,
+        link_speed=table.link_speed,
+        registry=table.registry,
+    )
+
+
+def _addressed(adapter: AdapterSpecification, known: object) -> AdapterSpecification:
+    """An adapter's own address, where it is not the machine's, among its registry values."""
+    address = adapter.wire.address
+    if not address or address == known or ADDRESS in adapter.registry:
+        return adapter
+    return msgspec.structs.replace(adapter, registry={**adapter.registry, ADDRESS: address})
+
+
+def _refuse_twice(source: str, what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"{source}: the {what} {name} is named twice")
+
+
+def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
+    _refuse_twice(source, "wire", [adapter.wire.name for adapter in adapters if adapter.wire.interface])
+    _refuse_twice(source, "address", [adapter.wire.address for adapter in adapters if adapter.wire.address])
+
+
+def _check_miniports(source: str, drivers: list[DriverSpecification], adapters: list[AdapterSpecification]) -> None:
+    miniports = [_name_of(driver.module, driver.path) for driver in drivers if driver.kind == "miniport"]
+    for number, adapter in enumerate(adapters, 1):
+        if not miniports:
+            raise ConfigurationError(f"{source}: adapter {number} has no miniport driver")
+        if adapter.miniport and adapter.miniport not in miniports:
+            raise ConfigurationError(
+                f"{source}: adapter {number}: no miniport {adapter.miniport}; there are {', '.join(miniports)}"
+            )
+        if not adapter.miniport and len(miniports) > 1:
+            raise ConfigurationError(f"{source}: adapter {number}: say which miniport runs it: {', '.join(miniports)}")

@@ -1,0 +1,204 @@
+"""`ndisemu run`: one machine, from a file or from options, until it ends, its time is up or somebody interrupts.
+
+Law: the exit code says how it ended, and by then nothing of the machine is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from emulator.cli import streams
+from emulator.rules.errors import EXIT_INTERRUPTED, EXIT_STOP, EmulatorError
+
+if TYPE_CHECKING:
+    from emulator.cli.display import Display
+    from emulator.cli.plan import Plan
+    from emulator.cli.samples import Sample
+    from emulator.cli.session import Session
+
+LIVE_INTERVAL: Final = 0.25
+PLAIN_INTERVAL: Final = 1.0
+_EPILOG: Final = """\
+examples:
+  sudo ndisemu run --miniport netvmini --protocol responder --wire tap:ndis0 --address 10.77.0.1/24
+  ndisemu run --miniport ./mydriver.py --wire cable --duration 5
+  ndisemu run lab.toml --free --json
+
+A driver is a module that can be imported (netvmini, hello and responder are the sample drivers) or a file.
+The file's format is described in docs/configuration.md."""
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds")
+    return value
+
+
+def _interval(text: str) -> float:
+    value = _seconds(text)
+    if value < 0.05:
+        raise argparse.ArgumentTypeError(f"{text} is too short: at least 0.05")
+    return value
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this subcommand."""
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    add("file", nargs="?", metavar="FILE.toml", help="describes the machine; options take the place of what it says")
+    add("--miniport", action="append", default=[], metavar="M", help="a miniport driver; each runs an adapter")
+    add("--protocol", action="append", default=[], metavar="P", help="a protocol driver; binds to every adapter")
+    add("--wire", action="append", default=[], metavar="WIRE", help="tap:NAME or cable (default), for each adapter")
+    add("--address", action="append", default=[], metavar="A", help="the Linux side's address, 10.77.0.1/24")
+    add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")
+    add("--processors", type=int, metavar="N", help="processors at DISPATCH_LEVEL (1)")
+    add("--passive-workers", type=int, metavar="M", help="workers for work items at PASSIVE_LEVEL (2)")
+    build = parser.add_mutually_exclusive_group()
+    build.add_argument(
+        "--checked", dest="checked", action="store_true", default=None, help="check every call (default)"
+    )
+    build.add_argument("--free", dest="checked", action="store_false", help="without the checks, faster")
+    add("--duration", type=_seconds, metavar="S", help="end in order after so many seconds")
+    add("--debug", action="store_true", help="one context of each kind, no watchdog, stdin for breakpoint()")
+    add("--json", action="store_true", help="one object a line, for programs")
+    add("--interval", type=_interval, metavar="S", help="seconds between counters (1; 0.25 on a terminal)")
+    add("--log-file", metavar="FILE", help="append every record of the drivers to a file")
+    add("-v", "--verbose", action="count", default=0, help="records with time, context and level; process numbers")
+    add("-q", "--quiet", action="count", default=0, help="no counters, warnings and errors only; twice: errors only")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a machine; the exit code."""
+    from emulator.cli.plan import plan_of
+
+    for name in ("processors", "passive_workers"):
+        value = getattr(options, name)
+        if value is not None:
+            _check_count(name, value)
+    plan = plan_of(options)
+    log_file = streams.log_file(options.log_file) if options.log_file else None
+    return Runner(options, plan, log_file).run()
+
+
+def _check_count(name: str, value: int) -> None:
+    from emulator.host.specification import MOST_PROCESSORS
+    from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS
+    from emulator.rules.errors import ConfigurationError
+
+    most = MOST_PROCESSORS if name == "processors" else MAXIMUM_PASSIVE_WORKERS
+    if not 1 <= value <= most:
+        raise ConfigurationError(f"--{name.replace('_', '-')} {value}: must be 1 to {most}")
+
+
+class Runner:
+    """One `ndisemu run`."""
+
+    def __init__(self, options: argparse.Namespace, plan: Plan, log_file: streams.Stream | None) -> None:
+        import msgspec
+
+        from emulator.cli.display import Display, JsonDisplay, LiveDisplay
+
+        self.output, self.errors = streams.standard_output(), streams.standard_error()
+        self.log_file = log_file
+        self.quiet = options.quiet
+        self.least = {0: 1, 1: logging.WARNING}.get(options.quiet, logging.ERROR)
+        level = 1 if options.verbose else logging.DEBUG
+        self.plan = plan
+        self.specification = msgspec.structs.replace(
+            plan.specification, log_level=level if log_file is not None else max(level, self.least)
+        )
+        live = self.output.terminal and not options.json and not self.specification.debug and not options.quiet
+        kind = JsonDisplay if options.json else LiveDisplay if live else Display
+        self.display: Display = kind(self.output, self.errors, verbosity=options.verbose - options.quiet)
+        self.interval = options.interval or (LIVE_INTERVAL if live else PLAIN_INTERVAL)
+        # A debugger's prompt and lines that come every second do not go together.
+        self.counting = not options.quiet and (options.json or not self.specification.debug)
+        self.session: Session | None = None
+        self.last: Sample | None = None
+
+    def run(self) -> int:
+        """Until the end; the exit code."""
+        from emulator.cli.session import Session
+
+        with Session(self.specification, self._log) as session:
+            self.session = session
+            for stream in (self.output, self.log_file):
+                if stream is not None:
+                    stream.on_failure = session.fail
+            try:
+                if session.start():
+                    self._live(session)
+                if session.alive:
+                    session.end()
+            finally:
+                self.display.close()
+        return self._account(session)
+
+    def _live(self, session: Session) -> None:
+        machine = session.machine
+        assert machine is not None
+        if not self.quiet:
+            self.display.started(machine)
+        end = session.began + self.plan.duration if self.plan.duration is not None else math.inf
+        due = session.began + self.interval
+        if machine.statuses and all(machine.statuses):
+            return
+        while not session.over:
+            now = time.monotonic()
+            if now >= end:
+                break
+            if now >= due and self.counting:
+                due = max(due + self.interval, now)
+                self._count(session)
+                continue
+            session.attend(min(end, due if self.counting else math.inf, now + 1.0) - now)
+        if session.alive:
+            self._count(session)
+
+    def _count(self, session: Session) -> None:
+        sample = session.sample()
+        if sample is not None:
+            self.last = sample
+            if self.counting:
+                self.display.counters(sample, self.specification)
+
+    def _log(self, record: logging.LogRecord) -> None:
+        seconds = self.session.seconds if self.session is not None else 0.0
+        if self.log_file is not None:
+            moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+            context = getattr(record, "context", "") or "host"
+            self.log_file.line(f"{moment} {record.levelname} {record.name} ({context}): {record.getMessage()}")
+        if record.levelno >= self.least:
+            self.display.log(record, seconds)
+
+    def _account(self, session: Session) -> int:
+        """Say how it ended."""
+        machine = session.machine
+        assert machine is not None
+        report = session.report()
+        if report is not None:
+            self.display.stopped(report, machine.screen)
+            return EXIT_STOP
+        if machine.ended is not None and machine.ended.leftovers:
+            raise EmulatorError(f"left behind: {', '.join(machine.ended.leftovers)}")
+        if session.failure is not None:
+            raise session.failure
+        refused = bool(machine.statuses) and all(machine.statuses)
+        if not self.quiet:
+            why = "interrupted" if session.interrupted else "no adapter started" if refused else "its time was up"
+            self.display.ended(self.last, why)
+        if self.output.failure is not None:
+            raise self.output.failure
+        if session.interrupted:
+            return EXIT_INTERRUPTED
+        if refused:
+            from emulator.cli.main import complain
+
+            complain("no adapter could be started: each driver refused its own")
+            return EXIT_STOP
+        return 0
