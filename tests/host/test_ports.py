@@ -1,4 +1,4 @@
-"""Frames through live processes: cable, pump, rings, a processor's interrupt, and back; and what goes wrong with wires."""
+"""Frames through live processes: cable, pump, rings, an interrupt, and back; and what goes wrong with wires."""
 
 from __future__ import annotations
 
