@@ -170,6 +170,7 @@ class FakeServices:
     def __init__(self) -> None:
         self.calls: list[tuple[str, int]] = []
         self.on_interrupts: Callable[[Context], bool] | None = None
+        self.on_interrupts_pending: Callable[[Context], bool] | None = None
         self.on_deferred: Callable[[Context, int, int, int], None] | None = None
         self.on_work_item: Callable[[Context, TakenItem], None] | None = None
         self.on_round: Callable[[Context], None] | None = None
@@ -191,8 +192,7 @@ class FakeServices:
 
     def interrupts_pending(self, context: Context) -> bool:
         """None by default."""
-        del context
-        return False
+        return self.on_interrupts_pending(context) if self.on_interrupts_pending is not None else False
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Deferred calls are the test's."""
@@ -374,7 +374,7 @@ class FakeMachine:
             self.platform.time = max(self.platform.time, deadline)
 
 
-def driver_module(name: str, source: str, **names: Any) -> types.ModuleType:
+def driver_module(name: str, source: str, **names: Any) -> Any:
     """A driver from source text: a module that is nowhere in sys.modules, whose lines a stop screen can show.
 
     `names` are put into its globals first.  A DriverEntry that returns 0 is added where the source has none.
@@ -402,3 +402,18 @@ def callback(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a function a role, where a test does not care which."""
     function.__ndis_role__ = "test"  # type: ignore[attr-defined]
     return function
+
+
+def surface(*, checked: bool) -> dict[str, Any]:
+    """What ``from emulator.ndis import *`` gives a driver in one build, for `driver_module(..., **surface(...))`.
+
+    The package itself is left as it is, so that tests of both builds can stand side by side.
+    """
+    import emulator.ndis
+    from emulator.ndis.ddi import declarations, gate
+
+    exported: list[str] = vars(emulator.ndis)["__all__"]
+    names = {name: getattr(emulator.ndis, name) for name in exported}
+    for name, declaration in declarations.items():
+        names[name] = gate(declaration, switches=False) if checked else declaration.function
+    return names

@@ -1,0 +1,94 @@
+"""From one driver into the next: a plain call in the caller's context, with the black box written around it.
+
+Law: what a crossing writes is readable in any half state; a handler returns at the IRQL and with the locks that it was
+called with.  It is kernel.calls.call with fixed arguments, because a data path cannot afford more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.kernel.calls import returned_at_other_irql, returned_with_lock
+from emulator.kernel.dpc import queue_dpc
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import encode
+from emulator.kernel.stop import driver_frames, stop_for_exception
+from emulator.ndis.deferred import DeferredKind
+from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+    from emulator.ndis.net_buffers import NET_BUFFER_LIST
+
+NESTING_LIMIT: Final = 12
+WARNING: Final = 30
+PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError, NotImplementedByEmulator)
+
+_ENTER = """
+def enter(context, target, {arguments}):
+    box = context.box
+    outer, outer_driver = context.callback, context.driver
+    irql, held = context.irql, len(context.held)
+    context.callback = box.routine = target.routine
+    context.driver = box.driver = target.driver
+    context.nesting += 1
+    try:
+        target.function({arguments})
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        stop_for_exception(context, error)
+    context.nesting -= 1
+    if context.irql != irql:
+        returned_at_other_irql(context, target.routine, irql)
+    if len(context.held) != held:
+        returned_with_lock(context, target.routine)
+    context.callback = box.routine = outer
+    context.driver = box.driver = outer_driver
+"""
+
+
+def _enter(arguments: str) -> Callable[..., None]:
+    scope: dict[str, Any] = {
+        "PASSED_ON": PASSED_ON,
+        "returned_at_other_irql": returned_at_other_irql,
+        "returned_with_lock": returned_with_lock,
+        "stop_for_exception": stop_for_exception,
+    }
+    exec(compile(_ENTER.format(arguments=arguments), f"<enter with {arguments}>", "exec"), scope)
+    made: Callable[..., None] = scope["enter"]
+    return made
+
+
+enter2 = _enter("a, b")
+enter3 = _enter("a, b, c")
+enter4 = _enter("a, b, c, d")
+enter5 = _enter("a, b, c, d, e")
+"""Call a target with so many arguments: ``enter4(context, target, a, b, c, d)``."""
+
+OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
+LAYER_MASK = 0xFFF
+
+
+def defer(context: Context, operation: int, layer: int, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    """Too many crossings lie on the stack: the call goes on as a DPC of this processor."""
+    path = context.datapath
+    if path.checked and not path.cycle_told:
+        path.cycle_told = True
+        lines = "; ".join(line.partition(": ")[0] for line in driver_frames(context)[-NESTING_LIMIT:])
+        context.platform.log(
+            WARNING,
+            "ndis",
+            f"calls from driver to driver are nested {context.nesting} deep and go on in a DPC; the cycle is: {lines}",
+        )
+    word = encode(context, nbl)
+    target = operation << OPERATION_SHIFT | layer << LAYER_SHIFT | flags & FLAGS_MASK
+    queue_dpc(context, context.processor, DeferredKind.NESTED_CALL, target, word)
+
+
+def not_implemented(name: str, what: str) -> None:
+    """A part of a DDI that this emulator does not have: named, with the driver's line."""
+    lines = driver_frames(current.context)
+    raise NotImplementedByEmulator(f"{name} with {what}", lines[-1] if lines else "")

@@ -1,0 +1,335 @@
+"""The data path's rare cases: refused sends, several bindings, lent lists, packet filters, calls that went on in a DPC.
+
+Law: what the receiver of a lent list must leave as it found it is compared when it returns; what nobody wants goes back
+to the miniport at once.
+
+Where several bindings want a frame, all but the last are lent it (NDIS_RECEIVE_FLAGS_RESOURCES) and the last gets it:
+our choice, the documents leave it to NDIS.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+from emulator.kernel.pointers import decode
+from emulator.layout.handles import HandleKind
+from emulator.ndis.constants import (
+    NDIS_PACKET_TYPE_ALL_MULTICAST,
+    NDIS_PACKET_TYPE_BROADCAST,
+    NDIS_PACKET_TYPE_DIRECTED,
+    NDIS_PACKET_TYPE_MULTICAST,
+    NDIS_PACKET_TYPE_PROMISCUOUS,
+    NDIS_RECEIVE_FLAGS_RESOURCES,
+    NDIS_RETURN_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK,
+    NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP,
+    NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE,
+)
+from emulator.ndis.crossings import (
+    FLAGS_MASK,
+    LAYER_MASK,
+    LAYER_SHIFT,
+    NESTING_LIMIT,
+    OPERATION_SHIFT,
+    defer,
+    enter3,
+    enter4,
+    enter5,
+    not_implemented,
+)
+from emulator.ndis.ownership import (
+    INDICATE,
+    RETURN,
+    SEND,
+    SEND_COMPLETE,
+    false_dispatch_flag,
+    not_as_indicated,
+    wrong_link,
+)
+from emulator.ndis.stacks import (
+    CALLS_IN,
+    CALLS_OUT,
+    COMPLETED,
+    INDICATED,
+    RETURNED,
+    Binding,
+    Stack,
+    refresh,
+)
+from emulator.ndis.status import NDIS_STATUS_PAUSED
+from emulator.rules.irql import DISPATCH_LEVEL
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.net_buffers import NET_BUFFER_LIST
+
+_BROADCAST = b"\xff" * 6
+_SWITCH_FLAGS = NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP | NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE
+
+
+def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
+    """A send that cannot go straight down: refused because of a state, or asking for what is not there."""
+    if port:
+        not_implemented("NdisSendNetBufferLists", f"port {port}")
+    if flags & NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK:
+        not_implemented("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK")
+    if flags & _SWITCH_FLAGS:
+        not_implemented("NdisSendNetBufferLists", "flags of the extensible switch")
+    stack = binding.stack
+    if not binding.refuses:
+        words = stack.path.words
+        words[stack.counters + CALLS_IN] += 1
+        enter4(context, stack.send, stack.context, first, port, flags)
+        words[stack.counters + CALLS_OUT] += 1
+        return
+    nbl: NET_BUFFER_LIST | None = first
+    count = 0
+    while nbl is not None:
+        nbl.Status = NDIS_STATUS_PAUSED
+        if stack.checked:
+            nbl._owner = binding.driver
+        count += 1
+        nbl = nbl.Next
+    stack.path.words[stack.counters + COMPLETED] += count
+    _complete(context, binding, first, count, _at_dispatch(context, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL))
+
+
+def complete_by_source(context: Context, stack: Stack, first: NET_BUFFER_LIST, flags: int) -> None:
+    """Completed lists of several bindings: each binding's in one chain, in the order in which they came."""
+    chains: dict[int, list[NET_BUFFER_LIST]] = {}
+    nbl: NET_BUFFER_LIST | None = first
+    while nbl is not None:
+        chains.setdefault(nbl.SourceHandle or 0, []).append(nbl)
+        nbl = nbl.Next
+    views = stack.path.views
+    for source, lists in chains.items():
+        binding = views.get(source)
+        if not isinstance(binding, Binding) or binding.stack is not stack:
+            wrong_link(
+                context,
+                lists[0],
+                f"A NET_BUFFER_LIST was completed whose SourceHandle is {source:#x}, no binding of this adapter. The "
+                "miniport leaves SourceHandle as it came.",
+            )
+        _link(lists)
+        if stack.checked:
+            for nbl in lists:
+                nbl._owner = binding.driver
+        stack.path.words[stack.counters + COMPLETED] += len(lists)
+        _complete(context, binding, lists[0], len(lists), flags)
+
+
+def unusual_indicate(
+    context: Context, stack: Stack, first: NET_BUFFER_LIST, port: int, number: int, flags: int
+) -> None:
+    """An indication that is lent, or that no binding or several want, or that packet filters divide."""
+    del number
+    if port:
+        not_implemented("NdisMIndicateReceiveNetBufferLists", f"port {port}")
+    lists: list[NET_BUFFER_LIST] = []
+    nbl: NET_BUFFER_LIST | None = first
+    while nbl is not None:
+        lists.append(nbl)
+        nbl = nbl.Next
+    wanted = _divide(context, stack, lists)
+    words = stack.path.words
+    words[stack.counters + INDICATED] += len(lists)
+    if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        for binding, mine in wanted:
+            _lend(context, stack, binding, mine, flags)
+        nobody = lists
+    else:
+        nobody = _give(context, stack, wanted, lists, flags)
+    if not nobody:
+        return
+    _link(nobody)
+    if stack.checked:
+        for nbl in nobody:
+            nbl._owner = stack.driver
+    words[stack.counters + RETURNED] += len(nobody)
+    if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        _return(context, stack, nobody[0], _at_dispatch(context, NDIS_RETURN_FLAGS_DISPATCH_LEVEL))
+
+
+def _give(
+    context: Context,
+    stack: Stack,
+    wanted: list[tuple[Binding, list[NET_BUFFER_LIST]]],
+    lists: list[NET_BUFFER_LIST],
+    flags: int,
+) -> list[NET_BUFFER_LIST]:
+    """Give each list to the last binding that wants it and lend it to the others; those that nobody wants."""
+    keeper = {id(nbl): binding for binding, mine in wanted for nbl in mine}
+    for binding, mine in wanted:
+        others = [nbl for nbl in mine if keeper[id(nbl)] is not binding]
+        if others:
+            _lend(context, stack, binding, others, flags)
+    nobody = [nbl for nbl in lists if id(nbl) not in keeper]
+    given = [(binding, [nbl for nbl in mine if keeper[id(nbl)] is binding]) for binding, mine in wanted]
+    for binding, kept in given:
+        if not kept:
+            continue
+        _link(kept)
+        if stack.checked:
+            for nbl in kept:
+                nbl._owner = binding.received
+        stack.path.words[binding.counters + INDICATED] += len(kept)
+        if context.nesting >= NESTING_LIMIT:
+            defer(context, INDICATE, binding.index, kept[0], flags)
+        else:
+            _receive(context, binding, kept[0], len(kept), flags)
+    return nobody
+
+
+def run_nested(context: Context, target: int, argument: int) -> None:
+    """A call that was nested too deep goes on (DeferredKind.NESTED_CALL): owners and counts are set already."""
+    operation, layer = target >> OPERATION_SHIFT, target >> LAYER_SHIFT & LAYER_MASK
+    flags = target & FLAGS_MASK
+    refresh(context)
+    first: NET_BUFFER_LIST = decode(context, argument)
+    binding = next((view for view in context.datapath.views.values() if _is(view, layer)), None)
+    if binding is None:
+        wrong_link(context, first, "A call that was put off reached a binding that is closed.")
+    stack = binding.stack
+    at_dispatch = flags | 1
+    if operation == SEND:
+        words = stack.path.words
+        words[stack.counters + CALLS_IN] += 1
+        enter4(context, stack.send, stack.context, first, 0, at_dispatch)
+        words[stack.counters + CALLS_OUT] += 1
+    elif operation == SEND_COMPLETE:
+        words = stack.path.words
+        words[binding.counters + CALLS_IN] += 1
+        enter3(context, binding.complete, binding.context, first, at_dispatch)
+        words[binding.counters + CALLS_OUT] += 1
+    elif operation == INDICATE:
+        count = 0
+        nbl: NET_BUFFER_LIST | None = first
+        while nbl is not None:
+            count += 1
+            nbl = nbl.Next
+        _receive(context, binding, first, count, at_dispatch)
+    elif operation == RETURN:
+        _return(context, stack, first, at_dispatch)
+
+
+def false_flag(context: Context, parameter: str, flags: int) -> NoReturn:
+    """The flags claim DISPATCH_LEVEL, and the IRQL is lower."""
+    false_dispatch_flag(context, parameter, flags)
+
+
+def wrong_number(context: Context, first: NET_BUFFER_LIST, found: int, said: int) -> NoReturn:
+    """NumberOfNetBufferLists is not the number of lists in the chain."""
+    wrong_link(context, first, f"NumberOfNetBufferLists says {said}, and the chain has {found} lists.")
+
+
+def _is(view: object, layer: int) -> bool:
+    return isinstance(view, Binding) and view.index == layer
+
+
+def _complete(context: Context, binding: Binding, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    words = binding.stack.path.words
+    words[binding.counters + COMPLETED] += count
+    if context.nesting >= NESTING_LIMIT:
+        defer(context, SEND_COMPLETE, binding.index, first, flags)
+        return
+    words[binding.counters + CALLS_IN] += 1
+    enter3(context, binding.complete, binding.context, first, flags)
+    words[binding.counters + CALLS_OUT] += 1
+
+
+def _receive(context: Context, binding: Binding, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    words = binding.stack.path.words
+    words[binding.counters + CALLS_IN] += 1
+    enter5(context, binding.receive, binding.context, first, 0, count, flags)
+    words[binding.counters + CALLS_OUT] += 1
+
+
+def _return(context: Context, stack: Stack, first: NET_BUFFER_LIST, flags: int) -> None:
+    words = stack.path.words
+    words[stack.counters + CALLS_IN] += 1
+    enter3(context, stack.returns, stack.context, first, flags)
+    words[stack.counters + CALLS_OUT] += 1
+
+
+def _lend(context: Context, stack: Stack, binding: Binding, lists: list[NET_BUFFER_LIST], flags: int) -> None:
+    _link(lists)
+    before = []
+    for nbl in lists:
+        nbl._owner = binding.lent
+        buffer = nbl.FirstNetBuffer
+        assert buffer is not None
+        before.append((buffer, buffer.Next, buffer.DataOffset, buffer.DataLength, buffer.CurrentMdl, buffer.MdlChain))
+    _receive(context, binding, lists[0], len(lists), flags | NDIS_RECEIVE_FLAGS_RESOURCES)
+    if not stack.checked:
+        return
+    for place, nbl in enumerate(lists):
+        following = lists[place + 1] if place + 1 < len(lists) else None
+        buffer = nbl.FirstNetBuffer
+        if nbl._owner != binding.lent:
+            not_as_indicated(context, nbl, "A NET_BUFFER_LIST that was only lent has been handed on.")
+        if nbl.Next is not following:
+            not_as_indicated(context, nbl, "The chain of lent NET_BUFFER_LISTs came back with other links.")
+        if buffer is None or before[place] != (
+            buffer,
+            buffer.Next,
+            buffer.DataOffset,
+            buffer.DataLength,
+            buffer.CurrentMdl,
+            buffer.MdlChain,
+        ):
+            not_as_indicated(context, nbl, "A lent NET_BUFFER_LIST came back with other data than it was lent with.")
+        nbl._owner = stack.driver
+
+
+def _divide(
+    context: Context, stack: Stack, lists: list[NET_BUFFER_LIST]
+) -> list[tuple[Binding, list[NET_BUFFER_LIST]]]:
+    """Which binding wants which lists; a filter is looked at only where the bindings' filters differ."""
+    receivers = [binding for binding in stack.receivers if binding.receive.function is not None]
+    if not receivers:
+        return []
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[stack.index]
+    if all(binding.filter == adapter.packet_filter for binding in receivers):
+        return [(binding, lists) for binding in receivers]
+    own = bytes(adapter.current_address)
+    divided = []
+    for binding in receivers:
+        mine = [nbl for nbl in lists if _wants(context, binding, nbl, own)]
+        if mine:
+            divided.append((binding, mine))
+    return divided
+
+
+def _wants(context: Context, binding: Binding, nbl: NET_BUFFER_LIST, own: bytes) -> bool:
+    wanted = binding.filter
+    if wanted & NDIS_PACKET_TYPE_PROMISCUOUS:
+        return True
+    buffer = nbl.FirstNetBuffer
+    mdl = buffer.CurrentMdl if buffer is not None else None
+    if buffer is None or mdl is None or buffer.DataLength < 6:
+        return False
+    start = buffer.CurrentMdlOffset
+    target = bytes(mdl._view[start : start + 6])
+    if target == _BROADCAST:
+        return wanted & NDIS_PACKET_TYPE_BROADCAST != 0
+    if target[0] & 1:
+        if wanted & NDIS_PACKET_TYPE_ALL_MULTICAST:
+            return True
+        if not wanted & NDIS_PACKET_TYPE_MULTICAST:
+            return False
+        record = context.machine.objects[HandleKind.BINDING].records[binding.index]
+        known = bytes(record.multicast)[: 6 * record.multicast_count]
+        return any(known[at : at + 6] == target for at in range(0, len(known), 6))
+    return wanted & NDIS_PACKET_TYPE_DIRECTED != 0 and target == own
+
+
+def _link(lists: list[NET_BUFFER_LIST]) -> None:
+    for place in range(len(lists) - 1):
+        lists[place].Next = lists[place + 1]
+    lists[-1].Next = None
+
+
+def _at_dispatch(context: Context, flag: int) -> int:
+    return flag if context.irql == DISPATCH_LEVEL else 0

@@ -1,0 +1,123 @@
+"""Who owns a NET_BUFFER_LIST, in the checked build: the stops of a hand-over that is not the caller's to make.
+
+Law: the owner of a list is one number, private to its context and published with it.  A call walks its chain once,
+demands the owner that rules/nbl.py names and sets the next one; only a mismatch comes here.
+
+Owners: -1 the pool, 0 to 255 the driver of that image number, and while a list is on its way SENDING + adapter (the
+miniport has it to send), RECEIVED + binding (indicated to that binding), LENT + binding (indicated with RESOURCES).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from emulator.kernel.stop import site_of, stop
+from emulator.ndis.net_buffers import NET_BUFFER_LIST, NOBODY
+from emulator.rules.nbl import (
+    DISPATCH_FLAG,
+    INDICATED_WHILE_IN_USE,
+    LEAKED,
+    NOT_OWNER,
+    RESOURCES_RETURNED,
+    OwnershipOffence,
+)
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+SENDING: Final = 0x1000
+RECEIVED: Final = 0x2000
+LENT: Final = 0x3000
+_INDEX: Final = 0xFFF
+
+SEND, SEND_COMPLETE, INDICATE, RETURN, FREE, INDICATED_BACK = 1, 2, 3, 4, 5, 6
+"""Operations in the journal of hand-offs."""
+OPERATIONS: Final = ("", "sent", "completed", "indicated", "returned", "freed", "lent and taken back")
+
+
+def describe_owner(context: Context, owner: int) -> str:
+    """An owner in words."""
+    machine = context.machine
+    if owner == NOBODY:
+        return "is free in its pool"
+    kind, index = owner & ~_INDEX, owner & _INDEX
+    if kind == SENDING:
+        return f"is with the miniport of adapter {index}, to be sent"
+    if kind in (RECEIVED, LENT):
+        how = "lent to" if kind == LENT else "indicated to"
+        return f"is {how} {_protocol_of(context, index)}"
+    name = machine.images.driver_name(owner)
+    return f"belongs to {name}" if name else "belongs to nobody's driver"
+
+
+def _protocol_of(context: Context, index: int) -> str:
+    from emulator.layout.handles import HandleKind
+
+    binding = context.machine.objects[HandleKind.BINDING].records[index]
+    return f"{context.machine.images.driver_name(binding.head.driver) or 'the protocol'} (binding {index})"
+
+
+def wrong_owner(context: Context, nbl: NET_BUFFER_LIST, what: str, operation: int, wanted: str) -> NoReturn:
+    """Stop for a hand-over by a driver that does not own the list: what was done, and what is true of the list."""
+    owner = nbl._owner
+    offence = NOT_OWNER
+    if operation == RETURN and owner & ~_INDEX == LENT:
+        offence = RESOURCES_RETURNED
+    elif operation == INDICATE and owner & ~_INDEX in (RECEIVED, LENT):
+        offence = INDICATED_WHILE_IN_USE
+    _stop(context, nbl, offence, f"{what}, and it {describe_owner(context, owner)}. {wanted}")
+
+
+def wrong_link(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
+    """Stop for a list whose members say something else than the call demands (0x7C/0x1E, our choice)."""
+    _stop(context, nbl, NOT_OWNER, text)
+
+
+def not_as_indicated(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
+    """Stop for a receiver that gave lent lists back in another shape than it got them."""
+    _stop(context, nbl, RESOURCES_RETURNED, text)
+
+
+def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
+    """Stop for NdisFreeNetBufferList of what may not be freed; areas of context that came with the list go with it."""
+    from emulator.ndis.net_buffer_contexts import pop_own_contexts
+
+    owner = nbl._owner
+    if owner == NOBODY:
+        _stop(context, nbl, NOT_OWNER, "A NET_BUFFER_LIST was freed twice.", "freed the first time")
+    if owner != context.driver:
+        wrong_owner(
+            context, nbl, "A NET_BUFFER_LIST was freed", FREE, "Only the driver that allocated a list frees it."
+        )
+    if nbl.ChildRefCount:
+        _stop(context, nbl, NOT_OWNER, f"A NET_BUFFER_LIST was freed while {nbl.ChildRefCount} lists derive from it.")
+    if not pop_own_contexts(context, nbl):
+        _stop(
+            context,
+            nbl,
+            LEAKED,
+            "A NET_BUFFER_LIST was freed with context areas that NdisAllocateNetBufferListContext added to it.",
+        )
+
+
+def false_dispatch_flag(context: Context, parameter: str, flags: int) -> NoReturn:
+    """0xC4/0xE5, rule Flags_Irql: the flags claim DISPATCH_LEVEL, and the IRQL is lower."""
+    stop(
+        DISPATCH_FLAG.code,
+        DISPATCH_FLAG.subcode,
+        context.irql,
+        flags,
+        rule="Flags_Irql",
+        text=f"{parameter} says DISPATCH_LEVEL, and the IRQL is {context.irql}.",
+    )
+
+
+def _stop(
+    context: Context, nbl: NET_BUFFER_LIST, offence: OwnershipOffence, text: str, what: str = "last handed on"
+) -> NoReturn:
+    pool: Any = nbl._pool
+    sites = [site_of(context, what, nbl._site)] if nbl._site else []
+    stop(offence.code, offence.subcode, 0, nbl._word, pool.record.tag, text=text, sites=sites)
+
+
+__all__: list[str] = []

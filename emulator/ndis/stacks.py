@@ -1,0 +1,262 @@
+"""An adapter's stack compiled for one context: whom a call reaches, with which context value, as which driver.
+
+Law: compiled from the arena's records when the machine's epoch has moved, and never changed; a context that has
+compiled an epoch says so in its slot, and what it calls from then on is what that epoch says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+from emulator.kernel.pointers import decode
+from emulator.layout.handles import HandleKind, make_handle
+from emulator.ndis.adapters import wrong_handle
+from emulator.ndis.buffer_pools import forget_dead_pools
+from emulator.ndis.datapath_state import DataPath, data_path
+from emulator.ndis.handlers import (
+    MINIPORT_CANCEL_SEND,
+    MINIPORT_RETURN,
+    MINIPORT_SEND,
+    PROTOCOL_RECEIVE,
+    PROTOCOL_SEND_COMPLETE,
+)
+from emulator.ndis.ownership import LENT, RECEIVED, SENDING
+from emulator.rules.errors import EmulatorError
+from emulator.rules.states import AdapterState, BindingState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
+
+SENT, COMPLETED, INDICATED, RETURNED, CALLS_IN, CALLS_OUT = 0, 1, 2, 3, 4, 5
+"""Places of the counters of a layer in the arena's words."""
+
+_ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
+_ADAPTER_RECEIVES: Final = (AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
+_BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
+
+
+class Target:
+    """A handler as a context calls it."""
+
+    __slots__ = ("driver", "function", "routine")
+
+    def __init__(self, context: Context, routine: int, driver: int) -> None:
+        self.function: Callable[..., Any] | None = context.routines[routine] if routine else None
+        self.routine = routine
+        self.driver = driver
+
+
+class Binding:
+    """A protocol binding, compiled."""
+
+    __slots__ = (
+        "complete",
+        "context",
+        "counters",
+        "driver",
+        "filter",
+        "handle",
+        "index",
+        "lent",
+        "receive",
+        "received",
+        "refuses",
+        "stack",
+        "takes",
+    )
+
+    def __init__(self, path: DataPath, stack: Stack, handle: int, index: int, record: Any) -> None:
+        context = path.context
+        machine = context.machine
+        protocol = machine.objects[HandleKind.PROTOCOL_DRIVER].find(record.protocol, HandleKind.PROTOCOL_DRIVER)
+        handlers = protocol.handlers if protocol is not None else None
+        self.stack = stack
+        self.handle = handle
+        self.index = index
+        self.driver: int = record.head.driver
+        self.context = decode(context, record.context)
+        self.receive = Target(context, handlers[PROTOCOL_RECEIVE] if handlers is not None else 0, self.driver)
+        self.complete = Target(context, handlers[PROTOCOL_SEND_COMPLETE] if handlers is not None else 0, self.driver)
+        self.received = RECEIVED + index
+        self.lent = LENT + index
+        self.filter: int = record.packet_filter
+        self.counters = machine.arena.counters_words(context.slot, machine.geometry.adapters + index)
+        moves = record.state in _BINDING_MOVES
+        self.refuses = not moves or stack.state not in _ADAPTER_MOVES or stack.send.function is None
+        self.takes = moves and self.filter != 0 and stack.state in _ADAPTER_RECEIVES
+
+
+class Stack:
+    """A miniport adapter with its bindings, compiled."""
+
+    __slots__ = (
+        "bindings",
+        "cancel",
+        "checked",
+        "context",
+        "counters",
+        "driver",
+        "epoch",
+        "handle",
+        "index",
+        "only",
+        "path",
+        "receiver",
+        "receivers",
+        "returns",
+        "send",
+        "sending",
+        "state",
+    )
+
+    def __init__(self, path: DataPath, index: int, record: Any, epoch: int) -> None:
+        context = path.context
+        machine = context.machine
+        head = record.head
+        driver = machine.objects[HandleKind.MINIPORT_DRIVER].find(head.parent, HandleKind.MINIPORT_DRIVER)
+        handlers = driver.handlers if driver is not None else None
+        self.path = path
+        self.index = index
+        self.epoch = epoch
+        self.handle = make_handle(HandleKind.ADAPTER, head.generation, index)
+        self.state: int = record.state
+        self.driver: int = head.driver
+        self.context = decode(context, record.context)
+        self.send = Target(context, handlers[MINIPORT_SEND] if handlers is not None else 0, self.driver)
+        self.returns = Target(context, handlers[MINIPORT_RETURN] if handlers is not None else 0, self.driver)
+        self.cancel = Target(context, handlers[MINIPORT_CANCEL_SEND] if handlers is not None else 0, self.driver)
+        self.sending = SENDING + index
+        self.checked = path.checked
+        self.counters = machine.arena.counters_words(context.slot, index)
+        self.bindings = tuple(
+            Binding(path, self, handle, handle & 0xFFFF_FFFF, binding)
+            for handle, binding in machine.objects[HandleKind.BINDING].live()
+            if binding.adapter == index and binding.head.parent == self.handle
+        )
+        self.only = self.bindings[0] if len(self.bindings) == 1 else None
+        self.receivers = tuple(binding for binding in self.bindings if binding.takes)
+        # Where one binding asked for all that the adapter lets through, nothing has to be looked at frame by frame.
+        single = len(self.receivers) == 1 and self.receivers[0].filter == record.packet_filter
+        self.receiver = self.receivers[0] if single and self.receivers[0].receive.function is not None else None
+
+
+def refresh(context: Context) -> None:
+    """Compile what has changed and acknowledge the machine's epoch; once a round, at each entry and after each wait."""
+    path: DataPath = context.datapath or data_path(context)
+    epoch: int = context.machine.arena.machine.epoch
+    if path.epoch != epoch:
+        _compile(path, epoch)
+
+
+def stack_of(context: Context, adapter_index: int) -> Stack:
+    """The compiled stack of an adapter, by its place in the table of adapters."""
+    refresh(context)
+    record = context.machine.objects[HandleKind.ADAPTER].records[adapter_index]
+    handle = make_handle(HandleKind.ADAPTER, record.head.generation, adapter_index)
+    found: Any = context.datapath.views.get(handle)
+    if found is None:
+        wrong_handle(handle, HandleKind.ADAPTER)
+    return found  # type: ignore[no-any-return]
+
+
+def adapter_view(context: Context, handle: int | None, name: str) -> Stack:
+    """The compiled stack behind an adapter handle; stops for anything else."""
+    refresh(context)
+    found: Any = context.datapath.views.get(handle or 0)
+    if not isinstance(found, Stack):
+        return _wrong(handle, HandleKind.ADAPTER, name)
+    return found
+
+
+def binding_view(context: Context, handle: int | None, name: str) -> Binding:
+    """The compiled binding behind a binding handle; stops for anything else."""
+    refresh(context)
+    found: Any = context.datapath.views.get(handle or 0)
+    if not isinstance(found, Binding):
+        return _wrong(handle, HandleKind.BINDING, name)
+    return found
+
+
+def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:
+    wrong_handle(handle, kind, name)
+    raise EmulatorError(f"{name}: a wrong handle did not stop")
+
+
+def _compile(path: DataPath, epoch: int) -> None:
+    forget_dead_pools(path)
+    views: dict[int, Any] = {}
+    table = path.context.machine.objects[HandleKind.ADAPTER]
+    for handle, record in table.live():
+        stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
+        views[handle] = stack
+        for binding in stack.bindings:
+            views[binding.handle] = binding
+    path.views = views
+    path.epoch = epoch
+    path.box.epoch = epoch
+
+
+class Outstanding(NamedTuple):
+    """What a stack has in hand: lists in flight, who holds them, and calls that have not returned."""
+
+    total: int
+    holders: list[str]
+    calls: int
+
+
+def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
+    """All lists of an adapter that are sent and not completed, or indicated and not returned, by driver."""
+    counts = layer_counts(machine, adapter_index)
+    sends, receives = counts[SENT] - counts[COMPLETED], counts[INDICATED] - counts[RETURNED]
+    calls = counts[CALLS_IN] - counts[CALLS_OUT]
+    holders = []
+    adapter = machine.objects[HandleKind.ADAPTER].records[adapter_index]
+    if sends:
+        name = machine.images.driver_name(adapter.head.driver)
+        holders.append(f"{name} has not completed {sends} of the lists that it was given to send")
+        holders.extend(_sites(machine, SENDING + adapter_index, "sent"))
+    for _, binding in machine.objects[HandleKind.BINDING].live():
+        if binding.adapter != adapter_index:
+            continue
+        index = _index_of(machine, binding)
+        mine = layer_counts(machine, machine.geometry.adapters + index)
+        calls += mine[CALLS_IN] - mine[CALLS_OUT]
+        held = mine[INDICATED] - mine[RETURNED]
+        if held:
+            name = machine.images.driver_name(binding.head.driver)
+            holders.append(f"{name} has not returned {held} of the lists that were indicated to it")
+            holders.extend(_sites(machine, RECEIVED + index, "indicated"))
+    return Outstanding(sends + receives, holders, calls)
+
+
+def binding_outstanding(machine: Machine, index: int) -> int:
+    """Lists that a binding has sent and not got back, or got and not returned."""
+    counts = layer_counts(machine, machine.geometry.adapters + index)
+    return counts[SENT] - counts[COMPLETED] + counts[INDICATED] - counts[RETURNED]
+
+
+def layer_counts(machine: Machine, layer: int) -> list[int]:
+    """The counters of a layer, summed over all contexts, in the order of COUNTERS."""
+    arena = machine.arena
+    sums = [0] * 6
+    for slot in range(machine.geometry.slots):
+        start = arena.counters_words(slot, layer)
+        for place, value in enumerate(arena.words[start : start + 6]):
+            sums[place] += value
+    return sums
+
+
+def _index_of(machine: Machine, record: Any) -> int:
+    records = machine.objects[HandleKind.BINDING].records
+    return next(index for index, entry in enumerate(records) if entry is record)
+
+
+def _sites(machine: Machine, owner: int, what: str) -> list[str]:
+    """Where the lists of an owner were handed on, as far as they are published: up to three places."""
+    from emulator.kernel.sites import describe_site
+    from emulator.ndis.publication import published_sites
+
+    return [f"  {what} at {describe_site(machine, site)[0]}" for site in published_sites(machine, owner, 3)]
