@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.images import Images
 from emulator.layout.machine import ContextKind
-from emulator.rules.errors import BugCheck, ConfigurationError, MachineStopped
+from emulator.rules.errors import BugCheck, ConfigurationError, MachineStopped, NotImplementedByEmulator
 from emulator.simulated.watched import watched
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def private_module(name: str) -> types.ModuleType:
     """
     try:
         return _run_private(name)
-    except (BugCheck, MachineStopped, ConfigurationError):
+    except (BugCheck, MachineStopped, ConfigurationError, NotImplementedByEmulator):
         raise
     except BaseException as error:
         raise ConfigurationError(f"driver {name} does not import: {type(error).__name__}: {error}") from error

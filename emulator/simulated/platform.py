@@ -60,7 +60,7 @@ class SimulatedPlatform:
         self.stop_word: Any = [0]
         self.exhausted = False
         self.cycle: list[Task] = []
-        self.on_grow: Callable[[], None] | None = None
+        self.on_idle: Callable[[int], bool] | None = None
         self.on_log: Callable[[int, str, str], None] | None = None
         self._error: BaseException | None = None
         self._running: Task | None = None
@@ -127,6 +127,9 @@ class SimulatedPlatform:
             if self.time >= self._next_deadline:
                 self._wake_due()
             if not runnable:
+                limit = min(horizon, self._next_deadline)
+                if not idle and self.on_idle is not None and self.on_idle(limit):
+                    continue
                 if idle or self._next_deadline == NEVER or self._next_deadline > horizon:
                     if horizon != NEVER:
                         self.time = horizon
@@ -383,9 +386,7 @@ class SimulatedPlatform:
             self.updates.read(address, slot, activity, place)
 
     def grow(self) -> None:
-        """One more passive worker, if the machine gives one."""
-        if self.on_grow is not None:
-            self.on_grow()
+        """A worker is added when all of them wait and work is queued; nobody needs to ask."""
 
     def log(self, level: int, logger: str, text: str) -> None:
         """Keep the record."""

@@ -15,7 +15,7 @@ from emulator.kernel.machine import Machine
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import StopReport, exception_frames, read_stop, stop
-from emulator.layout.arena import FIRST_PROCESSOR_SLOT, WORK_QUEUES, Arena, Geometry, offsets_of
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT, WORK_QUEUES, Arena, offsets_of
 from emulator.layout.machine import WORK_QUEUE, ContextKind, SlotState
 from emulator.rules.errors import BugCheck, EmulatorError, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
@@ -23,6 +23,7 @@ from emulator.simulated.images import SimulatedImages
 from emulator.simulated.platform import STEP_LIMIT, SimulatedPlatform
 from emulator.simulated.schedule import Schedule
 from emulator.simulated.schedulers import ReplayScheduler, Scheduler, make_scheduler
+from emulator.simulated.specification import small_geometry
 from emulator.simulated.tasks import NEVER, Task, TaskState
 from emulator.simulated.waiting import hung, stop_deadlock, stop_step_limit, wait_graph
 from emulator.simulated.watched import WatchedView
@@ -32,20 +33,8 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable, Sequence
 
+    from emulator.layout.arena import Geometry
 
-SMALL: Final[dict[str, Any]] = {
-    "processors": 1,
-    "passive_workers": 1,
-    "adapters": 2,
-    "driver_locks": 64,
-    "work_items": 128,
-    "timers": 32,
-    "bindings": 16,
-    "pools": 16,
-    "frame_slots": 1024,
-    "pool_bytes": 4 << 20,
-}
-"""A machine that is made in milliseconds, because exploring makes a thousand of them."""
 
 _FIXED_SLOTS: Final = {ContextKind.ZYGOTE: 1, ContextKind.PNP: 2, ContextKind.REQUESTS: 3}
 
@@ -119,7 +108,7 @@ class Simulation:
         kept: int | None = None,
         **numbers: Any,
     ) -> None:
-        self.geometry = geometry if geometry is not None else Geometry(**{**SMALL, **numbers})
+        self.geometry = geometry if geometry is not None else small_geometry(**numbers)
         self.memory = mmap.mmap(-1, offsets_of(self.geometry)["size"], flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.trace = Trace(kept)
         self.platform = SimulatedPlatform(_scheduler(scheduler, seed), self.trace, step_limit)
@@ -340,4 +329,4 @@ def _scheduler(scheduler: str | Scheduler | Schedule, seed: int) -> Scheduler:
     return make_scheduler(scheduler, seed) if isinstance(scheduler, str) else scheduler
 
 
-__all__ = ["SMALL", "NoServices", "NotReached", "Simulation", "Task"]
+__all__ = ["NoServices", "NotReached", "Simulation", "Task"]

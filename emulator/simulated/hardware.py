@@ -1,0 +1,254 @@
+"""The simulated host: the hardware's end of every adapter and the control ring, as one task among the contexts.
+
+Law: it trusts what it reads no more than the live host does, takes no lock, and each of its acts is a step of the
+schedule: how many frames it moves at a time is a choice of the scheduler's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from emulator.layout.arena import CONTROL_ENTRIES, FIRST_PROCESSOR_SLOT
+from emulator.rules.control import ControlOperation
+from emulator.simulated.wire import SimulatedWire, frame_digest
+from emulator.trace import EventKind
+from vnic.device.hardware import DeviceFault, HostVnic
+from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_MAXIMUM_FRAME, VNIC_MINIMUM_FRAME
+from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
+
+if TYPE_CHECKING:
+
+    from emulator.layout.arena import Arena
+    from emulator.simulated.platform import SimulatedPlatform
+
+HOST_SLOT: Final = 0
+PNP_SLOT: Final = 2
+BUDGET: Final = 64
+FRAME_NS: Final = 1000
+INDEX_MASK: Final = 0xFFFF_FFFF
+
+
+class Operation(NamedTuple):
+    """A control operation on its way."""
+
+    operation: int
+    target: int
+    argument: int
+    done: Callable[[int], None]
+
+
+class SimulatedPort:
+    """One adapter's hardware and wire."""
+
+    def __init__(self, host: SimulatedHost, number: int, mac: bytes, megabits: int) -> None:
+        arena = host.arena
+        self.host = host
+        self.number = number
+        self.mac = mac
+        self.megabits = megabits
+        self.wire = SimulatedWire()
+        self.powered = False
+        self.starved = False
+        self.discarded = 0
+        self.hardware = HostVnic(
+            arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
+        )
+        self._slot = FIRST_PROCESSOR_SLOT + number % arena.geometry.processors
+
+    def power_on(self) -> None:
+        """Switch the hardware on, before the adapter is started."""
+        self.hardware.power_on(self.mac, True, self.megabits)
+        self.powered = True
+
+    def started(self, successfully: bool) -> None:
+        """The miniport has been initialized, or not."""
+        self.wire.carrier = successfully and not self.wire.removed
+
+    def link(self, up: bool) -> None:
+        """Plug the cable in or out."""
+        self.hardware.set_link(up, self.megabits)
+        self.wire.carrier = up
+        self.interrupt()
+
+    def remove(self) -> None:
+        """The wire is gone: so is the adapter."""
+        self.wire.removed = True
+        self.hardware.remove()
+        self.interrupt()
+
+    def close(self) -> None:
+        """Carrier off; nothing moves any more."""
+        self.wire.carrier = False
+        self.powered = False
+
+    def interrupt(self) -> None:
+        """Wake the processor that serves the interrupt, when it sleeps and the line is asserted."""
+        host = self.host
+        host.platform.fence()
+        if host.arena.sleeping[self._slot] and self.hardware.asserted(0):
+            host.arena.sleeping[self._slot] = 0
+            host.platform.ring(self._slot)
+
+    def service(self) -> bool:
+        """Move some frames each way; True when something was done."""
+        if not self.powered or not self.hardware.present:
+            return False
+        enabled = self.hardware.attend()
+        due = min(self.wire.due(self.host.platform.time), BUDGET)
+        moved = False
+        if due:
+            moved = self._receive(due) if enabled & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(due)
+        if enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
+            moved = self._transmit() or moved
+        return moved
+
+    def waits(self) -> bool:
+        """Is there something that must be done before the host sleeps?"""
+        hardware, queue = self.hardware, self.hardware.queues[0]
+        if not self.powered or not hardware.present:
+            return False
+        if hardware.attention:
+            return True
+        enabled = hardware.attend()
+        if self.wire.due(self.host.platform.time) and not (
+            self.starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and not queue.refill(1)
+        ):
+            return True
+        return bool(enabled & VNIC_CONTROL_TRANSMIT_ENABLE and queue.posted())
+
+    def _receive(self, due: int) -> bool:
+        host, queue = self.host, self.hardware.queues[0]
+        count = queue.refill(1 + host.platform.choose(due, "frames at once"))
+        queue.ask_for_buffers(not count)
+        self.starved = not count
+        lengths: list[int] = []
+        while len(lengths) < count and self.wire.due(host.platform.time):
+            frame = self.wire.take()
+            if len(frame) < queue.capacity:
+                queue.empties[len(lengths)][: len(frame)] = frame
+                lengths.append(len(frame))
+                host.record(EventKind.FRAME_IN, frame)
+        if lengths:
+            queue.deliver(lengths)
+            self.interrupt()
+        return bool(count)
+
+    def _discard(self, due: int) -> bool:
+        for _ in range(due):
+            self.wire.take()
+        self.discarded += due
+        return True
+
+    def _transmit(self) -> bool:
+        queue = self.hardware.queues[0]
+        posted = queue.posted()
+        done = 0
+        pieces: list[memoryview] = []
+        for place, word in enumerate(queue.descriptors(posted) if posted else [], 1):
+            pieces.append(queue.fragment(word))
+            if word & VNIC_DESCRIPTOR_MORE:
+                continue
+            frame = b"".join(pieces)
+            pieces.clear()
+            done = place
+            if VNIC_MINIMUM_FRAME <= len(frame) <= VNIC_MAXIMUM_FRAME and self.wire.carrier:
+                self.host.record(EventKind.FRAME_OUT, frame)
+                self.host.sent(self.wire, frame)
+        if done:
+            queue.finish(done)
+            self.interrupt()
+        return bool(done)
+
+
+class SimulatedHost:
+    """The host's task: ports, control operations, and sleep in between."""
+
+    def __init__(self, arena: Arena, platform: SimulatedPlatform) -> None:
+        self.arena = arena
+        self.platform = platform
+        self.ports: list[SimulatedPort] = []
+        self.ending = False
+        self.fault: tuple[int, DeviceFault] | None = None
+        self._waiting: deque[Operation] = deque()
+        self._handed: deque[Operation] = deque()
+        self._put = self._done = 0
+
+    def live(self) -> None:
+        """The task's body."""
+        arena, platform = self.arena, self.platform
+        while not self.ending:
+            try:
+                busy = any([port.service() for port in self.ports])
+                if self._control() or busy:
+                    platform.fence()
+                    continue
+                arena.sleeping[HOST_SLOT] = 1
+                platform.fence()
+                if any([port.waits() for port in self.ports]) or self._waiting or self._finished:
+                    arena.sleeping[HOST_SLOT] = 0
+                    continue
+            except DeviceFault as fault:
+                self.fault = 0, fault
+                return
+            arrivals = [port.wire.next_arrival for port in self.ports if port.powered and not port.starved]
+            platform.sleep(min((time for time in arrivals if time is not None), default=None))
+            arena.sleeping[HOST_SLOT] = 0
+
+    def record(self, kind: EventKind, frame: bytes) -> None:
+        """A frame has passed; it costs time."""
+        platform = self.platform
+        platform.time += FRAME_NS
+        platform.trace.record(platform.time, HOST_SLOT, kind, frame_digest(frame), len(frame))
+
+    def sent(self, wire: SimulatedWire, frame: bytes) -> None:
+        """Keep what an adapter has sent."""
+        from emulator.simulated.wire import SentFrame
+
+        wire.sent.append(SentFrame(self.platform.time, frame))
+
+    # -- control -------------------------------------------------------------------------------------------------------
+
+    def submit(self, operation: int, target: int, argument: int, done: Callable[[int], None]) -> None:
+        """Hand an operation to the PnP thread, behind those that were handed over before."""
+        self._waiting.append(Operation(operation, target, argument, done))
+        self.platform.ring(HOST_SLOT)
+
+    @property
+    def busy(self) -> bool:
+        """Is an operation waiting or under way?"""
+        return bool(self._waiting or self._handed)
+
+    @property
+    def _finished(self) -> bool:
+        return bool(self._handed) and self.arena.control.done != self._done
+
+    def _control(self) -> bool:
+        """Note finished operations, hand over waiting ones; True when there was one."""
+        arena = self.arena
+        moved = False
+        while self._finished:
+            operation = self._handed.popleft()
+            status = arena.control_entry(self._done).status
+            self._done = self._done + 1 & INDEX_MASK
+            self._note(operation, "done", status)
+            operation.done(status)
+            moved = True
+        while self._waiting and len(self._handed) < CONTROL_ENTRIES // 2:
+            operation = self._waiting.popleft()
+            entry: Any = arena.control_entry(self._put)
+            entry.operation, entry.target, entry.argument = operation[:3]
+            entry.status = entry.started = entry.finished = 0
+            entry.sequence = self._put
+            self._put = self._put + 1 & INDEX_MASK
+            arena.control.put = self._put
+            self._handed.append(operation)
+            self._note(operation, "handed over", operation.target)
+            self.platform.ring(PNP_SLOT)
+            moved = True
+        return moved
+
+    def _note(self, operation: Operation, what: str, value: int) -> None:
+        name = ControlOperation(operation.operation).name
+        self.platform.trace.record(self.platform.time, HOST_SLOT, EventKind.CONTROL, f"{name} {what}", value)

@@ -1,0 +1,258 @@
+"""A whole simulated machine: drivers loaded as NDIS loads them, hardware on wires in memory, control operations.
+
+Law: what a script can do here has the names of the live console's machine, so that one script runs on both platforms.
+Timeouts are seconds of virtual time.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.kernel.stop import StopReport, write_stop
+from emulator.kernel.workqueue import STARVED_AFTER
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
+from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis import ddi
+from emulator.ndis.executive import Executive
+from emulator.ndis.loader import load_images
+from emulator.ndis.oid_requests import BUILT_IN_TYPES
+from emulator.rules.control import ControlOperation
+from emulator.rules.errors import BugCheck
+from emulator.rules.limits import VnicLimit
+from emulator.simulated.hardware import HOST_SLOT, SimulatedHost, SimulatedPort
+from emulator.simulated.images import private_module
+from emulator.simulated.platform import STEP_LIMIT
+from emulator.simulated.simulation import NotReached, Simulation
+from emulator.simulated.specification import mac_of, small_geometry, specification_of
+from emulator.simulated.tasks import NEVER, TaskState
+from emulator.simulated.waiting import wait_graph
+from emulator.simulated.wire import SECOND, SimulatedFarEnd, SimulatedWire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emulator.simulated.schedule import Schedule
+    from emulator.simulated.schedulers import Scheduler
+
+DEFAULT_DEADLINE: Final = 10.0
+MEGABIT: Final = 1_000_000
+NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
+
+
+class SimulatedMachine(Simulation):
+    """One machine with NDIS.
+
+    Args:
+        specification: The host's MachineSpecification, or anything with its attributes.
+        drivers: Instead of it, plug-ins by module name or path, the miniport first.
+        adapters: With ``drivers``: how many adapters.
+        registry: With ``drivers``: registry values that every driver and adapter finds.
+        start: Load the drivers and start the adapters now; else ``start()`` does.
+        numbers: With ``drivers``: numbers of the geometry (``processors``, ``passive_workers``, ``checked``...).
+    """
+
+    def __init__(
+        self,
+        specification: Any = None,
+        *,
+        drivers: Sequence[str] = (),
+        adapters: int = 1,
+        registry: dict[str, int | str] | None = None,
+        start: bool = True,
+        seed: int = 0,
+        scheduler: str | Scheduler | Schedule = "random",
+        step_limit: int = STEP_LIMIT,
+        kept: int | None = 4096,
+        **numbers: Any,
+    ) -> None:
+        if specification is None:
+            geometry = small_geometry(adapters=max(1, adapters), **numbers)
+            specification = specification_of(drivers, adapters, registry or {}, geometry)
+        self.specification = specification
+        super().__init__(
+            seed=seed,
+            scheduler=scheduler,
+            geometry=specification.geometry,
+            services=Executive(),
+            builtin_types=BUILT_IN_TYPES,
+            step_limit=step_limit,
+            kept=kept,
+        )
+        self.machine.configuration["specification"] = specification
+        self.state = "starting"
+        self.statuses: list[int | None] = [None] * len(specification.adapters)
+        self.host = SimulatedHost(self.arena, self.platform)
+        self.platform.on_idle = self._grow
+        self.ports: list[SimulatedPort] = self.host.ports
+        for number, adapter in enumerate(specification.adapters):
+            megabits = max(1, adapter.link_speed // MEGABIT)
+            self.ports.append(SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits))
+        self.cables = [SimulatedFarEnd(self, port.wire) for port in self.ports]
+        if start:
+            self.start()
+
+    # -- birth ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Load the drivers, bear the contexts and hand over the adapters' start; ``wait_running`` waits for it."""
+        specification = self.specification
+        names = [driver.path or driver.module for driver in specification.drivers]
+        self.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
+        # Gates with switch points, whatever the build: without them nothing could be explored.
+        ddi.install(checked=self.geometry.checked, switches=True)
+
+        def load() -> None:
+            self.main.enter_state(SlotState.RUNNING)
+            self._guarded(lambda: load_images(self.main, names, private_module))
+            self.main.enter_state(SlotState.EXITED)
+
+        task = self.platform.add(self.main.slot, "zygote", load, self.main, settles=False)
+        self.run(lambda: task.state is TaskState.DONE)
+        if task.state is not TaskState.DONE:
+            self.deadlock_if_hung()
+        self.bear_all()
+        self.platform.add(HOST_SLOT, "host", self.host.live, None)
+        for port in self.ports:
+            port.power_on()
+            self.host.submit(ControlOperation.START_ADAPTER, port.number, 0, self._started(port))
+        if not self.ports:
+            self.state = "running"
+
+    def _started(self, port: SimulatedPort) -> Callable[[int], None]:
+        def started(status: int) -> None:
+            self.statuses[port.number] = status
+            port.started(status == 0)
+            if None not in self.statuses and self.state == "starting":
+                self.state = "running"
+
+        return started
+
+    def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
+        """Until every adapter has answered its start."""
+        self._require(lambda: self.state != "starting", timeout, "running")
+
+    # -- the script's acts ---------------------------------------------------------------------------------------------
+
+    def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEFAULT_DEADLINE) -> int:
+        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS."""
+        if operation == ControlOperation.LINK:
+            if not 0 <= target < len(self.ports):
+                return NDIS_STATUS_ADAPTER_NOT_FOUND
+            self.ports[target].link(bool(argument))
+            return 0
+        answers: list[int] = []
+        self.host.submit(int(operation), target, argument, answers.append)
+        self._require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
+        return answers[0]
+
+    def inject(self, frame: bytes, adapter: int = 0, delay: int = 0) -> bool:
+        """Put a frame on an adapter's wire, to arrive ``delay`` virtual ns from now."""
+        return self.cables[adapter].send(frame, delay=delay)
+
+    def frames(self, adapter: int = 0) -> list[bytes]:
+        """Every frame that an adapter has sent."""
+        return [sent.frame for sent in self.ports[adapter].wire.sent]
+
+    def ring_host(self) -> None:
+        """The host has something to look at."""
+        self.platform.ring(HOST_SLOT)
+
+    def remove_wire(self, wire: SimulatedWire) -> None:
+        """A wire has been taken away: the machine is told what Windows would tell it."""
+        port = next(port for port in self.ports if port.wire is wire)
+        if not wire.removed:
+            port.remove()
+            self.host.submit(ControlOperation.SURPRISE_REMOVE, port.number, 0, lambda status: port.close())
+
+    def run_within(self, ready: Callable[[], bool], timeout: float) -> bool:
+        """Let the machine run until ``ready()`` or for so many virtual seconds; did it come to be?"""
+        return self.run(ready, self.now + int(timeout * SECOND)) or ready()
+
+    def _require(self, ready: Callable[[], bool], timeout: float, what: str) -> None:
+        if not self.run_within(ready, timeout):
+            self.deadlock_if_hung()
+            graph = "\n  ".join(wait_graph(self.machine, self.platform))
+            raise NotReached(f"{what} did not come to be within {timeout:g} virtual seconds:\n  {graph}")
+
+    def run(self, ready: Callable[[], bool] | None = None, horizon: int = NEVER, *, idle: bool = False) -> bool:
+        """Let contexts run until ``ready()`` or until nothing moves.  BugCheck when the machine stops."""
+        host = self.host
+        reached = super().run(lambda: host.fault is not None or (ready is not None and ready()), horizon, idle=idle)
+        if host.fault is not None and not self.arena.machine.stop_word:
+            self._hardware_fault(*host.fault)
+        return reached
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def shutdown(self) -> None:
+        """Begin the orderly end: stop the adapters, unload the drivers."""
+        if self.state not in ("starting", "running"):
+            return
+        self.state = "ending"
+        for port in self.ports:
+            if self.statuses[port.number] in (0, None) and not port.wire.removed:
+                self.host.submit(ControlOperation.STOP_ADAPTER, port.number, 0, lambda _, port=port: port.close())  # type: ignore[misc]
+        self.host.submit(ControlOperation.UNLOAD, 0, 0, lambda _: self._leave())
+
+    def _leave(self) -> None:
+        for port in self.ports:
+            port.close()
+        self.state = "leaving"
+        self.host.ending = True
+        self.arena.machine.shutting_down = 1
+        for slot in list(self.platform.tasks):
+            if slot != HOST_SLOT:
+                self.platform.ring(slot)
+
+    def wait_ended(self, timeout: float = DEFAULT_DEADLINE) -> StopReport | None:
+        """Until every context has left; the report of a stop, None after an orderly end."""
+        try:
+            tasks = self.platform.tasks
+            self._require(lambda: all(task.state is TaskState.DONE for task in tasks.values()), timeout, "the end")
+        except BugCheck:
+            return self.stopped
+        self.state = "ended"
+        return None
+
+    def stop(self, timeout: float = DEFAULT_DEADLINE) -> StopReport | None:
+        """End in order and wait for it; the report when it stopped on the way."""
+        self.shutdown()
+        return self.wait_ended(timeout)
+
+    def stop_report(self) -> StopReport | None:
+        """The bug check; None when there was none (yet)."""
+        return self.stopped
+
+    def _hardware_fault(self, adapter: int, fault: Exception) -> None:
+        report = StopReport(
+            code=VnicLimit.VNIC_ARENA_DAMAGED,
+            parameters=(adapter, 0, 0, 0),
+            name=VnicLimit.VNIC_ARENA_DAMAGED.name,
+            family="emulator",
+            text=f"The hardware of adapter {adapter} refuses what its driver did: {fault}.",
+            context="host",
+        )
+        write_stop(self.machine, self.main, report)
+        self.raise_if_stopped()
+
+    # -- more workers --------------------------------------------------------------------------------------------------
+
+    def _grow(self, until: int) -> bool:
+        """Nobody can run: when work has waited long enough for a free worker, one more is born, as the host does it."""
+        arena, first = self.arena, self.geometry.first_passive_slot
+        workers = range(first, first + MAXIMUM_PASSIVE_WORKERS)
+        waiting = [queue.waiting()[0].queued_time for queue in self.machine.queues[:WORK_QUEUES] if queue.pending]
+        if not waiting or any(arena.sleeping[slot] for slot in workers):
+            return False
+        born = max(min(waiting) + STARVED_AFTER, self.platform.time)
+        free = [slot for slot in workers if self._free(slot)]
+        if born > until or not free:
+            return False
+        self.platform.time = born
+        self.bear(ContextKind.PASSIVE_WORKER, free[0] - first)
+        return True
+
+    def _free(self, slot: int) -> bool:
+        task = self.platform.tasks.get(slot)
+        return task is None or task.state is TaskState.DONE
