@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 DEEPEST_STACK: Final = 24
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>.*)", line (?P<line>\d+),? in (?P<name>.*)$')
-_HEADER: Final = re.compile(r"most recent call first")
+_HEADER: Final = re.compile(r"most recent call (first|last)")
 
 
 class MachineReport(msgspec.Struct, kw_only=True):
@@ -121,9 +121,10 @@ def _frames(dump: str) -> list[tuple[str, int, str]]:
     stacks: list[list[tuple[str, int, str]]] = [[]]
     newest_first = [False]
     for line in dump.splitlines():
-        if _HEADER.search(line):
+        header = _HEADER.search(line)
+        if header is not None:
             stacks.append([])
-            newest_first.append(True)
+            newest_first.append(header[1] == "first")
         match = _FRAME.match(line)
         if match is not None:
             stacks[-1].append((match["path"], int(match["line"]), match["name"]))

@@ -72,7 +72,8 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
         return EXIT_STOP
     except MachineStopped as error:
         # Where it was when it learnt that the machine has stopped is what the screen says it was doing.
-        os.write(dump, "".join(traceback.format_tb(error.__traceback__)).encode(errors="replace"))
+        where = "Traceback (most recent call last):\n" + "".join(traceback.format_tb(error.__traceback__))
+        os.write(dump, where.encode(errors="replace"))
         return EXIT_LEFT
     return 0
 

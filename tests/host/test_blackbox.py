@@ -181,7 +181,8 @@ DUMP = """Current thread 0x00007f00 (most recent call first):
   File "/drivers/netvmini.py", line 20 in outer
   File "/emulator/kernel/loops.py", line 9 in run_context
 """
-LEFT = """  File "/emulator/kernel/loops.py", line 9, in run_context
+LEFT = """Traceback (most recent call last):
+  File "/emulator/kernel/loops.py", line 9, in run_context
     call()
   File "/drivers/netvmini.py", line 21, in later
     sleep()
@@ -194,6 +195,7 @@ def test_a_dumped_stack_is_shown_oldest_call_first_and_the_drivers_frames_alone(
     assert stopscreen.all_frames("", NAMES) == []
     assert stopscreen.driver_frames(LEFT, NAMES) == ["netvmini.py:21 in later"]
     assert stopscreen.driver_frames(LEFT + DUMP, NAMES) == ["netvmini.py:20 in outer", "netvmini.py:30 in inner"]
+    assert stopscreen.driver_frames(DUMP + LEFT, NAMES) == ["netvmini.py:21 in later"]
 
 
 def test_a_message_of_any_length_crosses_a_channel() -> None:
