@@ -63,11 +63,14 @@ def post(adapter: Adapter, words: list[int]) -> None:
 
 def start(view: memoryview, memory: memoryview) -> int:
     """Where in memory a view begins: mark its first byte and look."""
-    before = bytes(memory)
-    view[0] ^= 0xFF
-    changed = next(place for place in range(len(before)) if before[place] != memory[place])
-    view[0] ^= 0xFF
-    return changed
+    was, view[0] = view[0], 0xA5
+    length = len(view)
+    view[1], view[length - 1] = 0x5A, 0xC3
+    found = bytes(memory).index(b"\xa5\x5a")
+    assert memory[found + length - 1] == 0xC3
+    view[0] = was
+    view[1] = view[length - 1] = 0
+    return found
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,17 @@ def test_buffers_of_two_capacities(adapter: Adapter, other: int, together: bool)
     if not together:
         assert adapter.end.refill(8) == 1
     post(adapter, [SLOT[1] | other << 32])
+    with pytest.raises(DeviceFault, match="more than one capacity"):
+        adapter.end.refill(8)
+
+
+def test_another_capacity_behind_the_end_of_the_ring(adapter: Adapter) -> None:
+    for _ in range(2):
+        assert VnicPostReceive(adapter.nic, 0, SLOT[:7]) == 7
+        assert adapter.end.refill(8) == 7
+        adapter.end.deliver([60] * 7)
+        VnicReceive(adapter.nic, 0, 8)
+    post(adapter, [SLOT[0] | 1920 << 32, SLOT[1] | 1920 << 32, SLOT[2] | 1000 << 32])
     with pytest.raises(DeviceFault, match="more than one capacity"):
         adapter.end.refill(8)
 
@@ -137,6 +151,23 @@ def test_a_buffer_posted_again_after_it_was_taken_is_no_fault(adapter: Adapter) 
         assert adapter.end.refill(8) == 5
         adapter.end.deliver([60] * len(adapter.end.empties))
         assert len(VnicReceive(adapter.nic, 0, 8)) == 5
+
+
+@pytest.mark.parametrize("back", [(0, 3), (3, 0), (2, 3, 4), (7, 6, 5, 4), (1, 0), (0, 1, 2), (5, 2, 7, 0, 1)])
+def test_buffers_come_back_in_any_order(adapter: Adapter, back: tuple[int, ...]) -> None:
+    end = adapter.end
+    for _ in range(3):
+        VnicPostReceive(adapter.nic, 0, SLOT[:8])
+        assert end.refill(8) == 8
+        end.deliver([60] * 8)
+        VnicReceive(adapter.nic, 0, 8)
+        VnicPostReceive(adapter.nic, 0, [SLOT[place] for place in back])
+        assert end.refill(8) == len(back)
+        for address, buffer in zip(end.addresses + end.taken_addresses, end.empties + end.taken_buffers, strict=True):
+            assert start(buffer, adapter.memory) == address
+        assert end.taken_addresses == sorted(end.taken_addresses), "the others keep their order"
+        end.deliver([60] * len(back))
+        VnicReceive(adapter.nic, 0, 8)
 
 
 def test_memory_for_known_buffers_is_bounded(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,7 +175,14 @@ class Rings(RuleBasedStateMachine):
         end = self.end
         places = [*end.addresses, *end.filled_addresses, *end.taken_addresses, *end.kept]
         assert sorted(places) == sorted(end.known)
-        assert len(end.taken_addresses) == len(end.taken_buffers)
+        pairs = [(end.addresses, end.empties), (end.filled_addresses, end.filled_buffers)]
+        pairs += [(end.taken_addresses, end.taken_buffers), (list(end.kept), list(end.kept.values()))]
+        for addresses, buffers in pairs:
+            for address, buffer in zip(addresses, buffers, strict=True):
+                self.memory[address + 1] ^= 0xFF
+                assert buffer[1] == self.memory[address + 1]
+                self.memory[address + 1] ^= 0xFF
+                assert buffer[1] == self.memory[address + 1]
 
     @invariant()
     def no_buffer_is_lost(self) -> None:

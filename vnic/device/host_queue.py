@@ -137,8 +137,6 @@ class HostQueue:
             self.taken_buffers += self.filled_buffers[:taken]
             del filled[:taken], self.filled_buffers[:taken]
             outstanding -= taken
-            if len(self.taken_addresses) > _REMEMBERED:
-                self._keep(_REMEMBERED)
         limit = min(self.receive.entries - outstanding, budget)
         at_hand = len(self.empties)
         if at_hand < limit:
@@ -210,6 +208,7 @@ class HostQueue:
         if not _inside(address, self.capacity, self.receive_regions):
             what = f"buffer {address:#x}+{self.capacity} lies outside the frame memory"
             raise self.fault(what, "receive-free ring")
+        # Whoever looks up an address never seen has moved all that the driver holds into `kept`.
         if len(self.kept) >= _REMEMBERED:
             self.known.difference_update(self.kept)
             self.kept.clear()
