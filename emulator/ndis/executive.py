@@ -37,7 +37,7 @@ class Executive:
         if context.box.epoch != context.machine.arena.machine.epoch:
             interrupts.compile_lines(context)
             stacks.refresh(context)
-            if context.kind is ContextKind.PROCESSOR:
+            if context.kind is ContextKind.PROCESSOR and not context.callback:
                 publication.publish_all(context)
             context.box.epoch = context.machine.arena.machine.epoch
         publication.serve_recalls(context)
@@ -77,10 +77,9 @@ class Executive:
         return oid_requests.queued(context)
 
     def leave(self, context: Context) -> None:
-        """Publish what must not stay private in a passive context, and look at the drivers' globals."""
-        if context.kind is not ContextKind.PROCESSOR:
-            publication.publish_all(context)
-        if context.machine.checked:
+        """Publish what others may come for; in a passive context look at the drivers' globals too."""
+        publication.leave(context)
+        if context.machine.checked and context.kind is not ContextKind.PROCESSOR:
             private_data.compare_fingerprints(context)
 
 

@@ -278,14 +278,19 @@ def leave(context: Context) -> None:
     serve_recalls(context)
 
 
-def recall_pending(context: Context) -> bool:
+def recalls_pending(context: Context) -> bool:
     """Has somebody called for what this context has at home?  Asked before it sleeps."""
     asked = data_path(context).recalls
     return asked[0] != asked[1]
 
 
 def serve_recalls(context: Context) -> None:
-    """Answer a call: publish all that is at home, give back stocks of pools that are being freed, wake who waits."""
+    """Answer a call: publish all that is at home, give back stocks of pools that are being freed, wake who waits.
+
+    Not inside a driver's callback, which works on what is at home: then at its end.
+    """
+    if context.callback:
+        return
     path = data_path(context)
     asked = path.recalls
     wanted = asked[0]

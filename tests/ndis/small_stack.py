@@ -119,7 +119,7 @@ class SmallStack:
         services: FakeServices = self.fake.services
         services.on_round = self._round
         services.on_leave = publication.leave
-        services.on_interrupts_pending = publication.recall_pending
+        services.on_interrupts_pending = publication.recalls_pending
         self.fake.processor()
         machine = self.fake.machine
         driver_handle, driver = self._allocate(HandleKind.MINIPORT_DRIVER, MINI)
