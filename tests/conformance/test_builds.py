@@ -1,0 +1,71 @@
+"""The two builds: gates around every function in the checked one, none at all in the free one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import emulator.ndis as surface
+from emulator.ndis.ddi import declarations, install
+from emulator.rules.errors import MachineStopped
+from tests.conformance.ddi_gates import NAMES, arguments_for, stubbed
+from tests.fake_platform import FakeMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def surface_as_it_was() -> Iterator[None]:
+    """Put back what the surface held, whichever build a test installs."""
+    before = {name: getattr(surface, name) for name in NAMES}
+    yield
+    for name, function in before.items():
+        setattr(surface, name, function)
+
+
+def test_a_driver_sees_every_declared_function() -> None:
+    assert [name for name in NAMES if name not in vars(surface)["__all__"]] == []
+
+
+def test_the_free_build_has_no_gate() -> None:
+    install(checked=False)
+    assert [name for name in NAMES if getattr(surface, name) is not declarations[name].function] == []
+
+
+def test_the_checked_build_has_a_gate_around_each_function() -> None:
+    install(checked=True)
+    for name in NAMES:
+        function = getattr(surface, name)
+        assert function.__wrapped__ is declarations[name].function
+        assert function.__name__ == name
+        assert function.__doc__ == declarations[name].function.__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gate_takes_as_many_arguments_as_the_function(name: str) -> None:
+    declaration = declarations[name]
+    call = stubbed(declaration, [])
+    if call.__code__.co_flags & 0x04:
+        return  # any number of arguments
+    fake = FakeMachine(pool_bytes=1 << 14)
+    fake.processor()
+    arguments = arguments_for(declaration)
+    with pytest.raises(TypeError, match=name):
+        call(*arguments, None)
+    if arguments:
+        with pytest.raises(TypeError, match=name):
+            call(*arguments[1:])
+        with pytest.raises(TypeError, match=name):
+            call(**dict(zip(declaration.parameters, arguments, strict=True)))
+
+
+def test_a_gate_leaves_a_machine_that_has_stopped() -> None:
+    fake = FakeMachine(pool_bytes=1 << 14)
+    fake.processor()
+    fake.arena.machine.stop_word = 2
+    calls: list[tuple[object, ...]] = []
+    with pytest.raises(MachineStopped):
+        stubbed(declarations["NdisGetVersion"], calls)()
+    assert calls == []
