@@ -12,6 +12,8 @@ from collections import Counter
 
 import pytest
 
+pytest_plugins = ["emulator.testing.plugin", "pytester"]
+
 # A process of its own, because the probe enters a network namespace and holds a device until it ends.
 _PROBE = """
 import ctypes, os

@@ -1,0 +1,134 @@
+"""A machine of a laboratory: its adapters, its counters, and a stop that becomes the test's failure.
+
+Law: whatever is asked of a machine that has stopped raises UnexpectedStop, whose text is the stop screen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from emulator.host.console import MachineStop
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from emulator.host.console import MachineProxy
+    from emulator.host.messages import Statistics
+    from emulator.host.stopscreen import MachineReport
+    from emulator.testing.nic import Nic
+
+DEADLINE = 10.0
+
+
+class UnexpectedStop(AssertionError):
+    """A machine stopped, and the test had not said that it would."""
+
+    def __init__(self, machine: LabMachine) -> None:
+        super().__init__(machine.described_end())
+        self.machine = machine
+
+
+class ControlFailed(AssertionError):
+    """A control operation came back with another status than success."""
+
+
+class LabMachine:
+    """One machine."""
+
+    def __init__(self, proxy: MachineProxy) -> None:
+        self.proxy = proxy
+        self.name = proxy.name
+        self.nics: list[Nic] = []
+        self.expected = False
+        """Its stop was expected, and came."""
+
+    @property
+    def running(self) -> bool:
+        """Has it neither stopped nor ended, as far as is known?"""
+        return self.proxy.state in ("starting", "running")
+
+    @property
+    def report(self) -> MachineReport | None:
+        """The report of its stop; None while there is none."""
+        return self.proxy.report()
+
+    @property
+    def screen(self) -> str:
+        """Its stop screen; empty while there is none."""
+        return self.proxy.screen
+
+    def described_end(self) -> str:
+        """How it ended, for people."""
+        if self.screen:
+            return f"machine {self.name} stopped:\n\n{self.screen}"
+        return f"machine {self.name} has ended (it is {self.proxy.state})"
+
+    def start(self) -> None:
+        """Wait until every adapter has answered its start."""
+        with self.watched():
+            self.proxy.wait_running(DEADLINE)
+
+    def pump(self, timeout: float = 0.0) -> None:
+        """Hear what the host says; UnexpectedStop when the machine has stopped."""
+        self.proxy.console.pump(timeout)
+        if self.proxy.state == "ended" and self.report is not None:
+            raise UnexpectedStop(self)
+
+    def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEADLINE) -> NDIS_STATUS:
+        """Let the PnP thread carry out a control operation; its status."""
+        with self.watched():
+            return NDIS_STATUS(self.proxy.control(operation, target, argument, timeout))
+
+    def must(self, operation: int, target: int = 0, argument: int = 0) -> None:
+        """``control``, where everything but success is a failure of the test."""
+        status = self.control(operation, target, argument)
+        if status != NDIS_STATUS_SUCCESS:
+            raise ControlFailed(f"{getattr(operation, 'name', operation)} of adapter {target} returned {status}")
+
+    def statistics(self) -> Statistics:
+        """Its counters now; ``.counters`` of the machine, ``.adapters`` of each adapter's hardware."""
+        with self.watched():
+            return self.proxy.statistics()
+
+    def counter(self, name: str) -> int:
+        """One of the machine's counters."""
+        return self.statistics().counters[name]
+
+    def wait(self, ready: Callable[[Statistics], Any], what: str = "", timeout: float = 5.0) -> Statistics:
+        """Ask for the counters until the function is true of them; AssertionError when the time is up."""
+        import time
+
+        deadline = time.monotonic() + timeout
+        while not ready(found := self.statistics()):
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"{what or 'the counters'} did not come to be within {timeout:g} s: "
+                    f"{found.counters}, adapters: {found.adapters}"
+                )
+        return found
+
+    def end(self) -> None:
+        """End it in order: stop its adapters, unload its drivers; UnexpectedStop when it stops on the way."""
+        with self.watched():
+            self.proxy.shutdown()
+            self.wait_ended()
+
+    def wait_ended(self, timeout: float = 3 * DEADLINE) -> None:
+        """Wait until nothing is left of it; UnexpectedStop when it stopped."""
+        if self.proxy.wait_ended(timeout) is not None:
+            raise UnexpectedStop(self)
+
+    def kill(self) -> None:
+        """End it at once; what is not ended in order is not looked at for leaks of its drivers."""
+        self.proxy.kill()
+        self.proxy.wait_ended(DEADLINE)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Show the stop screen instead of the bare news that the machine is gone."""
+        try:
+            yield
+        except MachineStop:
+            raise UnexpectedStop(self) from None

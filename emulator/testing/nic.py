@@ -1,0 +1,172 @@
+"""An adapter as a test sees it: frames at the far end of its wire, its address, and what PnP does to it.
+
+Law: every wait has a deadline, and hears of a stop of the machine at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import select
+import time
+from typing import TYPE_CHECKING, Any
+
+from emulator.host.adapters import mac_of
+from emulator.rules.control import ControlOperation
+from emulator.testing.packets import frames_of, hexdump, packet_of, station
+
+if TYPE_CHECKING:
+    from emulator.ndis.status import NDIS_STATUS
+    from emulator.testing.ends import End
+    from emulator.testing.machine import LabMachine
+
+MOST_SKIPPED = 8
+
+
+class NothingReceived(AssertionError):
+    """No frame came in time."""
+
+
+class Nic:
+    """One adapter of a machine."""
+
+    def __init__(self, machine: LabMachine, number: int, end: End) -> None:
+        self.machine = machine
+        self.number = number
+        self.end = end
+
+    @property
+    def mac(self) -> str:
+        """The hardware's permanent address."""
+        specification = self.machine.proxy.specification
+        return station(mac_of(specification.adapters[self.number], self.machine.proxy.number, self.number))
+
+    @property
+    def address(self) -> str:
+        """The address of the wire's far end, without its prefix: for a TAP that of the Linux side."""
+        wire = self.machine.proxy.specification.adapters[self.number].wire
+        return wire.address.partition("/")[0]
+
+    @property
+    def peer(self) -> str:
+        """The next address, for which a protocol in the machine answers unless it is told otherwise."""
+        return str(ipaddress.ip_address(self.address) + 1)
+
+    @property
+    def interface(self) -> str:
+        """The name of the TAP; empty on a cable."""
+        return self.machine.proxy.specification.adapters[self.number].wire.interface
+
+    @property
+    def carrier(self) -> bool:
+        """Is the link up, as the outside sees it?"""
+        return self.end.carrier()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the adapter's hardware has counted."""
+        return self.machine.statistics().adapters[self.number]
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+
+    def send(self, packets: Any, timeout: float = 1.0) -> None:
+        """Put frames on the wire: bytes, a scapy packet, or several of either.
+
+        Waits for room.  AssertionError where the wire has no carrier, UnexpectedStop where the machine has stopped.
+        """
+        for frame in frames_of(packets):
+            if not self.end.send(frame, timeout):
+                self.machine.pump()
+                why = "there was no room" if self.carrier else "the link is down"
+                raise AssertionError(f"adapter {self.number} could not be sent a frame: {why} ({hexdump(frame)})")
+
+    def receive(self, timeout: float = 1.0) -> Any:
+        """The next frame that the adapter sends, as a scapy packet (as bytes without scapy); NothingReceived if none.
+
+        ``receive_bytes`` gives the frame's bytes.
+        """
+        return packet_of(self.receive_bytes(timeout))
+
+    def receive_bytes(self, timeout: float = 1.0) -> bytes:
+        """The next frame that the adapter sends; NothingReceived if none comes in time."""
+        frame = self.poll(timeout)
+        if frame is None:
+            raise NothingReceived(f"adapter {self.number} sent nothing within {timeout:g} s")
+        return frame
+
+    def poll(self, timeout: float = 0.0) -> bytes | None:
+        """The next frame that the adapter sends, or None; UnexpectedStop when the machine stops meanwhile."""
+        console = self.machine.proxy.console
+        poll = select.poll()
+        poll.register(self.end, select.POLLIN)
+        if self.machine.running:
+            poll.register(console, select.POLLIN)
+        deadline = time.monotonic() + timeout
+        while True:
+            frame = self.end.take()
+            if frame is not None:
+                return frame
+            self.machine.pump()
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return None
+            poll.poll(remaining * 1000)
+            if not self.machine.running:
+                return self.end.take()
+
+    def srp1(self, packet: Any, timeout: float = 1.0) -> Any:
+        """Send one frame and give the first one that comes back to its sender; None if none does in time."""
+        (frame,) = frames_of(packet)
+        self.send(frame, timeout)
+        deadline = time.monotonic() + timeout
+        while (answer := self.poll(max(0.0, deadline - time.monotonic()))) is not None:
+            if answer[:6] == frame[6:12]:
+                return packet_of(answer)
+        return None
+
+    def expect_silence(self, timeout: float = 0.1) -> None:
+        """AssertionError when the adapter sends anything within that time."""
+        frame = self.poll(timeout)
+        if frame is not None:
+            raise AssertionError(f"adapter {self.number} sent a frame: {hexdump(frame)}")
+
+    def ping(self, address: str = "", **options: Any) -> Any:
+        """Ping through a TAP with the system's own ICMP (options of vnic.wires.ping): a PingResult."""
+        from emulator.testing.ends import ping
+
+        return ping(self.end, address or self.peer, **options)
+
+    # -- PnP -----------------------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Pause the whole stack of the adapter."""
+        self.machine.must(ControlOperation.PAUSE, self.number)
+
+    def restart(self) -> None:
+        """Restart the whole stack of the adapter."""
+        self.machine.must(ControlOperation.RESTART, self.number)
+
+    def halt(self) -> None:
+        """Pause, unbind, halt."""
+        self.machine.must(ControlOperation.STOP_ADAPTER, self.number)
+
+    def start(self) -> None:
+        """Start the adapter again after a halt."""
+        self.machine.must(ControlOperation.START_ADAPTER, self.number)
+
+    def link(self, up: bool) -> None:
+        """Plug the cable in or out."""
+        self.machine.must(ControlOperation.LINK, self.number, int(up))
+
+    def wait_carrier(self, up: bool, timeout: float = 5.0) -> None:
+        """Wait until the outside sees the link up or down; AssertionError when it does not."""
+        if not self.end.wait_carrier(up, timeout):
+            self.machine.pump()
+            raise AssertionError(f"the carrier of adapter {self.number} did not go {'on' if up else 'off'}")
+
+    def remove(self) -> None:
+        """Take the wire away from outside: a surprise removal."""
+        self.end.remove()
+
+    def control(self, operation: int, argument: int = 0) -> NDIS_STATUS:
+        """Any control operation on this adapter; its status."""
+        return self.machine.control(operation, self.number, argument)

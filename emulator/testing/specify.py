@@ -1,0 +1,77 @@
+"""From what a test says in one line to the specification of a machine.
+
+Law: nothing is started here; a word that means nothing is a TypeError that names it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.host.specification import (
+    AdapterSpecification,
+    DriverSpecification,
+    MachineSpecification,
+    WatchdogLimits,
+)
+from emulator.layout.arena import Geometry
+from vnic.wires.wire import DEFAULT_MTU, parse_wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from emulator.host.specification import DriverKind, RegistryValue
+
+_GEOMETRY: Final = frozenset(Geometry.__struct_fields__) - {"adapters"}
+_LIMITS: Final = frozenset(WatchdogLimits.__struct_fields__)
+_MACHINE: Final = frozenset(("debug", "environment", "loader", "log_level", "paths"))
+
+
+def network_of(number: int) -> str:
+    """The address of the outside of the ``number``-th adapter of a laboratory: every wire has a network of its own."""
+    return f"10.77.{number}.1/24"
+
+
+def driver(name: str, kind: DriverKind) -> DriverSpecification:
+    """A plug-in by module name, or by the path of a file."""
+    if name.endswith(".py") or "/" in name:
+        return DriverSpecification(kind=kind, path=name)
+    return DriverSpecification(kind=kind, module=name)
+
+
+def drivers(miniport: str, protocols: str | Sequence[str]) -> list[DriverSpecification]:
+    """The drivers of a machine: one miniport, and as many protocols as are named."""
+    names: Iterable[str] = [protocols] if isinstance(protocols, str) else protocols
+    return [driver(miniport, "miniport"), *(driver(name, "protocol") for name in names if name)]
+
+
+def adapter(kind: str, number: int, address: str | None, mac: str = "", mtu: int = DEFAULT_MTU) -> AdapterSpecification:
+    """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``."""
+    text = f"tap:ndis{number}" if kind == "tap" else kind
+    wire = parse_wire(text, network_of(number) if address is None else address, mtu)
+    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac)
+
+
+def machine(
+    name: str,
+    chosen: list[DriverSpecification],
+    adapters: list[AdapterSpecification],
+    registry: dict[str, RegistryValue],
+    options: dict[str, Any],
+) -> MachineSpecification:
+    """A machine of these drivers and adapters; ``options`` are fields of Geometry, WatchdogLimits and of the machine.
+
+    Raises TypeError for an option that none of them has.
+    """
+    unknown = set(options) - _GEOMETRY - _LIMITS - _MACHINE
+    if unknown:
+        known = ", ".join(sorted(_GEOMETRY | _LIMITS | _MACHINE))
+        raise TypeError(f"lab.start() has no option {', '.join(sorted(unknown))}; there are: {known}")
+    return MachineSpecification(
+        name=name,
+        geometry=Geometry(**{key: value for key, value in options.items() if key in _GEOMETRY}),
+        drivers=chosen,
+        adapters=adapters,
+        registry=registry,
+        watchdog=WatchdogLimits(**{key: value for key, value in options.items() if key in _LIMITS}),
+        **{key: value for key, value in options.items() if key in _MACHINE},
+    )
