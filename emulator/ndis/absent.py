@@ -208,14 +208,12 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "NET_BUFFER_LISTs that are derived, cancelled or annotated",
+        "NET_BUFFER_LISTs that are derived or annotated",
         Why.NOT_YET,
         "to come",
         """
         NdisAllocateCloneNetBufferList NdisAllocateFragmentNetBufferList NdisAllocateReassembledNetBufferList
-        NdisCancelSendNetBufferLists NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList
-        NdisFreeReassembledNetBufferList NdisGeneratePartialCancelId NdisMIndicateReceiveNetBufferLists
-        NdisMSendNetBufferListsComplete NdisReturnNetBufferLists NdisSendNetBufferLists
+        NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList NdisFreeReassembledNetBufferList
         NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_GET_MEDIA_SPECIFIC_INFO
         NDIS_NBL_GET_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO
         NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO_EX

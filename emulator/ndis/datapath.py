@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
 from emulator.ndis import datapath_slow as slow
-from emulator.ndis.constants import NetBufferListCancelId
 from emulator.ndis.crossings import NESTING_LIMIT, defer, enter2, enter3, enter4, enter5
 from emulator.ndis.datapath_state import JOURNAL_END, JOURNAL_INDEX
 from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, ddi
@@ -271,11 +270,6 @@ def NdisGeneratePartialCancelId() -> int:
     return _PARTIAL_IDS + current.context.driver % _PARTIAL_IDS
 
 
-def NdisSetNetBufferListCancelId(NetBufferList: NET_BUFFER_LIST, CancelId: Any, /) -> None:
-    """The older name of NDIS_SET_NET_BUFFER_LIST_CANCEL_ID."""
-    NetBufferList.NetBufferListInfo[NetBufferListCancelId] = CancelId
-
-
 def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
     if nbl._owner != binding.driver:
         wrong_owner(context, nbl, "A NET_BUFFER_LIST was sent", SEND, "Only its owner sends a list, once at a time.")
@@ -333,5 +327,4 @@ __all__ = [
     "NdisMSendNetBufferListsComplete",
     "NdisReturnNetBufferLists",
     "NdisSendNetBufferLists",
-    "NdisSetNetBufferListCancelId",
 ]
