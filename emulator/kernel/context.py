@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.trace.calls import call_recorder, ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,7 @@ class Context:
         "sites",
         "slot",
         "stop_word",
+        "trace",
         "trail",
     )
 
@@ -102,6 +104,7 @@ class Context:
         self.site = 0
         self.trail = machine.arena.trail(slot)
         self.stop_word = machine.arena.stop_word
+        self.trace: Callable[[int], None] = call_recorder(machine.arena.calls(slot)) if geometry.traced else ignore
         self.box.kind = kind
         self.box.index = index
         self.box.processor = self.processor

@@ -108,6 +108,11 @@ class Images:
         del context
         return [routine.function if routine is not None else None for routine in self.routines]
 
+    def globals_of(self, context: Context, image: int) -> dict[str, Any]:
+        """The globals that an image's functions have in a context: the module's, where each context is a process."""
+        del context
+        return vars(self.images[image - 1].module)
+
     def wrapper_for(self, structure: type) -> Any:
         """The class through which a context sees a structure: itself here, a watched one on the simulated platform."""
         return structure

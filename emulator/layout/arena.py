@@ -44,6 +44,8 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
     checked: bool = True
+    traced: bool = False
+    """Keep the number of each DDI call in the arena, for comparison with another machine."""
 
     @property
     def slots(self) -> int:
@@ -119,6 +121,11 @@ class Arena:
         """The journal of hand-offs of a context: pairs (site << 8 | operation, NBL reference)."""
         start = self.offsets["journal"] + slot * records.JOURNAL_WORDS * 4
         return self.view[start : start + records.JOURNAL_WORDS * 4].cast("I")
+
+    def calls(self, slot: int) -> memoryview:
+        """The DDI calls of a context of a traced machine: their count, then one number each."""
+        start = self.offsets["calls"] + slot * records.CALL_WORDS * 4
+        return self.view[start : start + records.CALL_WORDS * 4].cast("I")
 
     def queue_entries(self, queue: int) -> tuple[int, int]:
         """Offset and capacity (a power of two) of a worker queue's ring of 32-byte entries."""
@@ -197,6 +204,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("counters", slots * geometry.layers * records.COUNTERS.size()),
         ("delays", slots * DELAY_BUCKETS * 8),
         ("table_heads", 4096),
+        ("calls", slots * records.CALL_WORDS * 4 if geometry.traced else 0),
     ]
     tables: dict[str, int] = {}
     for record, count in OBJECT_TABLES.values():

@@ -17,6 +17,8 @@ LOCK_BYTES = 64
 MAXIMUM_HELD_LOCKS = 8
 SITES_PER_SLOT = 2048
 JOURNAL_WORDS = 512
+CALL_WORDS = 16_384
+"""Of a slot's DDI calls in a traced machine: their count, then one number each."""
 MAXIMUM_HANDLERS = 24
 STOP_TEXT_BYTES = 128 * 1024
 

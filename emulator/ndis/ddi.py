@@ -6,6 +6,7 @@ generated gates of exact arity (checked build) under Microsoft's names into ``em
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from enum import IntFlag
@@ -34,7 +35,13 @@ class Caller(IntFlag):
     ALL = 15
 
 
-MINIPORT, FILTER, PROTOCOL, INTERMEDIATE, ALL = Caller.MINIPORT, Caller.FILTER, Caller.PROTOCOL, Caller.INTERMEDIATE, Caller.ALL
+MINIPORT, FILTER, PROTOCOL, INTERMEDIATE, ALL = (
+    Caller.MINIPORT,
+    Caller.FILTER,
+    Caller.PROTOCOL,
+    Caller.INTERMEDIATE,
+    Caller.ALL,
+)
 
 
 class Declaration(NamedTuple):
@@ -104,7 +111,7 @@ def ddi_name(number: int) -> str:
 _GATE = """
 def {name}({parameters}):
     context = current.context
-{switch}    if context.stop_word[0]:
+{switch}{trace}    if context.stop_word[0]:
         raise_if_stopped(context)
     frame = getframe(1)
     site = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
@@ -123,8 +130,16 @@ _SWITCH = """    context.platform.switch({name!r})
 """
 
 
-def gate(declaration: Declaration, *, switches: bool) -> Callable[..., Any]:
-    """The checked build's function: stop word, call site, IRQL, then the plain function."""
+_TRACE = """    context.trace({number})
+"""
+
+
+@functools.cache
+def gate(declaration: Declaration, *, switches: bool = False, traced: bool = False) -> Callable[..., Any]:
+    """The checked build's function: stop word, call site, IRQL, then the plain function.
+
+    With ``switches`` each call is a switch point of the simulated platform; with ``traced`` its number is kept.
+    """
     from emulator.rules.irql import ANY
 
     arguments = ", ".join(declaration.parameters)
@@ -138,10 +153,9 @@ def gate(declaration: Declaration, *, switches: bool) -> Callable[..., Any]:
         parameters=", ".join(shown) + (", /" if shown and not has_variable else ""),
         arguments=", ".join(shown) if has_variable else arguments,
         number=declaration.number,
-        check=""
-        if declaration.irql == ANY
-        else _CHECK.format(mask=declaration.irql, name=declaration.name),
+        check="" if declaration.irql == ANY else _CHECK.format(mask=declaration.irql, name=declaration.name),
         switch=_SWITCH.format(name=declaration.name) if switches else "",
+        trace=_TRACE.format(number=declaration.number) if traced else "",
     )
     scope: dict[str, Any] = {
         "current": current,
@@ -168,13 +182,16 @@ def wrong_irql(context: Context, name: str) -> None:
     stop(0xC4, 0xE5, context.irql, declaration.number, text=text, rule=rule, ddi=name)
 
 
-def install(*, checked: bool, switches: bool = False) -> None:
-    """Put one build's functions into ``emulator.ndis``; before any plug-in is imported."""
+def install(*, checked: bool, switches: bool = False, traced: bool = False) -> None:
+    """Put one build's functions into ``emulator.ndis``; before any plug-in is imported.
+
+    ``switches`` and ``traced`` bring the gates with them, whatever the build.
+    """
     import emulator.ndis as surface
 
     for name, declaration in declarations.items():
-        made = gate(declaration, switches=switches) if checked or switches else declaration.function
-        setattr(surface, name, made)
+        gated = checked or switches or traced
+        setattr(surface, name, gate(declaration, switches=switches, traced=traced) if gated else declaration.function)
 
 
 def defer_site(context: Context) -> int:

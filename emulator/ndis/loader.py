@@ -55,7 +55,7 @@ class Specification(Protocol):
 
 def create_machine(arena: Arena, specification: Specification) -> Machine:
     """The machine with NDIS as its services and its build's functions chosen; before any plug-in is imported."""
-    ddi.install(checked=arena.geometry.checked)
+    ddi.install(checked=arena.geometry.checked, traced=arena.geometry.traced)
     machine = Machine(arena, Images(BUILT_IN_TYPES), Executive())
     machine.configuration["specification"] = specification
     return machine

@@ -50,14 +50,14 @@ def _global_writes(code: types.CodeType) -> Iterator[tuple[types.CodeType, int, 
             yield from _global_writes(constant)
 
 
-def containers_of(image: Image) -> list[tuple[str, Any]]:
+def containers_of(scope: dict[str, Any]) -> list[tuple[str, Any]]:
     """The mutable containers among a plug-in's own globals; other globals change only by the writes found at load."""
     import emulator.ndis as surface
 
     shared = {id(value) for value in vars(surface).values()}
     return [
         (name, value)
-        for name, value in vars(image.module).items()
+        for name, value in scope.items()
         if isinstance(value, list | dict | set | bytearray) and not name.startswith("__") and id(value) not in shared
     ]
 
@@ -69,7 +69,7 @@ def compare_fingerprints(context: Context) -> None:
         context.memory["fingerprints"] = [
             (image, name, value, repr(value))
             for image in context.machine.images.images
-            for name, value in containers_of(image)
+            for name, value in containers_of(context.machine.images.globals_of(context, image.number))
         ]
         return
     for image, name, value, before in known:

@@ -19,7 +19,6 @@ from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_MAXIMUM_FRAME, VNIC_MI
 from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
 
 if TYPE_CHECKING:
-
     from emulator.layout.arena import Arena
     from emulator.simulated.platform import SimulatedPlatform
 

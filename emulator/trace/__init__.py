@@ -3,14 +3,12 @@
 Law: values in, values out; a trace never looks at the machine and changes nothing in it.
 """
 
-from emulator.trace.calls import CALL_WORDS, CALLS_KEPT, call_recorder, recorded_calls
+from emulator.trace.calls import call_recorder, recorded_calls
 from emulator.trace.events import Event, EventKind
 from emulator.trace.recording import Trace, first_difference
 from emulator.trace.updates import LostUpdate, Place, UpdateWatch
 
 __all__ = [
-    "CALLS_KEPT",
-    "CALL_WORDS",
     "Event",
     "EventKind",
     "LostUpdate",

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CALLS_KEPT = 16_383
-"""Calls that a context's buffer holds; later ones are counted and not kept."""
-CALL_WORDS = CALLS_KEPT + 1
-
 
 def call_recorder(words: memoryview) -> Callable[[int], None]:
-    """A function that adds a DDI's number to a buffer of 32-bit words, whose first is the count."""
+    """A function that adds a DDI's number to a buffer of 32-bit words, whose first is the count.
+
+    Calls beyond the buffer's end are counted and not kept.
+    """
+    end = len(words)
 
     def record(number: int) -> None:
-        count = words[0]
-        if count < CALLS_KEPT:
-            words[count + 1] = number
-        words[0] = count + 1
+        count = words[0] + 1
+        if count < end:
+            words[count] = number
+        words[0] = count
 
     return record
 
@@ -30,7 +30,7 @@ def call_recorder(words: memoryview) -> Callable[[int], None]:
 def recorded_calls(words: memoryview) -> tuple[list[int], int]:
     """(numbers in order, how many were not kept) of a buffer; believes nothing that cannot be."""
     count = words[0]
-    kept = min(count, CALLS_KEPT)
+    kept = min(count, len(words) - 1)
     return words[1 : kept + 1].tolist(), count - kept
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from emulator.trace import (
-    CALL_WORDS,
-    CALLS_KEPT,
     Event,
     EventKind,
     Place,
@@ -17,6 +15,7 @@ from emulator.trace import (
     recorded_calls,
 )
 
+WORDS = 64
 EVENTS = [(100, 4, EventKind.CALL, "NdisFreeMemory", 0), (110, 5, EventKind.READ, "ADAPTER.Frames", 0x1000)]
 
 
@@ -87,22 +86,22 @@ def test_where_two_sequences_part(left: str, right: str, found: str) -> None:
 
 
 def test_calls_in_shared_memory_are_bounded_and_counted() -> None:
-    words = memoryview(bytearray(4 * CALL_WORDS)).cast("I")
+    words = memoryview(bytearray(4 * WORDS)).cast("I")
     record = call_recorder(words)
     assert recorded_calls(words) == ([], 0)
     for number in (5, 6, 5):
         record(number)
     assert recorded_calls(words) == ([5, 6, 5], 0)
-    for _ in range(CALLS_KEPT):
+    for _ in range(WORDS - 1):
         record(9)
     numbers, dropped = recorded_calls(words)
-    assert (len(numbers), dropped) == (CALLS_KEPT, 3)
+    assert (len(numbers), dropped) == (WORDS - 1, 3)
 
 
 def test_a_damaged_count_reads_no_further_than_the_buffer() -> None:
-    words = memoryview(bytearray(4 * CALL_WORDS)).cast("I")
+    words = memoryview(bytearray(4 * WORDS)).cast("I")
     words[0] = 0xFFFF_FFFF
-    assert len(recorded_calls(words)[0]) == CALLS_KEPT
+    assert len(recorded_calls(words)[0]) == WORDS - 1
 
 
 def here() -> Place:
