@@ -15,7 +15,7 @@ import struct
 import time
 from collections import deque
 from itertools import count as counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -50,6 +50,26 @@ _FAMILIES: Final = {
     4: _Family(socket.AF_INET, socket.IPPROTO_ICMP, 8, 0, (255, 1, struct.pack("=I", 0xFFFFFFFE))),
     6: _Family(socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129, (58, 1, b"\xff" * 16 + b"\xfd" + b"\xff" * 15)),
 }
+
+
+class EchoSocket(Protocol):
+    """What sends and receives ICMP messages without blocking, as a raw socket of the kernel does."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll for reading."""
+        ...
+
+    def send(self, message: bytes, /) -> int:
+        """Send one ICMP message."""
+        ...
+
+    def recv(self, length: int, /) -> bytes:
+        """Return one message with its IPv4 header; BlockingIOError when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Give it back."""
+        ...
 
 
 class PingResult(msgspec.Struct, frozen=True):
@@ -106,10 +126,11 @@ class Pinger:
         window: int = 1,
         timeout: float = 1.0,
         on_reply: Callable[[int, int], None] | None = None,
+        through: EchoSocket | None = None,
     ) -> None:
         """Request n has a body of sizes[n % len(sizes)] bytes; at most `window` are under way.
 
-        `on_reply(n, nanoseconds)` is called at each good reply in time.
+        `on_reply(n, nanoseconds)` is called at each good reply in time. `through` takes the place of the kernel's ICMP.
         """
         if not sizes or not all(0 <= size <= LARGEST_BODY for size in sizes):
             raise ValueError(f"sizes must be 0 to {LARGEST_BODY} bytes")
@@ -134,7 +155,11 @@ class Pinger:
         self._round_trips: list[int] = []
         self._started = self._ended = 0
         self._family = _FAMILIES[ipaddress.ip_address(address).version]
-        self._socket, self._raw, self._identifier = _connect(self._family, address)
+        self._socket: EchoSocket
+        if through is not None:
+            self._socket, self._raw, self._identifier = through, True, next(_identifiers) % _SEQUENCES
+        else:
+            self._socket, self._raw, self._identifier = _connect(self._family, address)
 
     def __enter__(self) -> Pinger:
         return self
