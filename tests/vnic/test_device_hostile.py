@@ -190,7 +190,7 @@ def test_a_receive_tail_that_was_never_reached(adapter: Adapter, value: int) -> 
     assert adapter.end.refill(2) == 2
     adapter.end.deliver([60])
     adapter.end.receive.indices[CONSUMER] = 1 + value & 0xFFFFFFFF
-    for act in (lambda: adapter.end.refill(2), adapter.end.reset):
+    for act in (lambda: adapter.end.refill(ENTRIES), adapter.end.reset):
         if value == 0xFFFFFFFF:
             act()  # has taken nothing yet
         else:

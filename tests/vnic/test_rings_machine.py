@@ -97,6 +97,7 @@ class Rings(RuleBasedStateMachine):
     def fill(self, budget: int, share: int) -> None:
         usable = self.end.refill(budget)
         assert usable <= min(budget, ENTRIES - len(self.filled), len(self.posted))
+        assert 2 * usable >= min(budget, ENTRIES - len(self.filled), len(self.posted)), "half of what can be is enough"
         if self.posted and len(self.filled) < ENTRIES:
             assert usable, "a buffer and room for it must be enough"
         lengths = []
