@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple, NoReturn
 
 from emulator.kernel.platform import current
-from emulator.kernel.stop import stop
+from emulator.kernel.stop import driver_frames, stop
 from emulator.rules.bugcheck_entries import BUGCODE_NDIS_DRIVER
 from emulator.rules.bugcheck_ndis import NdisBugCheck
 from emulator.rules.errors import NotImplementedByEmulator
@@ -314,6 +314,47 @@ ABSENT: Final[tuple[Family, ...]] = (
 )
 
 
+_NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
+_LINE_INTERRUPTS: Final = "line interrupts only"
+
+PARTIAL: Final[dict[str, str]] = {
+    "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
+    "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
+    "MINIPORT_CANCEL_DIRECT_OID_REQUEST": _NEVER_CALLED,
+    "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
+    "MINIPORT_CANCEL_OID_REQUEST": _NEVER_CALLED,
+    "MINIPORT_CHECK_FOR_HANG": _NEVER_CALLED,
+    "MINIPORT_DIRECT_OID_REQUEST": _NEVER_CALLED,
+    "MINIPORT_DISABLE_INTERRUPT": _NEVER_CALLED,
+    "MINIPORT_DISABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
+    "MINIPORT_ENABLE_INTERRUPT": _NEVER_CALLED,
+    "MINIPORT_ENABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
+    "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
+    "MINIPORT_MESSAGE_INTERRUPT": _NEVER_CALLED,
+    "MINIPORT_MESSAGE_INTERRUPT_DPC": _NEVER_CALLED,
+    "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
+    "MINIPORT_REMOVE_DEVICE": _NEVER_CALLED,
+    "MINIPORT_RESET": _NEVER_CALLED,
+    "MINIPORT_SHUTDOWN": _NEVER_CALLED,
+    "MINIPORT_SYNCHRONOUS_OID_REQUEST": _NEVER_CALLED,
+    "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
+    "PROTOCOL_DIRECT_OID_REQUEST_COMPLETE": _NEVER_CALLED,
+    "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
+    "PROTOCOL_UNINSTALL": _NEVER_CALLED,
+    "NdisAllocateIoWorkItem": "adapter and miniport driver handles; those of filters and devices are to come",
+    "NdisMIndicateReceiveNetBufferLists": "the default port only",
+    "NdisMQueueDpc": _LINE_INTERRUPTS,
+    "NdisMRegisterInterruptEx": _LINE_INTERRUPTS,
+    "NdisMRegisterMiniportDriver": "not for intermediate drivers (NDIS_INTERMEDIATE_DRIVER)",
+    "NdisMSetMiniportAttributes": "registration and general attributes",
+    "NdisMSynchronizeWithInterruptEx": _LINE_INTERRUPTS,
+    "NdisOpenAdapterEx": "never pends",
+    "NdisCloseAdapterEx": "never pends",
+    "NdisSendNetBufferLists": "the default port only, and no NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK",
+}
+"""What exists with a part left out, and which part; whoever brings the part takes the line away."""
+
+
 class Absent:
     """A name of the WDK without anything behind it: calling it, or decorating with it, says so."""
 
@@ -340,6 +381,12 @@ class Absent:
                 ddi=self.__name__,
             )
         raise NotImplementedByEmulator(self.__name__, where)
+
+
+def not_implemented(name: str, what: str) -> NoReturn:
+    """A part of a DDI that this emulator does not have: says which, and the driver's line."""
+    lines = driver_frames(current.context)
+    raise NotImplementedByEmulator(f"{name} with {what}", lines[-1].partition(": ")[0] if lines else "")
 
 
 def _short_path(path: str) -> str:

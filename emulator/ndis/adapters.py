@@ -13,6 +13,7 @@ from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
 from emulator.layout.machine import SlotState, SystemLock
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.status import (
@@ -26,7 +27,7 @@ from emulator.ndis.structures_miniport import (
     NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
     NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
 )
-from emulator.rules.errors import EmulatorError, NotImplementedByEmulator
+from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.states import ADAPTER, BINDING, AdapterEvent, AdapterState, BindingEvent, BindingState, next_state
 
@@ -147,7 +148,7 @@ def NdisMSetMiniportAttributes(
     if adapter.state != AdapterState.INITIALIZING:
         return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
     if not isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES):
-        raise NotImplementedByEmulator("NdisMSetMiniportAttributes", type(given).__name__)
+        not_implemented("NdisMSetMiniportAttributes", type(given).__name__)
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)

@@ -17,6 +17,7 @@ from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapters import adapter_of, publish_change, wait_for_acknowledgement, wrong_handle
 from emulator.ndis.constants import NDIS_INDICATE_ALL_NBLS
 from emulator.ndis.ddi import MINIPORT, ddi
@@ -27,7 +28,6 @@ from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_R
 from emulator.ndis.structures_common import structure_fault
 from emulator.ndis.structures_miniport import NDIS_RECEIVE_THROTTLE_PARAMETERS
 from emulator.ndis.work_items import unknown_routine
-from emulator.rules.errors import NotImplementedByEmulator
 from emulator.rules.irql import ANY, AT_MOST_DIRQL, AT_PASSIVE, DIRQL, DISPATCH_LEVEL
 from emulator.rules.states import AdapterState
 
@@ -91,7 +91,7 @@ def NdisMRegisterInterruptEx(
     if adapter.state != AdapterState.INITIALIZING or structure_fault(given):
         return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
     if given.MsiSupported and given.InterruptHandler is None:
-        raise NotImplementedByEmulator("NdisMRegisterInterruptEx", "message-signalled interrupts")
+        not_implemented("NdisMRegisterInterruptEx", "message-signalled interrupts")
     routines = []
     for function, role in (
         (given.InterruptHandler, "MINIPORT_ISR"),

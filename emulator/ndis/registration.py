@@ -13,6 +13,7 @@ from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.layout.handles import HandleKind, kind_name
 from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import MiniportDriverHandle, ProtocolDriverHandle
@@ -25,7 +26,6 @@ from emulator.ndis.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.structures_common import structure_fault
-from emulator.rules.errors import NotImplementedByEmulator
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.limits import VnicLimit
 
@@ -118,7 +118,7 @@ def NdisMRegisterMiniportDriver(
     if status is not None:
         return RegisteredMiniport(status, None)
     if given.Flags & NDIS_INTERMEDIATE_DRIVER:
-        raise NotImplementedByEmulator("NdisMRegisterMiniportDriver", "NDIS_INTERMEDIATE_DRIVER")
+        not_implemented("NdisMRegisterMiniportDriver", "NDIS_INTERMEDIATE_DRIVER")
     handle = _register(
         context, DriverObject, HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS, given, MiniportDriverContext
     )

@@ -14,6 +14,7 @@ from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState
 from emulator.layout.handles import HandleKind, kind_name
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.handles import (
     AdapterHandle,
@@ -173,9 +174,7 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
 def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
     machine: Machine = context.machine
     if kind in _FILTER_KINDS:
-        from emulator.rules.errors import NotImplementedByEmulator
-
-        raise NotImplementedByEmulator("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
+        not_implemented("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
     del machine
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
     stop(
