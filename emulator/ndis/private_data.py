@@ -6,6 +6,7 @@ Law: legal on Windows, a limit here, said as such; nothing outside DriverEntry a
 from __future__ import annotations
 
 import dis
+import functools
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from emulator.kernel.images import Image, Images
 
 MAY_WRITE_GLOBALS = ("DriverEntry", "<module>")
+_CONTAINERS = (list, dict, set, bytearray)
 UNLOAD_ROLES = ("MINIPORT_UNLOAD", "DRIVER_UNLOAD", "SET_OPTIONS")
 
 
@@ -38,7 +40,12 @@ def forbid_global_writes(image: Image, images: Images) -> None:
             )
 
 
-def _global_writes(code: types.CodeType) -> Iterator[tuple[types.CodeType, int, str]]:
+@functools.cache
+def _global_writes(code: types.CodeType) -> tuple[tuple[types.CodeType, int, str], ...]:
+    return tuple(_search_global_writes(code))
+
+
+def _search_global_writes(code: types.CodeType) -> Iterator[tuple[types.CodeType, int, str]]:
     line = code.co_firstlineno
     for instruction in dis.get_instructions(code):
         if instruction.starts_line:
@@ -54,11 +61,11 @@ def containers_of(scope: dict[str, Any]) -> list[tuple[str, Any]]:
     """The mutable containers among a plug-in's own globals; other globals change only by the writes found at load."""
     import emulator.ndis as surface
 
-    shared = {id(value) for value in vars(surface).values()}
+    included = vars(surface)
     return [
         (name, value)
         for name, value in scope.items()
-        if isinstance(value, list | dict | set | bytearray) and not name.startswith("__") and id(value) not in shared
+        if isinstance(value, _CONTAINERS) and not name.startswith("__") and included.get(name) is not value
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ class SimulatedImages(Images):
         self.platform = platform
         self.globals: dict[int, dict[int, dict[str, Any]]] = {}
         self._watched: dict[type, Any] = {}
+        self._private: list[list[str]] = []
 
     def wrapper_for(self, structure: type) -> Any:
         """The watched subclass."""
@@ -42,10 +44,12 @@ class SimulatedImages(Images):
         """Clones over this context's own globals; the zygote, where DriverEntry runs, has the images themselves."""
         if context.kind is ContextKind.ZYGOTE:
             return super().routines_for(context)
+        if len(self._private) != len(self.images):
+            self._private = [private_names(vars(image.module)) for image in self.images]
         own: dict[int, dict[str, Any]] = {}
         clones: dict[int, Any] = {}
-        for image in self.images:
-            own[image.number] = clone_globals(vars(image.module), clones)
+        for image, names in zip(self.images, self._private, strict=True):
+            own[image.number] = clone_globals(vars(image.module), clones, names)
         self.globals[context.slot] = own
         return [clones[id(routine.function)] if routine is not None else None for routine in self.routines]
 
@@ -55,17 +59,37 @@ class SimulatedImages(Images):
         return own[image] if own is not None else vars(self.images[image - 1].module)
 
 
-def clone_globals(original: dict[str, Any], clones: dict[int, Any]) -> dict[str, Any]:
+_CONTAINERS = (list, dict, set, tuple, bytearray)
+
+
+def private_names(scope: dict[str, Any]) -> list[str]:
+    """The globals of a module that each context has its own copy of: its functions and its containers."""
+    import emulator.ndis as surface
+
+    included = vars(surface)
+    return [
+        name
+        for name, value in scope.items()
+        if not name.startswith("__")
+        and (
+            (isinstance(value, types.FunctionType) and value.__globals__ is scope)
+            or (type(value) in _CONTAINERS and included.get(name) is not value)
+        )
+    ]
+
+
+def clone_globals(original: dict[str, Any], clones: dict[int, Any], names: list[str]) -> dict[str, Any]:
     """A copy of a module's globals: its functions over the copy, its containers copied with what they hold.
 
-    ``clones`` maps the identity of what was copied to its copy; it is filled for functions.
+    ``names`` are those (see ``private_names``); ``clones`` maps the identity of what was copied to its copy.
     """
-    copied: dict[str, Any] = {}
-    for value in original.values():
-        if isinstance(value, types.FunctionType) and value.__globals__ is original and id(value) not in clones:
+    copied = dict(original)
+    for name in names:
+        value = original[name]
+        if isinstance(value, types.FunctionType) and id(value) not in clones:
             clones[id(value)] = _clone_function(value, copied)
-    for name, value in original.items():
-        copied[name] = value if name.startswith("__") else _copy(value, clones)
+    for name in names:
+        copied[name] = _copy(original[name], clones)
     return copied
 
 
@@ -100,6 +124,21 @@ def _copy(value: Any, clones: dict[int, Any]) -> Any:
     return made
 
 
+_codes: dict[str, tuple[tuple[int, int], types.CodeType]] = {}
+
+
+def _code_of(loader: importlib.machinery.SourceFileLoader, name: str) -> types.CodeType:
+    """A module's code, compiled once for each version of its file: exploring loads it a thousand times."""
+    path = loader.get_filename(name)
+    state = os.stat(path)
+    version = state.st_mtime_ns, state.st_size
+    known = _codes.get(path)
+    if known is None or known[0] != version:
+        code = loader.source_to_code(loader.get_data(path), path)
+        known = _codes[path] = version, code
+    return known[1]
+
+
 def private_module(name: str) -> types.ModuleType:
     """Run a plug-in, given by module name or path, in a module object of its own.
 
@@ -128,7 +167,7 @@ def _run_private(name: str) -> types.ModuleType:
     before: Any = sys.modules.get(stem, missing)
     sys.modules[stem] = module
     try:
-        specification.loader.exec_module(module)
+        exec(_code_of(specification.loader, stem), vars(module))
     finally:
         if before is missing:
             sys.modules.pop(stem, None)

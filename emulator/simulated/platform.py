@@ -65,6 +65,7 @@ class SimulatedPlatform:
         self._error: BaseException | None = None
         self._running: Task | None = None
         self._last = 0
+        self._locked = 0
         self._runnable: list[int] = []
         self._next_deadline = NEVER
         self._hub: Any = getcurrent()
@@ -237,6 +238,7 @@ class SimulatedPlatform:
             self.trace.record(self.time, task.number, EventKind.WAIT, "", lock)
             task.wanted = lock
             self.cycle = self._waits_for_itself(task)
+            self._locked += 1
             self._block(task, TaskState.LOCKED)
         task.wanted = -1
         owners[lock] = task.number
@@ -279,9 +281,11 @@ class SimulatedPlatform:
         owner = self.owners.pop(lock, None)
         if owner != number:
             raise EmulatorError(f"slot {number} releases lock {lock}, which slot {owner} holds")
-        for waiting in self.tasks.values():
-            if waiting.state is TaskState.LOCKED and waiting.wanted == lock:
-                self._unblock(waiting)
+        if self._locked:
+            for waiting in self.tasks.values():
+                if waiting.state is TaskState.LOCKED and waiting.wanted == lock:
+                    self._locked -= 1
+                    self._unblock(waiting)
         if task is not None:
             self.time += LOCK_NS
             self.trace.record(self.time, number, EventKind.RELEASE, "", lock)
