@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DEADLINE: Final = 10.0
 CLOSING_NS: Final = 1_000_000_000
+ENDING_SECONDS: Final = 3.0
 
 
 class Deadline(EmulatorError):
@@ -317,10 +318,27 @@ class Console:
 
     _host_ended = False
 
+    def _end_machines(self) -> None:
+        """Let the host kill what still runs and say when nothing of it is left."""
+        running = [machine for machine in self.machines.values() if machine.state in ("starting", "running")]
+        with contextlib.suppress(EmulatorError):
+            for machine in running:
+                machine.kill()
+            self.wait(lambda: all(machine.state in ("ended", "failed") for machine in running), ENDING_SECONDS)
+
+    def _wait_for_the_dying(self) -> None:
+        """Without the host, the kernel is killing the contexts: come back when it has, as far as we know them."""
+        deadline = time.monotonic_ns() + CLOSING_NS
+        for machine in self.machines.values():
+            for pid in machine.pids().values():
+                while _is_ours(pid) and time.monotonic_ns() < deadline:
+                    os.sched_yield()
+
     def close(self) -> None:
         """End whatever still runs, then host and nursery; give everything back."""
         if self._closed:
             return
+        self._end_machines()
         self._closed = True
         self._channel.close()
         for child, reaped in ((self._host, self._host_ended), (self._nursery, False)):
@@ -330,11 +348,23 @@ class Console:
                 with contextlib.suppress(ChildProcessError):
                     processes.reap(child.pid)
             os.close(child.pidfd)
+        if self._lost is not None:
+            self._wait_for_the_dying()
         self._handler.close()
         for machine in self.machines.values():
             machine.lose(EmulatorError("the console was closed"))
             for cable in machine.cables:
                 cable.close()
+
+
+def _is_ours(pid: int) -> bool:
+    """Is there a living process of this number with a name of ours?"""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            name, _, rest = stat.read().rpartition(")")
+    except OSError:
+        return False
+    return "(ndis:" in name and rest.split()[0] not in "ZX"
 
 
 def _make_cable(machine: MachineProxy) -> tuple[int, int]:

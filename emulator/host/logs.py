@@ -138,6 +138,10 @@ class RecordQueue:
         """0 when nothing waits."""
         return int(self._readable(0))
 
+    def finish(self) -> None:
+        """Let whoever gets meet the end behind the last record, at once and not when his patience ends."""
+        self.sender.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """Close both ends."""
         self.sender.close()
@@ -182,11 +186,14 @@ class TrustedHandler(MultiProcessingHandler):  # type: ignore[misc]
 
     def close(self) -> None:
         """Let the receiver empty the queue and end."""
-        if not self._is_closed and self._receive_thread.ident is None:
+        if self._is_closed:
+            return
+        if self._receive_thread.ident is None:
             self._is_closed = True
             self.queue.close()
             logging.Handler.close(self)
         else:
+            self.queue.finish()
             super().close()
 
     @property

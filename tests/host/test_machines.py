@@ -32,7 +32,7 @@ def test_work_goes_from_the_pnp_thread_through_the_queue_to_a_passive_worker(
     machine = started(console)
     machine.control(100, 5, 11)
     machine.control(200, 0, 12)
-    assert eventually(lambda: machine.statistics().counters["callbacks"] == 2 + 5 + 1)
+    assert eventually(lambda: machine.statistics().counters["callbacks"] == 1 + 2 + 5 + 1)
     machine.stop()
     console.close()
     texts = [(record.name, record.getMessage(), str(record.__dict__.get("context"))) for record in caplog.records]
