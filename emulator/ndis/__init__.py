@@ -1,1 +1,60 @@
-"""The driver-facing surface: the DDI under Microsoft's names, one module for each group of the documentation."""
+"""The DDI: Microsoft's names only; one file per documentation group.
+
+Law: a driver says ``from emulator.ndis import *`` as it would include ndis.h.  The functions here are put in place by
+``ddi.install``: generated gates in the checked build, the plain functions in the free one.  ``__all__`` holds
+Microsoft's names and the few layout types that the declaration of a structure needs.
+"""
+
+import sys as _sys
+
+from emulator.ndis.absent import *
+from emulator.ndis.adapters import *
+from emulator.ndis.bindings import *
+from emulator.ndis.configuration import *
+from emulator.ndis.constants import *
+from emulator.ndis.data_access import *
+from emulator.ndis.datapath import *
+from emulator.ndis.driver_object import *
+from emulator.ndis.enumerations import *
+from emulator.ndis.handles import *
+from emulator.ndis.hardware import *
+from emulator.ndis.indications import *
+from emulator.ndis.interrupts import *
+from emulator.ndis.layout import *
+from emulator.ndis.macros import *
+from emulator.ndis.mdl import *
+from emulator.ndis.memory import *
+from emulator.ndis.net_buffer_contexts import *
+from emulator.ndis.net_buffers import *
+from emulator.ndis.object_header import *
+from emulator.ndis.oid_requests import *
+from emulator.ndis.oids import *
+from emulator.ndis.pnp import *
+from emulator.ndis.pools import *
+from emulator.ndis.registration import *
+from emulator.ndis.roles import *
+from emulator.ndis.status import *
+from emulator.ndis.structures import *
+from emulator.ndis.synchronization import *
+from emulator.ndis.system import *
+from emulator.ndis.timer_objects import *
+from emulator.ndis.work_items import *
+
+_NOT_THE_SURFACE = frozenset(
+    ("Any", "Callable", "ClassVar", "FunctionType", "Handler", "HasHeader", "IntEnum", "IntFlag", "NamedTuple")
+)
+
+
+def _surface() -> list[str]:
+    """Public names that begin with a capital letter and come from here: functions, structures, constants, roles."""
+    return [
+        name
+        for name, value in vars(_sys.modules[__name__]).items()
+        if (name[0].isupper() or name in _LAYOUT)
+        and name not in _NOT_THE_SURFACE
+        and getattr(value, "__module__", __name__).startswith("emulator.")
+    ]
+
+
+_LAYOUT = frozenset(("i32", "i64", "sizeof", "u8", "u16", "u32", "u64"))
+__all__ = [*_surface(), "Literal", *sorted(_LAYOUT - {"sizeof"})]

@@ -212,6 +212,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "to come",
         """
+        NdisGetNetBufferListProtocolId
         NdisAllocateCloneNetBufferList NdisAllocateFragmentNetBufferList NdisAllocateReassembledNetBufferList
         NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList NdisFreeReassembledNetBufferList
         NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_GET_MEDIA_SPECIFIC_INFO
