@@ -89,6 +89,11 @@ class MachineProxy:
         answer: messages.Statistics = self._answer(request, timeout, "statistics")
         return answer
 
+    def ddi_calls(self, name: str, timeout: float = DEFAULT_DEADLINE) -> list[str]:
+        """The DDI functions that a context (``processor 0``) has called; kept where the geometry says ``traced``."""
+        calls: dict[str, list[str]] = self.statistics(timeout).more["ddi_calls"]
+        return calls.get(name, [])
+
     def shutdown(self) -> None:
         """Begin the orderly end."""
         if self.state in ("starting", "running"):

@@ -103,7 +103,6 @@ class Statistics(Message):
     adapters: list[dict[str, int]] = []
     queue_to_callback: dict[int, int] = {}
     """How many work items waited how long, by bucket of emulator.layout.delays, since the machine began."""
-    more: dict[str, Any] = {}
 
 
 class MachineFailed(Message):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.host.blackbox import words_of
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
 from emulator.layout.delays import DELAY_BUCKETS
+from emulator.trace.calls import recorded_calls
 
 if TYPE_CHECKING:
     from emulator.host.supervisor import Supervisor
@@ -32,6 +34,20 @@ def counters(machine: Supervisor) -> dict[str, int]:
         "log_records_dropped": machine.loggers.dropped,
         "owner_deaths": arena.machine.owner_deaths,
     }
+
+
+def ddi_calls(machine: Supervisor) -> dict[str, list[str]]:
+    """The DDI functions that each context of a traced machine has called, in order; nothing for any other machine."""
+    if not machine.geometry.traced:
+        return {}
+    arena, names = machine.arena, machine.names.ddis
+    found = {}
+    for slot, box in enumerate(arena.slots):
+        numbers, _ = recorded_calls(arena.calls(slot))
+        if numbers:
+            who = words_of(box.kind, box.index)
+            found[who] = [names[number] if number < len(names) else str(number) for number in numbers]
+    return found
 
 
 def queue_to_callback(machine: Supervisor) -> dict[int, int]:

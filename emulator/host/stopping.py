@@ -30,6 +30,7 @@ VERDICT_NS: Final = 250 * MILLISECOND
 KILL_NS: Final = 2000 * MILLISECOND
 LONGEST_DUMP: Final = 64 * 1024
 ZYGOTE_SLOT: Final = 1
+PNP_SLOT: Final = 2
 BROKEN: Final = "EMULATOR_ERROR"
 
 
@@ -41,6 +42,8 @@ class TooLate(NamedTuple):
     """A step of the orderly end did not come to its end."""
 
     text: str
+    operation: bool
+    """Was it a control operation, which drivers take part in, or the leaving of a context, which is ours alone?"""
 
 
 class Fault(NamedTuple):
@@ -64,10 +67,11 @@ def too_late(machine: Supervisor) -> TooLate:
     """The orderly end has passed its deadline."""
     at = machine.lane.under_way()
     if at:
-        return TooLate(f"The PnP thread did not come to the end of {at}: something in it waits for what never comes.")
+        text = f"The PnP thread did not come to the end of {at}: something in it waits for what never comes."
+        return TooLate(text, True)
     slow = [m for m in machine.members.values() if m.alive and m.slot != ZYGOTE_SLOT]
     names = blackbox.read(machine.arena, machine.names, slow[0].slot, 0).name if slow else "a context"
-    return TooLate(f"{names} did not leave when the machine was shut down.")
+    return TooLate(f"{names} did not leave when the machine was shut down.", False)
 
 
 class Stopping:
@@ -150,9 +154,12 @@ class Stopping:
         if isinstance(self.cause, Overrun):
             return self._overrun(self.cause, now)
         if isinstance(self.cause, TooLate):
-            return self._report(2, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK)
+            if self.cause.operation:
+                frames = stopscreen.all_frames(self._dump(PNP_SLOT), machine.names)
+                return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK, frames=frames)
+            return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN, family="broken")
         if isinstance(self.cause, Fault):
-            return self._report(2, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)
+            return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)
         culprit = self._culprit()
         if culprit is not None:
             return self._terminated(culprit, now)
@@ -258,7 +265,7 @@ class Stopping:
             box.pid = member.pid
             dump = self._dump(slot)
             box.stack = stopscreen.driver_frames(dump, machine.names)
-            if not box.stack and box.routine:
+            if not box.stack and (box.routine or slot == report.slot):
                 box.stack = stopscreen.all_frames(dump, machine.names)
             if member.exit is not None and member.exit.code != EXIT_LEFT:
                 box.exit = member.exit.description

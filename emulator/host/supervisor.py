@@ -392,6 +392,12 @@ class Supervisor:
 
     def _adapter_stopped(self, port: Port, status: int) -> None:
         port.close()
+        if self.phase is Phase.ENDING:
+            self._allow_operation()
+
+    def _allow_operation(self) -> None:
+        """Give the next operation of the orderly end its time."""
+        self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + CONTROL_NS
 
     def end(self) -> None:
         """Begin the orderly end."""
@@ -401,7 +407,7 @@ class Supervisor:
         if self.phase not in (Phase.STARTING, Phase.RUNNING):
             return
         self.phase = Phase.ENDING
-        self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + CONTROL_NS
+        self._allow_operation()
         for port in self.ports:
             if self.statuses[port.number] in (0, None) and not port.removed:
                 self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, partial(self._adapter_stopped, port))
@@ -434,6 +440,7 @@ class Supervisor:
                 statistics.counters(self),
                 [port.counters() for port in self.ports],
                 statistics.queue_to_callback(self),
+                {"ddi_calls": statistics.ddi_calls(self)},
             )
         )
 

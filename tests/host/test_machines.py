@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emulator.host import supervisor
 from emulator.host.console import Console, MachineStop
+from emulator.rules.control import ControlOperation
 from tests.host.machines import alive, eventually, gone, provoke, started, toy
 
 if TYPE_CHECKING:
@@ -108,6 +110,17 @@ def test_a_starved_queue_gets_more_workers_and_idle_ones_leave(console: Console)
     assert eventually(lambda: machine.statistics().counters["work_items_taken"] == 12, 3)
     assert eventually(lambda: machine.statistics().counters["passive_workers"] == 1, 5)
     assert machine.stop() is None
+
+
+def test_an_orderly_end_that_does_not_come_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "CONTROL_NS", 200_000_000)
+    with Console() as console:
+        machine = started(console, environment={"TOY_HANGS_IN": str(int(ControlOperation.UNLOAD))})
+        report = machine.stop()
+        assert report is not None
+        assert report.stop.name == "VNIC_DEADLOCK"
+        assert "UNLOAD" in report.stop.text
+        assert any("wait_for_ever" in line for line in report.stop.traceback)
 
 
 def test_one_passive_worker_under_debug_and_no_more(console: Console) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from emulator.host.specification import AdapterSpecification
 from emulator.rules.control import ControlOperation
-from tests.host.machines import eventually, toy
+from tests.host.machines import eventually, gone, toy
 from tests.host.toy_echo import WILD
 from vnic.wires.network import LinkWatcher, Namespace, delete_link
 from vnic.wires.wire import WireSpecification
@@ -153,6 +153,56 @@ def test_a_tap_in_a_namespace_has_its_carrier_and_goes_with_the_machine(console:
         machine.stop()
         watcher.wait_for("ndis0", carrier=None, timeout=2.0)
         assert "ndis0" not in watcher.refresh()
+
+
+def flood(cable: FarEnd, seconds: float) -> None:
+    """Frames as fast as they go, whatever comes back."""
+    until = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < until and cable.carrier:
+        cable.send(frame(number))
+        cable.receive(0)
+        number += 1
+
+
+def kill_in_a_flood(console: Console, slot: int) -> None:
+    machine, other = echo(console), echo(console, name="other")
+    flood(machine.cables[0], 0.05)
+    os.kill(machine.pids()[slot], signal.SIGKILL)
+    flood(machine.cables[0], 1.0)  # ends with the carrier
+    assert not machine.cables[0].carrier
+    report = machine.wait_ended(1)
+    assert report is not None
+    assert report.stop.slot == slot
+    assert gone(list(machine.pids().values())) == []
+    exchange(other.cables[0], 20)
+
+
+def test_a_processor_killed_in_a_flood_of_frames(console: Console) -> None:
+    kill_in_a_flood(console, 4)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("slot", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("trial", range(20))
+def test_any_process_killed_in_a_flood_many_times(console: Console, slot: int, trial: int) -> None:
+    kill_in_a_flood(console, slot)
+
+
+@pytest.mark.tap
+@pytest.mark.parametrize("which", ["host", "nursery", "zygote", "processor"])
+def test_a_tap_goes_with_whoever_was_killed(console: Console, which: str) -> None:
+    with Namespace.create() as namespace, namespace.entered(), LinkWatcher() as watcher:
+        specification = toy(
+            loader="tests.host.toy_echo", adapters=[AdapterSpecification(wire=WireSpecification("tap", "ndis0"))]
+        )
+        machine = console.start_machine(specification, {0: namespace.fileno()})
+        machine.wait_running()
+        pids = {"host": console.host_pid, "nursery": console.nursery_pid}
+        os.kill(pids.get(which) or machine.pids()[{"zygote": 1, "processor": 4}[which]], signal.SIGKILL)
+        watcher.wait_for("ndis0", carrier=None, timeout=1.0)
+        assert "ndis0" not in watcher.refresh()
+        assert gone(list(machine.pids().values())) == []
 
 
 @pytest.mark.tap

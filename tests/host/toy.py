@@ -36,6 +36,9 @@ class ToyServices:
     def round(self, context: Context) -> None:
         pass
 
+    def withholds(self, context: Context) -> bool:
+        return False
+
     def leave(self, context: Context) -> None:
         pass
 
@@ -61,6 +64,8 @@ class ToyServices:
         call(context, taken.routine, taken.context)
 
     def control(self, context: Context, operation: Any) -> int:
+        if os.environ.get("TOY_HANGS_IN") == str(operation.operation):
+            wait_for_ever()  # not in a callback, so that the watchdog has nothing to say
         names = [routine.name if routine is not None else "" for routine in context.machine.images.routines]
         if "Control" in names:
             routine = names.index("Control")

@@ -116,7 +116,7 @@ class EchoServices(ToyServices):
             assert posted == BUFFERS
             VnicWriteRegister(self.nics[number], VNIC_REGISTER_CONTROL, ENABLE)
             VnicWriteRegister(self.nics[number], VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
-        elif operation.operation in (ControlOperation.STOP_ADAPTER, ControlOperation.SURPRISE_REMOVE):
+        elif operation.operation == ControlOperation.STOP_ADAPTER:
             VnicWriteRegister(self.nics[number], VNIC_REGISTER_INTERRUPT_MASK, 0)
             VnicWriteRegister(self.nics[number], VNIC_REGISTER_CONTROL, 0)
         elif operation.operation == WILD:
