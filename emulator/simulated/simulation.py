@@ -84,6 +84,11 @@ class NoServices:
         del context, operation
         return 0
 
+    def withholds(self, context: Context) -> bool:
+        """Nothing is kept private."""
+        del context
+        return False
+
     def leave(self, context: Context) -> None:
         """A callback has returned to the loop."""
 

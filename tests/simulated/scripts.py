@@ -1,0 +1,65 @@
+"""Scripts that run on both platforms: they know the console's names for a machine, and nothing of what is behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from emulator.rules.control import ControlOperation
+
+NETVMINI, HELLO, RESPONDER = "sample_drivers.netvmini", "sample_drivers.hello", "sample_drivers.responder"
+STATION = bytes.fromhex("024e44010001")
+OUTSIDE = bytes.fromhex("020000000002")
+TYPE = b"\x88\xb5"
+
+
+def frame(number: int, length: int = 60) -> bytes:
+    """A frame for the machine's first adapter that no other one looks like."""
+    return (STATION + OUTSIDE + TYPE + number.to_bytes(4, "big")).ljust(length, bytes((number & 0xFF,)))
+
+
+def answer_to(sent: bytes) -> bytes:
+    """What ``hello`` sends back: the same frame with its addresses swapped."""
+    return sent[6:12] + sent[:6] + sent[12:]
+
+
+def echo(machine: Any, count: int = 3) -> None:
+    """Frames one by one, each answered before the next is sent."""
+    machine.wait_running()
+    assert machine.statuses == [0]
+    cable = machine.cables[0]
+    assert cable.wait_carrier(True, 5.0)
+    for number in range(count):
+        sent = frame(number, 60 + number * 100)
+        assert cable.send(sent)
+        assert cable.receive(5.0) == answer_to(sent)
+
+
+def echo_burst(machine: Any, count: int = 12) -> None:
+    """Frames at once; every one is answered, in whichever order."""
+    machine.wait_running()
+    cable = machine.cables[0]
+    assert cable.wait_carrier(True, 5.0)
+    sent = [frame(number) for number in range(count)]
+    for one in sent:
+        assert cable.send(one)
+    answers = [cable.receive(5.0) for _ in sent]
+    assert sorted(map(bytes, filter(None, answers))) == sorted(map(answer_to, sent))
+
+
+def pause_and_restart(machine: Any) -> None:
+    """An adapter is paused and restarted between two frames."""
+    echo(machine, 1)
+    assert machine.control(ControlOperation.PAUSE, 0) == 0
+    assert machine.control(ControlOperation.RESTART, 0) == 0
+    sent = frame(7)
+    assert machine.cables[0].send(sent)
+    assert machine.cables[0].receive(5.0) == answer_to(sent)
+
+
+def stop_adapter(machine: Any) -> None:
+    """A frame, then the adapter is stopped."""
+    echo(machine, 1)
+    assert machine.control(ControlOperation.STOP_ADAPTER, 0) == 0
+
+
+SCRIPTS = [echo, pause_and_restart, stop_adapter]
