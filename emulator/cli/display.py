@@ -31,6 +31,15 @@ def some(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def status_words(status: int) -> str:
+    """A status by its name; NDIS, which knows the names, is not imported merely for success."""
+    if not status:
+        return "NDIS_STATUS_SUCCESS"
+    from emulator.ndis.status import status_name
+
+    return status_name(status)
+
+
 def driver_of(record: logging.LogRecord) -> str:
     """Whose record it is."""
     return record.name.removeprefix("driver.")
@@ -47,8 +56,6 @@ class Display:
 
     def started(self, machine: MachineProxy) -> None:
         """The machine runs."""
-        from emulator.ndis.status import status_name
-
         specification = machine.specification
         geometry = specification.geometry
         contexts = f"{some(geometry.processors, 'processor')}, {some(geometry.passive_workers, 'passive worker')}"
@@ -56,7 +63,7 @@ class Display:
         for number, status in enumerate(machine.statuses):
             wire = specification.adapters[number].wire
             address = f" at {wire.address}" if wire.address else ""
-            self.line(f"adapter {number} on {wire.name}{address}: {'started' if not status else status_name(status)}")
+            self.line(f"adapter {number} on {wire.name}{address}: {status_words(status) if status else 'started'}")
         if self.verbosity > 0:
             pids = ", ".join(f"{slot}: {pid}" for slot, pid in sorted(machine.pids().items()))
             self.line(f"host {machine.console.host_pid}, nursery {machine.console.nursery_pid}, by slot {pids}")
@@ -112,15 +119,13 @@ class JsonDisplay(Display):
 
     def started(self, machine: MachineProxy) -> None:
         """The machine runs."""
-        from emulator.ndis.status import status_name
-
         adapters = [
             {
                 "number": number,
                 "wire": adapter.wire.name,
                 "address": adapter.wire.address,
                 "status": status,
-                "status_name": status_name(status),
+                "status_name": status_words(status),
             }
             for number, (adapter, status) in enumerate(
                 zip(machine.specification.adapters, machine.statuses, strict=False)

@@ -89,10 +89,12 @@ class Session:
         """Called with what a machine puts on its cables: adapter's place among the cabled, frame."""
         self.began = 0.0
         self._handler = LogHandler(log)
-        root = logging.getLogger()
-        self._root_level, self._handlers = root.level, root.handlers[:]
+        root, drivers = logging.getLogger(), logging.getLogger("driver")
+        self._levels = [(logger, logger.level) for logger in (root, drivers)]
+        self._handlers = root.handlers[:]
         root.handlers[:] = [self._handler]
-        root.setLevel(1)
+        root.setLevel(logging.WARNING)  # libraries tell their own story below
+        drivers.setLevel(1)
         self.console = Console()
         self.signals = Signals()
         self.machine: MachineProxy | None = None
@@ -204,9 +206,9 @@ class Session:
             self.console.close()
         finally:
             self.signals.close()
-            root = logging.getLogger()
-            root.handlers[:] = self._handlers
-            root.setLevel(self._root_level)
+            logging.getLogger().handlers[:] = self._handlers
+            for logger, level in self._levels:
+                logger.setLevel(level)
 
     def report(self) -> MachineReport | None:
         """The stop, if there was one."""

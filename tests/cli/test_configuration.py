@@ -1,0 +1,238 @@
+"""Machines from files and options: every mistake is one line that names file, table and key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.cli import run
+from emulator.cli.configuration import read
+from emulator.cli.main import Parser
+from emulator.cli.plan import Plan, plan_of
+from emulator.rules.errors import EXIT_USAGE, ConfigurationError
+from tests.cli.command import ROOT
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+GOOD = """
+[machine]
+name = "lab"
+processors = 2
+passive_workers = 3
+checked = false
+duration = 1.5
+
+[[driver]]
+kind = "miniport"
+module = "sample_drivers.netvmini"
+
+[[driver]]
+kind = "protocol"
+path = "mine.py"
+[driver.registry]
+Speed = 7
+
+[[adapter]]
+name = "left"
+wire = "tap:left0"
+address = "10.1.0.1/24"
+mac = "02:00:00:00:00:07"
+
+[[adapter]]
+wire = "cable"
+address = "10.2.0.1/24"
+
+[watchdog]
+cpu_ms = 500
+
+[registry]
+Colour = "blue"
+"""
+
+
+def options(*arguments: str) -> argparse.Namespace:
+    parser = Parser("ndisemu run")
+    run.add_options(parser)
+    return parser.parse_args(arguments)
+
+
+def planned(*arguments: str) -> Plan:
+    return plan_of(options(*arguments))
+
+
+def refused(*arguments: str) -> str:
+    with pytest.raises(ConfigurationError) as raised:
+        planned(*arguments)
+    assert raised.value.exit_code == EXIT_USAGE
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text("", encoding="utf-8")
+    path = tmp_path / "lab.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    return path
+
+
+def test_a_whole_file(file: Path) -> None:
+    plan = planned(str(file))
+    specification = plan.specification
+    assert plan.duration == 1.5
+    assert (specification.name, specification.geometry.processors, specification.geometry.passive_workers) == (
+        "lab",
+        2,
+        3,
+    )
+    assert not specification.geometry.checked
+    assert [driver.module or driver.path for driver in specification.drivers] == [
+        "sample_drivers.netvmini",
+        str(file.with_name("mine.py")),
+    ]
+    assert specification.drivers[1].registry == {"Speed": 7}
+    assert [adapter.wire.name for adapter in specification.adapters] == ["tap:left0", "cable"]
+    assert specification.adapters[0].mac == "02:00:00:00:00:07"
+    assert specification.watchdog.cpu_ms == 500
+    assert specification.paths == [str(file.parent)]
+    assert specification.registry == {"Colour": "blue", "Address": "10.1.0.1/24"}
+    assert specification.adapters[0].registry == {}
+    assert specification.adapters[1].registry == {"Address": "10.2.0.1/24"}
+    specification.prepared()
+
+
+def test_options_take_the_place_of_what_the_file_says(file: Path) -> None:
+    plan = planned(str(file), "--checked", "--processors", "1", "--duration", "9", "--registry", "Colour=12", "--debug")
+    assert plan.duration == 9
+    assert plan.specification.geometry.checked
+    assert plan.specification.geometry.processors == 1
+    assert plan.specification.registry["Colour"] == 12
+    assert plan.specification.debug
+    wires = planned(str(file), "--wire", "cable", "--wire", "cable").specification.adapters
+    assert [adapter.wire.name for adapter in wires] == ["cable", "cable"]
+
+
+def test_an_address_that_is_given_is_not_replaced(file: Path) -> None:
+    assert planned(str(file), "--registry", "Address=1.2.3.4/8").specification.registry["Address"] == "1.2.3.4/8"
+
+
+def test_options_alone() -> None:
+    specification = planned(
+        "--miniport", "netvmini", "--protocol", "hello", "--wire", "tap:ndis0", "--address", "10.77.0.1/24"
+    ).specification
+    assert [driver.module for driver in specification.drivers] == ["sample_drivers.netvmini", "sample_drivers.hello"]
+    assert [adapter.wire.name for adapter in specification.adapters] == ["tap:ndis0"]
+    assert specification.registry == {"Address": "10.77.0.1/24"}
+
+
+def test_each_miniport_runs_an_adapter_of_its_own() -> None:
+    adapters = planned("--miniport", "a.b", "--miniport", "c.d", "--wire", "tap:x0").specification.adapters
+    assert [(adapter.miniport, adapter.wire.name) for adapter in adapters] == [("b", "tap:x0"), ("d", "cable")]
+    adapters = planned("--miniport", "a.b", "--wire", "tap:x0", "--wire", "tap:x1").specification.adapters
+    assert [(adapter.miniport, adapter.wire.name) for adapter in adapters] == [("", "tap:x0"), ("", "tap:x1")]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[machne]\n", "unknown table machne; did you mean machine?"),
+        ("[machine]\nprocesors = 1\n", "[machine]: unknown key procesors; did you mean processors?"),
+        ('[machine]\nprocessors = "a"\n', "[machine], key processors: expected a whole number, got text"),
+        ("[machine]\nprocessors = 0\n", "[machine], key processors: expected a whole number >= 1"),
+        ("[machine]\npassive_workers = 17\n", "[machine], key passive_workers: expected a whole number <= 16"),
+        ("[machine]\nduration = -1\n", "[machine], key duration: expected a number >= 0.0"),
+        ("[machine]\nchecked = 1\n", "[machine], key checked: expected true or false, got a whole number"),
+        ("[machine\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 9)"),
+        ('[[driver]]\nmodule = "x"\n', "[[driver]] number 1: the key kind is missing"),
+        (
+            '[[driver]]\nkind = "filtre"\n',
+            "[[driver]] number 1, key kind: 'filtre' is no kind of driver; there are miniport, protocol, filter",
+        ),
+        ('[driver]\nkind = "miniport"\n', "[driver]: is a list of tables; write [[driver]]"),
+        ("[[adapter]]\n[[adapter]]\nmtu = true\n", "[[adapter]] number 2, key mtu: expected a whole number, got true"),
+        ('[[adapter]]\nmac = "x"\n', "[[adapter]] number 1, key mac: expected an address like 02:00:00:00:00:01"),
+        ("[registry]\na = 1.5\n", "[registry], key a: expected a whole number or text, got a number"),
+        (
+            '[[driver]]\nkind = "miniport"\n[driver.registry]\nx = []\n',
+            "[driver.registry] of [[driver]] number 1, key x: expected a whole number or text, got a list",
+        ),
+        ("[watchdog]\ncpu_ms = 0\n", "[watchdog], key cpu_ms: expected a whole number >= 1"),
+        ("", "no [[driver]]"),
+        ('[[driver]]\nkind = "miniport"\n', "a [[driver]] has either a module or a path"),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "a.b"\n',
+            "the driver a.b is named twice",
+        ),
+        (
+            '[[driver]]\nkind = "protocol"\nmodule = "a.b"\n[[adapter]]\n',
+            "adapter 1 has no miniport driver",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nminiport = "c"\n',
+            "adapter 1: no miniport c; there are b",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nwire = "tun:x"\n',
+            "[[adapter]] number 1: wire 'tun:x': unknown kind 'tun'; there are 'tap:NAME' and 'cable'",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n' + '[[adapter]]\nwire = "tap:x"\n' * 2,
+            "the wire tap:x is named twice",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text(text, encoding="utf-8")
+    line = refused(str(path))
+    assert line.startswith(f"{path}: ")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "nothing to run: name a file, or drivers: --miniport netvmini --protocol responder"),
+        (("nowhere.toml",), "nowhere.toml: cannot be read: No such file or directory"),
+        (("--miniport", "./nowhere.py"), "nowhere.py: there is no such file"),
+        (("--miniport", "a b"), "driver 'a b': is no name of a module"),
+        (("--miniport", "a.b", "--wire", "tap:"), "the interface's name is missing"),
+        (("--miniport", "a.b", "--address", "10.0.0.1"), "the prefix is missing; write for example '10.77.0.1/24'"),
+        (("--miniport", "a.b", "--address", "x"), "address 'x'"),
+        (("--wire", "cable"), "--wire needs a --miniport"),
+        (("--miniport", "a.b", "--address", "10.0.0.1/8", "--address", "10.0.0.2/8"), "2 addresses for 1 adapters"),
+        (("--miniport", "a.b", "--registry", "x"), "--registry x: write KEY=VALUE"),
+        (("--miniport", "a.b", "--duration", "nan"), "nan is no number of seconds"),
+        (("--miniport", "a.b", "--duration", "soon"), "soon is no number of seconds"),
+        (("--miniport", "a.b", "--interval", "0"), "too short"),
+        (("--checked", "--free"), "not allowed with"),
+        (("--what",), "unrecognized arguments: --what"),
+    ],
+)
+def test_a_mistake_in_the_options_is_one_line(arguments: tuple[str, ...], told: str) -> None:
+    assert told in refused(*arguments)
+
+
+def test_a_file_and_drivers_exclude_each_other(file: Path) -> None:
+    assert "exclude each other" in refused(str(file), "--miniport", "a.b")
+    assert "--wire is given for 1 adapters" in refused(str(file), "--wire", "cable")
+
+
+def test_every_key_is_documented_and_the_example_can_be_read(tmp_path: Path) -> None:
+    from emulator.cli import configuration
+
+    text = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    tables = (
+        configuration.MachineTable,
+        configuration.DriverTable,
+        configuration.AdapterTable,
+        configuration.WatchdogTable,
+    )
+    missing = [key for table in tables for key in table.__struct_fields__ if f"`{key}`" not in text]
+    assert missing == []
+    example = tmp_path / "example.toml"
+    example.write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    assert len(read(str(example)).driver) == 2

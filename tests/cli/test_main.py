@@ -1,0 +1,76 @@
+"""The command line itself: help, versions, mistakes, and that starting it is cheap."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from emulator.rules.errors import EXIT_HOST, EXIT_USAGE
+from tests.cli.command import ROOT, UNPRIVILEGED, complaint, ndisemu
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    ended = ndisemu("--help")
+    assert (ended.code, ended.err) == (0, "")
+    for word in ("run", "demo", "doctor", "explain", "exit codes", "130 interrupted"):
+        assert word in ended.out
+
+
+def test_the_version() -> None:
+    ended = ndisemu("--version")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("ndisemu ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "a command is missing: run, demo, doctor, explain"),
+        (("walk",), "invalid choice: 'walk'"),
+        (("doctor", "--what"), "unrecognized arguments: --what"),
+        (("demo", "--pings", "0"), "0: 1 to 100000"),
+        (("demo", "--wire", "tun"), "invalid choice: 'tun'"),
+        (("explain", "NdisQueueIoWorkItme"), "did you mean NdisQueueIoWorkItem"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: tuple[str, ...], told: str) -> None:
+    assert told in complaint(ndisemu(*arguments), EXIT_USAGE)
+
+
+def test_starting_the_command_imports_next_to_nothing() -> None:
+    code = "import sys, emulator.cli.main; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(ended.stdout.split())
+    assert loaded.isdisjoint({"rich", "msgspec", "pyroute2", "logging", "emulator.host", "emulator.ndis", "vnic"})
+
+
+def test_explain_says_what_is_declared() -> None:
+    ended = ndisemu("explain", "ndisqueueioworkitem")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("NdisQueueIoWorkItem(")
+    assert "IRQL      <= DISPATCH_LEVEL" in ended.out
+    assert "callers   miniport, filter\n" in ended.out
+    assert "nf-ndis-ndisqueueioworkitem" in ended.out
+    assert "may return NDIS_STATUS_PENDING" in ndisemu("explain", "MINIPORT_PAUSE").out
+
+
+@pytest.mark.tap
+def test_doctor_finds_that_a_tap_can_be_had() -> None:
+    ended = ndisemu("doctor")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines()[-1].startswith("A TAP can be had")
+    assert ndisemu("doctor", "--json").event("verdict") == {"event": "verdict", "tap": True, "mend": ""}
+
+
+def test_doctor_names_what_is_lacking_and_what_mends_it() -> None:
+    ended = ndisemu("doctor", program=(*UNPRIVILEGED, "-m", "emulator.cli"))
+    assert (ended.code, ended.err) == (EXIT_HOST, "")
+    lacking = [line for line in ended.out.splitlines() if line.startswith("missing")]
+    assert lacking
+    assert all("; to mend it: " in line for line in lacking)
+    assert ended.out.splitlines()[-1].startswith("No TAP can be had (")
+    events = ndisemu("doctor", "--json", program=(*UNPRIVILEGED, "-m", "emulator.cli")).events
+    assert events[-1]["tap"] is False
+    assert events[-1]["mend"] == next(event["mend"] for event in events if event["outcome"] == "missing")
