@@ -91,8 +91,7 @@ class MachineProxy:
 
     def ddi_calls(self, name: str, timeout: float = DEFAULT_DEADLINE) -> list[str]:
         """The DDI functions that a context (``processor 0``) has called; kept where the geometry says ``traced``."""
-        calls: dict[str, list[str]] = self.statistics(timeout).more["ddi_calls"]
-        return calls.get(name, [])
+        return self.statistics(timeout).ddi_calls.get(name, [])
 
     def shutdown(self) -> None:
         """Begin the orderly end."""

@@ -103,6 +103,8 @@ class Statistics(Message):
     adapters: list[dict[str, int]] = []
     queue_to_callback: dict[int, int] = {}
     """How many work items waited how long, by bucket of emulator.layout.delays, since the machine began."""
+    ddi_calls: dict[str, list[str]] = {}
+    """The DDI functions that each context has called, in order; of a machine whose geometry says ``traced``."""
 
 
 class MachineFailed(Message):

@@ -440,7 +440,7 @@ class Supervisor:
                 statistics.counters(self),
                 [port.counters() for port in self.ports],
                 statistics.queue_to_callback(self),
-                {"ddi_calls": statistics.ddi_calls(self)},
+                statistics.ddi_calls(self),
             )
         )
 
