@@ -175,6 +175,7 @@ class FakeServices:
         self.on_work_item: Callable[[Context, TakenItem], None] | None = None
         self.on_round: Callable[[Context], None] | None = None
         self.on_leave: Callable[[Context], None] | None = None
+        self.on_withholds: Callable[[Context], bool] | None = None
         self.on_control: Callable[[Context, CONTROL], int] | None = None
 
     def attach(self, context: Context) -> None:
@@ -227,6 +228,13 @@ class FakeServices:
         del context
         return False
 
+    def withholds(self, context: Context) -> bool:
+        return False
+
+    def withholds(self, context: Context) -> bool:
+        """Nothing by default: what was stored is published at the end of each round."""
+        return self.on_withholds(context) if self.on_withholds is not None else False
+
     def leave(self, context: Context) -> None:
         """A callback has returned to the loop."""
         self.calls.append(("leave", context.slot))
@@ -267,6 +275,7 @@ class FakeMachine:
         self.machine.format(self.platform.time)
         self.contexts: dict[int, Context] = {}
         self._asleep: set[int] = set()
+        self._idle_sleeps = False
         if cooperative:
             self.platform.on_sleep = self._let_others_run
 
@@ -369,9 +378,11 @@ class FakeMachine:
             self._asleep.discard(context.slot)
             current.context = context
         if not busy:
-            if deadline is None:
+            if deadline is not None:
+                self.platform.time = max(self.platform.time, deadline)
+            elif self._idle_sleeps:
                 raise WouldBlock(f"{context.name} sleeps with no deadline and no other context has anything to do")
-            self.platform.time = max(self.platform.time, deadline)
+        self._idle_sleeps = not busy
 
 
 def driver_module(name: str, source: str, **names: Any) -> Any:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.stop import raise_if_stopped, stop
+from emulator.kernel.waits import sleep_until, wake
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT
+from emulator.layout.machine import ContextKind
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 VERIFIER = 0xC4
+ASK_AGAIN_NS = 1_000_000
 RAISED_TO_LOWER, LOWERED_TO_HIGHER = 0x30, 0x31
 
 
@@ -30,9 +34,42 @@ def raise_irql(context: Context, level: int) -> int:
         )
     if before < DISPATCH_LEVEL <= level:
         raise_if_stopped(context)
-        context.platform.acquire(context.processor_lock)
+        if context.kind is ContextKind.PROCESSOR:
+            context.platform.acquire(context.processor_lock)
+        else:
+            _take_processor(context)
     context.irql = context.box.irql = level
     return before
+
+
+def _take_processor(context: Context) -> None:
+    """A passive context's way to its processor's lock.
+
+    A busy processor keeps what it stored private from round to round.  Whoever wants its lock says so; it then
+    publishes at the end of its round and steps aside, so that it neither withholds anything nor starves anybody.
+    """
+    arena, platform, lock = context.machine.arena, context.platform, context.processor_lock
+    processor = FIRST_PROCESSOR_SLOT + context.processor
+    arena.raising[context.slot] = 1
+    while True:
+        platform.acquire(lock)
+        if not arena.withheld[processor]:
+            break
+        platform.release(lock)
+        sleep_until(context, lambda: not arena.withheld[processor], platform.now() + ASK_AGAIN_NS)
+    arena.raising[context.slot] = 0
+    wake(context, processor)
+
+
+def wanted(context: Context) -> bool:
+    """Does a passive context wait for this processor?"""
+    arena = context.machine.arena
+    raising = bytes(arena.raising)
+    if 1 not in raising:
+        return False
+    return any(
+        flag and slot % arena.geometry.processors == context.processor for slot, flag in enumerate(raising)
+    )
 
 
 def lower_irql(context: Context, level: int) -> None:

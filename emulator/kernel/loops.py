@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.dpc import dpcs_pending, serve_dpcs
-from emulator.kernel.irql import lower_irql, raise_irql
+from emulator.kernel.irql import lower_irql, raise_irql, wanted
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import sleep_until, wake
 from emulator.kernel.workqueue import SERVICE_ORDER
 from emulator.layout.delays import LINEAR_BUCKETS, UNIT_SHIFT, bucket_of
 from emulator.layout.machine import ContextKind, SlotState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 IDLE_EXTRA_WORKER_NS = 1_000_000_000
+STEP_ASIDE_NS = 1_000_000
 
 
 def run_context(context: Context) -> None:
@@ -40,10 +41,26 @@ def processor_round(context: Context) -> bool:
     busy = serve_timers(context)
     busy = serve_dpcs(context) or busy
     busy = services.interrupts(context) or busy
-    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor.
-    services.leave(context)
+    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor; a
+    # busy processor puts that off as long as nobody asks.
+    withheld, asked = context.machine.arena.withheld, wanted(context)
+    if busy and not asked and services.withholds(context):
+        withheld[context.slot] = 1
+    else:
+        services.leave(context)
+        if withheld[context.slot]:
+            withheld[context.slot] = 0
+            _wake_those_who_raise(context)
     lower_irql(context, PASSIVE_LEVEL)
+    if asked:
+        sleep_until(context, lambda: not wanted(context), context.platform.now() + STEP_ASIDE_NS)
     return busy
+
+
+def _wake_those_who_raise(context: Context) -> None:
+    for slot, flag in enumerate(bytes(context.machine.arena.raising)):
+        if flag:
+            wake(context, slot)
 
 
 def _processor(context: Context) -> None:

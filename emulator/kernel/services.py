@@ -46,5 +46,8 @@ class Services(Protocol):
     def requests_pending(self, context: Context) -> bool:
         """Is a request queued?  Asked before the request thread sleeps."""
 
+    def withholds(self, context: Context) -> bool:
+        """Does this processor keep private what others may come for, to be published when it has time?"""
+
     def leave(self, context: Context) -> None:
         """A callback that began in this context has returned to the loop: publish what must not stay private."""

@@ -92,6 +92,8 @@ class Arena:
         self.stop = records.STOP_RECORD.at(memory, at["stop"])
         self.stop_text = self.view[at["stop_text"] : at["stop_text"] + records.STOP_TEXT_BYTES]
         self.sleeping = self.view[at["sleeping"] : at["sleeping"] + geometry.slots]
+        self.raising = self.view[at["raising"] : at["raising"] + geometry.slots]
+        self.withheld = self.view[at["withheld"] : at["withheld"] + geometry.slots]
         self.lock_used = self.view[at["lock_used"] : at["lock_used"] + geometry.driver_locks]
         self.words = self.view.cast("B").cast("Q")
         self.queues = [
@@ -187,6 +189,8 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
     sizes: list[tuple[str, int]] = [
         ("machine", records.MACHINE.size()),
         ("sleeping", slots),
+        ("raising", slots),
+        ("withheld", slots),
         ("slots", slots * records.SLOT.size()),
         ("stop", records.STOP_RECORD.size()),
         ("stop_text", records.STOP_TEXT_BYTES),

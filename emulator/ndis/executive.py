@@ -76,6 +76,10 @@ class Executive:
         """Is an OID request queued to an idle lane?"""
         return oid_requests.queued(context)
 
+    def withholds(self, context: Context) -> bool:
+        """Has this processor stored NBLs that it has not published yet?"""
+        return publication.withholds(context)
+
     def leave(self, context: Context) -> None:
         """Publish what others may come for; in a passive context look at the drivers' globals too."""
         publication.leave(context)

@@ -148,6 +148,8 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
             path.tracked.append(thing)
         kept = thing._kept and word == away
         thing._kept = False
+        # Home before it is read: a reserved word may refer back to it.
+        halves[entry >> 2] = home
         pointers[thing._word] = thing
         if is_list:
             following = _restore_list(path, thing, pending) if kept else _read_list(path, thing, pending)
@@ -157,15 +159,20 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
             _restore_buffers(path, thing)
         else:
             _read_buffers(path, thing)
-        halves[entry >> 2] = home
 
 
 def _restore_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_BUFFER_LIST | None:
-    """Nobody else has had the list: its members are still right."""
+    """Nobody else has had the list: its members are still right, and what they refer to comes home with it."""
     if nbl.FirstNetBuffer is not None:
         _restore_buffers(path, nbl.FirstNetBuffer)
     if nbl.ParentNetBufferList is not None:
         pending.append(nbl.ParentNetBufferList)
+    if nbl._lists:
+        for value in (*nbl.ProtocolReserved, *nbl.MiniportReserved):
+            if isinstance(value, NET_BUFFER_LIST):
+                pending.append(value)
+    if isinstance(nbl.Scratch, NET_BUFFER_LIST):
+        pending.append(nbl.Scratch)
     return nbl.Next
 
 

@@ -47,6 +47,7 @@ LIST_AT: Final = 8
 _MDL_AT: Final = 128
 LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
 ASK_AGAIN_NS: Final = 2_000_000
+ESCAPED_LIMIT: Final = 4096
 NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 _U32: Final = 0xFFFF_FFFF
 
@@ -276,6 +277,21 @@ def leave(context: Context) -> None:
     elif path.escaped:
         flush(path)
     serve_recalls(context)
+
+
+def withholds(context: Context) -> bool:
+    """Has this processor stored what it has not published yet, with nobody asking for it back?"""
+    path: DataPath | None = context.datapath
+    if path is None or not path.escaped or path.recalls[0] != path.recalls[1]:
+        return False
+    if len(path.escaped) > ESCAPED_LIMIT:
+        # Freed lists stay in it until somebody looks; one that was stored again stands there twice.
+        path.escaped = [thing for thing in dict.fromkeys(path.escaped) if _is_escaped(thing)]
+    return True
+
+
+def _is_escaped(thing: Any) -> bool:
+    return type(thing) in (NET_BUFFER_LIST, NET_BUFFER) and thing._escaped
 
 
 def recalls_pending(context: Context) -> bool:

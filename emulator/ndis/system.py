@@ -5,18 +5,50 @@ Law: every clock is the platform's, so a run on the simulated machine repeats.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from emulator.kernel.platform import current
 from emulator.kernel.waits import sleep_until
 from emulator.ndis.ddi import MINIPORT, ddi
-from emulator.ndis.status import status_name
-from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_APC, AT_MOST_DISPATCH, AT_PASSIVE
+from emulator.layout.machine import ContextKind
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS, status_name
+from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_APC, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 
 NDIS_MAJOR_VERSION = 6
 NDIS_MINOR_VERSION = 87
 DEBUG = 10
 MAXIMUM_STALL_MICROSECONDS = 50
+PERFORMANCE_FREQUENCY = 10_000_000
+"""Ticks a second of the performance counter: 100 ns each, as on current Windows."""
+DPC_TIME_LIMIT = 100_000
+"""DpcTimeLimit in microseconds: what a single DPC may take before a driver should go on elsewhere (our choice; the page
+names no unit and advises 100 microseconds).  The watchdog that ends a machine is the platform's and is longer."""
+
+STATUS_SUCCESS: Final = NDIS_STATUS_SUCCESS
+STATUS_UNSUCCESSFUL: Final = NDIS_STATUS_FAILURE
+
+
+class PerformanceCounter(NamedTuple):
+    """What KeQueryPerformanceCounter gives."""
+
+    PerformanceCounter: int
+    PerformanceFrequency: int
+
+
+class KDPC_WATCHDOG_INFORMATION(NamedTuple):
+    """How much time DPCs have: limits, and what is left of them; a limit of 0 says that there is none."""
+
+    DpcTimeLimit: int = 0
+    DpcTimeCount: int = 0
+    DpcWatchdogLimit: int = 0
+    DpcWatchdogCount: int = 0
+
+
+class QueriedDpcWatchdog(NamedTuple):
+    """What KeQueryDpcWatchdogInformation gives."""
+
+    Status: NDIS_STATUS
+    WatchdogInformation: KDPC_WATCHDOG_INFORMATION
 
 
 @ddi(irql=AT_MOST_DISPATCH, rules=("Irql_Miscellaneous_Function",))
@@ -32,10 +64,29 @@ def NdisGetSystemUpTimeEx() -> int:
     return (context.platform.now() - context.machine.arena.machine.started) // 1_000_000
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, note="pSystemTime is written by NDIS, though the page marks it [in]: returned")
 def NdisGetCurrentSystemTime() -> int:
     """The date in 100 ns units since 1601-01-01 UTC."""
     return current.context.platform.system_time()
+
+
+@ddi(irql=ANY, page="nf-wdm-kequeryperformancecounter")
+def KeQueryPerformanceCounter() -> PerformanceCounter:
+    """A counter that never goes back, the same on every processor, and its ticks a second."""
+    return PerformanceCounter(current.context.platform.now() // 100, PERFORMANCE_FREQUENCY)
+
+
+@ddi(irql=AT_DISPATCH, page="nf-wdm-kequerydpcwatchdoginformation")
+def KeQueryDpcWatchdogInformation() -> QueriedDpcWatchdog:
+    """How much of its time the running DPC has left, in microseconds; UNSUCCESSFUL where no DPC runs.
+
+    A series of DPCs has no limit of its own here: DpcWatchdogLimit is 0.
+    """
+    context = current.context
+    if context.kind is not ContextKind.PROCESSOR or context.irql != DISPATCH_LEVEL or not context.box.entered:
+        return QueriedDpcWatchdog(STATUS_UNSUCCESSFUL, KDPC_WATCHDOG_INFORMATION())
+    spent = (context.platform.now() - context.box.entered) // 1000
+    return QueriedDpcWatchdog(STATUS_SUCCESS, KDPC_WATCHDOG_INFORMATION(DPC_TIME_LIMIT, max(0, DPC_TIME_LIMIT - spent)))
 
 
 @ddi(irql=AT_MOST_APC, callers=MINIPORT, rules=("Irql_Miniport_Driver_Function",))
@@ -73,7 +124,7 @@ def NdisCurrentProcessorIndex() -> int:
     return current.context.processor
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, note="ActiveProcessors, a mask that NDIS writes, is left out: it says no more than the count")
 def NdisSystemActiveProcessorCount() -> int:
     """Processors of the machine."""
     return current.context.machine.geometry.processors
@@ -101,7 +152,12 @@ def format_status(status: int) -> str:
 
 
 __all__ = [
+    "KDPC_WATCHDOG_INFORMATION",
+    "STATUS_SUCCESS",
+    "STATUS_UNSUCCESSFUL",
     "DbgPrint",
+    "KeQueryDpcWatchdogInformation",
+    "KeQueryPerformanceCounter",
     "NdisCurrentProcessorIndex",
     "NdisGetCurrentSystemTime",
     "NdisGetSystemUpTimeEx",
