@@ -43,7 +43,7 @@ class Rule(NamedTuple):
     limit: float | None = None
 
 
-_GATE: Final = "the gate of each function that the rule names, in the checked build"
+_GATE: Final = "the gate of each function that the rule names and that is there, in the checked build"
 _NOT_YET_FILTERS: Final = "there are no filter drivers yet"
 _NOT_YET_DMA: Final = "there is no scatter/gather DMA yet"
 _NOT_YET_CLOCK: Final = "there are no timed rules yet"
@@ -76,7 +76,7 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.DDI_USAGE,
         "what MiniportInitializeEx registers, MiniportHaltEx (or a failing initialise) deregisters",
         _YES,
-        "0x7C subcodes 0x08, 0x0B and 0x0D when the adapter is halted or its initialise fails",
+        "0x7C subcode 0x08 when the adapter is halted, 0x0B when its initialise fails",
     ),
     _sdv(
         "Init_DeRegisterInterrupt",
@@ -105,7 +105,7 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.DDI_USAGE,
         "no NdisMSynchronizeWithInterruptEx after it returned",
         _YES,
-        "the handle is gone",
+        "0x7C subcode 0x21: the handle is gone",
     ),
     # Locking.
     _sdv(
@@ -113,30 +113,36 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.LOCKING,
         "acquired only when free, released before the handler returns",
         _YES,
-        "acquire, and the check when a callback returns",
+        "0xC4/0x1000 at the acquire, 0xC4/0x1008 when a callback returns",
     ),
     _sdv(
         "SpinLockBalanced",
         Group.LOCKING,
         "as many releases as acquires, lock by lock",
         _YES,
-        "release, and the check when a callback returns",
+        "0xC4/0x1007 at the release, 0xC4/0x1008 when a callback returns",
     ),
     _sdv(
         "SpinLockDpr",
         Group.LOCKING,
         "NdisDprAcquireSpinLock only when free; released before the handler returns",
         _YES,
-        "acquire, and the check when a callback returns",
+        "as SpinLock; below DISPATCH_LEVEL 0xC4/0x40 at the acquire, 0xC4/0x41 at the release",
     ),
     _sdv(
         "SpinLockDprRelease",
         Group.LOCKING,
         "either acquire only when free; released before the handler returns",
         _YES,
-        "acquire, and the check when a callback returns",
+        "as SpinLock",
     ),
-    _sdv("SpinLockRelease", Group.LOCKING, "no release without an acquire", _YES, "release"),
+    _sdv(
+        "SpinLockRelease",
+        Group.LOCKING,
+        "no release without an acquire",
+        _YES,
+        "0xC4/0x1007, and 0xC4/0x32 off its level",
+    ),
     # Memory and objects.
     _sdv(
         "NdisAllocateGenericObject",
@@ -150,31 +156,43 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.MEMORY,
         "allocate and free alternate; none is left when halt ends",
         _PARTLY,
-        "a second free stops; what is left is found when the driver unloads",
+        "0xC2/0x07 for a second free; 0xC4/0x62 at halt for MDLs of the adapter's handle, at unload for the others",
     ),
     _sdv(
         "NdisAllocateNetBuffer",
         Group.MEMORY,
         "allocate and free alternate; none is left when halt ends",
         _PARTLY,
-        "a second free stops; what is left is found when the driver unloads",
+        "0x7C subcode 0x1E for a second free; what is left is found when its pool is freed or left behind",
     ),
-    _sdv("NdisAllocateMemoryWithTagPriority", Group.MEMORY, "a tag is given", _YES, "the function itself"),
-    _sdv("NdisMFreeSharedMemory", Group.MEMORY, "not from MiniportShutdownEx", _NO, _NOT_YET_DMA),
+    _sdv("NdisAllocateMemoryWithTagPriority", Group.MEMORY, "a tag is given", _YES, "0xC2/0x9B and 0xC2/0x9D"),
+    _sdv(
+        "NdisMFreeSharedMemory",
+        Group.MEMORY,
+        "not from MiniportShutdownEx",
+        _NO,
+        "nothing calls MiniportShutdownEx yet",
+    ),
     _sdv(
         "NdisMIndicateStatusEx",
         Group.MEMORY,
         "not after MiniportHaltEx returned",
         _YES,
-        "the adapter handle is gone",
+        "0x7C subcode 0x21: the adapter handle is gone",
     ),
-    _sdv("NdisMMapIoSpace", Group.MEMORY, "only in MiniportInitializeEx", _YES, "the function itself"),
+    _sdv(
+        "NdisMMapIoSpace",
+        Group.MEMORY,
+        "only in MiniportInitializeEx",
+        _PARTLY,
+        "elsewhere it fails with NDIS_STATUS_FAILURE; that is no stop",
+    ),
     _sdv(
         "NdisMRegisterIoPortRange",
         Group.MEMORY,
         "only in MiniportInitializeEx or MiniportAddDevice, after NdisMSetMiniportAttributes",
-        _YES,
-        "the function itself",
+        _NO,
+        "the function is not there yet",
     ),
     # Miscellaneous.
     _sdv(
@@ -182,28 +200,28 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.MISCELLANEOUS,
         "set and cancel alternate; no timer is set when halt ends",
         _PARTLY,
-        "free of a set timer and halt with a set timer stop; setting a set timer is legal by its page and re-arms it",
+        "0xC7 for the free of a set timer, 0x7C subcode 0x09 at halt; by its page a set timer may be set again",
     ),
     _sdv(
         "PeriodicTimer",
         Group.MISCELLANEOUS,
         "a timer with a period is cancelled only at PASSIVE_LEVEL",
         _YES,
-        "NdisCancelTimerObject",
+        "0xC4/0xE5",
     ),
     _sdv(
         "MiniportPause_Return",
         Group.MISCELLANEOUS,
         "MiniportPause returns SUCCESS or PENDING",
         _YES,
-        "the role of the callback",
+        "0xC4/0xE5 when it returns",
     ),
     _sdv(
         "NdisOpenConfigurationEx",
         Group.MISCELLANEOUS,
         "open and close alternate; none is open when halt ends",
         _PARTLY,
-        "a handle that is left open is found when the driver unloads",
+        "0x7C subcode 0x21 for a handle that is closed or was opened by another context; one left open is not found",
     ),
     _sdv(
         "NdisQueryBindInstanceName",
@@ -224,15 +242,15 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.MISCELLANEOUS,
         "a failing NdisMAllocateSharedMemory in initialise is logged",
         _NO,
-        _NOT_YET_DMA,
+        "NdisWriteErrorLogEntry is not there yet",
     ),
     # OID processing and warnings.
     _sdv(
         "DoubleComplete",
         Group.OID,
         "SUCCESS returned: no NdisMOidRequestComplete; PENDING returned: exactly one",
-        _YES,
-        "0x7C subcode 0x26",
+        _PARTLY,
+        "0x7C subcode 0x26 for a second one, 0xC4/0x91002 for one beside a final status; none at all is not found",
     ),
     _sdv(
         "DoubleCompleteWorkItem",
@@ -248,14 +266,21 @@ RULES: Final[tuple[Rule, ...]] = (
         _NO,
         "the function is not there yet",
     ),
-    _sdv("NdisStallExecution_Delay", Group.OID, "at most 50 microseconds", _YES, "the function itself", limit=50e-6),
+    _sdv(
+        "NdisStallExecution_Delay",
+        Group.OID,
+        "at most 50 microseconds",
+        _YES,
+        "0xC4/0xE5 with the rule's name",
+        limit=50e-6,
+    ),
     # IRQL: each rule names functions and the level that their pages demand.
     _sdv(
         "Flags_Irql",
         Group.IRQL,
         "KeGetCurrentIrql is not called in handlers that have a DISPATCH_LEVEL flag",
         _PARTLY,
-        "the flag is compared with the level in each call that has one; a call of KeGetCurrentIrql is not forbidden",
+        "0xC4/0xE5 where a flag claims DISPATCH_LEVEL below it; a call of KeGetCurrentIrql is not forbidden",
     ),
     _sdv("Irql_CallManager_Function", Group.IRQL, "CoNDIS call managers", _NO, _CONNECTION),
     _sdv("Irql_Connection_Function", Group.IRQL, "CoNDIS connections", _NO, _CONNECTION),
@@ -281,7 +306,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisOidComplete",
         0x91001,
         "OIDs are completed with allowed statuses only, and never with PENDING",
-        "an OID that must succeed is checked (0x7C subcode 0x1C), other statuses are not",
+        "0xC4/0x91001 for the final status PENDING, 0x7C subcode 0x1C for an OID that must succeed; no others",
     )._replace(enforced=_PARTLY),
     _verifier(
         "NdisOidDoubleComplete", 0x91002, "no second NdisMOidRequestComplete for an OID", "0x7C subcode 0x26"
@@ -290,7 +315,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisOidDoubleRequest",
         0x9100E,
         "the pending OID is the one that is completed",
-        "0x7C subcode 0x26, because it is not the pending one",
+        "0x7C subcode 0x26: what is completed, or issued, is not in the state for it",
     )._replace(enforced=_YES),
     _verifier("NdisTimedOidComplete", 0x92003, "an OID is done in time", _NOT_YET_CLOCK, limit=12),
     _verifier("NdisTimedDataSend", 0x9200D, "each send is done in time", _NOT_YET_CLOCK, limit=30),
