@@ -153,8 +153,6 @@ class Demo:
         if machine.statuses != [0]:
             raise ConfigurationError("the adapter of the demo could not be started; -v shows why")
         self.faults += [f"process {pid} is left" for pid in processes if _alive(pid)]
-        if machine.ended is not None:
-            self.faults += [f"{what} is left" for what in machine.ended.leftovers]
         return 0
 
     def _introduce(self, session: Session) -> None:

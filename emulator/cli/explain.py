@@ -53,10 +53,10 @@ def of_function(declaration: Declaration) -> list[str]:
     from emulator.rules.rules import rule_named
 
     function = declaration.function
-    callers = [caller.name.lower() for caller in Caller if caller is not Caller.ALL and caller in declaration.callers]
+    callers = [str(caller.name).lower() for caller in Caller if caller in declaration.callers]
     signature = str(inspect.signature(function)).replace("'", "")
     lines = [f"{declaration.name}{signature}", ""]
-    lines += [f"  {line}".rstrip() for line in inspect.getdoc(function).splitlines()] if function.__doc__ else []
+    lines += [f"  {line}".rstrip() for line in (inspect.getdoc(function) or "").splitlines()]
     lines += ["", f"  IRQL      {mask_name(declaration.irql)}", f"  callers   {', '.join(callers)}"]
     for what, value in (("acquires", declaration.acquires), ("releases", declaration.releases)):
         if value:

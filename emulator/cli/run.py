@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from emulator.cli import streams
-from emulator.rules.errors import EXIT_INTERRUPTED, EXIT_STOP, EmulatorError
+from emulator.rules.errors import EXIT_INTERRUPTED, EXIT_STOP
 
 if TYPE_CHECKING:
     from emulator.cli.display import Display
@@ -187,8 +187,6 @@ class Runner:
         if report is not None:
             self.display.stopped(report, machine.screen)
             return EXIT_STOP
-        if machine.ended is not None and machine.ended.leftovers:
-            raise EmulatorError(f"left behind: {', '.join(machine.ended.leftovers)}")
         if session.failure is not None:
             raise session.failure
         refused = bool(machine.statuses) and all(machine.statuses)

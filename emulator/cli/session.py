@@ -135,8 +135,6 @@ class Session:
         self.machine = machine = self.console.start_machine(self.specification, namespaces)
         while machine.state == "starting" and not self.over:
             self.attend(1.0)
-        if machine.state == "failed":
-            machine.wait_running(0)  # raises what the failure is
         self.began = time.monotonic()
         return machine.state == "running" and not self.over
 
@@ -197,8 +195,6 @@ class Session:
             if time.monotonic() > limit:
                 raise EmulatorError(f"machine {machine.name} does not end")
             self.attend(0.5)
-        if machine.state == "failed":
-            machine.wait_running(0)
 
     def close(self) -> None:
         """Let everything go: processes, logs, signals.  What drivers logged has been shown when this returns."""
@@ -211,5 +207,13 @@ class Session:
                 logger.setLevel(level)
 
     def report(self) -> MachineReport | None:
-        """The stop, if there was one."""
-        return self.machine.report() if self.machine is not None else None
+        """The stop, if there was one.  Raises what else the machine ended of: a host that died, something left over."""
+        machine = self.machine
+        if machine is None:
+            return None
+        if machine.state == "failed":
+            machine.wait_running(0)
+        report = machine.report()
+        if report is None and machine.ended is not None and machine.ended.leftovers:
+            raise EmulatorError(f"left behind: {', '.join(machine.ended.leftovers)}")
+        return report

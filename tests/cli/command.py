@@ -65,6 +65,7 @@ class Running:
         """Read standard output up to a line that holds these words."""
         assert self.process.stdout is not None
         seen = ""
+        line: str
         for line in self.process.stdout:
             seen += line
             if words in line:
