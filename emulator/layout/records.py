@@ -152,8 +152,11 @@ def _literal(value: Any) -> int:
 
 if TYPE_CHECKING:
 
-    class Bytes(bytes, Generic[N]):
+    class Bytes(Generic[N]):
         """``Bytes[Literal[6]]``: a fixed run of bytes; reads as ``bytes``."""
+
+        def __get__(self, instance: object, owner: type | None = None) -> bytes: ...
+        def __set__(self, instance: object, value: bytes) -> None: ...
 
     class Array(Generic[T, N]):
         """``Array[NEIGHBOUR, Literal[256]]``: a fixed array of integers, cells, records, handles or pointers."""

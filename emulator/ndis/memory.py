@@ -5,7 +5,6 @@ Law: memory is uninitialised until the driver zeroes it (0xCD in the checked bui
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from emulator.kernel.platform import current
@@ -119,7 +118,7 @@ def _bytes_of(target: Any, length: int) -> memoryview:
         return target.view[:length]
     if isinstance(target, memoryview):
         return target[:length]
-    return memoryview(target).cast("B")[: min(length, ctypes.sizeof(target))]
+    return memoryview(target).cast("B")[:length]
 
 
 def _check_allocation(context: Context, length: int, tag: int) -> None:

@@ -1,0 +1,224 @@
+"""A machine in one process with the sample drivers on it, and the hardware's end of its adapters in the test's hands.
+
+Law: nothing moves by itself. `pump` does what the host would do, `settle` lets every context run until none has
+anything to do; a control operation runs in the PnP thread's context, and whoever waits in it lets the others run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
+from emulator.layout.machine import ContextKind
+from emulator.ndis import ddi, pnp, stacks
+from emulator.ndis.executive import Executive
+from emulator.ndis.loader import BUILT_IN_TYPES, load_images
+from emulator.rules.states import AdapterState
+from tests.fake_platform import FakeMachine
+from vnic.device.hardware import HostVnic
+from vnic.device.layout import VNIC_DESCRIPTOR_MORE
+from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
+
+if TYPE_CHECKING:
+    import types
+
+    from emulator.kernel.context import Context
+
+ROOT = Path(__file__).parents[2]
+MAC = bytes.fromhex("024e44000001")
+PEER = bytes.fromhex("020000000099")
+NOBODY = bytes.fromhex("020000000042")
+
+
+class Nic:
+    """The hardware of one adapter: frames go in by `receive`, and come out in `sent`."""
+
+    def __init__(self, rig: Rig, number: int) -> None:
+        arena = rig.fake.arena
+        self.vnic = HostVnic(
+            arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
+        )
+        self.mac = MAC[:-1] + bytes((number + 1,))
+        self.vnic.power_on(self.mac, True, 1000)
+        self.waiting: list[bytes] = []
+        self.sent: list[bytes] = []
+        self.discarded = 0
+        self.blocked = False
+
+    def pump(self) -> bool:
+        """Move frames each way as the host would; True when one was moved."""
+        vnic, queue = self.vnic, self.vnic.queues[0]
+        if not vnic.present:
+            return False
+        enabled = vnic.attend()
+        moved = False
+        if self.waiting:
+            if enabled & VNIC_CONTROL_RECEIVE_ENABLE:
+                moved = self._fill(queue)
+            else:
+                self.discarded += len(self.waiting)
+                self.waiting.clear()
+        if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and not self.blocked:
+            moved = self._take(queue) or moved
+        return moved
+
+    def _fill(self, queue: Any) -> bool:
+        count = queue.refill(len(self.waiting))
+        frames, self.waiting = self.waiting[:count], self.waiting[count:]
+        for place, frame in enumerate(frames):
+            queue.empties[place][: len(frame)] = frame
+        if frames:
+            queue.deliver([len(frame) for frame in frames])
+        return bool(frames)
+
+    def _take(self, queue: Any) -> bool:
+        words = queue.descriptors(queue.posted())
+        done = 0
+        frame = b""
+        for place, word in enumerate(words, 1):
+            frame += bytes(queue.fragment(word))
+            if not word & VNIC_DESCRIPTOR_MORE:
+                self.sent.append(frame)
+                frame = b""
+                done = place
+        queue.finish(done)
+        return done > 0
+
+
+class Rig:
+    """Machine, drivers and hardware."""
+
+    def __init__(
+        self,
+        *drivers: str,
+        adapters: int = 1,
+        checked: bool = True,
+        registry: dict[str, Any] | None = None,
+        driver_registry: dict[str, Any] | None = None,
+        **geometry: int,
+    ) -> None:
+        sizes = {"frame_slots": 600 * adapters, "pool_bytes": (4 << 20) * adapters, "adapters": adapters, **geometry}
+        self.fake = FakeMachine(
+            services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
+        )
+        machine = self.fake.machine
+        machine.configuration["specification"] = MachineSpecification(
+            geometry=self.fake.geometry,
+            drivers=[
+                DriverSpecification(
+                    kind="miniport" if name == "netvmini" else "protocol", module=name, registry=driver_registry or {}
+                )
+                for name in drivers
+            ],
+            adapters=[AdapterSpecification(miniport="netvmini") for _ in range(adapters)],
+            registry=registry or {},
+        )
+        ddi.install(checked=checked)
+        try:
+            with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
+                load_images(zygote, drivers, sample_module)
+        finally:
+            ddi.install(checked=False)
+        self.nics = [Nic(self, number) for number in range(adapters)]
+        self.processors = [self.fake.processor(index) for index in range(self.fake.geometry.processors)]
+        self.pnp = self.fake.pnp()
+        self.fake.context(ContextKind.REQUESTS)
+        self.workers = [self.fake.passive_worker(index) for index in range(self.fake.geometry.passive_workers)]
+        let_others_run = self.fake.platform.on_sleep
+        assert let_others_run is not None
+
+        def on_sleep(context: Context, deadline: int | None) -> None:
+            for nic in self.nics:
+                nic.pump()
+            # Contexts with nothing to do are asleep, as they would be: nobody waits for them to see a new epoch.
+            for other in self.fake.contexts.values():
+                if other is not context:
+                    self.fake.arena.sleeping[other.slot] = 1
+            # A sleep may end early; what was served in a round counts for nothing there, so look again soon.
+            let_others_run(context, self.fake.platform.time + 1_000_000 if deadline is None else deadline)
+
+        self.fake.platform.on_sleep = on_sleep
+
+    @property
+    def nic(self) -> Nic:
+        """The hardware of adapter 0."""
+        return self.nics[0]
+
+    def control(self, act: Any, number: int = 0) -> int:
+        """Run a control operation in the PnP thread."""
+        with self.fake.running(self.pnp) as context:
+            self.fake.services.round(context)
+            status: int = act(context, number)
+            self.fake.services.leave(context)
+        return status
+
+    def start(self, number: int = 0) -> None:
+        """Start an adapter and see it run."""
+        assert self.control(pnp.start_adapter, number) == 0
+        assert self.adapter(number).state == AdapterState.RUNNING
+        self.settle()
+
+    def stop(self, number: int = 0) -> None:
+        """Stop an adapter."""
+        assert self.control(pnp.stop_adapter, number) == 0
+
+    def adapter(self, number: int = 0) -> Any:
+        """NDIS's record of an adapter."""
+        found = pnp.find_adapter(self.pnp, number)
+        assert found is not None
+        return found[1]
+
+    def context_of(self, number: int = 0) -> Any:
+        """The miniport's own context of an adapter, as the PnP thread sees it."""
+        from emulator.kernel.pointers import decode
+
+        with self.fake.running(self.pnp):
+            return decode(self.pnp, self.adapter(number).context)
+
+    def settle(self, limit: int = 2000) -> None:
+        """Pump and run until nothing moves."""
+        for _ in range(limit):
+            moved = any([nic.pump() for nic in self.nics])
+            stepped = any([self.fake._step(context) for context in list(self.fake.contexts.values())])
+            if not moved and not stepped:
+                return
+        raise AssertionError("the machine does not come to rest")
+
+    def receive(self, *frames: bytes, number: int = 0) -> list[bytes]:
+        """Let frames arrive and everything settle; what was sent meanwhile."""
+        nic = self.nics[number]
+        before = len(nic.sent)
+        nic.waiting.extend(frames)
+        self.settle()
+        return nic.sent[before:]
+
+    def outstanding(self, number: int = 0) -> int:
+        """Lists on their way, by NDIS's ledger."""
+        return stacks.outstanding(self.fake.machine, number).total
+
+    def logs(self, logger: str = "") -> list[str]:
+        """What was logged, of one logger or of all."""
+        return [text for _, name, text in self.fake.platform.logs if not logger or name == logger]
+
+
+def sample_module(name: str) -> types.ModuleType:
+    """A fresh module object of a sample driver, which no other machine of this process shares."""
+    path = ROOT / "sample_drivers" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        del sys.modules[name]
+    return module
+
+
+def frame(destination: bytes = MAC, source: bytes = PEER, kind: int = 0x88B5, payload: bytes = b"", size: int = 60) -> bytes:
+    """An Ethernet frame, filled with zeros to `size`."""
+    return (destination + source + kind.to_bytes(2, "big") + payload).ljust(size, b"\0")
