@@ -336,7 +336,7 @@ class Console:
         for machine in self.machines.values():
             for pid in machine.pids().values():
                 while _is_ours(pid) and time.monotonic_ns() < deadline:
-                    os.sched_yield()
+                    time.sleep(0.001)
 
     def close(self) -> None:
         """End whatever still runs, then host and nursery; give everything back."""

@@ -7,6 +7,7 @@ is a phase with a deadline, and the host's loop goes on meanwhile.
 from __future__ import annotations
 
 import os
+import select
 import time
 from enum import Enum
 from functools import partial
@@ -26,7 +27,6 @@ from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.control import ControlOperation
 from emulator.sync import descriptors, memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage
-from emulator.sync.doorbell import Doorbell
 
 if TYPE_CHECKING:
     import socket
@@ -111,7 +111,6 @@ class Supervisor:
         slots = self.geometry.slots
         self.doorbells = [_eventfd() for _ in range(slots)]
         self.dumps = [os.memfd_create(f"stack:{slot}", os.MFD_CLOEXEC) for slot in range(slots)]
-        self.bell = Doorbell(self.doorbells[0])
         self.log, log_out = _log_pair()
         near, far = descriptors.pair()
         near.setblocking(False)
@@ -125,7 +124,8 @@ class Supervisor:
             for number, (adapter, wire) in enumerate(zip(self.specification.adapters, wires, strict=True))
         ]
         watch = self.host.watch
-        watch(self.bell.fd, self._on_bell)
+        # Edge-triggered: each ring wakes once, and none has to be taken back with a system call.
+        watch(self.doorbells[0], self._on_bell, select.EPOLLIN | select.EPOLLET)
         watch(self.log.fileno(), self._on_log)
         watch(near.fileno(), self._on_zygote)
         lent = [far.fileno(), log_out.fileno(), arena_fd, *self.doorbells, *self.dumps]
@@ -284,8 +284,8 @@ class Supervisor:
         return bool(self.arena.machine.stop_word) or self.lane.finished
 
     def _on_bell(self, events: int) -> None:
-        self.bell.drain()
-        self.look()
+        if self.attend():
+            self.look()
 
     def look(self) -> None:
         """Take note of the stop word and of finished control operations."""
@@ -474,7 +474,7 @@ class Supervisor:
             port.close()
         for member in self.members.values():
             self._bury(member)
-        for fd in (self.bell.fd, self.log.fileno(), self.channel.fileno()):
+        for fd in (self.doorbells[0], self.log.fileno(), self.channel.fileno()):
             self.host.unwatch(fd)
         self.log.close()
         self.channel.close()
