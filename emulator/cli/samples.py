@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from emulator.host.messages import Statistics
     from emulator.host.specification import MachineSpecification
 
-LOSSES = ("receive_errors", "receive_discards", "receive_no_buffer", "send_errors")
+LOSSES = ("receive_errors", "receive_discards", "send_errors")
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -81,8 +81,8 @@ class Station:
         if now - self._first_asked > GIVE_UP_SECONDS:
             raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
         if now - self._last_asked > ASK_AGAIN_SECONDS:
-            self._last_asked = now
             self._put(frames.arp_request(MAC, self.address, self.neighbour))
+            self._last_asked = now
 
     def _put(self, frame: bytes) -> None:
         if self._cable.send(frame):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.rules.errors import EXIT_HOST, EXIT_INTERRUPTED, EXIT_STOP, EXIT_USAGE
+from emulator.rules.errors import EXIT_EMULATOR, EXIT_HOST, EXIT_INTERRUPTED, EXIT_STOP, EXIT_USAGE
 from tests.cli.command import (
     ROOT,
     TOY,
@@ -216,6 +216,17 @@ def test_the_program_killed_leaves_nothing() -> None:
         run.wait_for("adapter 0 on cable: started")
         assert len(run.left()) == 1 + 2 + 6
         run.process.kill()
+
+
+def test_a_host_that_dies_is_told(tmp_path: Path) -> None:
+    import json
+
+    with running("run", *DRIVERS, "--json") as run:
+        started = json.loads(run.wait_for('"started"'))
+        os.kill(started["pids"]["host"], signal.SIGKILL)
+        ended = run.end()
+    assert "the emulator is broken: the host process ended: " in complaint(ended, EXIT_EMULATOR)
+    assert "SIGKILL" in ended.err
 
 
 # -- how it fails ----------------------------------------------------------------------------------------------------
