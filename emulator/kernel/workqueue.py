@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import WORK_QUEUE, SystemLock
+from emulator.rules.work_items import QUEUED_TWICE, Parameter
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
+    from emulator.kernel.stop import CallSite
     from emulator.layout.arena import Arena
+    from emulator.rules.work_items import Stop
 
-WORKER_INVALID = 0xE4
 STARVED_AFTER = 50_000_000
 SERVICE_ORDER = (2, 6, 0, 1, 3, 4, 5)
 """Worker queues in the order in which a free worker serves them: by documented priority (15, 14, 13, 12, 8, 7), with
@@ -128,12 +130,20 @@ class WorkQueue:
         ]
 
 
-def _queued_twice(context: Context, handle: int, item: Any, queue: int) -> None:
-    stop(
-        WORKER_INVALID,
-        1,
-        handle,
-        queue,
+def stop_for(
+    row: Stop, *, text: str, values: dict[Parameter, int], rule: str = "", sites: list[CallSite] | None = None
+) -> NoReturn:
+    """The stop that a row of the work items' table names, with what its parameters stand for."""
+    parameters = [
+        values.get(place, 0) if isinstance(place, Parameter) else place for place in (row.p1, row.p2, row.p3, row.p4)
+    ]
+    stop(row.code, *parameters, rule=rule, text=text, sites=sites)
+
+
+def _queued_twice(context: Context, handle: int, item: Any, queue: int) -> NoReturn:
+    stop_for(
+        QUEUED_TWICE,
+        values={Parameter.ITEM: handle, Parameter.QUEUE_NUMBER: queue},
         text="A work item was queued again while it is in the queue; it may be once its routine has begun.",
         sites=[
             site_of(context, "allocated", item.head.allocated_site),

@@ -70,6 +70,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.ADAPTER: (records.ADAPTER, "adapters"),
     HandleKind.BINDING: (records.BINDING, "bindings"),
     HandleKind.WORK_ITEM: (records.WORK_ITEM, "work_items"),
+    HandleKind.IO_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),

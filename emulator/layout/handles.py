@@ -28,6 +28,7 @@ class HandleKind(IntEnum):
     WORK_ITEM = 0x31
     TIMER = 0x32
     INTERRUPT = 0x33
+    IO_WORK_ITEM = 0x34
     NET_BUFFER_LIST_POOL = 0x41
     NET_BUFFER_POOL = 0x42
     CONFIGURATION = 0x51

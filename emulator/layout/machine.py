@@ -137,7 +137,7 @@ class OBJECT(Record):
 
 
 class WORK_ITEM(Record):
-    """An NDIS work item; ``state`` and the sites are written under the put lock of its queue."""
+    """A work item of NDIS or of the kernel; ``state`` and the sites are written under the put lock of its queue."""
 
     head: OBJECT
     state: u32

@@ -14,12 +14,14 @@ from emulator.ndis.configuration import *
 from emulator.ndis.constants import *
 from emulator.ndis.data_access import *
 from emulator.ndis.datapath import *
+from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.handles import *
 from emulator.ndis.hardware import *
 from emulator.ndis.indications import *
 from emulator.ndis.interrupts import *
+from emulator.ndis.io_work_items import *
 from emulator.ndis.layout import *
 from emulator.ndis.macros import *
 from emulator.ndis.mdl import *

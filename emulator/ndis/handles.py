@@ -51,6 +51,12 @@ class WorkItemHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class PIO_WORKITEM(NDIS_HANDLE):
+    """From IoAllocateWorkItem."""
+
+    __slots__ = ()
+
+
 class TimerHandle(NDIS_HANDLE):
     """From NdisAllocateTimerObject."""
 

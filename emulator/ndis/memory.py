@@ -70,7 +70,7 @@ def NdisAllocateMemoryWithTagPriority(
 def NdisFreeMemory(VirtualAddress: Any, Length: int, MemoryFlags: int, /) -> None:
     """Free memory; ``Length`` is not checked, ``MemoryFlags`` is 0 for pool."""
     del Length, MemoryFlags
-    _free(current.context, VirtualAddress, None)
+    free_block(current.context, VirtualAddress)
 
 
 @ddi(
@@ -81,7 +81,7 @@ def NdisFreeMemory(VirtualAddress: Any, Length: int, MemoryFlags: int, /) -> Non
 def NdisFreeMemoryWithTagPriority(NdisHandle: NDIS_HANDLE | None, VirtualAddress: Any, Tag: int | bytes, /) -> None:
     """Free memory that was allocated with this tag.  Bug check 0xC2/0x0A for another tag."""
     del NdisHandle
-    _free(current.context, VirtualAddress, pool_tag(Tag))
+    free_block(current.context, VirtualAddress, pool_tag(Tag))
 
 
 @ddi(irql=ANY, note="the levels depend on the memory: any for what is resident, and nothing is paged here")
@@ -137,7 +137,8 @@ def _check_allocation(context: Context, length: int, tag: int) -> None:
     del context
 
 
-def _free(context: Context, address: Any, tag: int | None) -> None:
+def free_block(context: Context, address: Any, tag: int | None = None) -> None:
+    """Free a pool block, whoever allocated it; with a tag only one that has it."""
     pointer = getattr(address, "_pointer", None)
     machine = context.machine
     block = machine.pool.header(pointer) if pointer is not None else None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from emulator.kernel.pointers import NONPAGED, PointerField
 from emulator.layout.records import Array, Record, u8, u16, u32, u64
 
+from emulator.ndis.device_objects import DEVICE_OBJECT
+
 if TYPE_CHECKING:
     PVOID = Any
 else:
@@ -106,5 +108,5 @@ class NDIS_OID_REQUEST(NONPAGED):
     ndis_issued: u64
 
 
-BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST,)
+BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST, DEVICE_OBJECT)
 """Pool types that NDIS brings; numbered before those of the drivers."""

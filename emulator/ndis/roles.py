@@ -330,6 +330,14 @@ NDIS_IO_WORKITEM_FUNCTION: Final = _Role(
     page="nf-ndis-ndisqueueioworkitem",
     note="an argument of NdisQueueIoWorkItem; ndis.h: called at PASSIVE_LEVEL, returns at the same level",
 )
+IO_WORKITEM_ROUTINE: Final = _Role(
+    "IO_WORKITEM_ROUTINE",
+    _VOID,
+    "DeviceObject Context?",
+    _irql.AT_PASSIVE,
+    page="nc-wdm-io_workitem_routine",
+    note="an argument of IoQueueWorkItem; returns at the level that it was called at",
+)
 MINIPORT_PROCESS_SG_LIST: Final = _Role(
     "MINIPORT_PROCESS_SG_LIST", _VOID, "pDO Reserved pSGL Context", _irql.AT_DISPATCH
 )

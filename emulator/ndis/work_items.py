@@ -6,16 +6,17 @@ its routine may queue it again or free it.  Source: work_items.md of the dossier
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from emulator.kernel.calls import enter, returned_with_lock
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import decode_argument, encode
+from emulator.kernel.pointers import decode, decode_argument, encode
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
-from emulator.kernel.workqueue import WorkItemState
-from emulator.layout.handles import HandleKind, kind_name
+from emulator.kernel.workqueue import WorkItemState, stop_for
+from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, kind_name
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, MINIPORT, ddi
+from emulator.ndis.device_objects import dereference
 from emulator.ndis.handles import (
     AdapterHandle,
     DeviceHandle,
@@ -25,6 +26,14 @@ from emulator.ndis.handles import (
 )
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
+from emulator.rules.work_items import (
+    CRITICAL_QUEUE,
+    FOREIGN_HANDLE,
+    FREED_TWICE,
+    FREED_WHILE_QUEUED,
+    QUEUED_AFTER_FREE,
+    Parameter,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +43,6 @@ if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
     from emulator.kernel.workqueue import TakenItem
 
-CRITICAL_WORK_QUEUE = 0
-WORKER_INVALID = 0xE4
 WORKER_RETURNED_AT_BAD_IRQL = 0xE1
 PARENT_KINDS = {
     HandleKind.ADAPTER: "before MiniportHaltEx returns",
@@ -61,16 +68,8 @@ def NdisAllocateIoWorkItem(
     kind = (NdisObjectHandle or 0) >> 56
     if kind not in PARENT_KINDS or machine.objects[HandleKind(kind)].find(NdisObjectHandle, kind) is None:
         _bad_parent(context, NdisObjectHandle, kind)
-    made = machine.objects[HandleKind.WORK_ITEM].allocate(
-        HandleKind.WORK_ITEM, driver=context.driver, parent=NdisObjectHandle, site=context.site
-    )
-    if made is None:
-        return None
-    handle, item = made
-    item.state = WorkItemState.IDLE
-    item.queued_site = 0
-    item.runs = 0
-    return WorkItemHandle(handle)
+    handle = allocate_item(context, HandleKind.WORK_ITEM, NdisObjectHandle)
+    return WorkItemHandle(handle) if handle is not None else None
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_IRQL_RULE,))
@@ -89,38 +88,72 @@ def NdisQueueIoWorkItem(
     machine = context.machine
     item = machine.objects[HandleKind.WORK_ITEM].find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
     if item is None:
-        _bad_item(context, NdisIoWorkItemHandle, "queued")
-    routine = getattr(Routine, "__ndis_routine__", 0)
-    if not routine:
-        unknown_routine(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
+        _bad_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
+    routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
     value = encode(context, WorkItemContext) if WorkItemContext is not None else 0
-    machine.queues[CRITICAL_WORK_QUEUE].put(context, NdisIoWorkItemHandle, item, routine, value, context.site)
+    machine.queues[CRITICAL_QUEUE].put(context, NdisIoWorkItemHandle, item, routine, value, context.site)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), releases="work item")
 def NdisFreeIoWorkItem(NdisIoWorkItemHandle: WorkItemHandle, /) -> None:
     """Free an item that is not queued; legal inside its own routine.  Bug check 0xE4/2 when it is queued."""
     context = current.context
-    table = context.machine.objects[HandleKind.WORK_ITEM]
-    item = table.find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
+    check_free(
+        context, NdisIoWorkItemHandle, find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "freed")
+    )
+    context.machine.objects[HandleKind.WORK_ITEM].free(NdisIoWorkItemHandle, site=context.site)
+
+
+def allocate_item(context: Context, kind: HandleKind, parent: int) -> int | None:
+    """Take a record for a work item of a kind; its handle, or None when there are none left."""
+    made = context.machine.objects[kind].allocate(kind, driver=context.driver, parent=parent, site=context.site)
+    if made is None:
+        return None
+    handle, item = made
+    item.state = WorkItemState.IDLE
+    item.queued_site = 0
+    item.runs = 0
+    return handle
+
+
+def find_item(context: Context, handle: int | None, kind: HandleKind, what: str) -> Any:
+    """The record of a live work item of a kind; the stop that the table has for anything else."""
+    item = context.machine.objects[kind].find(handle, kind)
     if item is None:
-        _bad_item(context, NdisIoWorkItemHandle, "freed")
+        _bad_item(context, handle, kind, what)
+    return item
+
+
+def check_free(context: Context, handle: int, item: Any) -> None:
+    """An item that is still in the queue may not be freed."""
     if item.state == WorkItemState.QUEUED:
-        stop(
-            WORKER_INVALID,
-            2,
-            NdisIoWorkItemHandle,
-            item.routine,
+        stop_for(
+            FREED_WHILE_QUEUED,
+            values={Parameter.ITEM: handle, Parameter.ROUTINE: item.routine},
             text="A work item was freed while it is in the queue; its routine has not begun.",
             sites=item_sites(context, item),
         )
-    table.free(NdisIoWorkItemHandle, site=context.site)
+
+
+def routine_of(function: Any, ddi_name: str, role: str) -> int:
+    """The number of a work item's routine."""
+    routine: int = getattr(function, "__ndis_routine__", 0)
+    if not routine:
+        unknown_routine(function, ddi_name, role)
+    return routine
 
 
 def run_work_item(context: Context, taken: TakenItem) -> None:
     """Call a taken item's routine and look at what it left behind."""
     value = decode_argument(context, taken.context) if taken.context else None
-    enter(context, taken.routine, value, taken.handle)
+    if taken.handle >> KIND_SHIFT == HandleKind.WORK_ITEM:
+        enter(context, taken.routine, value, taken.handle)
+    else:
+        # The kernel's form: the device object comes first, and is let go of when the routine has returned.
+        item = context.machine.objects[HandleKind.IO_WORK_ITEM].records[taken.handle & INDEX_MASK]
+        device = decode(context, item.head.parent)
+        enter(context, taken.routine, device, value)
+        dereference(context, device)
     if context.irql != PASSIVE_LEVEL:
         stop(
             WORKER_RETURNED_AT_BAD_IRQL,
@@ -177,34 +210,29 @@ def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
         not_implemented("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
     del machine
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
-    stop(
-        WORKER_INVALID,
-        3,
-        handle or 0,
-        kind,
+    stop_for(
+        FOREIGN_HANDLE,
+        values={Parameter.OBJECT: handle or 0, Parameter.KIND: kind},
         rule=_PAIR_RULE,
         text=f"NdisAllocateIoWorkItem was given {'NULL' if not handle else kind_name(kind)}; it takes: {accepted}.",
     )
 
 
-def _bad_item(context: Context, handle: int | None, what: str) -> None:
-    table = context.machine.objects[HandleKind.WORK_ITEM]
-    freed = table.freed(handle, HandleKind.WORK_ITEM) if handle else None
+def _bad_item(context: Context, handle: int | None, kind: HandleKind, what: str) -> NoReturn:
+    freed = context.machine.objects[kind].freed(handle, kind) if handle else None
+    rule = _PAIR_RULE if kind is HandleKind.WORK_ITEM else ""
     if freed is not None:
-        stop(
-            WORKER_INVALID,
-            0,
-            handle or 0,
-            rule=_PAIR_RULE,
+        stop_for(
+            FREED_TWICE if what == "freed" else QUEUED_AFTER_FREE,
+            values={Parameter.ITEM: handle or 0},
+            rule=rule,
             text=f"A work item was {what} after it had been freed.",
             sites=item_sites(context, freed),
         )
-    stop(
-        WORKER_INVALID,
-        3,
-        handle or 0,
-        (handle or 0) >> 56,
-        rule=_PAIR_RULE,
+    stop_for(
+        FOREIGN_HANDLE,
+        values={Parameter.OBJECT: handle or 0, Parameter.KIND: (handle or 0) >> KIND_SHIFT},
+        rule=rule,
         text=f"What was {what} as a work item is {'NULL' if not handle else kind_name(handle >> 56)}.",
     )
 
