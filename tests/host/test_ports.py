@@ -74,7 +74,7 @@ def test_one_frame_at_a_time_is_not_kept_waiting(console: Console) -> None:
         cable.send(frame(number))
         assert cable.receive(1.0) == answer(number)
         times.append(time.monotonic() - begun)
-    assert sorted(times)[100] < 0.02  # a lost wake-up would cost half a second
+    assert sorted(times)[100] < 0.008  # a lost wake-up would cost 50 ms in the host, 500 in a processor
 
 
 def test_more_frames_than_buffers_are_all_answered(console: Console) -> None:
