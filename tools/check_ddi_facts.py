@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLE: Final = Path(__file__).with_name("ddi_facts.tsv")
 UNDOCUMENTED_DIRECTION: Final = "?"
-_COVERED: Final = ("nf-ndis-", "nf-nblapi-", "nf-mdlapi-")
+COVERED_PAGES: Final = ("nf-ndis-", "nf-nblapi-", "nf-mdlapi-")
 """The pages that the table covers whole; of the kernel's own functions it holds those that NDIS drivers meet most."""
 _CALLERS: Final = {
     "all": Caller.ALL,
@@ -116,7 +116,7 @@ def unexplained(facts: dict[str, Fact]) -> list[Mismatch]:
 
 def _of_function(declaration: Declaration, fact: Fact | None) -> Iterator[Mismatch]:
     name, note = declaration.name, declaration.note
-    if fact is None and not declaration.page.startswith(_COVERED):
+    if fact is None and not declaration.page.startswith(COVERED_PAGES):
         return
     if fact is None or fact.kind != "function":
         yield Mismatch(name, "facts", "yes", "nowhere in the table", note)

@@ -19,7 +19,7 @@ from emulator.ndis.absent import PARTIAL
 from emulator.ndis.callback_role import ROLES
 from emulator.ndis.ddi import declarations
 from emulator.rules.irql import mask_name
-from emulator.rules.rules import RULES, Enforced, Group, Rule
+from emulator.rules.rules import RULES, Enforced, Group, Rule, rule_named
 from emulator.rules.states import ADAPTER, BINDING, FILTER, Machine, legal_operations, mermaid
 from tools import ddi_coverage
 from tools.check_ddi_facts import Fact, caller_names, read_facts
@@ -80,7 +80,7 @@ def _function(declaration: Declaration, fact: Fact | None) -> list[str]:
     if fields:
         facts.append(("returns", ", ".join(f"`.{field}`" for field in fields)))
     facts += [
-        ("rules", ", ".join(f"[{rule}](rules.md#{rule.lower()})" for rule in declaration.rules)),
+        ("rules", ", ".join(map(_rule_link, declaration.rules))),
         ("takes", declaration.acquires),
         ("gives back", declaration.releases),
         ("in part", PARTIAL.get(declaration.name, "")),
@@ -89,6 +89,11 @@ def _function(declaration: Declaration, fact: Fact | None) -> list[str]:
         ("note", declaration.note),
     ]
     return [*text, *_facts(facts), ""]
+
+
+def _rule_link(name: str) -> str:
+    rule = rule_named(name)
+    return f"[{name}](rules.md#{rule.name.lower()})" if rule is not None else name
 
 
 def _role(role: Role) -> list[str]:

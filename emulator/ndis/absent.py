@@ -212,11 +212,10 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "to come",
         """
-        NdisGetNetBufferListProtocolId
-        NdisAllocateCloneNetBufferList NdisAllocateFragmentNetBufferList NdisAllocateReassembledNetBufferList
-        NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList NdisFreeReassembledNetBufferList
-        NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_GET_MEDIA_SPECIFIC_INFO
-        NDIS_NBL_GET_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO
+        NdisGetNetBufferListProtocolId NdisAllocateCloneNetBufferList NdisAllocateFragmentNetBufferList
+        NdisAllocateReassembledNetBufferList NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList
+        NdisFreeReassembledNetBufferList NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO_EX
+        NDIS_NBL_GET_MEDIA_SPECIFIC_INFO NDIS_NBL_GET_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO
         NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO_EX
         """,
     ),
@@ -242,11 +241,10 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "work items, locks and DPCs of the kernel itself are to come; NDIS has its own",
         """
-        ExQueueWorkItem IoAllocateWorkItem IoFreeWorkItem IoInitializeWorkItem IoQueueWorkItem IoQueueWorkItemEx
-        IoSizeofWorkItem IoUninitializeWorkItem KeAcquireSpinLock KeAcquireSpinLockAtDpcLevel
-        KeAcquireSpinLockForDpc KeAcquireSpinLockRaiseToDpc KeInitializeDpc KeInsertQueueDpc KeLowerIrql KeRaiseIrql
-        KeRaiseIrqlToDpcLevel KeReleaseSpinLock KeReleaseSpinLockForDpc KeReleaseSpinLockFromDpcLevel
-        KeRemoveQueueDpc IO_WORKITEM_ROUTINE IO_WORKITEM_ROUTINE_EX
+        ExQueueWorkItem IoInitializeWorkItem IoQueueWorkItemEx IoSizeofWorkItem IoUninitializeWorkItem
+        KeAcquireSpinLock KeAcquireSpinLockAtDpcLevel KeAcquireSpinLockForDpc KeAcquireSpinLockRaiseToDpc
+        KeInitializeDpc KeInsertQueueDpc KeLowerIrql KeRaiseIrql KeRaiseIrqlToDpcLevel KeReleaseSpinLock
+        KeReleaseSpinLockForDpc KeReleaseSpinLockFromDpcLevel KeRemoveQueueDpc IO_WORKITEM_ROUTINE_EX
         """,
     ),
     _family(

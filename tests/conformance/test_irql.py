@@ -12,6 +12,7 @@ from emulator.rules.irql import irql_name, is_legal, mask_name
 from emulator.rules.rules import rule_named
 from tests.conformance.ddi_gates import LEVELS, NAMES, OWN_STOP, arguments_for, legal_levels, stubbed
 from tests.fake_platform import FakeMachine
+from tools.check_ddi_facts import COVERED_PAGES
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,10 @@ def test_a_call(fresh: list[FakeMachine], name: str, irql: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_rules_of_a_declaration_have_a_line_in_the_table(name: str) -> None:
-    assert [rule for rule in declarations[name].rules if rule_named(rule) is None] == []
+    declaration = declarations[name]
+    if not declaration.page.startswith(COVERED_PAGES):
+        return  # the kernel's own functions name rules of other drivers too, and the table holds those of NDIS
+    assert [rule for rule in declaration.rules if rule_named(rule) is None] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
