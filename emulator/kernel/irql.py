@@ -45,8 +45,8 @@ def raise_irql(context: Context, level: int) -> int:
 def _take_processor(context: Context) -> None:
     """A passive context's way to its processor's lock.
 
-    A busy processor keeps what it stored private from round to round.  Whoever wants its lock says so; it then
-    publishes at the end of its round and steps aside, so that it neither withholds anything nor starves anybody.
+    A processor keeps what it stored private from round to round.  Whoever wants its lock says so; it then publishes at
+    the end of its round and steps aside, so that it neither withholds anything nor starves anybody.
     """
     arena, platform, lock = context.machine.arena, context.platform, context.processor_lock
     processor = FIRST_PROCESSOR_SLOT + context.processor
@@ -56,6 +56,7 @@ def _take_processor(context: Context) -> None:
         if not arena.withheld[processor]:
             break
         platform.release(lock)
+        wake(context, processor)
         sleep_until(context, lambda: not arena.withheld[processor], platform.now() + ASK_AGAIN_NS)
     arena.raising[context.slot] = 0
     wake(context, processor)

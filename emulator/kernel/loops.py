@@ -41,10 +41,10 @@ def processor_round(context: Context) -> bool:
     busy = serve_timers(context)
     busy = serve_dpcs(context) or busy
     busy = services.interrupts(context) or busy
-    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor; a
-    # busy processor puts that off as long as nobody asks.
+    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
+    # that is put off as long as nobody asks.
     withheld, asked = context.machine.arena.withheld, wanted(context)
-    if busy and not asked and services.withholds(context):
+    if not asked and services.withholds(context):
         withheld[context.slot] = 1
     else:
         services.leave(context)
@@ -65,7 +65,7 @@ def _wake_those_who_raise(context: Context) -> None:
 
 def _processor(context: Context) -> None:
     arena, services, platform = context.machine.arena, context.machine.services, context.platform
-    head = arena.machine
+    head, withheld = arena.machine, arena.withheld
 
     def ready() -> bool:
         first = arena.earliest[context.processor]
@@ -73,6 +73,7 @@ def _processor(context: Context) -> None:
             head.shutting_down != 0
             or dpcs_pending(context)
             or services.interrupts_pending(context)
+            or (withheld[context.slot] != 0 and wanted(context))
             or (first != 0 and platform.now() >= first)
         )
 

@@ -18,6 +18,7 @@ from tools.bench.compiler import compiled
 from tools.bench.confinement import run_confined
 from tools.bench.echo import PEER_LOADS, ROUNDS, SLOW_PEER_LOADS, Bench, Contender
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
+from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.generator import Generator
 from tools.bench.machine import this_machine
 from tools.bench.pipelines import PIPELINES
@@ -46,6 +47,7 @@ def measure_echo(rounds: int) -> echo_report.EchoReport:
         reflector = programs.path("reflector")
         bench = Bench(generator, CReflector(reflector) if reflector else None, say, until)
         contenders = [
+            *(Contender(subject.name, subject) for subject in (EmulatorEcho("checked"), EmulatorEcho("free"))),
             Contender(PytunLoop.name, PytunLoop(), PEER_LOADS),
             Contender(ScapyAnsweringMachine.name, ScapyAnsweringMachine(), SLOW_PEER_LOADS),
         ]
