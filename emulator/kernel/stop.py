@@ -89,7 +89,7 @@ def stop(
     context = current.context
     report = StopReport(
         code=code,
-        parameters=(parameter1, parameter2, parameter3, parameter4),
+        parameters=(int(parameter1), int(parameter2), int(parameter3), int(parameter4)),
         name=name or bugcheck_name(code),
         family=family,
         rule=rule,

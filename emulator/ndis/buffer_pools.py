@@ -39,6 +39,7 @@ from emulator.ndis.net_buffers import (
     POOL_MDL_TAG,
     buffer_word,
     list_word,
+    set_class,
 )
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class BufferPool:
         things = []
         for index in taken:
             halves[self.entry(index) >> 2] = home
-            things.append(self.thing(index))
+            things.append(_made_anew(self.thing(index)))
         first = things.pop()
         self.stock.extend(things)
         if path.passive:
@@ -338,6 +339,20 @@ class BufferPool:
             mdl.MdlFlags = flags
             mdl._packed = None
         return made
+
+
+def _made_anew(thing: Any) -> Any:
+    """An entry that was published here once, and freed elsewhere since, is an ordinary object again."""
+    buffer = thing
+    if isinstance(thing, NET_BUFFER_LIST):
+        set_class(thing, NET_BUFFER_LIST)
+        thing._kept = thing._escaped = False
+        thing._owner = NOBODY
+        buffer = thing._buffer
+    if buffer is not None:
+        set_class(buffer, NET_BUFFER)
+        buffer._kept = buffer._escaped = False
+    return thing
 
 
 def load_context(path: DataPath, pointer: int) -> NET_BUFFER_LIST_CONTEXT:

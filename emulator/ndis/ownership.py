@@ -78,10 +78,8 @@ def not_as_indicated(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoRet
     _stop(context, nbl, RESOURCES_RETURNED, text)
 
 
-def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
-    """Stop for NdisFreeNetBufferList of what may not be freed; areas of context that came with the list go with it."""
-    from emulator.ndis.net_buffer_contexts import pop_own_contexts
-
+def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> NoReturn:
+    """Stop for NdisFreeNetBufferList of what may not be freed."""
     owner = nbl._owner
     if owner == NOBODY:
         _stop(context, nbl, NOT_OWNER, "A NET_BUFFER_LIST was freed twice.", "freed the first time")
@@ -89,9 +87,14 @@ def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
         wrong_owner(
             context, nbl, "A NET_BUFFER_LIST was freed", FREE, "Only the driver that allocated a list frees it."
         )
-    if nbl.ChildRefCount:
-        _stop(context, nbl, NOT_OWNER, f"A NET_BUFFER_LIST was freed while {nbl.ChildRefCount} lists derive from it.")
-    if not pop_own_contexts(context, nbl):
+    _stop(context, nbl, NOT_OWNER, f"A NET_BUFFER_LIST was freed while {nbl.ChildRefCount} lists derive from it.")
+
+
+def free_contexts(context: Context, nbl: NET_BUFFER_LIST) -> None:
+    """Free the context areas that came with a list; those that a driver added must be gone (checked build)."""
+    from emulator.ndis.net_buffer_contexts import pop_own_contexts
+
+    if not pop_own_contexts(context, nbl) and nbl._pool.path.checked:
         _stop(
             context,
             nbl,

@@ -32,7 +32,7 @@ from emulator.ndis.handles import NDIS_HANDLE, NetBufferListPoolHandle, NetBuffe
 from emulator.ndis.memory import pool_tag
 from emulator.ndis.net_buffer_contexts import push_context
 from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST, NOBODY, list_owner, list_site
-from emulator.ndis.ownership import bad_free
+from emulator.ndis.ownership import bad_free, free_contexts
 from emulator.ndis.structures_common import (
     NET_BUFFER_LIST_POOL_PARAMETERS,
     NET_BUFFER_POOL_PARAMETERS,
@@ -183,11 +183,15 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     nbl = NetBufferList
     pool = nbl._pool
     if pool.path.checked:
-        if nbl._owner != context.driver or nbl.ChildRefCount or nbl.Context is not nbl._context:
+        if nbl._owner != context.driver or nbl.ChildRefCount:
             bad_free(context, nbl)
+        if nbl.Context is not nbl._context:
+            free_contexts(context, nbl)
         nbl._site = context.site
         # Without its links a freed list says so when it is read: see net_buffers.py.
         del nbl.Next, nbl.FirstNetBuffer, nbl.Status
+    elif nbl.Context is not nbl._context:
+        free_contexts(context, nbl)
     nbl._owner = NOBODY
     nbl._escaped = False
     stock = pool.stock
