@@ -42,7 +42,7 @@ def render(report: MachineReport) -> str:
     lines = [headline(stop), *described(stop).splitlines(), ""]
     lines += _facts(report)
     lines += ["", *_paragraph(stop.text)]
-    if stop.remedy and stop.remedy not in lines[1:6]:
+    if stop.remedy and not any(stop.remedy in line for line in lines[1:6]):
         lines += ["", *_paragraph(f"To mend it: {stop.remedy}")]
     lines += _section("The driver's stack, oldest call first:", stop.traceback)
     lines += _section(

@@ -161,7 +161,7 @@ def stop_not_implemented(context: Context, error: NotImplementedByEmulator) -> N
     entry = limit_entry(VnicLimit.VNIC_NOT_IMPLEMENTED)
     stop(
         VnicLimit.VNIC_NOT_IMPLEMENTED,
-        text=f"{error}.",
+        text=" ".join((f"{error}.", *getattr(error, "__notes__", ()))),
         ddi=error.ddi,
         frames=exception_frames(context, error.__traceback__),
         name=VnicLimit.VNIC_NOT_IMPLEMENTED.name,

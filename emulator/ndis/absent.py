@@ -379,7 +379,11 @@ class Absent:
                 text=f"{self.__name__} is a call of NDIS 5; an NDIS 6 driver may not make it. Called from {where}.",
                 ddi=self.__name__,
             )
-        raise NotImplementedByEmulator(self.__name__, where)
+        error = NotImplementedByEmulator(self.__name__, where)
+        error.add_note(
+            f"{self.family.title[0].upper()}{self.family.title[1:]}, {self.family.why}: {self.family.reason}."
+        )
+        raise error
 
 
 def not_implemented(name: str, what: str) -> NoReturn:
