@@ -229,9 +229,6 @@ class FakeServices:
         return False
 
     def withholds(self, context: Context) -> bool:
-        return False
-
-    def withholds(self, context: Context) -> bool:
         """Nothing by default: what was stored is published at the end of each round."""
         return self.on_withholds(context) if self.on_withholds is not None else False
 

@@ -156,7 +156,7 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
             if following is not None:
                 pending.append(following)
         elif kept:
-            _restore_buffers(path, thing)
+            _restore_buffers(path, thing, pending)
         else:
             _read_buffers(path, thing)
 
@@ -164,19 +164,19 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
 def _restore_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_BUFFER_LIST | None:
     """Nobody else has had the list: its members are still right, and what they refer to comes home with it."""
     if nbl.FirstNetBuffer is not None:
-        _restore_buffers(path, nbl.FirstNetBuffer)
+        _restore_buffers(path, nbl.FirstNetBuffer, pending)
     if nbl.ParentNetBufferList is not None:
         pending.append(nbl.ParentNetBufferList)
     if nbl._lists:
-        for value in (*nbl.ProtocolReserved, *nbl.MiniportReserved):
-            if isinstance(value, NET_BUFFER_LIST):
-                pending.append(value)
+        pending.extend(
+            value for value in (*nbl.ProtocolReserved, *nbl.MiniportReserved) if isinstance(value, NET_BUFFER_LIST)
+        )
     if isinstance(nbl.Scratch, NET_BUFFER_LIST):
         pending.append(nbl.Scratch)
     return nbl.Next
 
 
-def _restore_buffers(path: DataPath, first: NET_BUFFER) -> None:
+def _restore_buffers(path: DataPath, first: NET_BUFFER, pending: list[Any]) -> None:
     buffer: NET_BUFFER | None = first
     while buffer is not None:
         if path.checked:
@@ -184,6 +184,12 @@ def _restore_buffers(path: DataPath, first: NET_BUFFER) -> None:
         buffer._kept = False
         if not buffer._pool.is_list_pool:
             path.halves[buffer._entry >> 2] = path.home
+        if buffer._lists:
+            pending.extend(
+                value
+                for value in (*buffer.ProtocolReserved, *buffer.MiniportReserved)
+                if isinstance(value, NET_BUFFER_LIST)
+            )
         buffer = buffer.Next
 
 
