@@ -75,7 +75,7 @@ def returned_with_lock(context: Context, routine: int) -> None:
     lock = context.held[-1]
     stop(
         0xC4,
-        0x1008,
+        0x100A,
         lock,
         routine,
         rule="SpinLock",

@@ -113,14 +113,14 @@ RULES: Final[tuple[Rule, ...]] = (
         Group.LOCKING,
         "acquired only when free, released before the handler returns",
         _YES,
-        "0xC4/0x1000 at the acquire, 0xC4/0x1008 when a callback returns",
+        "0xC4/0x1000 at the acquire, 0xC4/0x100A when a callback returns",
     ),
     _sdv(
         "SpinLockBalanced",
         Group.LOCKING,
         "as many releases as acquires, lock by lock",
         _YES,
-        "0xC4/0x1007 at the release, 0xC4/0x1008 when a callback returns",
+        "0xC4/0x1007 at the release, 0xC4/0x100A when a callback returns",
     ),
     _sdv(
         "SpinLockDpr",
