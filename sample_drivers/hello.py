@@ -6,7 +6,7 @@ Law: a received list is held until the answer on its memory has been sent; what 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from emulator.ndis import *
 

@@ -8,81 +8,29 @@ with a lock held.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from emulator.ndis import *
+from sample_drivers.netvmini_nic import *
 from vnic.device import *
-
-NIC_TAG: Final = int.from_bytes(b"VMin", "little")
-NIC_RECEIVE_BUFFERS: Final = 512
-NIC_FEW_RECEIVE_BUFFERS: Final = 64
-NIC_TRANSMIT_ENTRIES: Final = 512
-NIC_TRANSMIT_MASK: Final = NIC_TRANSMIT_ENTRIES - 1
-NIC_MULTICAST_LIST: Final = 32
-NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
-NIC_BUDGET: Final = 64
-"""Frames that are indicated at once."""
-NIC_WORK_ITEM_ROUNDS: Final = 16
-NIC_DPC_TIME_PERCENT: Final = 25
-NIC_RESET_POLLS: Final = 1000
-NIC_NOBODY: Final = -1
-NIC_MTU: Final = 1500
-NIC_HEADER: Final = 14
-NIC_MAXIMUM_FRAME: Final = NIC_MTU + NIC_HEADER
-NIC_MINIMUM_FRAME: Final = 60
-NIC_ADDRESS_MASK: Final = 0xFFFF_FFFF_FFFF
-NIC_BROADCAST: Final = 0xFFFF_FFFF_FFFF
-NIC_BROADCAST_ADDRESS: Final = bytes((0xFF,)) * 6
-NIC_MULTICAST_BIT: Final = 1
-NIC_VENDOR: Final = b"Virtual network adapter\0"
-NIC_DRIVER_VERSION: Final = 0x0001_0000
-NIC_FILTERS: Final = (
-    NDIS_PACKET_TYPE_DIRECTED
-    | NDIS_PACKET_TYPE_MULTICAST
-    | NDIS_PACKET_TYPE_ALL_MULTICAST
-    | NDIS_PACKET_TYPE_BROADCAST
-    | NDIS_PACKET_TYPE_PROMISCUOUS
-)
-NIC_STATISTICS: Final = 0x3F_87FF  # every NDIS_STATISTICS_FLAGS_VALID_ bit
-NIC_OIDS: Final = (
-    OID_GEN_CURRENT_PACKET_FILTER,
-    OID_GEN_CURRENT_LOOKAHEAD,
-    OID_GEN_INTERRUPT_MODERATION,
-    OID_GEN_LINK_PARAMETERS,
-    OID_GEN_MAXIMUM_TOTAL_SIZE,
-    OID_GEN_RCV_OK,
-    OID_GEN_XMIT_OK,
-    OID_GEN_RECEIVE_BLOCK_SIZE,
-    OID_GEN_RECEIVE_BUFFER_SPACE,
-    OID_GEN_TRANSMIT_BLOCK_SIZE,
-    OID_GEN_TRANSMIT_BUFFER_SPACE,
-    OID_GEN_STATISTICS,
-    OID_GEN_VENDOR_DESCRIPTION,
-    OID_GEN_VENDOR_DRIVER_VERSION,
-    OID_GEN_VENDOR_ID,
-    OID_802_3_MULTICAST_LIST,
-    OID_802_3_PERMANENT_ADDRESS,
-    OID_802_3_CURRENT_ADDRESS,
-    OID_802_3_MAXIMUM_LIST_SIZE,
-)
-NIC_CONSTANTS: Final = (
-    (OID_GEN_MAXIMUM_TOTAL_SIZE, NIC_MAXIMUM_FRAME),
-    (OID_GEN_RECEIVE_BLOCK_SIZE, VNIC_RECEIVE_SLOT),
-    (OID_GEN_RECEIVE_BUFFER_SPACE, VNIC_RECEIVE_SLOT * NIC_RECEIVE_BUFFERS),
-    (OID_GEN_TRANSMIT_BLOCK_SIZE, NIC_MAXIMUM_FRAME),
-    (OID_GEN_TRANSMIT_BUFFER_SPACE, NIC_MAXIMUM_FRAME * NIC_TRANSMIT_ENTRIES),
-    (OID_GEN_VENDOR_DRIVER_VERSION, NIC_DRIVER_VERSION),
-    (OID_GEN_VENDOR_ID, 0xFF_FFFF),
-    (OID_802_3_MAXIMUM_LIST_SIZE, NIC_MULTICAST_LIST),
-)
-NIC_PAUSED: Final = 0
-NIC_RUNNING: Final = 1
 
 NdisDriverHandle: MiniportDriverHandle | None = None
 
 
+class COUNTERS(NONPAGED):
+    """What went one way; unicast is what is neither multicast nor broadcast."""
+
+    Frames: u64
+    Octets: u64
+    MulticastFrames: u64
+    MulticastOctets: u64
+    BroadcastFrames: u64
+    BroadcastOctets: u64
+    Discards: u64
+
+
 class ADAPTER(NONPAGED):
-    """One adapter.  References is 1 while it runs, and 1 more for each list and each call that a pause must wait for."""
+    """One adapter.  References is 1 while it runs, and 1 more for each list and call that a pause must wait for."""
 
     Handle: AdapterHandle
     Nic: PVOID
@@ -90,16 +38,15 @@ class ADAPTER(NONPAGED):
     Interrupt: InterruptHandle
     WorkItem: WorkItemHandle
     WorkItemQueued: LONG
-    State: u32
+    Rounds: u32
+    Running: u32
     Removed: u32
     References: LONG
     PausePending: LONG
 
     PermanentAddress: Bytes[Literal[6]]
     CurrentAddress: Bytes[Literal[6]]
-    Address: u64
     PacketFilter: u32
-    Lookahead: u32
     MulticastCount: u32
     MulticastList: Bytes[Literal[192]]
 
@@ -110,31 +57,17 @@ class ADAPTER(NONPAGED):
     BuffersTaken: u32
     BuffersPosted: u32
     ReceiveNbls: Array[PVOID, Literal[512]]
+    In: COUNTERS
 
     SendLock: NDIS_SPIN_LOCK
-    SendHead: Pointer[NET_BUFFER_LIST]
-    SendTail: Pointer[NET_BUFFER_LIST]
-    SendBuffer: Pointer[NET_BUFFER]
+    SendHead: PVOID
+    SendTail: PVOID
+    SendBuffer: PVOID
     PadMemory: PVOID
-    PadAddress: u32
     TransmitPut: u32
     TransmitTake: u32
     TransmitNbls: Array[PVOID, Literal[512]]
-
-    InFrames: u64
-    InOctets: u64
-    InMulticastFrames: u64
-    InMulticastOctets: u64
-    InBroadcastFrames: u64
-    InBroadcastOctets: u64
-    InDiscards: u64
-    OutFrames: u64
-    OutOctets: u64
-    OutMulticastFrames: u64
-    OutMulticastOctets: u64
-    OutBroadcastFrames: u64
-    OutBroadcastOctets: u64
-    OutDiscards: u64
+    Out: COUNTERS
 
 
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
@@ -152,7 +85,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
             ),
             MajorNdisVersion=NDIS_MINIPORT_MAJOR_VERSION,
             MinorNdisVersion=NDIS_MINIPORT_MINOR_VERSION,
-            MajorDriverVersion=NIC_DRIVER_VERSION >> 16,
+            MajorDriverVersion=1,
             InitializeHandlerEx=MPInitializeEx,
             HaltHandlerEx=MPHaltEx,
             UnloadHandler=MPUnload,
@@ -200,142 +133,60 @@ def MPInitializeEx(
 def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -> NDIS_STATUS:
     """The steps of MPInitializeEx that can fail; what was done is undone by NICFree."""
     handle = Adapter.Handle
-    registration = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
-        Header=NDIS_OBJECT_HEADER(
-            NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
-            NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
-            NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
-        ),
-        MiniportAdapterContext=Adapter,
-        AttributeFlags=NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE
-        | NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
-        | NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK,
-        InterfaceType=NDIS_INTERFACE_TYPE.NdisInterfacePci,
-    )
-    status = NdisMSetMiniportAttributes(handle, registration)
+    status = NdisMSetMiniportAttributes(handle, NICRegistrationAttributes(Adapter))
     if status != NDIS_STATUS_SUCCESS:
         return status
     for resource in Parameters.AllocatedResources:
         if resource.Type == CM_RESOURCE_TYPE.CmResourceTypeMemory:
-            status, Adapter.Nic = NdisMMapIoSpace(handle, resource.Start, resource.Length)
+            _, Adapter.Nic = NdisMMapIoSpace(handle, resource.Start, resource.Length)
             Adapter.IoLength = resource.Length
     nic = Adapter.Nic
     if nic is None or VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ENTRIES) > NIC_TRANSMIT_ENTRIES:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
-    NICReadAddress(Adapter, nic)
+    NICReadAddress(Adapter)
     VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
-    link = NICLinkState(nic)
-    status = NdisMSetMiniportAttributes(
-        handle,
-        NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
-                NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
-                NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
-            ),
-            MediaType=NDIS_MEDIUM.NdisMedium802_3,
-            PhysicalMediumType=NDIS_PHYSICAL_MEDIUM.NdisPhysicalMedium802_3,
-            MtuSize=NIC_MTU,
-            LookaheadSize=NIC_MTU,
-            MaxXmitLinkSpeed=link.XmitLinkSpeed,
-            XmitLinkSpeed=link.XmitLinkSpeed,
-            MaxRcvLinkSpeed=link.RcvLinkSpeed,
-            RcvLinkSpeed=link.RcvLinkSpeed,
-            MediaConnectState=link.MediaConnectState,
-            MediaDuplexState=link.MediaDuplexState,
-            MacOptions=NDIS_MAC_OPTION_COPY_LOOKAHEAD_DATA
-            | NDIS_MAC_OPTION_TRANSFERS_NOT_PEND
-            | NDIS_MAC_OPTION_NO_LOOPBACK,
-            SupportedPacketFilters=NIC_FILTERS,
-            MaxMulticastListSize=NIC_MULTICAST_LIST,
-            MacAddressLength=ETH_LENGTH_OF_ADDRESS,
-            PermanentMacAddress=Adapter.PermanentAddress,
-            CurrentMacAddress=Adapter.CurrentAddress,
-            AccessType=NET_IF_ACCESS_TYPE.NET_IF_ACCESS_BROADCAST,
-            DirectionType=NET_IF_DIRECTION_TYPE.NET_IF_DIRECTION_SENDRECEIVE,
-            ConnectionType=NET_IF_CONNECTION_TYPE.NET_IF_CONNECTION_DEDICATED,
-            IfType=IF_TYPE_ETHERNET_CSMACD,
-            IfConnectorPresent=True,
-            SupportedStatistics=NDIS_STATISTICS_GEN_STATISTICS_SUPPORTED
-            | NDIS_STATISTICS_XMIT_OK_SUPPORTED
-            | NDIS_STATISTICS_RCV_OK_SUPPORTED,
-            SupportedOidList=NIC_OIDS,
-            SupportedOidListLength=len(NIC_OIDS) * 4,
-        ),
-    )
+    status = NdisMSetMiniportAttributes(handle, NICGeneralAttributes(Adapter, NICLinkState(nic)))
     if status != NDIS_STATUS_SUCCESS:
         return status
     work_item = NdisAllocateIoWorkItem(handle)
-    if work_item is None:
+    if work_item is not None:
+        Adapter.WorkItem = work_item
+    if work_item is None or not NICAllocateBuffers(Adapter):
         return NDIS_STATUS_RESOURCES
-    Adapter.WorkItem = work_item
-    if not NICAllocateBuffers(Adapter):
-        return NDIS_STATUS_RESOURCES
-    status, interrupt = NdisMRegisterInterruptEx(
-        handle,
-        Adapter,
-        NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT,
-                NDIS_MINIPORT_INTERRUPT_REVISION_1,
-                NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1,
-            ),
-            InterruptHandler=MPIsr,
-            InterruptDpcHandler=MPInterruptDpc,
-        ),
-    )
+    characteristics = NICInterruptCharacteristics(MPIsr, MPInterruptDpc)
+    status, interrupt = NdisMRegisterInterruptEx(handle, Adapter, characteristics)
     if interrupt is not None:
         Adapter.Interrupt = interrupt
         first = Adapter.ReceiveAddress + VNIC_RECEIVE_HEADROOM
-        NICPostUnused(Adapter, [first + index * VNIC_RECEIVE_SLOT for index in range(NIC_RECEIVE_BUFFERS)])
+        NICPostReceive(Adapter, None, [first + (index << NIC_SLOT_SHIFT) for index in range(NIC_RECEIVE_BUFFERS)])
     return status
 
 
-def NICReadAddress(Adapter: ADAPTER, Nic: Vnic) -> None:
+def NICReadAddress(Adapter: ADAPTER) -> None:
     """The permanent address is the hardware's; NetworkAddress in the registry replaces it if it is a unicast one."""
-    Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Nic)
-    status, configuration = NdisOpenConfigurationEx(
-        NDIS_CONFIGURATION_OBJECT(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT,
-                NDIS_CONFIGURATION_OBJECT_REVISION_1,
-                NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1,
-            ),
-            NdisHandle=Adapter.Handle,
-        )
-    )
+    Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Adapter.Nic)
+    _, configuration = NdisOpenConfigurationEx(NICConfigurationObject(Adapter))
     if configuration is not None:
-        status, address, length = NdisReadNetworkAddress(configuration)
-        if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_MULTICAST_BIT:
+        _, address, length = NdisReadNetworkAddress(configuration)
+        if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_GROUP_BIT:
             Adapter.CurrentAddress = address
         NdisCloseConfiguration(configuration)
-    Adapter.Address = int.from_bytes(Adapter.CurrentAddress, "little")
 
 
 def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
-    """Receive buffers with an MDL and a list each, all given to the hardware; and the zeros that pad short frames."""
+    """Receive buffers with an MDL and a list each, and the zeros that pad short frames."""
     handle = Adapter.Handle
-    Adapter.PadMemory, pad = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
-    length = NIC_RECEIVE_BUFFERS * VNIC_RECEIVE_SLOT
-    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, length, True)
-    pool = NdisAllocateNetBufferListPool(
-        handle,
-        NET_BUFFER_LIST_POOL_PARAMETERS(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_DEFAULT,
-                NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
-                NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
-            ),
-            fAllocateNetBuffer=True,
-            PoolTag=NIC_TAG,
-        ),
-    )
-    if pad is None or address is None or pool is None:
+    Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
+    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, NIC_RECEIVE_BUFFERS << NIC_SLOT_SHIFT, True)
+    pool = NdisAllocateNetBufferListPool(handle, NICPoolParameters())
+    if pool is not None:
+        Adapter.ReceivePool = pool
+    if pool is None or address is None or Adapter.PadMemory is None:
         return False
-    Adapter.PadAddress, Adapter.ReceiveAddress, Adapter.ReceivePool = pad, address, pool
+    Adapter.ReceiveAddress = address
     NdisZeroMemory(Adapter.PadMemory, NIC_MINIMUM_FRAME)
     for index in range(NIC_RECEIVE_BUFFERS):
-        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + index * VNIC_RECEIVE_SLOT, VNIC_RECEIVE_SLOT)
+        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + (index << NIC_SLOT_SHIFT), VNIC_RECEIVE_SLOT)
         if mdl is None:
             return False
         nbl = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, mdl, VNIC_RECEIVE_HEADROOM, 0)
@@ -349,7 +200,7 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
 
 def NICFree(Adapter: ADAPTER) -> None:
     """Undo what NICInitialize did, as far as it came."""
-    handle, nic, pool = Adapter.Handle, Adapter.Nic, Adapter.ReceivePool
+    handle = Adapter.Handle
     if Adapter.WorkItem:
         NdisFreeIoWorkItem(Adapter.WorkItem)
     for index in range(NIC_RECEIVE_BUFFERS):
@@ -359,15 +210,13 @@ def NICFree(Adapter: ADAPTER) -> None:
         mdl = nbl.FirstNetBuffer.MdlChain
         NdisFreeNetBufferList(nbl)
         NdisFreeMdl(mdl)
-    if pool:
-        NdisFreeNetBufferListPool(pool)
-    length = NIC_RECEIVE_BUFFERS * VNIC_RECEIVE_SLOT
-    if Adapter.ReceiveMemory is not None:
-        NdisMFreeSharedMemory(handle, length, True, Adapter.ReceiveMemory, Adapter.ReceiveMemory.offset)
-    if Adapter.PadMemory is not None:
-        NdisMFreeSharedMemory(handle, NIC_MINIMUM_FRAME, True, Adapter.PadMemory, Adapter.PadMemory.offset)
-    if nic is not None:
-        NdisMUnmapIoSpace(handle, nic, Adapter.IoLength)
+    if Adapter.ReceivePool:
+        NdisFreeNetBufferListPool(Adapter.ReceivePool)
+    for memory in (Adapter.ReceiveMemory, Adapter.PadMemory):
+        if memory is not None:
+            NdisMFreeSharedMemory(handle, memory.length, True, memory, memory.offset)
+    if Adapter.Nic is not None:
+        NdisMUnmapIoSpace(handle, Adapter.Nic, Adapter.IoLength)
     NdisFreeSpinLock(Adapter.SendLock)
     NdisFreeSpinLock(Adapter.ReceiveLock)
     NdisFreeMemory(Adapter, 0, 0)
@@ -395,7 +244,7 @@ def MPPause(Adapter: ADAPTER, PauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -
     nic = Adapter.Nic
     VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_TRANSMIT_ENABLE)
     InterlockedExchange(Adapter.PausePending, 1)
-    Adapter.State = NIC_PAUSED
+    Adapter.Running = 0
     if InterlockedExchangeAdd(Adapter.References, -1) == 1 and InterlockedExchange(Adapter.PausePending, 0):
         return NDIS_STATUS_SUCCESS
     return NDIS_STATUS_PENDING
@@ -406,7 +255,7 @@ def MPRestart(Adapter: ADAPTER, RestartParameters: NDIS_MINIPORT_RESTART_PARAMET
     """Let frames flow in both directions."""
     nic = Adapter.Nic
     InterlockedExchangeAdd(Adapter.References, 1)
-    Adapter.State = NIC_RUNNING
+    Adapter.Running = 1
     VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE)
     VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
     return NDIS_STATUS_SUCCESS
@@ -415,7 +264,7 @@ def MPRestart(Adapter: ADAPTER, RestartParameters: NDIS_MINIPORT_RESTART_PARAMET
 def NICReference(Adapter: ADAPTER, Count: int) -> bool:
     """Take references for lists that are on their way; False when the adapter is paused or about to be."""
     InterlockedExchangeAdd(Adapter.References, Count)
-    if Adapter.State == NIC_RUNNING:
+    if Adapter.Running:
         return True
     NICDereference(Adapter, Count)
     return False
@@ -446,7 +295,7 @@ def MPDevicePnpEventNotify(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_E
     queue, Adapter.SendHead, Adapter.SendTail, Adapter.SendBuffer = Adapter.SendHead, None, None, None
     NdisReleaseSpinLock(Adapter.SendLock)
     for failed in (chain, queue):
-        NICCompleteSends(Adapter, failed, NDIS_STATUS_FAILURE, 0, 1)
+        NICCompleteSends(Adapter, failed, NDIS_STATUS_FAILURE, 0, True)
 
 
 @MINIPORT_ISR
@@ -467,24 +316,20 @@ def MPInterruptDpc(
     """Serve the hardware once; ask for another turn while there is more, and leave to a work item what has no end."""
     nic = Adapter.Nic
     if not NICServe(Adapter, nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
+        Adapter.Rounds = 0
         VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
         return
-    if NICDpcTimeIsShort():
-        # The reference makes a pause, and so a halt, wait for the work item.
-        if NICReference(Adapter, 1):
-            if InterlockedExchange(Adapter.WorkItemQueued, 1) == 0:
-                NdisQueueIoWorkItem(Adapter.WorkItem, NICContinue, Adapter)
-                return
-            NICDereference(Adapter, 1)
-    ReceiveThrottleParameters.MoreNblsPending = True
-
-
-def NICDpcTimeIsShort() -> bool:
-    """Is less than a quarter of what a DPC may take left?"""
+    Adapter.Rounds += 1
     status, watchdog = KeQueryDpcWatchdogInformation()
-    if status != STATUS_SUCCESS or not watchdog.DpcTimeLimit:
-        return False
-    return watchdog.DpcTimeCount * 100 // watchdog.DpcTimeLimit < NIC_DPC_TIME_PERCENT
+    hurry = status == STATUS_SUCCESS and watchdog.DpcTimeCount * 4 < watchdog.DpcTimeLimit
+    # The reference makes a pause, and so a halt, wait for the work item.
+    if (hurry or Adapter.Rounds >= NIC_DPC_ROUNDS) and NICReference(Adapter, 1):
+        Adapter.Rounds = 0
+        if InterlockedExchange(Adapter.WorkItemQueued, 1) == 0:
+            NdisQueueIoWorkItem(Adapter.WorkItem, NICContinue, Adapter)
+            return
+        NICDereference(Adapter, 1)
+    ReceiveThrottleParameters.MoreNblsPending = True
 
 
 @NDIS_IO_WORKITEM_FUNCTION
@@ -516,46 +361,14 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
         if waiting is not None:
             NICTransmit(Adapter, waiting, Adapter.SendTail, Adapter.SendBuffer)
         NdisDprReleaseSpinLock(Adapter.SendLock)
-        NICCompleteSends(Adapter, chain, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, 1)
+        NICCompleteSends(Adapter, chain, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, True)
     return bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
-
-
-def NICLinkState(Nic: Vnic) -> NDIS_LINK_STATE:
-    """The link as the registers have it."""
-    up = VnicReadRegister(Nic, VNIC_REGISTER_LINK_STATE) == 1
-    speed = VnicReadRegister(Nic, VNIC_REGISTER_LINK_SPEED) * 1_000_000 if up else NDIS_LINK_SPEED_UNKNOWN
-    return NDIS_LINK_STATE(
-        Header=NDIS_OBJECT_HEADER(
-            NDIS_OBJECT_TYPE_DEFAULT, NDIS_LINK_STATE_REVISION_1, NDIS_SIZEOF_LINK_STATE_REVISION_1
-        ),
-        MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected
-        if up
-        else NDIS_MEDIA_CONNECT_STATE.MediaConnectStateDisconnected,
-        MediaDuplexState=NDIS_MEDIA_DUPLEX_STATE.MediaDuplexStateFull
-        if up
-        else NDIS_MEDIA_DUPLEX_STATE.MediaDuplexStateUnknown,
-        XmitLinkSpeed=speed,
-        RcvLinkSpeed=speed,
-    )
 
 
 def NICIndicateLink(Adapter: ADAPTER, Nic: Vnic) -> None:
     """Acknowledge a change of the link and tell the drivers above."""
     VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
-    NdisMIndicateStatusEx(
-        Adapter.Handle,
-        NDIS_STATUS_INDICATION(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_STATUS_INDICATION,
-                NDIS_STATUS_INDICATION_REVISION_1,
-                NDIS_SIZEOF_STATUS_INDICATION_REVISION_1,
-            ),
-            SourceHandle=Adapter.Handle,
-            StatusCode=NDIS_STATUS_LINK_STATE,
-            StatusBuffer=NICLinkState(Nic),
-            StatusBufferSize=NDIS_SIZEOF_LINK_STATE_REVISION_1,
-        ),
-    )
+    NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
 
 
 def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
@@ -564,22 +377,25 @@ def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
     taken = len(descriptors)
     if not taken:
         return 0
+    counters = Adapter.In
     Adapter.BuffersTaken = Adapter.BuffersTaken + taken & 0xFFFF_FFFF
     if not NICReference(Adapter, taken + 1):
-        NICPostUnused(Adapter, [descriptor & VNIC_DESCRIPTOR_ADDRESS_MASK for descriptor in descriptors])
-        Adapter.InDiscards += taken
+        counters.Discards += taken
+        NICPostReceive(Adapter, None, [descriptor & VNIC_DESCRIPTOR_ADDRESS_MASK for descriptor in descriptors])
         return taken
     nbls, memory = Adapter.ReceiveNbls, Adapter.ReceiveMemory.view.cast("Q")
-    base, packet_filter = Adapter.ReceiveAddress, Adapter.PacketFilter
-    address = Adapter.Address if packet_filter & NDIS_PACKET_TYPE_DIRECTED else NIC_NOBODY
-    first = last = None
+    base, packet_filter, own = Adapter.ReceiveAddress, Adapter.PacketFilter, NIC_NOBODY
+    if packet_filter & NDIS_PACKET_TYPE_DIRECTED:
+        own = int.from_bytes(Adapter.CurrentAddress, "little")
+    first: Any = None
+    last: Any = None
     octets = 0
     unwanted = []
     for descriptor in descriptors:
         offset = (descriptor & VNIC_DESCRIPTOR_ADDRESS_MASK) - base
         length = descriptor >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
-        destination = memory[offset >> 3] & NIC_ADDRESS_MASK
-        if destination != address and not NICWants(Adapter, packet_filter, destination, length):
+        destination = memory[offset >> 3] & NIC_BROADCAST
+        if destination != own and not NICWants(Adapter, packet_filter, destination, length):
             unwanted.append(base + offset)
             continue
         nbl = nbls[offset >> NIC_SLOT_SHIFT]
@@ -592,99 +408,67 @@ def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
         last = nbl
     wanted = taken - len(unwanted)
     if unwanted:
-        NICPostUnused(Adapter, unwanted)
+        NICPostReceive(Adapter, None, unwanted)
+    references = taken + 1
     if last is not None:
         last.Next = None
-        Adapter.InFrames += wanted
-        Adapter.InOctets += octets
+        counters.Frames += wanted
+        counters.Octets += octets
         left = Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF
-        if left >= NIC_FEW_RECEIVE_BUFFERS:
-            NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, 0, wanted, NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL)
-            wanted = 0
+        flags = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
+        if left < NIC_FEW_BUFFERS:
+            flags |= NDIS_RECEIVE_FLAGS_RESOURCES
+        NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, NDIS_DEFAULT_PORT_NUMBER, wanted, flags)
+        if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+            NICPostReceive(Adapter, first, [])
         else:
-            # The hardware is short of buffers: these are lent, and are back when the call returns.
-            lent = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL | NDIS_RECEIVE_FLAGS_RESOURCES
-            NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, 0, wanted, lent)
-            NICReclaim(Adapter, first)
-    NICDereference(Adapter, len(unwanted) + wanted + 1)
+            references -= wanted
+    NICDereference(Adapter, references)
     return taken
-
-
-def NICWants(Adapter: ADAPTER, PacketFilter: int, Destination: int, Length: int) -> bool:
-    """Does the packet filter let a frame through that is not for the adapter's own address?"""
-    if Destination == NIC_BROADCAST:
-        wanted = PacketFilter & (NDIS_PACKET_TYPE_BROADCAST | NDIS_PACKET_TYPE_PROMISCUOUS)
-        Adapter.InBroadcastFrames += bool(wanted)
-        Adapter.InBroadcastOctets += Length if wanted else 0
-    elif Destination & NIC_MULTICAST_BIT:
-        wanted = PacketFilter & (NDIS_PACKET_TYPE_ALL_MULTICAST | NDIS_PACKET_TYPE_PROMISCUOUS)
-        if not wanted and PacketFilter & NDIS_PACKET_TYPE_MULTICAST:
-            group, groups = Destination.to_bytes(6, "little"), Adapter.MulticastList
-            wanted = any(groups[place : place + 6] == group for place in range(0, Adapter.MulticastCount * 6, 6))
-        Adapter.InMulticastFrames += bool(wanted)
-        Adapter.InMulticastOctets += Length if wanted else 0
-    else:
-        wanted = PacketFilter & NDIS_PACKET_TYPE_PROMISCUOUS
-    return bool(wanted)
 
 
 @MINIPORT_RETURN_NET_BUFFER_LISTS
 def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
     """Give the buffers of returned lists to the hardware again, at any IRQL up to DISPATCH_LEVEL."""
-    NICDereference(Adapter, NICReclaim(Adapter, NetBufferLists))
+    NICDereference(Adapter, NICPostReceive(Adapter, NetBufferLists, []))
 
 
-def NICReclaim(Adapter: ADAPTER, Chain: NET_BUFFER_LIST | None) -> int:
-    """Put lists back in their places and give their buffers to the hardware; how many they were."""
+def NICPostReceive(Adapter: ADAPTER, Chain: Any, Addresses: list[int]) -> int:
+    """Give buffers to the hardware, those of a chain and some by address; how many.  The ring has room for all."""
     base, nbls = Adapter.ReceiveAddress, Adapter.ReceiveNbls
-    addresses = []
     NdisAcquireSpinLock(Adapter.ReceiveLock)
     nbl = Chain
     while nbl is not None:
         mdl = nbl.FirstNetBuffer.MdlChain
         address = mdl.StartVa + mdl.ByteOffset
-        addresses.append(address + VNIC_RECEIVE_HEADROOM)
+        Addresses.append(address + VNIC_RECEIVE_HEADROOM)
         following = nbl.Next
         nbl.Next = None
         # Stored each time, and last: whoever serves the hardware next takes the list from here.
         nbls[address - base >> NIC_SLOT_SHIFT] = nbl
         nbl = following
-    NICPostReceive(Adapter, addresses)
-    NdisReleaseSpinLock(Adapter.ReceiveLock)
-    return len(addresses)
-
-
-def NICPostUnused(Adapter: ADAPTER, Addresses: list[int]) -> None:
-    """Give buffers back that were not indicated."""
-    NdisAcquireSpinLock(Adapter.ReceiveLock)
-    NICPostReceive(Adapter, Addresses)
-    NdisReleaseSpinLock(Adapter.ReceiveLock)
-
-
-def NICPostReceive(Adapter: ADAPTER, Addresses: list[int]) -> None:
-    """Give buffers to the hardware, with ReceiveLock held; the ring has room for all that there are."""
-    nic = Adapter.Nic
-    VnicPostReceive(nic, 0, Addresses)
+    VnicPostReceive(Adapter.Nic, 0, Addresses)
     Adapter.BuffersPosted = Adapter.BuffersPosted + len(Addresses) & 0xFFFF_FFFF
+    NdisReleaseSpinLock(Adapter.ReceiveLock)
+    return len(Addresses)
 
 
 @MINIPORT_SEND_NET_BUFFER_LISTS
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
     flags = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
-    rejected = first = last = None
+    rejected: Any = None
+    first: Any = None
+    last: Any = None
+    nbl: Any = NetBufferList
     count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferList
     while nbl is not None:
         count += 1
         following = nbl.Next
         buffer = nbl.FirstNetBuffer
-        sendable = buffer is not None
-        while buffer is not None:
-            if not NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
-                sendable = False
+        while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
             buffer = buffer.Next
-        if not sendable:
+        if buffer is not None or nbl.FirstNetBuffer is None:
             nbl.Next = rejected
             rejected = nbl
         elif last is None:
@@ -694,25 +478,24 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
         nbl = following
     if last is not None:
         last.Next = None
-    if not NICReference(Adapter, count):
-        NICCompleteSends(Adapter, first, NDIS_STATUS_PAUSED, flags, 0)
-        NICCompleteSends(Adapter, rejected, NDIS_STATUS_PAUSED, flags, 0)
-        return
-    NdisAcquireSpinLock(Adapter.SendLock)
-    removed = Adapter.Removed
-    if first is not None and not removed:
+    running = NICReference(Adapter, count)
+    status = NDIS_STATUS_SUCCESS if running else NDIS_STATUS_PAUSED
+    if running and first is not None:
+        NdisAcquireSpinLock(Adapter.SendLock)
         tail = Adapter.SendTail
-        if tail is None:
+        if Adapter.Removed:
+            status = NDIS_STATUS_FAILURE
+        elif tail is None:
             NICTransmit(Adapter, first, last, first.FirstNetBuffer)
         else:
+            # The old end is stored again because it was changed; then the new end.
             tail.Next = first
-            # Stored again, because it was changed; then the new end.
             Adapter.SendTail = tail
             Adapter.SendTail = last
-    NdisReleaseSpinLock(Adapter.SendLock)
-    if removed:
-        NICCompleteSends(Adapter, first, NDIS_STATUS_FAILURE, flags, 1)
-    NICCompleteSends(Adapter, rejected, NDIS_STATUS_INVALID_LENGTH, flags, 1)
+        NdisReleaseSpinLock(Adapter.SendLock)
+    if status != NDIS_STATUS_SUCCESS:
+        NICCompleteSends(Adapter, first, status, flags, running)
+    NICCompleteSends(Adapter, rejected, NDIS_STATUS_INVALID_LENGTH if running else status, flags, running)
 
 
 def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
@@ -727,7 +510,7 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
         while buffer is not None:
             mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
             place = len(descriptors)
-            if length <= mdl.ByteCount - offset and length >= NIC_MINIMUM_FRAME:
+            if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset:
                 if place == room:
                     break
                 descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
@@ -736,8 +519,10 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
                 if place + len(fragments) > room:
                     break
                 descriptors += fragments
-            if mdl.MappedSystemVa[offset] & NIC_MULTICAST_BIT:
-                NICCountMulticast(Adapter, buffer, length)
+            # The header of a frame lies in one MDL.
+            if mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
+                destination = bytes(mdl.MappedSystemVa[offset : offset + ETH_LENGTH_OF_ADDRESS])
+                NICCountGroup(Adapter.Out, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
             frames += 1
             octets += length
             buffer = buffer.Next
@@ -753,44 +538,19 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
             buffer = nbl.FirstNetBuffer
     if descriptors:
         Adapter.TransmitPut = put + len(descriptors) & 0xFFFF_FFFF
-        Adapter.OutFrames += frames
-        Adapter.OutOctets += octets
+        Adapter.Out.Frames += frames
+        Adapter.Out.Octets += octets
         VnicTransmit(nic, 0, descriptors)
-    if nbl is not None or First is Adapter.SendHead:
-        Adapter.SendHead, Adapter.SendTail, Adapter.SendBuffer = nbl, Last if nbl is not None else None, buffer
+    if nbl is not None or Adapter.SendHead is not None:
+        Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
+        Adapter.SendTail = Last if nbl is not None else None
 
 
-def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
-    """The descriptors of a frame that lies in several MDLs, or is too short for Ethernet and is padded with zeros."""
-    pad = max(NIC_MINIMUM_FRAME - Length, 0)
-    pieces = []
-    while Length:
-        piece = min(Length, Mdl.ByteCount - Offset)
-        if piece:
-            pieces.append((Mdl.StartVa + Mdl.ByteOffset + Offset, piece))
-        Length -= piece
-        Mdl, Offset = Mdl.Next, 0
-    if pad:
-        pieces.append((Adapter.PadAddress, pad))
-    last = len(pieces) - 1
-    return [VnicDescriptor(address, length, place != last) for place, (address, length) in enumerate(pieces)]
-
-
-def NICCountMulticast(Adapter: ADAPTER, Buffer: NET_BUFFER, Length: int) -> None:
-    """Count a frame that is sent to more than one receiver."""
-    header = NdisGetDataBuffer(Buffer, ETH_LENGTH_OF_ADDRESS, None, 1, 0)
-    if header is None or bytes(header[:6]) != NIC_BROADCAST_ADDRESS:
-        Adapter.OutMulticastFrames += 1
-        Adapter.OutMulticastOctets += Length
-    else:
-        Adapter.OutBroadcastFrames += 1
-        Adapter.OutBroadcastOctets += Length
-
-
-def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> NET_BUFFER_LIST | None:
+def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
     """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
     take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
-    first = last = None
+    first: Any = None
+    last: Any = None
     for position in range(take, take + Descriptors):
         nbl = ring[position & NIC_TRANSMIT_MASK]
         if nbl is None:
@@ -804,44 +564,42 @@ def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> NET_BUFFER_LIST | 
     return first
 
 
-def NICCompleteSends(Adapter: ADAPTER, Chain: NET_BUFFER_LIST | None, Status: int, Flags: int, References: int) -> None:
+def NICCompleteSends(Adapter: ADAPTER, Chain: Any, Status: int, Flags: int, Referenced: bool) -> None:
     """Complete a chain with one status; each list holds a reference, unless it was refused."""
     if Chain is None:
         return
     count = 0
-    nbl: NET_BUFFER_LIST | None = Chain
+    nbl = Chain
     while nbl is not None:
         nbl.Status = Status
         nbl = nbl.Next
         count += 1
     if Status != NDIS_STATUS_SUCCESS:
-        Adapter.OutDiscards += count
+        Adapter.Out.Discards += count
     NdisMSendNetBufferListsComplete(Adapter.Handle, Chain, Flags)
-    if References:
+    if Referenced:
         NICDereference(Adapter, count)
 
 
 @MINIPORT_CANCEL_SEND
 def MPCancelSendNetBufferLists(Adapter: ADAPTER, CancelId: Any) -> None:
-    """Give up the waiting lists with this id, except one that is partly on the wire; the order of the others stays."""
-    NdisAcquireSpinLock(Adapter.SendLock)
+    """Give up the waiting lists with this id, except one that is partly on the wire; the others keep their order."""
     kept: list[Any] = []
     cancelled: list[Any] = []
-    nbl, started = Adapter.SendHead, Adapter.SendBuffer
+    NdisAcquireSpinLock(Adapter.SendLock)
+    nbl, buffer = Adapter.SendHead, Adapter.SendBuffer
+    partly = nbl if nbl is not None and buffer is not nbl.FirstNetBuffer else None
     while nbl is not None:
-        partly = not kept and not cancelled and started is not nbl.FirstNetBuffer
-        matches = NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl) == CancelId and not partly
+        matches = nbl is not partly and NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl) == CancelId
         (cancelled if matches else kept).append(nbl)
         nbl = nbl.Next
     for chain in (kept, cancelled):
         for nbl, following in zip(chain, [*chain[1:], None], strict=True):
             nbl.Next = following
-    if not kept or kept[0] is not Adapter.SendHead:
-        Adapter.SendBuffer = kept[0].FirstNetBuffer if kept else None
-    Adapter.SendHead = kept[0] if kept else None
-    Adapter.SendTail = kept[-1] if kept else None
+    Adapter.SendHead, Adapter.SendTail = (kept[0], kept[-1]) if kept else (None, None)
+    Adapter.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
     NdisReleaseSpinLock(Adapter.SendLock)
-    NICCompleteSends(Adapter, cancelled[0] if cancelled else None, NDIS_STATUS_SEND_ABORTED, 0, 1)
+    NICCompleteSends(Adapter, cancelled[0] if cancelled else None, NDIS_STATUS_SEND_ABORTED, 0, True)
 
 
 @MINIPORT_OID_REQUEST
@@ -851,19 +609,25 @@ def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
         return NDIS_STATUS_NOT_ACCEPTED
     kind = OidRequest.RequestType
     if kind == NDIS_REQUEST_TYPE.NdisRequestSetInformation:
-        return NICSet(Adapter, OidRequest.DATA.SET_INFORMATION)
+        given = OidRequest.DATA.SET_INFORMATION
+        given.BytesRead, given.BytesNeeded = 0, NICSetLength(given.Oid, given.InformationBufferLength)
+        if given.InformationBufferLength < given.BytesNeeded:
+            return NDIS_STATUS_INVALID_LENGTH
+        data = bytearray(given.BytesNeeded)
+        NdisMoveMemory(data, given.InformationBuffer, len(data))
+        status = NICSet(Adapter, given.Oid, bytes(data))
+        given.BytesRead = len(data) if status == NDIS_STATUS_SUCCESS else 0
+        return status
     if kind not in (NDIS_REQUEST_TYPE.NdisRequestQueryInformation, NDIS_REQUEST_TYPE.NdisRequestQueryStatistics):
         return NDIS_STATUS_NOT_SUPPORTED
     query = OidRequest.DATA.QUERY_INFORMATION
     answer = NICQuery(Adapter, query.Oid)
     if answer is None:
         return NDIS_STATUS_NOT_SUPPORTED
-    room = query.InformationBufferLength
-    query.BytesNeeded = len(answer)
-    query.BytesWritten = 0
-    if query.Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK) and room in (4, 5, 6, 7):
+    query.BytesNeeded, query.BytesWritten = len(answer), 0
+    if query.Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK) and 4 <= query.InformationBufferLength < len(answer):
         answer = answer[:4]
-    if room < len(answer):
+    if query.InformationBufferLength < len(answer):
         return NDIS_STATUS_BUFFER_TOO_SHORT
     NdisMoveMemory(query.InformationBuffer, answer, len(answer))
     query.BytesWritten = len(answer)
@@ -873,101 +637,3 @@ def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
 @MINIPORT_CANCEL_OID_REQUEST
 def MPCancelOidRequest(Adapter: ADAPTER, RequestId: Any) -> None:
     """No request ever waits."""
-
-
-def NICQuery(Adapter: ADAPTER, Oid: int) -> bytes | None:
-    """The answer to a query; None for an OID that is not supported."""
-    if Oid == OID_GEN_STATISTICS:
-        return NICStatistics(Adapter).to_bytes()
-    if Oid == OID_GEN_INTERRUPT_MODERATION:
-        return NDIS_INTERRUPT_MODERATION_PARAMETERS(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_DEFAULT,
-                NDIS_INTERRUPT_MODERATION_PARAMETERS_REVISION_1,
-                NDIS_SIZEOF_INTERRUPT_MODERATION_PARAMETERS_REVISION_1,
-            ),
-            InterruptModeration=NDIS_INTERRUPT_MODERATION.NdisInterruptModerationNotSupported,
-        ).to_bytes()
-    if Oid == OID_GEN_VENDOR_DESCRIPTION:
-        return NIC_VENDOR
-    if Oid == OID_802_3_PERMANENT_ADDRESS:
-        return Adapter.PermanentAddress
-    if Oid == OID_802_3_CURRENT_ADDRESS:
-        return Adapter.CurrentAddress
-    if Oid == OID_GEN_XMIT_OK:
-        return Adapter.OutFrames.to_bytes(8, "little")
-    if Oid == OID_GEN_RCV_OK:
-        return Adapter.InFrames.to_bytes(8, "little")
-    for oid, value in NIC_CONSTANTS:
-        if oid == Oid:
-            return value.to_bytes(4, "little")
-    return None
-
-
-def NICStatistics(Adapter: ADAPTER) -> NDIS_STATISTICS_INFO:
-    """What the driver and the hardware have counted."""
-    nic = Adapter.Nic
-    in_others = Adapter.InMulticastFrames + Adapter.InBroadcastFrames
-    out_others = Adapter.OutMulticastFrames + Adapter.OutBroadcastFrames
-    return NDIS_STATISTICS_INFO(
-        Header=NDIS_OBJECT_HEADER(
-            NDIS_OBJECT_TYPE_DEFAULT, NDIS_STATISTICS_INFO_REVISION_1, NDIS_SIZEOF_STATISTICS_INFO_REVISION_1
-        ),
-        SupportedStatistics=NIC_STATISTICS,
-        ifInDiscards=Adapter.InDiscards + VnicReadRegister(nic, VNIC_REGISTER_RECEIVE_DISCARDS),
-        ifInErrors=VnicReadRegister(nic, VNIC_REGISTER_RECEIVE_ERRORS),
-        ifHCInOctets=Adapter.InOctets,
-        ifHCInUcastPkts=Adapter.InFrames - in_others,
-        ifHCInMulticastPkts=Adapter.InMulticastFrames,
-        ifHCInBroadcastPkts=Adapter.InBroadcastFrames,
-        ifHCOutOctets=Adapter.OutOctets,
-        ifHCOutUcastPkts=Adapter.OutFrames - out_others,
-        ifHCOutMulticastPkts=Adapter.OutMulticastFrames,
-        ifHCOutBroadcastPkts=Adapter.OutBroadcastFrames,
-        ifOutErrors=VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ERRORS),
-        ifOutDiscards=Adapter.OutDiscards,
-        ifHCInUcastOctets=Adapter.InOctets - Adapter.InMulticastOctets - Adapter.InBroadcastOctets,
-        ifHCInMulticastOctets=Adapter.InMulticastOctets,
-        ifHCInBroadcastOctets=Adapter.InBroadcastOctets,
-        ifHCOutUcastOctets=Adapter.OutOctets - Adapter.OutMulticastOctets - Adapter.OutBroadcastOctets,
-        ifHCOutMulticastOctets=Adapter.OutMulticastOctets,
-        ifHCOutBroadcastOctets=Adapter.OutBroadcastOctets,
-    )
-
-
-def NICSet(Adapter: ADAPTER, Given: Any) -> NDIS_STATUS:
-    """Carry out a set request."""
-    oid, length = Given.Oid, Given.InformationBufferLength
-    Given.BytesRead = 0
-    data = bytearray(length)
-    if oid == OID_802_3_MULTICAST_LIST:
-        if length % ETH_LENGTH_OF_ADDRESS:
-            Given.BytesNeeded = length // ETH_LENGTH_OF_ADDRESS * ETH_LENGTH_OF_ADDRESS
-            return NDIS_STATUS_INVALID_LENGTH
-        if length > NIC_MULTICAST_LIST * ETH_LENGTH_OF_ADDRESS:
-            return NDIS_STATUS_MULTICAST_FULL
-        NdisMoveMemory(data, Given.InformationBuffer, length)
-        Adapter.MulticastCount = 0
-        Adapter.MulticastList = bytes(data).ljust(NIC_MULTICAST_LIST * ETH_LENGTH_OF_ADDRESS, b"\0")
-        Adapter.MulticastCount = length // ETH_LENGTH_OF_ADDRESS
-    elif oid in (OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD):
-        if length < 4:
-            Given.BytesNeeded = 4
-            return NDIS_STATUS_INVALID_LENGTH
-        length = 4
-        NdisMoveMemory(data, Given.InformationBuffer, length)
-        value = int.from_bytes(data[:4], "little")
-        if oid == OID_GEN_CURRENT_LOOKAHEAD:
-            if value > NIC_MTU:
-                return NDIS_STATUS_INVALID_DATA
-            Adapter.Lookahead = value
-        elif value & ~NIC_FILTERS:
-            return NDIS_STATUS_NOT_SUPPORTED
-        else:
-            Adapter.PacketFilter = value
-    elif oid == OID_GEN_INTERRUPT_MODERATION:
-        return NDIS_STATUS_INVALID_DATA
-    elif oid != OID_GEN_LINK_PARAMETERS:
-        return NDIS_STATUS_NOT_SUPPORTED
-    Given.BytesRead = length
-    return NDIS_STATUS_SUCCESS

@@ -127,6 +127,9 @@ def encode(context: Context, value: Any, stored: bool = False) -> int:
     """
     if value is None:
         return 0
+    publish = getattr(type(value), "__publish__", None)
+    if publish is not None:
+        return publish(value, context, stored)  # type: ignore[no-any-return]
     pointer = getattr(value, "_pointer", None)
     if pointer is not None:
         return pointer  # type: ignore[no-any-return]
@@ -134,9 +137,6 @@ def encode(context: Context, value: Any, stored: bool = False) -> int:
         if 0 <= value < 1 << 56 or FIRST_HANDLE_TAG <= value >> 56 < 0x60:
             return int(value)
         _private(context, f"the number {value:#x} does not fit a word")
-    publish = getattr(type(value), "__publish__", None)
-    if publish is not None:
-        return publish(value, context, stored)  # type: ignore[no-any-return]
     _private(context, f"a {type(value).__name__}")
 
 
@@ -259,7 +259,7 @@ class PointerField(FieldType):
 
 
 class PointerArray:
-    """An array of pointers: ``view[index]`` is None or the object of this context."""
+    """An array of pointers: ``view[index]`` is None or the object of this context; slices take and give lists."""
 
     __slots__ = ("_words",)
 
@@ -269,15 +269,29 @@ class PointerArray:
     def __len__(self) -> int:
         return len(self._words)
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         word = self._words[index]
         if not word:
             return None
         context = current.context
+        if type(word) is list:
+            known = context.pointers.get
+            return [known(each) or decode(context, each) for each in word]
         found = context.pointers.get(word)
         return found if found is not None else decode(context, word)
 
-    def __setitem__(self, index: int, value: Any) -> None:
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if type(value) is list:
+            context = current.context
+            self._words[index] = [encode(context, each, True) for each in value]
+            return
+        try:
+            # What has been stored before and is still to be published: the word is all that is new.
+            if value._escaped:
+                self._words[index] = value._word
+                return
+        except AttributeError:
+            pass
         self._words[index] = encode(current.context, value, True)
 
     def __iter__(self) -> Any:

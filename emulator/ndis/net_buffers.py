@@ -97,14 +97,13 @@ class MDL:
     @property
     def MappedSystemVa(self) -> memoryview:
         """The bytes that the MDL describes."""
-        return self._view[: self.ByteCount]
+        view = self._view
+        return view if len(view) == self.ByteCount else view[: self.ByteCount]
 
-    def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
-        from emulator.ndis.publication import publish_mdl
+    if TYPE_CHECKING:
 
-        del context, stored
-        publish_mdl(self)
-        return self._word
+        def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
+            """Given by publication.py, which knows records and homes."""
 
     def _describe(self, arena: memoryview, address: int, length: int) -> None:
         self.StartVa = address & ~PAGE_MASK
@@ -177,10 +176,10 @@ class NET_BUFFER:
         self._lists = True
         return made
 
-    def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
-        from emulator.ndis.publication import publish_buffer
+    if TYPE_CHECKING:
 
-        return publish_buffer(context, self, stored)
+        def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
+            """Given by publication.py, which knows records and homes."""
 
 
 class NET_BUFFER_LIST:
@@ -254,10 +253,10 @@ class NET_BUFFER_LIST:
         self._lists = True
         return made
 
-    def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
-        from emulator.ndis.publication import publish_list
+    if TYPE_CHECKING:
 
-        return publish_list(context, self, stored)
+        def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
+            """Given by publication.py, which knows records and homes."""
 
 
 _RESERVED_OF_BUFFER: Final = {"ProtocolReserved": 6, "MiniportReserved": 4}
@@ -329,7 +328,7 @@ def _publish_away(self: Any, context: KernelContext, stored: bool | None = False
     return object.__getattribute__(self, "_word")
 
 
-_PASS: Final = frozenset(("__class__", "__doc__", "__repr__", "_pointer", "_word"))
+_PASS: Final = frozenset(("__class__", "__doc__", "__repr__", "_escaped", "_pointer", "_word"))
 _AWAY: Final[dict[str, Any]] = {
     "__slots__": (),
     "__getattribute__": _read_away,

@@ -54,7 +54,7 @@ _U32: Final = 0xFFFF_FFFF
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.
 
 
-def publish_list(context: Context, nbl: NET_BUFFER_LIST, stored: bool | None) -> int:
+def publish_list(nbl: NET_BUFFER_LIST, context: Context, stored: bool | None = False) -> int:
     """The word of a list that leaves this context, which is published now or at the next release point."""
     if nbl._owner == NOBODY:
         return nbl._word
@@ -69,11 +69,11 @@ def publish_list(context: Context, nbl: NET_BUFFER_LIST, stored: bool | None) ->
     return nbl._word
 
 
-def publish_buffer(context: Context, buffer: NET_BUFFER, stored: bool | None) -> int:
+def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = False) -> int:
     """The word of a NET_BUFFER that leaves this context; one that belongs to a list goes with its list."""
     pool = buffer._pool
     if pool.is_list_pool:
-        publish_list(context, pool.thing(buffer._index), stored)
+        publish_list(pool.thing(buffer._index), context, stored)
         return buffer._word
     path = pool.path
     if stored and (path.defers or context.held):
@@ -109,6 +109,18 @@ def publish_mdl(mdl: MDL) -> None:
                 mdl.MdlFlags,
                 hides._word if hides is not None else 0,
             )
+
+
+def _publish_mdl(mdl: MDL, context: Context, stored: bool | None = False) -> int:
+    del context, stored
+    publish_mdl(mdl)
+    return mdl._word
+
+
+# The classes are slots and no more; how they leave a context is this module's to know.
+MDL.__publish__ = _publish_mdl  # type: ignore[method-assign]
+NET_BUFFER.__publish__ = publish_buffer  # type: ignore[method-assign]
+NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[method-assign]
 
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
@@ -244,7 +256,7 @@ def flush(path: DataPath) -> None:
             if type(thing) is NET_BUFFER_LIST and thing._escaped and thing._owner != NOBODY:
                 publish_chain(path, thing)
         elif type(thing) is NET_BUFFER and thing._escaped:
-            publish_buffer(path.context, thing, None)
+            publish_buffer(thing, path.context, None)
 
 
 def publish_all(context: Context) -> None:
@@ -263,7 +275,7 @@ def publish_all(context: Context) -> None:
             if thing._owner != NOBODY and path.halves[thing._entry >> 2] == path.home:
                 publish_chain(path, thing)
         elif type(thing) is NET_BUFFER and thing._site != NOBODY and path.halves[thing._entry >> 2] == path.home:
-            publish_buffer(context, thing, False)
+            publish_buffer(thing, context, False)
 
 
 def leave(context: Context) -> None:

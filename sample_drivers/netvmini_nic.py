@@ -1,0 +1,339 @@
+"""What netvmini knows of its adapter: numbers, the structures that it fills, and all that takes no call of NDIS.
+
+Law: as in a header file, nothing here calls the DDI and nothing keeps state; the handlers are in netvmini.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.ndis import *
+from vnic.device import *
+
+if TYPE_CHECKING:
+    from sample_drivers.netvmini import ADAPTER, COUNTERS
+
+NIC_TAG: Final = int.from_bytes(b"VMin", "little")
+NIC_RECEIVE_BUFFERS: Final = 512
+NIC_FEW_BUFFERS: Final = 64
+"""With fewer buffers in the hardware's hands received frames are only lent."""
+NIC_TRANSMIT_ENTRIES: Final = 512
+NIC_TRANSMIT_MASK: Final = NIC_TRANSMIT_ENTRIES - 1
+NIC_MULTICAST_LIST: Final = 32
+NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
+NIC_BUDGET: Final = 64
+"""Frames that are indicated at once."""
+NIC_DPC_ROUNDS: Final = 64
+"""Full rounds after which a DPC that finds no end goes on in a work item."""
+NIC_WORK_ITEM_ROUNDS: Final = 16
+NIC_RESET_POLLS: Final = 1000
+NIC_MTU: Final = 1500
+NIC_HEADER: Final = 14
+NIC_MAXIMUM_FRAME: Final = NIC_MTU + NIC_HEADER
+NIC_MINIMUM_FRAME: Final = 60
+NIC_BROADCAST: Final = 0xFFFF_FFFF_FFFF
+"""Addresses are compared as numbers, the first byte lowest."""
+NIC_GROUP_BIT: Final = 1
+NIC_NOBODY: Final = -1
+NIC_FILTERS: Final = (
+    NDIS_PACKET_TYPE_DIRECTED
+    | NDIS_PACKET_TYPE_MULTICAST
+    | NDIS_PACKET_TYPE_ALL_MULTICAST
+    | NDIS_PACKET_TYPE_BROADCAST
+    | NDIS_PACKET_TYPE_PROMISCUOUS
+)
+NIC_EVERY_STATISTIC: Final = 0x3F_87FF
+"""All of NDIS_STATISTICS_FLAGS_VALID_."""
+# fmt: off
+NIC_NUMBERS: Final = (
+    (OID_GEN_MAXIMUM_TOTAL_SIZE, NIC_MAXIMUM_FRAME),
+    (OID_GEN_RECEIVE_BLOCK_SIZE, VNIC_RECEIVE_SLOT),
+    (OID_GEN_RECEIVE_BUFFER_SPACE, VNIC_RECEIVE_SLOT * NIC_RECEIVE_BUFFERS),
+    (OID_GEN_TRANSMIT_BLOCK_SIZE, NIC_MAXIMUM_FRAME),
+    (OID_GEN_TRANSMIT_BUFFER_SPACE, NIC_MAXIMUM_FRAME * NIC_TRANSMIT_ENTRIES),
+    (OID_GEN_VENDOR_DRIVER_VERSION, 0x0001_0000),
+    (OID_GEN_VENDOR_ID, 0xFF_FFFF),
+    (OID_802_3_MAXIMUM_LIST_SIZE, NIC_MULTICAST_LIST),
+)
+NIC_OIDS: Final = (
+    *(oid for oid, _ in NIC_NUMBERS),
+    OID_GEN_STATISTICS, OID_GEN_RCV_OK, OID_GEN_XMIT_OK, OID_GEN_VENDOR_DESCRIPTION,
+    OID_802_3_PERMANENT_ADDRESS, OID_802_3_CURRENT_ADDRESS, OID_802_3_MULTICAST_LIST,
+    OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD,
+    OID_GEN_INTERRUPT_MODERATION, OID_GEN_LINK_PARAMETERS,
+)
+# fmt: on
+
+
+def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
+    """A bus-mastering PCI adapter that survives its own removal."""
+    return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+            NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
+            NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1,
+        ),
+        MiniportAdapterContext=Adapter,
+        AttributeFlags=NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE
+        | NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
+        | NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK,
+        InterfaceType=NDIS_INTERFACE_TYPE.NdisInterfacePci,
+    )
+
+
+def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
+    """Ethernet, with the link as it is now."""
+    return NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+            NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
+            NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_2,
+        ),
+        MediaType=NDIS_MEDIUM.NdisMedium802_3,
+        PhysicalMediumType=NDIS_PHYSICAL_MEDIUM.NdisPhysicalMedium802_3,
+        MtuSize=NIC_MTU,
+        LookaheadSize=NIC_MTU,
+        MaxXmitLinkSpeed=Link.XmitLinkSpeed,
+        XmitLinkSpeed=Link.XmitLinkSpeed,
+        MaxRcvLinkSpeed=Link.RcvLinkSpeed,
+        RcvLinkSpeed=Link.RcvLinkSpeed,
+        MediaConnectState=Link.MediaConnectState,
+        MediaDuplexState=Link.MediaDuplexState,
+        MacOptions=NDIS_MAC_OPTION_TRANSFERS_NOT_PEND | NDIS_MAC_OPTION_NO_LOOPBACK,
+        SupportedPacketFilters=NIC_FILTERS,
+        MaxMulticastListSize=NIC_MULTICAST_LIST,
+        MacAddressLength=ETH_LENGTH_OF_ADDRESS,
+        PermanentMacAddress=Adapter.PermanentAddress,
+        CurrentMacAddress=Adapter.CurrentAddress,
+        AccessType=NET_IF_ACCESS_TYPE.NET_IF_ACCESS_BROADCAST,
+        ConnectionType=NET_IF_CONNECTION_TYPE.NET_IF_CONNECTION_DEDICATED,
+        IfType=IF_TYPE_ETHERNET_CSMACD,
+        IfConnectorPresent=True,
+        SupportedStatistics=NDIS_STATISTICS_GEN_STATISTICS_SUPPORTED,
+        SupportedOidList=NIC_OIDS,
+        SupportedOidListLength=len(NIC_OIDS) * 4,
+    )
+
+
+def NICInterruptCharacteristics(Isr: Any, Dpc: Any) -> NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
+    """A line interrupt."""
+    return NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT,
+            NDIS_MINIPORT_INTERRUPT_REVISION_1,
+            NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1,
+        ),
+        InterruptHandler=Isr,
+        InterruptDpcHandler=Dpc,
+    )
+
+
+def NICPoolParameters() -> NET_BUFFER_LIST_POOL_PARAMETERS:
+    """Lists with one NET_BUFFER each, on memory of the driver's own."""
+    return NET_BUFFER_LIST_POOL_PARAMETERS(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_DEFAULT,
+            NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+            NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+        ),
+        fAllocateNetBuffer=True,
+        PoolTag=NIC_TAG,
+    )
+
+
+def NICConfigurationObject(Adapter: ADAPTER) -> NDIS_CONFIGURATION_OBJECT:
+    """The registry key of the adapter."""
+    return NDIS_CONFIGURATION_OBJECT(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT,
+            NDIS_CONFIGURATION_OBJECT_REVISION_1,
+            NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1,
+        ),
+        NdisHandle=Adapter.Handle,
+    )
+
+
+def NICLinkIndication(Adapter: ADAPTER) -> NDIS_STATUS_INDICATION:
+    """The status that tells of the link as it is now."""
+    return NDIS_STATUS_INDICATION(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_STATUS_INDICATION,
+            NDIS_STATUS_INDICATION_REVISION_1,
+            NDIS_SIZEOF_STATUS_INDICATION_REVISION_1,
+        ),
+        SourceHandle=Adapter.Handle,
+        StatusCode=NDIS_STATUS_LINK_STATE,
+        StatusBuffer=NICLinkState(Adapter.Nic),
+        StatusBufferSize=NDIS_SIZEOF_LINK_STATE_REVISION_1,
+    )
+
+
+def NICLinkState(Nic: Vnic) -> NDIS_LINK_STATE:
+    """The link as the registers have it."""
+    state = NDIS_LINK_STATE(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_DEFAULT, NDIS_LINK_STATE_REVISION_1, NDIS_SIZEOF_LINK_STATE_REVISION_1
+        ),
+        MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateDisconnected,
+        XmitLinkSpeed=NDIS_LINK_SPEED_UNKNOWN,
+        RcvLinkSpeed=NDIS_LINK_SPEED_UNKNOWN,
+    )
+    if VnicReadRegister(Nic, VNIC_REGISTER_LINK_STATE) == 1:
+        state.MediaConnectState = NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected
+        state.MediaDuplexState = NDIS_MEDIA_DUPLEX_STATE.MediaDuplexStateFull
+        state.XmitLinkSpeed = state.RcvLinkSpeed = VnicReadRegister(Nic, VNIC_REGISTER_LINK_SPEED) * 1_000_000
+    return state
+
+
+def NICWants(Adapter: ADAPTER, PacketFilter: int, Destination: int, Length: int) -> bool:
+    """Does the packet filter let a frame through that is not for the adapter's own address?"""
+    wanted = PacketFilter & NDIS_PACKET_TYPE_PROMISCUOUS
+    if Destination == NIC_BROADCAST:
+        wanted |= PacketFilter & NDIS_PACKET_TYPE_BROADCAST
+    elif Destination & NIC_GROUP_BIT:
+        wanted |= PacketFilter & NDIS_PACKET_TYPE_ALL_MULTICAST
+        if not wanted and PacketFilter & NDIS_PACKET_TYPE_MULTICAST:
+            group, groups = Destination.to_bytes(ETH_LENGTH_OF_ADDRESS, "little"), Adapter.MulticastList
+            wanted |= any(groups[place * 6 : place * 6 + 6] == group for place in range(Adapter.MulticastCount))
+    if wanted and Destination & NIC_GROUP_BIT:
+        NICCountGroup(Adapter.In, Destination == NIC_BROADCAST, Length)
+    return bool(wanted)
+
+
+def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
+    """Count a frame that is for more than one receiver."""
+    if Broadcast:
+        Counters.BroadcastFrames += 1
+        Counters.BroadcastOctets += Length
+    else:
+        Counters.MulticastFrames += 1
+        Counters.MulticastOctets += Length
+
+
+def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
+    """The descriptors of a frame that lies in several MDLs, or is too short for Ethernet and is padded with zeros."""
+    pad = NIC_MINIMUM_FRAME - Length
+    pieces = []
+    while Length:
+        piece = min(Length, Mdl.ByteCount - Offset)
+        if piece:
+            pieces.append((Mdl.StartVa + Mdl.ByteOffset + Offset, piece))
+        Length -= piece
+        Mdl, Offset = Mdl.Next, 0
+    if pad > 0:
+        pieces.append((Adapter.PadMemory.offset, pad))
+    return [VnicDescriptor(*piece, place < len(pieces)) for place, piece in enumerate(pieces, 1)]
+
+
+def NICQuery(Adapter: ADAPTER, Oid: int) -> bytes | None:
+    """The answer to a query; None for an OID that is not supported."""
+    if Oid == OID_GEN_STATISTICS:
+        return NICStatistics(Adapter).to_bytes()
+    if Oid == OID_GEN_INTERRUPT_MODERATION:
+        header = NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_DEFAULT,
+            NDIS_INTERRUPT_MODERATION_PARAMETERS_REVISION_1,
+            NDIS_SIZEOF_INTERRUPT_MODERATION_PARAMETERS_REVISION_1,
+        )
+        moderation = NDIS_INTERRUPT_MODERATION.NdisInterruptModerationNotSupported
+        return NDIS_INTERRUPT_MODERATION_PARAMETERS(Header=header, InterruptModeration=moderation).to_bytes()
+    if Oid == OID_GEN_VENDOR_DESCRIPTION:
+        return b"Virtual network adapter\0"
+    if Oid in (OID_802_3_PERMANENT_ADDRESS, OID_802_3_CURRENT_ADDRESS):
+        return Adapter.CurrentAddress if Oid == OID_802_3_CURRENT_ADDRESS else Adapter.PermanentAddress
+    if Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK):
+        return (Adapter.Out if Oid == OID_GEN_XMIT_OK else Adapter.In).Frames.to_bytes(8, "little")
+    return next((value.to_bytes(4, "little") for oid, value in NIC_NUMBERS if oid == Oid), None)
+
+
+def NICStatistics(Adapter: ADAPTER) -> NDIS_STATISTICS_INFO:
+    """What the driver and the hardware have counted."""
+    nic, received, sent = Adapter.Nic, Adapter.In, Adapter.Out
+    return NDIS_STATISTICS_INFO(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_DEFAULT, NDIS_STATISTICS_INFO_REVISION_1, NDIS_SIZEOF_STATISTICS_INFO_REVISION_1
+        ),
+        SupportedStatistics=NIC_EVERY_STATISTIC,
+        ifInDiscards=received.Discards + VnicReadRegister(nic, VNIC_REGISTER_RECEIVE_DISCARDS),
+        ifInErrors=VnicReadRegister(nic, VNIC_REGISTER_RECEIVE_ERRORS),
+        ifHCInOctets=received.Octets,
+        ifHCInUcastPkts=received.Frames - received.MulticastFrames - received.BroadcastFrames,
+        ifHCInMulticastPkts=received.MulticastFrames,
+        ifHCInBroadcastPkts=received.BroadcastFrames,
+        ifHCOutOctets=sent.Octets,
+        ifHCOutUcastPkts=sent.Frames - sent.MulticastFrames - sent.BroadcastFrames,
+        ifHCOutMulticastPkts=sent.MulticastFrames,
+        ifHCOutBroadcastPkts=sent.BroadcastFrames,
+        ifOutErrors=VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ERRORS),
+        ifOutDiscards=sent.Discards,
+        ifHCInUcastOctets=received.Octets - received.MulticastOctets - received.BroadcastOctets,
+        ifHCInMulticastOctets=received.MulticastOctets,
+        ifHCInBroadcastOctets=received.BroadcastOctets,
+        ifHCOutUcastOctets=sent.Octets - sent.MulticastOctets - sent.BroadcastOctets,
+        ifHCOutMulticastOctets=sent.MulticastOctets,
+        ifHCOutBroadcastOctets=sent.BroadcastOctets,
+    )
+
+
+def NICSetLength(Oid: int, Length: int) -> int:
+    """The bytes that a set request must have at least, and that it is read of."""
+    if Oid in (OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD):
+        return 4
+    return Length + Length % ETH_LENGTH_OF_ADDRESS if Oid == OID_802_3_MULTICAST_LIST else Length
+
+
+def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
+    """Carry out a set request.  The virtual link has no parameters to set, and takes any."""
+    value = int.from_bytes(Data[:4], "little")
+    if Oid == OID_802_3_MULTICAST_LIST:
+        if len(Data) > NIC_MULTICAST_LIST * ETH_LENGTH_OF_ADDRESS:
+            return NDIS_STATUS_MULTICAST_FULL
+        Adapter.MulticastCount = 0
+        Adapter.MulticastList = Data.ljust(NIC_MULTICAST_LIST * ETH_LENGTH_OF_ADDRESS, b"\0")
+        Adapter.MulticastCount = len(Data) // ETH_LENGTH_OF_ADDRESS
+    elif Oid == OID_GEN_CURRENT_PACKET_FILTER:
+        if value & ~NIC_FILTERS:
+            return NDIS_STATUS_NOT_SUPPORTED
+        Adapter.PacketFilter = value
+    elif Oid == OID_GEN_INTERRUPT_MODERATION or (Oid == OID_GEN_CURRENT_LOOKAHEAD and value > NIC_MTU):
+        return NDIS_STATUS_INVALID_DATA
+    elif Oid not in (OID_GEN_CURRENT_LOOKAHEAD, OID_GEN_LINK_PARAMETERS):
+        return NDIS_STATUS_NOT_SUPPORTED
+    return NDIS_STATUS_SUCCESS
+
+
+__all__ = [
+    "NICConfigurationObject",
+    "NICCountGroup",
+    "NICFragments",
+    "NICGeneralAttributes",
+    "NICInterruptCharacteristics",
+    "NICLinkIndication",
+    "NICLinkState",
+    "NICPoolParameters",
+    "NICQuery",
+    "NICRegistrationAttributes",
+    "NICSet",
+    "NICSetLength",
+    "NICWants",
+    "NIC_BROADCAST",
+    "NIC_BUDGET",
+    "NIC_DPC_ROUNDS",
+    "NIC_FEW_BUFFERS",
+    "NIC_FILTERS",
+    "NIC_GROUP_BIT",
+    "NIC_HEADER",
+    "NIC_MAXIMUM_FRAME",
+    "NIC_MINIMUM_FRAME",
+    "NIC_MTU",
+    "NIC_MULTICAST_LIST",
+    "NIC_NOBODY",
+    "NIC_OIDS",
+    "NIC_RECEIVE_BUFFERS",
+    "NIC_RESET_POLLS",
+    "NIC_SLOT_SHIFT",
+    "NIC_TAG",
+    "NIC_TRANSMIT_ENTRIES",
+    "NIC_TRANSMIT_MASK",
+    "NIC_WORK_ITEM_ROUNDS",
+]
