@@ -33,6 +33,7 @@ MAXIMUM_FRAME: Final = 1514
 NEIGHBOURS: Final = 256
 AGE_MS: Final = 60_000
 AGING_MS: Final = 1000
+"""How often the table is aged, unless the registry's AgingInterval says otherwise."""
 
 Driver: ProtocolDriverHandle | None = None
 Device: DEVICE_OBJECT | None = None
@@ -57,6 +58,7 @@ class BINDING(NONPAGED):
     AgingQueued: LONG
     References: LONG
     Running: u32
+    AgingMs: u32
     Status: i32
     Done: NDIS_EVENT
     Hardware: Bytes[Literal[6]]
@@ -278,7 +280,7 @@ def RespNetPnPEvent(Binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT_NOT
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
         InterlockedExchange(Binding.References, 1)
         Binding.Running = 1
-        NdisSetTimerObject(Binding.Timer, -AGING_MS * 10_000, AGING_MS, None)
+        NdisSetTimerObject(Binding.Timer, -Binding.AgingMs * 10_000, Binding.AgingMs, None)
         return RespSetFilter(Binding, NDIS_PACKET_TYPE_DIRECTED | NDIS_PACKET_TYPE_BROADCAST)
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         NdisCancelTimerObject(Binding.Timer)
@@ -368,7 +370,7 @@ def RespAllocate(Binding: BINDING) -> NDIS_STATUS:
     )
     if pool is not None:
         Binding.Answers = pool
-    status, timer = NdisAllocateTimerObject(
+    _, timer = NdisAllocateTimerObject(
         Binding.Handle,
         NDIS_TIMER_CHARACTERISTICS(
             Header=NDIS_OBJECT_HEADER(
@@ -392,7 +394,7 @@ def RespAllocate(Binding: BINDING) -> NDIS_STATUS:
 
 
 def RespReadAddress(Binding: BINDING) -> NDIS_STATUS:
-    """The address is IpAddress of the registry, else the one behind the host's own, which is its Address."""
+    """IpAddress of the registry, else the one behind the host's own, its Address; AgingInterval is in milliseconds."""
     status, configuration = NdisOpenConfigurationEx(
         NDIS_CONFIGURATION_OBJECT(
             Header=NDIS_OBJECT_HEADER(
@@ -407,9 +409,13 @@ def RespReadAddress(Binding: BINDING) -> NDIS_STATUS:
         return status
     text, distance = "", 0
     for keyword, beyond in (("IpAddress", 0), ("Address", 1)):
-        status, parameter = NdisReadConfiguration(configuration, keyword, NDIS_PARAMETER_TYPE.NdisParameterString)
+        _, parameter = NdisReadConfiguration(configuration, keyword, NDIS_PARAMETER_TYPE.NdisParameterString)
         if parameter is not None and not text:
             text, distance = parameter.ParameterData.StringData, beyond
+    integer = NDIS_PARAMETER_TYPE.NdisParameterInteger
+    status, parameter = NdisReadConfiguration(configuration, "AgingInterval", integer)
+    interval = parameter.ParameterData.IntegerData if parameter is not None else 0
+    Binding.AgingMs = interval if 0 < interval < 1 << 31 else AGING_MS
     NdisCloseConfiguration(configuration)
     parts = text.partition("/")[0].split(".")
     if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
