@@ -33,6 +33,8 @@ ADDRESS: Final = "10.77.0.1/24"
 INTERFACE: Final = "ndis0"
 PINGS: Final = 200
 INTERVAL: Final = 0.01
+AGING_MS: Final = 20
+"""How often responder ages its table in a work item: often enough for percentiles in a few seconds."""
 SIZES: Final = (56, 256, 1472)
 FRAMES_SHOWN: Final = 6
 SETTLE_SECONDS: Final = 3.0
@@ -69,7 +71,9 @@ def specification_of(wire: str) -> MachineSpecification:
         name="demo",
         drivers=[
             DriverSpecification(kind="miniport", module="sample_drivers.netvmini"),
-            DriverSpecification(kind="protocol", module="sample_drivers.responder"),
+            DriverSpecification(
+                kind="protocol", module="sample_drivers.responder", registry={"AgingInterval": AGING_MS}
+            ),
         ],
         adapters=[AdapterSpecification(wire=parse_wire(wire, ADDRESS))],
         registry={"Address": ADDRESS},
