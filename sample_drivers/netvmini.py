@@ -78,11 +78,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
         RegistryPath,
         None,
         NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
-            Header=NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
-                NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
-                NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
-            ),
+            Header=NIC_DRIVER_HEADER,
             MajorNdisVersion=NDIS_MINIPORT_MAJOR_VERSION,
             MinorNdisVersion=NDIS_MINIPORT_MINOR_VERSION,
             MajorDriverVersion=1,
@@ -457,27 +453,7 @@ def NICPostReceive(Adapter: ADAPTER, Chain: Any, Addresses: list[int]) -> int:
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
     flags = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
-    rejected: Any = None
-    first: Any = None
-    last: Any = None
-    nbl: Any = NetBufferList
-    count = 0
-    while nbl is not None:
-        count += 1
-        following = nbl.Next
-        buffer = nbl.FirstNetBuffer
-        while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
-            buffer = buffer.Next
-        if buffer is not None or nbl.FirstNetBuffer is None:
-            nbl.Next = rejected
-            rejected = nbl
-        elif last is None:
-            first = last = nbl
-        else:
-            last.Next = last = nbl
-        nbl = following
-    if last is not None:
-        last.Next = None
+    first, last, rejected, count = NICSortSends(NetBufferList)
     running = NICReference(Adapter, count)
     status = NDIS_STATUS_SUCCESS if running else NDIS_STATUS_PAUSED
     if running and first is not None:
@@ -544,24 +520,6 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
     if nbl is not None or Adapter.SendHead is not None:
         Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
         Adapter.SendTail = Last if nbl is not None else None
-
-
-def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
-    """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
-    take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
-    first: Any = None
-    last: Any = None
-    for position in range(take, take + Descriptors):
-        nbl = ring[position & NIC_TRANSMIT_MASK]
-        if nbl is None:
-            continue
-        if last is None:
-            first = nbl
-        else:
-            last.Next = nbl
-        last = nbl
-    Adapter.TransmitTake = take + Descriptors & 0xFFFF_FFFF
-    return first
 
 
 def NICCompleteSends(Adapter: ADAPTER, Chain: Any, Status: int, Flags: int, Referenced: bool) -> None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from sample_drivers.netvmini import ADAPTER, COUNTERS
 
 NIC_TAG: Final = int.from_bytes(b"VMin", "little")
+NIC_DRIVER_HEADER: Final = NDIS_OBJECT_HEADER(
+    NDIS_OBJECT_TYPE_MINIPORT_DRIVER_CHARACTERISTICS,
+    NDIS_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
+    NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2,
+)
 NIC_RECEIVE_BUFFERS: Final = 512
 NIC_FEW_BUFFERS: Final = 64
 """With fewer buffers in the hardware's hands received frames are only lent."""
@@ -210,6 +215,50 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
         Counters.MulticastOctets += Length
 
 
+def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
+    """First and last list of those that can be sent, the others as a chain, and how many there are in all."""
+    rejected: Any = None
+    first: Any = None
+    last: Any = None
+    count = 0
+    nbl = Chain
+    while nbl is not None:
+        count += 1
+        following = nbl.Next
+        buffer = nbl.FirstNetBuffer
+        while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
+            buffer = buffer.Next
+        if buffer is not None or nbl.FirstNetBuffer is None:
+            nbl.Next = rejected
+            rejected = nbl
+        elif last is None:
+            first = last = nbl
+        else:
+            last.Next = last = nbl
+        nbl = following
+    if last is not None:
+        last.Next = None
+    return first, last, rejected, count
+
+
+def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
+    """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
+    take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
+    first: Any = None
+    last: Any = None
+    for position in range(take, take + Descriptors):
+        nbl = ring[position & NIC_TRANSMIT_MASK]
+        if nbl is None:
+            continue
+        if last is None:
+            first = nbl
+        else:
+            last.Next = nbl
+        last = nbl
+    Adapter.TransmitTake = take + Descriptors & 0xFFFF_FFFF
+    return first
+
+
 def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
     """The descriptors of a frame that lies in several MDLs, or is too short for Ethernet and is padded with zeros."""
     pad = NIC_MINIMUM_FRAME - Length
@@ -276,10 +325,10 @@ def NICStatistics(Adapter: ADAPTER) -> NDIS_STATISTICS_INFO:
 
 
 def NICSetLength(Oid: int, Length: int) -> int:
-    """The bytes that a set request must have at least, and that it is read of."""
+    """The bytes that a set request must have, and that are read of it."""
     if Oid in (OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD):
         return 4
-    return Length + Length % ETH_LENGTH_OF_ADDRESS if Oid == OID_802_3_MULTICAST_LIST else Length
+    return -(-Length // ETH_LENGTH_OF_ADDRESS) * ETH_LENGTH_OF_ADDRESS if Oid == OID_802_3_MULTICAST_LIST else Length
 
 
 def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
@@ -315,20 +364,17 @@ __all__ = [
     "NICRegistrationAttributes",
     "NICSet",
     "NICSetLength",
+    "NICSortSends",
+    "NICTakeTransmitted",
     "NICWants",
     "NIC_BROADCAST",
     "NIC_BUDGET",
     "NIC_DPC_ROUNDS",
+    "NIC_DRIVER_HEADER",
     "NIC_FEW_BUFFERS",
-    "NIC_FILTERS",
     "NIC_GROUP_BIT",
-    "NIC_HEADER",
-    "NIC_MAXIMUM_FRAME",
     "NIC_MINIMUM_FRAME",
-    "NIC_MTU",
-    "NIC_MULTICAST_LIST",
     "NIC_NOBODY",
-    "NIC_OIDS",
     "NIC_RECEIVE_BUFFERS",
     "NIC_RESET_POLLS",
     "NIC_SLOT_SHIFT",

@@ -413,7 +413,7 @@ def RespReadAddress(Binding: BINDING) -> NDIS_STATUS:
         if parameter is not None and not text:
             text, distance = parameter.ParameterData.StringData, beyond
     integer = NDIS_PARAMETER_TYPE.NdisParameterInteger
-    status, parameter = NdisReadConfiguration(configuration, "AgingInterval", integer)
+    _, parameter = NdisReadConfiguration(configuration, "AgingInterval", integer)
     interval = parameter.ParameterData.IntegerData if parameter is not None else 0
     Binding.AgingMs = interval if 0 < interval < 1 << 31 else AGING_MS
     NdisCloseConfiguration(configuration)

@@ -219,6 +219,8 @@ def sample_module(name: str) -> types.ModuleType:
     return module
 
 
-def frame(destination: bytes = MAC, source: bytes = PEER, kind: int = 0x88B5, payload: bytes = b"", size: int = 60) -> bytes:
+def frame(
+    destination: bytes = MAC, source: bytes = PEER, kind: int = 0x88B5, payload: bytes = b"", size: int = 60
+) -> bytes:
     """An Ethernet frame, filled with zeros to `size`."""
     return (destination + source + kind.to_bytes(2, "big") + payload).ljust(size, b"\0")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import struct
 
 import pytest
-from emulator.ndis import pnp
 from scapy.layers.inet import ICMP, IP, IPOption_RR
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
+
+from emulator.ndis import pnp
 from tests.drivers.rig import MAC, PEER, Rig
 
 OWN, OTHER = "10.77.0.2", "10.77.0.1"
@@ -30,9 +31,7 @@ def ping(size: int = 56, *, target: str = OWN, **fields: object) -> bytes:
 
 
 def who_has(target: str = OWN) -> bytes:
-    return bytes(
-        Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_TEXT) / ARP(op=1, hwsrc=PEER_TEXT, psrc=OTHER, pdst=target)
-    )
+    return bytes(Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_TEXT) / ARP(op=1, hwsrc=PEER_TEXT, psrc=OTHER, pdst=target))
 
 
 def test_who_has_is_answered_and_padded(rig: Rig) -> None:
