@@ -25,7 +25,7 @@ class Image:
         self.module = module
         self.path = module.__file__ or ""
         self.package = [module]
-        self.entry: Callable[..., int] = module.DriverEntry
+        self.entry: Callable[..., Any] = module.DriverEntry
 
 
 class Routine:

@@ -68,9 +68,7 @@ def wanted(context: Context) -> bool:
     raising = bytes(arena.raising)
     if 1 not in raising:
         return False
-    return any(
-        flag and slot % arena.geometry.processors == context.processor for slot, flag in enumerate(raising)
-    )
+    return any(flag and slot % arena.geometry.processors == context.processor for slot, flag in enumerate(raising))
 
 
 def lower_irql(context: Context, level: int) -> None:

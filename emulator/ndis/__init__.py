@@ -59,4 +59,4 @@ def _surface() -> list[str]:
 
 
 _LAYOUT = frozenset(("i32", "i64", "sizeof", "u8", "u16", "u32", "u64"))
-__all__ = [*_surface(), "Literal", *sorted(_LAYOUT - {"sizeof"})]
+__all__ = [*_surface(), "Literal", *sorted(_LAYOUT - {"sizeof"})]  # noqa: PLE0604  (strings, all of them)

@@ -1,6 +1,6 @@
 """DEVICE_OBJECT: what a driver without an NDIS object of its own needs for the kernel's work items.
 
-Law: a device object lives in nonpaged pool; while a work item of it is queued or runs, a deletion waits for the routine.
+Law: a device object lives in nonpaged pool; while a work item of it is queued or runs, a deletion waits for it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ NAME_BYTES: Final = 128
 
 
 class DEVICE_OBJECT(NONPAGED):
-    """A device object.  ReferenceCount counts the work items that are queued or run; DeviceExtension is the driver's."""
+    """A device object.  ReferenceCount counts the work items queued or running; DeviceExtension is the driver's."""
 
     Type: u16
     Size: u16

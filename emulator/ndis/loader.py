@@ -63,7 +63,7 @@ def create_machine(arena: Arena, specification: Specification) -> Machine:
 
 def load_machine(context: Context, specification: Specification) -> None:
     """Load the drivers of a specification in the zygote's context."""
-    context.machine.images.roots = tuple(f"{path}/" for path in sys.path if path) + ("./",)
+    context.machine.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
     load_images(context, [driver.path or driver.module for driver in specification.drivers])
 
 

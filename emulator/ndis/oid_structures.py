@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.kernel.pointers import NONPAGED, PointerField
 from emulator.layout.records import Array, Record, u8, u16, u32, u64
-
 from emulator.ndis.device_objects import DEVICE_OBJECT
 
 if TYPE_CHECKING:

@@ -118,9 +118,9 @@ def _publish_mdl(mdl: MDL, context: Context, stored: bool | None = False) -> int
 
 
 # The classes are slots and no more; how they leave a context is this module's to know.
-MDL.__publish__ = _publish_mdl  # type: ignore[method-assign]
-NET_BUFFER.__publish__ = publish_buffer  # type: ignore[method-assign]
-NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[method-assign]
+MDL.__publish__ = _publish_mdl  # type: ignore[assignment, method-assign]
+NET_BUFFER.__publish__ = publish_buffer  # type: ignore[assignment, method-assign]
+NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[assignment, method-assign]
 
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from emulator.kernel.platform import current
 from emulator.kernel.waits import sleep_until
-from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.layout.machine import ContextKind
+from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS, status_name
 from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_APC, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 

@@ -51,13 +51,13 @@ class Shared:
         self.locks.initialize()
         self.bells = [Doorbell.create() for _ in range(GEOMETRY.slots)]
         self.log, self.other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.machine = Machine(self.arena, Images(), Idle())  # type: ignore[arg-type]
+        self.machine = Machine(self.arena, Images(), Idle())
         self.machine.format(1)
         self.pages = [mmap.mmap(-1, LOG_BYTES) for _ in range(4)]
 
     def context(self, slot: int, kind: ContextKind, index: int) -> Context:
         platform = LivePlatform(slot, self.locks, [bell.fd for bell in self.bells], self.log)
-        context = Context(self.machine, platform, slot, kind, index)  # type: ignore[arg-type]
+        context = Context(self.machine, platform, slot, kind, index)
         current.context = context
         context.enter_state(SlotState.RUNNING)
         return context
@@ -149,7 +149,7 @@ def trial(seed: int) -> int:
         pass
     victim = chance.randrange(4)
     if seed % 4:
-        # Three of four trials aim: they kill at a glance that sees the victim hold its lock.  It may be too late by then.
+        # Three of four trials aim: they kill at a glance that sees the victim hold its lock, if it still does.
         lock = SystemLock.QUEUE_PUT if victim < 2 else SystemLock.QUEUE_TAKE
         for _ in range(20_000):
             if shared.locks.holder(lock) == children[victim].pid:
