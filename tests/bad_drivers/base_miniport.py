@@ -1,0 +1,296 @@
+"""A small miniport that keeps every rule: the common part of the bad ones, and the adapter below the bad protocols.
+
+Law: correct by itself.  The functions that begin with ``On`` are hooks, which a driver that includes this one replaces;
+what is sent comes back as a received frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from emulator.ndis import *
+
+TAG: Final = int.from_bytes(b"iniM", "little")
+MAC: Final = bytes.fromhex("020000000001")
+MILLISECOND: Final = -10_000
+
+MiniportDriver: MiniportDriverHandle | None = None
+
+
+class ADAPTER(NONPAGED):
+    """The context of one adapter, with room for what a bad driver needs."""
+
+    Handle: AdapterHandle
+    Timer: TimerHandle
+    Pool: NetBufferListPoolHandle
+    Item: WorkItemHandle
+    Second: WorkItemHandle
+    Interrupt: InterruptHandle
+    SpareTimer: TimerHandle
+    Lock: NDIS_SPIN_LOCK
+    Event: NDIS_EVENT
+    Count: LONG
+    Ticks: LONG
+    Memory: PVOID
+    Request: PVOID
+    List: PVOID
+
+
+def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+    """Inside MiniportInitializeEx, the attributes set."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
+    """Inside MiniportRestart, at PASSIVE_LEVEL."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    """A millisecond after each restart, at DISPATCH_LEVEL."""
+
+
+def OnSend(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
+    """Frames to be sent, at DISPATCH_LEVEL."""
+    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
+
+
+def OnIndicate(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
+    """A frame that was received, at DISPATCH_LEVEL: given to the protocol, and then another one that is only lent."""
+    NdisMIndicateReceiveNetBufferLists(adapter.Handle, nbl, 0, 1, NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL)
+    lent = MPFrame(adapter)
+    if lent is not None:
+        flags = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL | NDIS_RECEIVE_FLAGS_RESOURCES
+        NdisMIndicateReceiveNetBufferLists(adapter.Handle, lent, 0, 1, flags)
+        NdisFreeNetBufferList(lent)
+
+
+def OnReturn(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
+    """Received frames that come back."""
+    NdisFreeNetBufferList(nbl)
+
+
+def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """A request of the protocol."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnPause(adapter: ADAPTER) -> NDIS_STATUS:
+    """Inside MiniportPause, at PASSIVE_LEVEL."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnHalt(adapter: ADAPTER) -> None:
+    """Inside MiniportHaltEx, at PASSIVE_LEVEL."""
+
+
+def OnUnload(driver: MiniportDriverHandle) -> None:
+    """Inside MiniportDriverUnload, at PASSIVE_LEVEL."""
+
+
+@NDIS_TIMER_FUNCTION
+def MPTimer(first: Any, adapter: ADAPTER, second: Any, third: Any) -> None:
+    """The timer of each restart."""
+    NdisInterlockedIncrement(adapter.Ticks)
+    OnTimer(adapter)
+
+
+def MPAllocate(adapter: ADAPTER) -> NDIS_STATUS:
+    """The timer and the pool."""
+    header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
+    status, timer = NdisAllocateTimerObject(
+        adapter.Handle,
+        NDIS_TIMER_CHARACTERISTICS(
+            Header=header, AllocationTag=TAG, TimerFunction=MPTimer, FunctionContext=adapter
+        ),
+    )
+    pool = NdisAllocateNetBufferListPool(
+        adapter.Handle,
+        NET_BUFFER_LIST_POOL_PARAMETERS(
+            Header=NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1),
+            fAllocateNetBuffer=True,
+            PoolTag=TAG,
+            DataSize=64,
+        ),
+    )
+    if timer is None or pool is None:
+        return NDIS_STATUS_RESOURCES
+    adapter.Timer, adapter.Pool = timer, pool
+    return status
+
+
+def MPSetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
+    """Registration attributes, then the general ones."""
+    status = NdisMSetMiniportAttributes(
+        adapter.Handle,
+        NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
+            Header=NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1),
+            MiniportAdapterContext=adapter,
+        ),
+    )
+    if status != NDIS_STATUS_SUCCESS:
+        return status
+    return NdisMSetMiniportAttributes(
+        adapter.Handle,
+        NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
+            Header=NDIS_OBJECT_HEADER(0x9F, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1),
+            MtuSize=1500,
+            MaxXmitLinkSpeed=1_000_000_000,
+            XmitLinkSpeed=1_000_000_000,
+            MaxRcvLinkSpeed=1_000_000_000,
+            RcvLinkSpeed=1_000_000_000,
+            MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected,
+            LookaheadSize=1500,
+            SupportedPacketFilters=0x2F,
+            MaxMulticastListSize=8,
+            MacAddressLength=6,
+            PermanentMacAddress=MAC,
+            CurrentMacAddress=MAC,
+        ),
+    )
+
+
+@MINIPORT_INITIALIZE
+def MPInitializeEx(
+    NdisMiniportHandle: AdapterHandle,
+    MiniportDriverContext: None,
+    MiniportInitParameters: NDIS_MINIPORT_INIT_PARAMETERS,
+) -> NDIS_STATUS:
+    """Make the adapter's context and what belongs to it."""
+    adapter = NdisAllocateMemoryWithTagPriority(NdisMiniportHandle, sizeof(ADAPTER), TAG, 0)
+    if adapter is None:
+        return NDIS_STATUS_RESOURCES
+    NdisZeroMemory(adapter, sizeof(ADAPTER))
+    adapter.Handle = NdisMiniportHandle
+    NdisAllocateSpinLock(adapter.Lock)
+    NdisInitializeEvent(adapter.Event)
+    status = MPSetAttributes(adapter)
+    if status == NDIS_STATUS_SUCCESS:
+        status = MPAllocate(adapter)
+    if status == NDIS_STATUS_SUCCESS:
+        status = OnInitialize(adapter)
+    if status != NDIS_STATUS_SUCCESS:
+        MPFree(adapter)
+    return status
+
+
+def MPFree(adapter: ADAPTER) -> None:
+    """Give everything of the adapter back."""
+    if adapter.Timer:
+        NdisFreeTimerObject(adapter.Timer)
+    if adapter.Pool:
+        NdisFreeNetBufferListPool(adapter.Pool)
+    NdisFreeSpinLock(adapter.Lock)
+    NdisFreeMemory(adapter, 0, 0)
+
+
+@MINIPORT_RESTART
+def MPRestart(adapter: ADAPTER, MiniportRestartParameters: NDIS_MINIPORT_RESTART_PARAMETERS) -> NDIS_STATUS:
+    """Let the timer fire in a millisecond."""
+    NdisSetTimerObject(adapter.Timer, MILLISECOND, 0, None)
+    return OnRestart(adapter)
+
+
+@MINIPORT_PAUSE
+def MPPause(adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -> NDIS_STATUS:
+    """Nothing is kept here, so there is nothing to wait for."""
+    NdisCancelTimerObject(adapter.Timer)
+    return OnPause(adapter)
+
+
+@MINIPORT_HALT
+def MPHaltEx(adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
+    """Give everything back."""
+    OnHalt(adapter)
+    MPFree(adapter)
+
+
+@MINIPORT_SEND_NET_BUFFER_LISTS
+def MPSendNetBufferLists(adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
+    """Complete what is to be sent, and receive a frame."""
+    OnSend(adapter, NetBufferList)
+    nbl = MPFrame(adapter)
+    if nbl is not None:
+        OnIndicate(adapter, nbl)
+
+
+def MPFrame(adapter: ADAPTER) -> NET_BUFFER_LIST | None:
+    """A frame for the adapter, ready to be indicated."""
+    nbl = NdisAllocateNetBufferList(adapter.Pool, 0, 0)
+    if nbl is None or nbl.FirstNetBuffer is None:
+        return None
+    nbl.SourceHandle = adapter.Handle
+    nbl.FirstNetBuffer.DataLength = 60
+    data = NdisGetDataBuffer(nbl.FirstNetBuffer, 60, None, 1, 0)
+    if data is not None:
+        data[0:60] = (MAC + MAC[:5] + b"\x02\x88\xb5").ljust(60, b"\0")
+    return nbl
+
+
+@MINIPORT_RETURN_NET_BUFFER_LISTS
+def MPReturnNetBufferLists(adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
+    """A received frame is back."""
+    OnReturn(adapter, NetBufferLists)
+
+
+@MINIPORT_CANCEL_SEND
+def MPCancelSend(adapter: ADAPTER, CancelId: int) -> None:
+    """Nothing is kept here."""
+
+
+@MINIPORT_OID_REQUEST
+def MPOidRequest(adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Whatever is asked."""
+    return OnOid(adapter, OidRequest)
+
+
+@MINIPORT_CANCEL_OID_REQUEST
+def MPCancelOidRequest(adapter: ADAPTER, RequestId: Any) -> None:
+    """Nothing is kept here."""
+
+
+@MINIPORT_DEVICE_PNP_EVENT_NOTIFY
+def MPDevicePnPEvent(adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
+    """Nothing to be done."""
+
+
+@MINIPORT_SHUTDOWN
+def MPShutdownEx(adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
+    """Nothing to be done."""
+
+
+@MINIPORT_UNLOAD
+def MPUnload(DriverObject: DRIVER_OBJECT) -> None:
+    """Take the registration back."""
+    if MiniportDriver is not None:
+        OnUnload(MiniportDriver)
+        NdisMDeregisterMiniportDriver(MiniportDriver)
+
+
+def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
+    """Register the miniport."""
+    global MiniportDriver
+    header = NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2)
+    status, MiniportDriver = NdisMRegisterMiniportDriver(
+        DriverObject,
+        RegistryPath,
+        None,
+        NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
+            Header=header,
+            MajorNdisVersion=6,
+            MinorNdisVersion=50,
+            InitializeHandlerEx=MPInitializeEx,
+            HaltHandlerEx=MPHaltEx,
+            UnloadHandler=MPUnload,
+            PauseHandler=MPPause,
+            RestartHandler=MPRestart,
+            OidRequestHandler=MPOidRequest,
+            SendNetBufferListsHandler=MPSendNetBufferLists,
+            ReturnNetBufferListsHandler=MPReturnNetBufferLists,
+            CancelSendHandler=MPCancelSend,
+            DevicePnPEventNotifyHandler=MPDevicePnPEvent,
+            ShutdownHandlerEx=MPShutdownEx,
+            CancelOidRequestHandler=MPCancelOidRequest,
+        ),
+    )
+    return status

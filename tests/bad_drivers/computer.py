@@ -1,0 +1,161 @@
+"""A machine in this process with a small miniport and a small protocol, one of which may be a bad one.
+
+Law: one life for all of them: load, start, run, pause, restart, run, stop, unload; nothing moves but by ``settle``, and
+time passes only when nothing else can happen.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
+from emulator.kernel.platform import current
+from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis import ddi, pnp
+from emulator.ndis.executive import Executive
+from emulator.ndis.loader import BUILT_IN_TYPES, load_images
+from tests.fake_platform import FakeMachine
+
+if TYPE_CHECKING:
+    import types
+
+    from emulator.kernel.context import Context
+    from emulator.kernel.stop import StopReport
+
+FOLDER: Final = Path(__file__).parent
+PACKAGE: Final = "tests.bad_drivers"
+MILLISECOND: Final = 1_000_000
+MOST_IDLE_SLEEPS: Final = 8
+
+
+def fresh(name: str) -> types.ModuleType:
+    """A module object of a driver that no other machine of this process shares."""
+    path = FOLDER / f"{name.rpartition('.')[2]}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+        else:
+            del sys.modules[name]
+    return module
+
+
+class Computer:
+    """The machine.  BugCheck comes out of whatever was called when a driver breaks a rule."""
+
+    def __init__(self, miniport: str, protocol: str, *, checked: bool = True, **geometry: int) -> None:
+        names = [f"{PACKAGE}.{miniport}", f"{PACKAGE}.{protocol}"]
+        sizes = {"passive_workers": 2, **geometry}
+        self.fake = FakeMachine(
+            services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
+        )
+        self.fake.machine.configuration["specification"] = MachineSpecification(
+            geometry=self.fake.geometry,
+            drivers=[
+                DriverSpecification(kind="miniport", module=names[0]),
+                DriverSpecification(kind="protocol", module=names[1]),
+            ],
+            adapters=[AdapterSpecification(name="adapter0")],
+        )
+        self.names = names
+        self.idle_sleeps = 0
+        let_others_run = self.fake.platform.on_sleep
+        assert let_others_run is not None
+
+        def on_sleep(context: Context, deadline: int | None) -> None:
+            self.look_around()
+            # A round that only answers what another context asked for counts as idle: look once more after it.
+            self.idle_sleeps = self.idle_sleeps + 1 if deadline is None else 0
+            self.fake._idle_sleeps = self.idle_sleeps > MOST_IDLE_SLEEPS
+            let_others_run(context, deadline)
+
+        self.fake.platform.on_sleep = on_sleep
+
+    def look_around(self) -> bool:
+        """What the loops of the idle threads do when they are woken: see what has changed, serve requests."""
+        busy = False
+        for context in list(self.fake.contexts.values()):
+            idle = context.slot not in self.fake._asleep and context is not current.context
+            if idle and context.kind in (ContextKind.REQUESTS, ContextKind.PASSIVE_WORKER, ContextKind.PNP):
+                with self.fake.running(context):
+                    self.fake.services.round(context)
+                    while context.kind is ContextKind.REQUESTS and self.fake.services.requests(context):
+                        busy = True
+                        self.fake.services.leave(context)
+        return busy
+
+    def load(self) -> None:
+        """Load the drivers."""
+        ddi.install(checked=self.fake.geometry.checked)
+        try:
+            with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
+                load_images(zygote, self.names, fresh)
+                zygote.enter_state(SlotState.EXITED)
+        finally:
+            ddi.install(checked=False)
+        self.fake.context(ContextKind.REQUESTS)
+        self.fake.processor()
+        for index in range(self.fake.geometry.passive_workers):
+            self.fake.passive_worker(index)
+
+    def control(self, act: Any, *arguments: int) -> int:
+        """Run a control operation in the PnP thread."""
+        with self.fake.running(self.fake.pnp()) as context:
+            self.fake.services.round(context)
+            status: int = act(context, *arguments)
+            self.fake.services.leave(context)
+        return status
+
+    def settle(self, milliseconds: int = 5) -> None:
+        """Let everything happen that happens within this time."""
+        for _ in range(milliseconds):
+            self.fake.run_until_idle()
+            while self.look_around():
+                self.fake.run_until_idle()
+            self.fake.platform.advance(MILLISECOND)
+        self.fake.run_until_idle()
+
+    def life(self) -> int:
+        """The whole life; the status with which the adapter started."""
+        self.load()
+        status = self.control(pnp.start_adapter, 0)
+        self.settle()
+        if status == 0:
+            self.control(pnp.pause, 0)
+            self.settle()
+            self.control(pnp.restart, 0)
+            self.settle()
+            self.control(pnp.stop_adapter, 0)
+        self.settle()
+        self.control(pnp.unload)
+        return status
+
+    @property
+    def report(self) -> StopReport:
+        """The stop record."""
+        found: StopReport | None = self.fake.stop_report()
+        assert found is not None
+        return found
+
+    def left(self) -> list[str]:
+        """What is still allocated: nothing, after a whole life of good drivers."""
+        machine = self.fake.machine
+        tables = {id(table): table for table in machine.objects.values()}.values()
+        found = [f"{table.in_use} {table.name}" for table in tables if table.in_use]
+        blocks = [f"pool block of driver {block.driver}" for _, block in machine.pool.live()]
+        return [*found, *blocks]
+
+    @property
+    def logs(self) -> list[str]:
+        """What was logged."""
+        return [text for _, _, text in self.fake.platform.logs]
