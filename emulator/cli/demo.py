@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 ADDRESS: Final = "10.77.0.1/24"
 INTERFACE: Final = "ndis0"
-PINGS: Final = 200
-INTERVAL: Final = 0.01
-AGING_MS: Final = 20
+PINGS: Final = 1000
+INTERVAL: Final = 0.001
+AGING_MS: Final = 10
 """How often responder ages its table in a work item: often enough for percentiles in a few seconds."""
 SIZES: Final = (56, 256, 1472)
 FRAMES_SHOWN: Final = 6
