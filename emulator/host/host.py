@@ -118,9 +118,15 @@ class Host:
             now = time.monotonic_ns()
             for machine in list(self.machines.values()):
                 if now >= machine.due:
-                    machine.tick(now)
+                    self._tick(machine, now)
             if self._buried:
                 self._release()
+
+    def _tick(self, machine: Supervisor, now: int) -> None:
+        try:
+            machine.tick(now)
+        except Exception as error:
+            machine.broken(error)
 
     def _serve_ports(self) -> bool:
         """A batch of frames for every port in turn; True when one has more."""
@@ -178,14 +184,10 @@ class Host:
         machine = self.machines.get(message.machine)
         if machine is None:
             return
-        if isinstance(message, messages.Control):
-            machine.control(message)
-        elif isinstance(message, messages.EndMachine):
-            machine.end()
-        elif isinstance(message, messages.KillMachine):
-            machine.kill()
-        elif isinstance(message, messages.AskStatistics):
-            machine.answer_statistics(message.request)
+        try:
+            machine.asked(message)
+        except Exception as error:
+            machine.broken(error)
 
     def _start(self, message: messages.StartMachine, fds: list[int]) -> None:
         specification = message.specification

@@ -89,6 +89,9 @@ class Port:
             # The pump knows the errors that lose a frame and those that mean the end; after any other there is no use.
             pump.remove(f"the wire failed: {error}")
             more = False
+        except Exception as error:
+            self.supervisor.broken(error)
+            return False
         interest = (select.EPOLLIN if pump.wants_read else 0) | (select.EPOLLOUT if pump.wants_write else 0)
         if interest != self._interest:
             self._change_interest(interest)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MILLISECOND: Final = 1_000_000
 LOOK_NS: Final = 2 * MILLISECOND
-DUMP_NS: Final = 60 * MILLISECOND
+DUMP_NS: Final = 200 * MILLISECOND
 VERDICT_NS: Final = 250 * MILLISECOND
 KILL_NS: Final = 2000 * MILLISECOND
 LONGEST_DUMP: Final = 64 * 1024
@@ -53,7 +53,13 @@ class Fault(NamedTuple):
     adapter: int
 
 
-Cause = Killed | TooLate | Fault | Overrun | None
+class Broken(NamedTuple):
+    """The host failed while it served this machine."""
+
+    lines: list[str]
+
+
+Cause = Killed | TooLate | Fault | Broken | Overrun | None
 
 
 class Outcome(NamedTuple):
@@ -83,7 +89,6 @@ class Stopping:
         self.outcome: Outcome | None = None
         self.killing = False
         self._begun = 0
-        self._sizes: dict[int, int] = {}
         self._asked: set[int] = set()
 
     def step(self, now: int) -> int:
@@ -105,16 +110,24 @@ class Stopping:
                 processes.kill(member.pidfd, DUMP_SIGNAL)
 
     def _answered(self) -> bool:
-        """Has everybody who was asked and lives written something, and nothing more since the last look?"""
-        before, self._sizes = self._sizes, {}
-        answered = True
-        for slot in self._asked:
-            size = os.fstat(self.machine.dumps[slot]).st_size
-            self._sizes[slot] = size
-            alive = slot in self.machine.members and self.machine.members[slot].alive
-            if alive and (size == 0 or before.get(slot) != size):
-                answered = False
-        return answered
+        """Has everybody who was asked and lives written his stack to its end?"""
+        for slot in list(self._asked):
+            member = self.machine.members.get(slot)
+            if member is None or not member.alive or self._has_answered(member):
+                self._asked.discard(slot)
+        return not self._asked
+
+    def _has_answered(self, member: Member) -> bool:
+        if os.fstat(self.machine.dumps[member.slot]).st_size == 0:
+            return False
+        # The kernel keeps a signal blocked while its handler runs: neither pending nor blocked, it has been served.
+        try:
+            with open(f"/proc/{member.pid}/status", encoding="ascii", errors="replace") as lines:
+                masks = dict(line.split(":", 1) for line in lines)
+        except OSError:
+            return True
+        bit = 1 << DUMP_SIGNAL - 1
+        return not any(int(masks[mask], 16) & bit for mask in ("SigPnd", "ShdPnd", "SigBlk"))
 
     def _conclude(self, now: int) -> bool:
         """Reach a verdict and begin to kill; False while something is still to come."""
@@ -160,6 +173,9 @@ class Stopping:
             return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN, family="broken")
         if isinstance(self.cause, Fault):
             return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)
+        if isinstance(self.cause, Broken):
+            text = f"The emulator's host failed while it served this machine: {self.cause.lines[-1]}"
+            return self._report(0, now, text=text, frames=self.cause.lines, name=BROKEN, family="broken")
         culprit = self._culprit()
         if culprit is not None:
             return self._terminated(culprit, now)

@@ -14,6 +14,7 @@ import msgspec
 from emulator.host.blackbox import BlackBox, short_path
 from emulator.kernel.stop import StopReport
 from emulator.rules.bugchecks import describe, stop_line
+from emulator.rules.errors import EXIT_EMULATOR, EXIT_STOP
 from emulator.rules.irql import irql_name
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class MachineReport(msgspec.Struct, kw_only=True):
     waiting_items: list[str] = []
     control: str = ""
     owner_deaths: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """How a command ends that shows this: whose fault was it?"""
+        return EXIT_EMULATOR if self.stop.family == "broken" else EXIT_STOP
 
 
 def render(report: MachineReport) -> str:

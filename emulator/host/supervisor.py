@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import time
+import traceback
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from emulator.host.host import Host
     from emulator.host.specification import MachineSpecification
@@ -123,11 +125,11 @@ class Supervisor:
             Port(self, number, wire, mac_of(adapter, self.number, number))
             for number, (adapter, wire) in enumerate(zip(self.specification.adapters, wires, strict=True))
         ]
-        watch = self.host.watch
+        watch, guarded = self.host.watch, self._guarded
         # Edge-triggered: each ring wakes once, and none has to be taken back with a system call.
-        watch(self.doorbells[0], self._on_bell, select.EPOLLIN | select.EPOLLET)
-        watch(self.log.fileno(), self._on_log)
-        watch(near.fileno(), self._on_zygote)
+        watch(self.doorbells[0], guarded(self._on_bell), select.EPOLLIN | select.EPOLLET)
+        watch(self.log.fileno(), guarded(self._on_log))
+        watch(near.fileno(), guarded(self._on_zygote))
         lent = [far.fileno(), log_out.fileno(), arena_fd, *self.doorbells, *self.dumps]
         try:
             message = messages.BearZygote(self.number, self.specification)
@@ -206,7 +208,7 @@ class Supervisor:
     def _enter(self, slot: int, pid: int, pidfd: int) -> None:
         member = self.members[slot] = Member(slot, pid, pidfd)
         self.growing = 0
-        self.host.watch(pidfd, lambda events: self._process_ended(member))
+        self.host.watch(pidfd, self._guarded(lambda events: self._process_ended(member)))
         if self.phase is Phase.STOPPING:
             processes.kill(pidfd)
 
@@ -366,6 +368,17 @@ class Supervisor:
 
     # -- what the console asks -----------------------------------------------------------------------------------------
 
+    def asked(self, message: messages.Message) -> None:
+        """Do what the console asks."""
+        if isinstance(message, messages.Control):
+            self.control(message)
+        elif isinstance(message, messages.EndMachine):
+            self.end()
+        elif isinstance(message, messages.KillMachine):
+            self.kill()
+        elif isinstance(message, messages.AskStatistics):
+            self.answer_statistics(message.request)
+
     def control(self, message: messages.Control) -> None:
         """Hand a control operation to the PnP thread; what only concerns the hardware is done here."""
 
@@ -415,7 +428,7 @@ class Supervisor:
 
     def _leave(self) -> None:
         self.phase = Phase.LEAVING
-        self.deadline = time.monotonic_ns() + LEAVING_NS
+        self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + LEAVING_NS
         for port in self.ports:
             port.close()
         self.arena.machine.shutting_down = 1
@@ -425,6 +438,29 @@ class Supervisor:
     def _finish_if_gone(self) -> None:
         if self.zygote_exit is not None and not any(member.alive for member in self.members.values()):
             self.finish(None)
+
+    def broken(self, error: Exception) -> None:
+        """The host failed while it served this machine: the machine ends, the others go on."""
+        lines = [line.strip() for line in traceback.format_exception(error)]
+        self.loggers.emit(40, "ndis", "the host failed: " + "\n".join(lines), "host")
+        if self.phase is not Phase.STOPPING:
+            self.begin_stop(stopping.Broken(lines))
+            return
+        for member in self.members.values():
+            if member.alive:
+                processes.kill(member.pidfd)
+        self.finish(self.stopping.outcome if self.stopping is not None else None)
+
+    def _guarded(self, callback: Callable[[int], None]) -> Callable[[int], None]:
+        """A callback of the loop whose failure is this machine's alone."""
+
+        def call(events: int) -> None:
+            try:
+                callback(events)
+            except Exception as error:
+                self.broken(error)
+
+        return call
 
     def kill(self) -> None:
         """End the machine at once, without a stop screen."""

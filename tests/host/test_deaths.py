@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from emulator.rules.errors import EmulatorError
-from tests.host.machines import alive, children, gone, provoke, started
-
-if TYPE_CHECKING:
-    from emulator.host.console import Console
+from emulator.host import statistics
+from emulator.host.console import Console, MachineStop
+from emulator.rules.errors import EXIT_EMULATOR, EmulatorError
+from tests.host.machines import alive, children, eventually, gone, provoke, started
 
 ROLES = {"zygote": 1, "pnp": 2, "requests": 3, "processor": 4, "passive worker": 5}
 NAMES = {1: "zygote", 2: "PnP thread", 3: "request thread", 4: "processor 0", 5: "passive worker 0"}
@@ -155,6 +155,25 @@ def test_the_screen_names_item_and_stack_of_a_crashed_worker(console: Console) -
     assert any("has work item" in line and "WorkThatCrashes in hand" in line for line in report.stop.holders)
 
 
+def test_a_failure_of_the_host_ends_the_machine_that_it_served_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(machine: Any) -> dict[str, int]:
+        raise RuntimeError(f"planted for {machine.specification.name}")
+
+    monkeypatch.setattr(statistics, "counters", fail)
+    with Console() as console:
+        other, machine = started(console, name="other"), started(console)
+        with pytest.raises(MachineStop, match="EMULATOR_ERROR"):
+            machine.statistics()
+        report = machine.wait_ended()
+        assert report is not None
+        assert report.exit_code == EXIT_EMULATOR
+        assert "planted for toy" in report.stop.text
+        assert machine.screen.startswith("*** EMULATOR_ERROR (the emulator is broken)\n")
+        assert gone(list(machine.pids().values())) == []
+        assert other.control(400, 0, 1) == 400
+        assert other.stop() is None
+
+
 def test_a_processor_that_dies_at_dispatch_level(console: Console) -> None:
     machine = started(console)
     provoke(machine, 202)
@@ -164,16 +183,18 @@ def test_a_processor_that_dies_at_dispatch_level(console: Console) -> None:
     assert report.stop.callback == "toy_driver!DeferredThatDies"
 
 
-def test_the_others_are_shown_with_what_they_were_doing(console: Console) -> None:
+def test_the_others_are_shown_with_what_they_were_doing(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     machine = started(console)
     machine.control(103, 1, 30_000)  # one worker sleeps in a callback
+    assert eventually(lambda: "sleeping 30000" in caplog.text, 5)
     provoke(machine, 202)
     report = machine.wait_ended(3)
     assert report is not None
     sleeping: list[Any] = [box for box in report.contexts if box.routine == "toy_driver!WorkThatSleeps"]
     assert len(sleeping) == 1
-    assert any("time.sleep" in line for line in sleeping[0].stack)
-    assert "time.sleep(value / 1000)" in machine.screen
+    assert any("in WorkThatSleeps: " in line for line in sleeping[0].stack)
+    assert "in WorkThatSleeps: " in machine.screen
 
 
 def test_items_that_nobody_took_are_listed(console: Console) -> None:

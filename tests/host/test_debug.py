@@ -36,7 +36,7 @@ with Console() as console:
     machine = console.start_machine(toy(driver=sys.argv[1], debug=True, processors=2))
     machine.wait_running()
     machine.control(100, 0, 21)
-    assert eventually(lambda: machine.statistics().counters["callbacks"] >= 2)
+    assert eventually(lambda: machine.statistics().counters["callbacks"] >= 3, 5)
     assert machine.stop() is None
 """
 

@@ -34,6 +34,7 @@ def WorkThatSpins(value: int) -> None:
 
 @toy.role
 def WorkThatSleeps(value: int) -> None:
+    toy.log(f"sleeping {value}")
     time.sleep(value / 1000)
     toy.log(f"slept {value}")
 
