@@ -107,6 +107,7 @@ def start_adapter(context: Context, number: int) -> int:
         status = NDIS_STATUS_FAILURE
     if status != NDIS_STATUS_SUCCESS:
         check_initialize_failed(context, handle, adapter)
+        adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
         wait_for_acknowledgement(context)
         machine.objects[HandleKind.ADAPTER].free(handle, site=0)
@@ -134,7 +135,10 @@ def stop_adapter(
     sleep_until(context, lambda: adapter.request_state == 0, context.platform.now() + WATCHDOG_NS)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
     wait_for_acknowledgement(context)
-    _miniport_call(context, adapter, "HaltHandlerEx", action)
+    value = decode(context, adapter.context)
+    # The miniport frees its context in here; nobody may compile the stack with it any more.
+    adapter.context = 0
+    _miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
     check_halted(context, handle, adapter, check, shared_memory_of(context, handle))
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
     publish_change(context, adapter)
@@ -384,11 +388,10 @@ def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: 
     return status  # type: ignore[no-any-return]
 
 
-def _miniport_call(context: Context, adapter: Any, name: str, *arguments: Any) -> Any:
+def _miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
-    return call(
-        context, handler(context, driver, MINIPORT_HANDLERS, name), decode(context, adapter.context), *arguments
-    )
+    given = decode(context, adapter.context) if value is None else value
+    return call(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
 
 
 def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis import ddi, pnp, stacks
 from emulator.ndis.executive import Executive
@@ -24,6 +25,7 @@ from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRAN
 
 if TYPE_CHECKING:
     import types
+    from collections.abc import Callable
 
     from emulator.kernel.context import Context
 
@@ -93,7 +95,7 @@ class Rig:
 
     def __init__(
         self,
-        *drivers: str,
+        *drivers: str | types.ModuleType,
         adapters: int = 1,
         checked: bool = True,
         registry: dict[str, Any] | None = None,
@@ -109,17 +111,21 @@ class Rig:
             geometry=self.fake.geometry,
             drivers=[
                 DriverSpecification(
-                    kind="miniport" if name == "netvmini" else "protocol", module=name, registry=driver_registry or {}
+                    kind="miniport" if driver == "netvmini" else "protocol",
+                    module=driver if isinstance(driver, str) else driver.__name__,
+                    registry=driver_registry or {},
                 )
-                for name in drivers
+                for driver in drivers
             ],
             adapters=[AdapterSpecification(miniport="netvmini") for _ in range(adapters)],
             registry=registry or {},
         )
         ddi.install(checked=checked)
         try:
+            given = {driver.__name__: driver for driver in drivers if not isinstance(driver, str)}
+            names = [driver if isinstance(driver, str) else driver.__name__ for driver in drivers]
             with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
-                load_images(zygote, drivers, sample_module)
+                load_images(zygote, names, lambda name: given.get(name) or sample_module(name))
         finally:
             ddi.install(checked=False)
         self.nics = [Nic(self, number) for number in range(adapters)]
@@ -130,7 +136,11 @@ class Rig:
         let_others_run = self.fake.platform.on_sleep
         assert let_others_run is not None
 
+        self.before_sleep: Callable[[], object] | None = None
+
         def on_sleep(context: Context, deadline: int | None) -> None:
+            if self.before_sleep is not None:
+                self.before_sleep()
             for nic in self.nics:
                 nic.pump()
             # Contexts with nothing to do are asleep, as they would be: nobody waits for them to see a new epoch.
@@ -194,6 +204,33 @@ class Rig:
         nic.waiting.extend(frames)
         self.settle()
         return nic.sent[before:]
+
+    def binding(self, number: int = 0) -> int:
+        """The handle of the first binding to an adapter."""
+        found = pnp.find_adapter(self.pnp, number)
+        assert found is not None
+        return pnp.bindings_of(self.pnp, found[0])[0][0]
+
+    def oid(self, kind: int, oid: int, data: bytes) -> tuple[int, bytes, int, int]:
+        """Send a request down the first binding: status, the buffer, bytes done, bytes needed."""
+        import emulator.ndis as surface
+
+        handle = self.binding()
+        with self.fake.running(
+            self.pnp, driver=self.fake.machine.objects[HandleKind.BINDING].find(handle, HandleKind.BINDING).head.driver
+        ):
+            buffer = surface.NdisAllocateMemoryWithTagPriority(None, max(len(data), 1), b"Test", 0)
+            assert buffer is not None
+            buffer[0 : len(data)] = data
+            request = surface.NDIS_OID_REQUEST(RequestType=kind)
+            request.Header.Type, request.Header.Revision, request.Header.Size = 0x96, 1, 236
+            given = request.DATA.QUERY_INFORMATION
+            given.Oid, given.InformationBuffer, given.InformationBufferLength = oid, buffer, len(data)
+            status = int(surface.NdisOidRequest(surface.BindingHandle(handle), request))
+            result = status, bytes(buffer)[: len(data)], given.BytesWritten, given.BytesNeeded
+            surface.NdisFreeMemory(request, 0, 0)
+            surface.NdisFreeMemory(buffer, 0, 0)
+        return result
 
     def outstanding(self, number: int = 0) -> int:
         """Lists on their way, by NDIS's ledger."""

@@ -1,0 +1,215 @@
+"""netvmini: OIDs, filters, statistics, pausing, link changes, removal, full rings, and work that leaves the DPC."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.ndis import oids, pnp, status
+from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
+from emulator.rules.states import AdapterState
+from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
+
+QUERY, SET = 0, 1
+GROUP, OTHER_GROUP = bytes.fromhex("01005e000001"), bytes.fromhex("01005e000002")
+BROADCAST = b"\xff" * 6
+DIRECTED, MULTICAST, ALL_MULTICAST, BROADCASTS, PROMISCUOUS = 1, 2, 4, 8, 0x20
+
+
+@pytest.fixture
+def rig() -> Rig:
+    made = Rig("netvmini", "hello")
+    made.start()
+    return made
+
+
+def test_every_mandatory_oid_is_answered(rig: Rig) -> None:
+    for name, length in (
+        ("OID_GEN_MAXIMUM_TOTAL_SIZE", 4),
+        ("OID_GEN_RCV_OK", 8),
+        ("OID_GEN_XMIT_OK", 8),
+        ("OID_GEN_RECEIVE_BLOCK_SIZE", 4),
+        ("OID_GEN_RECEIVE_BUFFER_SPACE", 4),
+        ("OID_GEN_TRANSMIT_BLOCK_SIZE", 4),
+        ("OID_GEN_TRANSMIT_BUFFER_SPACE", 4),
+        ("OID_GEN_STATISTICS", 152),
+        ("OID_GEN_VENDOR_DESCRIPTION", 24),
+        ("OID_GEN_VENDOR_DRIVER_VERSION", 4),
+        ("OID_GEN_VENDOR_ID", 4),
+        ("OID_GEN_INTERRUPT_MODERATION", 12),
+        ("OID_802_3_PERMANENT_ADDRESS", 6),
+        ("OID_802_3_CURRENT_ADDRESS", 6),
+        ("OID_802_3_MAXIMUM_LIST_SIZE", 4),
+    ):
+        oid = getattr(oids, name)
+        assert rig.oid(QUERY, oid, bytes(length))[0] == 0, name
+        short = rig.oid(QUERY, oid, bytes(3))
+        assert (short[0], short[2], short[3]) == (status.NDIS_STATUS_BUFFER_TOO_SHORT, 0, length), name
+    assert rig.oid(QUERY, oids.OID_802_3_CURRENT_ADDRESS, bytes(6))[1] == MAC
+
+
+def test_counters_fit_four_bytes_too(rig: Rig) -> None:
+    rig.receive(frame())
+    assert rig.oid(QUERY, oids.OID_GEN_RCV_OK, bytes(4)) == (0, b"\x01\0\0\0", 4, 8)
+
+
+def test_sets_are_checked(rig: Rig) -> None:
+    filters = oids.OID_GEN_CURRENT_PACKET_FILTER
+    assert rig.oid(SET, filters, (0x40).to_bytes(4, "little"))[0] == status.NDIS_STATUS_NOT_SUPPORTED
+    assert rig.oid(SET, oids.OID_802_3_MULTICAST_LIST, bytes(7))[0] == status.NDIS_STATUS_INVALID_LENGTH
+    assert rig.oid(SET, oids.OID_GEN_INTERRUPT_MODERATION, bytes(12))[0] == status.NDIS_STATUS_INVALID_DATA
+    assert rig.oid(SET, 0x12345678, bytes(4))[0] == status.NDIS_STATUS_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("packet_filter", "taken"),
+    [
+        (DIRECTED, {MAC}),
+        (BROADCASTS, {BROADCAST}),
+        (MULTICAST, {GROUP}),
+        (ALL_MULTICAST, {GROUP, OTHER_GROUP}),
+        (PROMISCUOUS, {MAC, NOBODY, GROUP, OTHER_GROUP, BROADCAST}),
+        (DIRECTED | BROADCASTS, {MAC, BROADCAST}),
+        (0, set()),
+    ],
+)
+def test_the_packet_filter_decides(rig: Rig, packet_filter: int, taken: set[bytes]) -> None:
+    assert rig.oid(SET, oids.OID_802_3_MULTICAST_LIST, GROUP)[0] == 0
+    assert rig.oid(SET, oids.OID_GEN_CURRENT_PACKET_FILTER, packet_filter.to_bytes(4, "little"))[0] == 0
+    sent = rig.receive(*(frame(to) for to in (MAC, NOBODY, GROUP, OTHER_GROUP, BROADCAST)))
+    assert {answer[6:12] for answer in sent} == taken
+    assert rig.outstanding() == 0
+
+
+def test_statistics_say_what_went_where(rig: Rig) -> None:
+    everything = DIRECTED | BROADCASTS | ALL_MULTICAST
+    rig.oid(SET, oids.OID_GEN_CURRENT_PACKET_FILTER, everything.to_bytes(4, "little"))
+    rig.receive(frame(size=100), frame(GROUP, size=200), frame(BROADCAST, size=300), frame(NOBODY, size=400))
+    rig.receive(frame(source=BROADCAST, size=500), frame(source=GROUP, size=600))
+    found = NDIS_STATISTICS_INFO.from_bytes(rig.oid(QUERY, oids.OID_GEN_STATISTICS, bytes(152))[1])
+    assert (found.ifHCInUcastPkts, found.ifHCInMulticastPkts, found.ifHCInBroadcastPkts) == (3, 1, 1)
+    assert (found.ifHCInUcastOctets, found.ifHCInMulticastOctets, found.ifHCInBroadcastOctets) == (1200, 200, 300)
+    assert (found.ifHCOutUcastPkts, found.ifHCOutMulticastPkts, found.ifHCOutBroadcastPkts) == (3, 1, 1)
+    assert (found.ifHCOutOctets, found.ifHCOutMulticastOctets, found.ifHCOutBroadcastOctets) == (1700, 600, 500)
+
+
+def test_short_frames_are_padded_with_zeros(rig: Rig) -> None:
+    (sent,) = rig.receive(frame(size=20, payload=b"\x99" * 6))
+    assert sent == frame(PEER, MAC, payload=b"\x99" * 6)
+    assert len(sent) == 60
+
+
+def test_pause_and_restart(rig: Rig) -> None:
+    assert rig.control(pnp.pause) == 0
+    assert rig.adapter().state == AdapterState.PAUSED
+    assert rig.receive(frame()) == []
+    assert rig.control(pnp.restart) == 0
+    assert len(rig.receive(frame())) == 1
+
+
+def test_a_pause_waits_for_what_is_on_its_way(rig: Rig) -> None:
+    rig.nic.blocked = True
+    assert rig.receive(*(frame() for _ in range(10))) == []
+    assert rig.outstanding() == 20
+
+    def unblock() -> bool:
+        rig.nic.blocked = False
+        return True
+
+    rig.before_sleep = unblock
+    assert rig.control(pnp.pause) == 0
+    assert rig.outstanding() == 0
+    assert len(rig.nic.sent) == 10
+
+
+def test_what_does_not_fit_the_ring_waits_in_order(rig: Rig) -> None:
+    rig.nic.blocked = True
+    frames = [frame(payload=number.to_bytes(4, "big")) for number in range(700)]
+    rig.receive(*frames)
+    assert rig.context_of()._stored_SendHead
+    rig.nic.blocked = False
+    rig.settle()
+    assert [answer[14:18] for answer in rig.nic.sent] == [one[14:18] for one in frames[: len(rig.nic.sent)]]
+    assert len(rig.nic.sent) == 700
+    assert rig.outstanding() == 0
+
+
+def test_short_of_buffers_frames_are_lent(rig: Rig) -> None:
+    rig.nic.blocked = True
+    rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(520)))
+    held = rig.context_of()
+    assert (held.BuffersPosted - held.BuffersTaken) & 0xFFFF_FFFF == 64
+    rig.nic.blocked = False
+    rig.settle()
+    assert sorted(answer[14:18] for answer in rig.nic.sent) == [number.to_bytes(4, "big") for number in range(520)]
+    rig.stop()
+
+
+def test_a_dpc_without_end_goes_on_in_a_work_item(rig: Rig) -> None:
+    sent = rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(9000)))
+    assert [answer[14:18] for answer in sent] == [number.to_bytes(4, "big") for number in range(9000)]
+    put, taken = rig.fake.machine.queues[0].counts
+    assert put == taken > 0
+    rig.stop()
+
+
+def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
+    rig.fake.platform.tick = 16_000_000
+    rig.receive(*(frame() for _ in range(64)))
+    rig.fake.platform.tick = 0
+    assert rig.fake.machine.queues[0].counts == (1, 1)
+    assert len(rig.nic.sent) == 64
+
+
+def test_link_changes_are_indicated(rig: Rig) -> None:
+    rig.nic.vnic.set_link(False)
+    rig.settle()
+    assert rig.adapter().media_connect_state == 2
+    rig.nic.vnic.set_link(True, 2500)
+    rig.settle()
+    assert (rig.adapter().media_connect_state, rig.adapter().transmit_speed) == (1, 2_500_000_000)
+    assert sum("40010017" in text for text in rig.logs()) == 2
+
+
+def test_surprise_removal_with_sends_on_their_way(rig: Rig) -> None:
+    rig.nic.blocked = True
+    rig.receive(*(frame() for _ in range(600)))
+    rig.nic.vnic.remove()
+    assert rig.control(pnp.surprise_remove) == 0
+    assert pnp.find_adapter(rig.pnp, 0) is None
+    assert rig.control(lambda context, _: pnp.unload(context)) == 0
+
+
+def test_without_memory_initialization_fails_and_leaves_nothing() -> None:
+    made = Rig("netvmini", "hello", frame_slots=100)
+    before = made.fake.machine.pool.state.blocks
+    assert made.control(pnp.start_adapter) == status.NDIS_STATUS_RESOURCES
+    assert pnp.find_adapter(made.pnp, 0) is None
+    assert made.fake.machine.pool.state.blocks == before
+
+
+def test_the_registry_gives_another_address() -> None:
+    made = Rig("netvmini", "hello", registry={"NetworkAddress": "02-00-00-00-00-77"})
+    made.start()
+    own = bytes.fromhex("020000000077")
+    assert made.receive(frame(own), frame()) == [frame(PEER, own)]
+    assert made.oid(QUERY, oids.OID_802_3_PERMANENT_ADDRESS, bytes(6))[1] == MAC
+
+
+def test_two_adapters_on_two_processors() -> None:
+    made = Rig("netvmini", "hello", adapters=2, processors=2, passive_workers=2)
+    made.start(0)
+    made.start(1)
+    for number in (0, 1):
+        own = MAC[:-1] + bytes((number + 1,))
+        frames = [frame(own, payload=place.to_bytes(4, "big")) for place in range(200)]
+        assert len(made.receive(*frames, number=number)) == 200
+    made.stop(0)
+    assert len(made.receive(frame(MAC[:-1] + b"\x02"), number=1)) == 1
+    made.stop(1)
+
+
+def test_the_free_build_does_the_same() -> None:
+    made = Rig("netvmini", "hello", checked=False)
+    made.start()
+    assert len(made.receive(*(frame() for _ in range(300)))) == 300
+    made.stop()
