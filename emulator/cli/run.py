@@ -186,7 +186,7 @@ class Runner:
         report = session.report()
         if report is not None:
             self.display.stopped(report, machine.screen)
-            return EXIT_STOP
+            return report.exit_code
         if session.failure is not None:
             raise session.failure
         refused = bool(machine.statuses) and all(machine.statuses)

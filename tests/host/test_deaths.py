@@ -197,9 +197,11 @@ def test_the_others_are_shown_with_what_they_were_doing(console: Console, caplog
     assert "in WorkThatSleeps: " in machine.screen
 
 
-def test_items_that_nobody_took_are_listed(console: Console) -> None:
+def test_items_that_nobody_took_are_listed(console: Console, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     machine = started(console, passive_workers=1)
     machine.control(103, 4, 30_000)
+    assert eventually(lambda: "sleeping 30000" in caplog.text, 5)
     provoke(machine, 202)
     report = machine.wait_ended(3)
     assert report is not None
