@@ -147,7 +147,7 @@ def _execute(
         schedule, steps, digest = simulation.schedule, simulation.platform.steps, simulation.trace_hash
         report = simulation.stopped
         simulation.close()
-    length = len(schedule.steps)
+    length = len(schedule.steps) - simulation.platform.marked
     if error is None:
         return None, length
     # The frames of the error hold the machine; a failure is a value and outlives it.

@@ -30,6 +30,7 @@ from emulator.simulated.waiting import wait_graph
 from emulator.simulated.wire import SECOND, SimulatedFarEnd, SimulatedWire
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Sequence
 
     from emulator.simulated.schedule import Schedule
@@ -48,6 +49,8 @@ class SimulatedMachine(Simulation):
         drivers: Instead of it, plug-ins by module name or path, the miniport first.
         adapters: With ``drivers``: how many adapters.
         registry: With ``drivers``: registry values that every driver and adapter finds.
+        defines: Constants of the drivers by name, set before DriverEntry as a compiler's -D would: fewer buffers make a
+            machine that starts sooner.
         start: Load the drivers and start the adapters now; else ``start()`` does.
         numbers: With ``drivers``: numbers of the geometry (``processors``, ``passive_workers``, ``checked``...).
     """
@@ -59,6 +62,7 @@ class SimulatedMachine(Simulation):
         drivers: Sequence[str] = (),
         adapters: int = 1,
         registry: dict[str, int | str] | None = None,
+        defines: dict[str, Any] | None = None,
         start: bool = True,
         seed: int = 0,
         scheduler: str | Scheduler | Schedule = "random",
@@ -80,6 +84,7 @@ class SimulatedMachine(Simulation):
             kept=kept,
         )
         self.machine.configuration["specification"] = specification
+        self.defines = defines or {}
         self.state = "starting"
         self.statuses: list[int | None] = [None] * len(specification.adapters)
         self.host = SimulatedHost(self.arena, self.platform)
@@ -104,7 +109,7 @@ class SimulatedMachine(Simulation):
 
         def load() -> None:
             self.main.enter_state(SlotState.RUNNING)
-            self._guarded(lambda: load_images(self.main, names, private_module))
+            self._guarded(lambda: load_images(self.main, names, self._load))
             self.main.enter_state(SlotState.EXITED)
 
         task = self.platform.add(self.main.slot, "zygote", load, self.main, settles=False)
@@ -119,6 +124,11 @@ class SimulatedMachine(Simulation):
         if not self.ports:
             self.state = "running"
 
+    def _load(self, name: str) -> types.ModuleType:
+        module = private_module(name)
+        vars(module).update({name: value for name, value in self.defines.items() if name in vars(module)})
+        return module
+
     def _started(self, port: SimulatedPort) -> Callable[[int], None]:
         def started(status: int) -> None:
             self.statuses[port.number] = status
@@ -129,8 +139,10 @@ class SimulatedMachine(Simulation):
         return started
 
     def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
-        """Until every adapter has answered its start."""
-        self._require(lambda: self.state != "starting", timeout, "running")
+        """Until every adapter has answered its start; from here on the scheduler explores in earnest."""
+        if self.state == "starting":
+            self._require(lambda: self.state != "starting", timeout, "running")
+            self.platform.mark()
 
     # -- the script's acts ---------------------------------------------------------------------------------------------
 

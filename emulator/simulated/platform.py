@@ -54,6 +54,7 @@ class SimulatedPlatform:
         self.time = START_OF_TIME
         self.steps = 0
         self.choices: list[int] = []
+        self.marked = 0
         self.tasks: dict[int, Task] = {}
         self.owners: dict[int, int] = {}
         self.logs: list[tuple[int, str, str]] = []
@@ -77,6 +78,11 @@ class SimulatedPlatform:
     def schedule(self) -> Schedule:
         """The choices made so far."""
         return Schedule(self._begun.seed, self._begun.scheduler, tuple(self.choices))
+
+    def mark(self) -> None:
+        """What is worth exploring begins here."""
+        self.marked = len(self.choices)
+        self.scheduler.mark()
 
     @property
     def running(self) -> Task | None:

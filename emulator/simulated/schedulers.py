@@ -35,6 +35,9 @@ class Scheduler(Protocol):
     def next_u64(self) -> int:
         """A number for a choice of the program."""
 
+    def mark(self) -> None:
+        """What is worth exploring begins here: the machine runs."""
+
 
 class RandomScheduler:
     """Every runnable context is as likely as every other, at every step."""
@@ -59,12 +62,15 @@ class RandomScheduler:
         """From a stream of its own."""
         return self._data.next_u64()
 
+    def mark(self) -> None:
+        """Every step is like every other."""
+
 
 class PctScheduler:
     """Probabilistic concurrency testing (Burckhardt et al., 2010): random priorities, ``depth - 1`` random changes.
 
     Finds a bug of depth d in an execution of n contexts and k steps with probability at least 1 / (n * k^(d - 1)).
-    ``length`` is the number of steps among which the changes are spread.
+    ``length`` is the number of steps among which the changes are spread, from the mark on where there is one.
     """
 
     def __init__(self, seed: int, depth: int = DEFAULT_DEPTH, length: int = DEFAULT_LENGTH) -> None:
@@ -79,7 +85,7 @@ class PctScheduler:
     def _begin(self) -> None:
         self._numbers, self._data = derived(self.seed, "tasks"), derived(self.seed, "data")
         self._priorities: dict[int, int] = {}
-        self._changes = {self._numbers.next_u64() % self.length for _ in range(self.depth - 1)}
+        self._changes = {1 + self._numbers.next_u64() % self.length for _ in range(self.depth - 1)}
         self._step = 0
         self._lowest = 0
         self._run = 0
@@ -109,6 +115,12 @@ class PctScheduler:
         """From a stream of its own."""
         return self._data.next_u64()
 
+    def mark(self) -> None:
+        """Spread the changes over the steps that follow, with new priorities."""
+        self._priorities.clear()
+        self._changes = {1 + self._numbers.next_u64() % self.length for _ in range(self.depth - 1)}
+        self._step = self._lowest = 0
+
 
 class RoundRobinScheduler:
     """Everybody in turn, one step each: one fair execution, with nothing left to chance."""
@@ -135,6 +147,9 @@ class RoundRobinScheduler:
     def next_u64(self) -> int:
         """From the seed."""
         return self._data.next_u64()
+
+    def mark(self) -> None:
+        """Turns are turns."""
 
 
 class ReplayScheduler:
@@ -176,6 +191,9 @@ class ReplayScheduler:
                 "is drawn"
             )
         return self._data.next_u64()
+
+    def mark(self) -> None:
+        """The schedule knows."""
 
     def _next(self) -> int | None:
         steps = self.schedule.steps

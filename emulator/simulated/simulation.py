@@ -302,6 +302,10 @@ class Simulation:
 
         return decode(current.context, value._pointer)
 
+    def choose(self, count: int, what: str = "script") -> int:
+        """A number below ``count`` for the script, by the seed: when a frame arrives, how many there are."""
+        return self.platform.choose(count, what)
+
     def close(self) -> None:
         """End: contexts leave if they can within a few steps; the others are left where they are, without unwinding."""
         self.trace.close()

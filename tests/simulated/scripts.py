@@ -1,15 +1,23 @@
-"""Scripts that run on both platforms: they know the console's names for a machine, and nothing of what is behind."""
+"""Scripts that run on both platforms: they know the console's names for a machine, and nothing of what is behind.
+
+Law: a script yields where the machine is to come to rest before it goes on; whoever runs it sees to that.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.rules.control import ControlOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 NETVMINI, HELLO, RESPONDER = "sample_drivers.netvmini", "sample_drivers.hello", "sample_drivers.responder"
 STATION = bytes.fromhex("024e44010001")
 OUTSIDE = bytes.fromhex("020000000002")
 TYPE = b"\x88\xb5"
+FEW_BUFFERS = {"NIC_RECEIVE_BUFFERS": 32, "NIC_FEW_BUFFERS": 8}
+"""Constants of ``netvmini`` for machines that are made by the hundred."""
 
 
 def frame(number: int, length: int = 60) -> bytes:
@@ -22,23 +30,32 @@ def answer_to(sent: bytes) -> bytes:
     return sent[6:12] + sent[:6] + sent[12:]
 
 
-def echo(machine: Any, count: int = 3) -> None:
+def run(script: Callable[..., Iterator[None]], machine: Any) -> None:
+    """Run a script on a simulated machine."""
+    for _ in script(machine):
+        machine.run_until_idle()
+    machine.run_until_idle()
+
+
+def echo(machine: Any, count: int = 3) -> Iterator[None]:
     """Frames one by one, each answered before the next is sent."""
     machine.wait_running()
     assert machine.statuses == [0]
     cable = machine.cables[0]
     assert cable.wait_carrier(True, 5.0)
     for number in range(count):
+        yield
         sent = frame(number, 60 + number * 100)
         assert cable.send(sent)
         assert cable.receive(5.0) == answer_to(sent)
 
 
-def echo_burst(machine: Any, count: int = 12) -> None:
+def echo_burst(machine: Any, count: int = 12) -> Iterator[None]:
     """Frames at once; every one is answered, in whichever order."""
     machine.wait_running()
     cable = machine.cables[0]
     assert cable.wait_carrier(True, 5.0)
+    yield
     sent = [frame(number) for number in range(count)]
     for one in sent:
         assert cable.send(one)
@@ -46,19 +63,23 @@ def echo_burst(machine: Any, count: int = 12) -> None:
     assert sorted(map(bytes, filter(None, answers))) == sorted(map(answer_to, sent))
 
 
-def pause_and_restart(machine: Any) -> None:
+def pause_and_restart(machine: Any) -> Iterator[None]:
     """An adapter is paused and restarted between two frames."""
-    echo(machine, 1)
+    yield from echo(machine, 1)
+    yield
     assert machine.control(ControlOperation.PAUSE, 0) == 0
+    yield
     assert machine.control(ControlOperation.RESTART, 0) == 0
+    yield
     sent = frame(7)
     assert machine.cables[0].send(sent)
     assert machine.cables[0].receive(5.0) == answer_to(sent)
 
 
-def stop_adapter(machine: Any) -> None:
+def stop_adapter(machine: Any) -> Iterator[None]:
     """A frame, then the adapter is stopped."""
-    echo(machine, 1)
+    yield from echo(machine, 1)
+    yield
     assert machine.control(ControlOperation.STOP_ADAPTER, 0) == 0
 
 

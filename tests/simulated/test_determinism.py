@@ -11,18 +11,18 @@ import pytest
 
 from emulator.simulated import Schedule
 from emulator.simulated.machine import SimulatedMachine
-from tests.simulated.scripts import HELLO, NETVMINI, echo_burst
+from tests.simulated.scripts import HELLO, NETVMINI, echo_burst, run
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from emulator.simulated.machine import SimulatedMachine
-from tests.simulated.scripts import HELLO, NETVMINI, echo_burst
+from tests.simulated.scripts import HELLO, NETVMINI, echo_burst, run
 machine = SimulatedMachine(
     drivers=[NETVMINI, HELLO], seed=int(sys.argv[2]), scheduler=sys.argv[3], processors=2, passive_workers=2
 )
-echo_burst(machine)
+run(echo_burst, machine)
 assert machine.stop() is None
 print(machine.trace_hash)
 machine.close()
@@ -46,7 +46,7 @@ def hash_here(seed: int = 5, scheduler: str | Schedule = "random") -> tuple[str,
     machine = SimulatedMachine(
         drivers=[NETVMINI, HELLO], seed=seed, scheduler=scheduler, processors=2, passive_workers=2
     )
-    echo_burst(machine)
+    run(echo_burst, machine)
     assert machine.stop() is None
     found = machine.trace_hash, machine.schedule
     machine.close()

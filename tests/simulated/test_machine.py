@@ -15,10 +15,21 @@ from emulator.simulated import NotReached
 from emulator.simulated.machine import SimulatedMachine
 from emulator.simulated.wire import SECOND
 from emulator.trace import EventKind
-from tests.simulated.scripts import HELLO, NETVMINI, OUTSIDE, SCRIPTS, answer_to, echo, echo_burst, frame
+from tests.simulated.scripts import (
+    FEW_BUFFERS,
+    HELLO,
+    NETVMINI,
+    OUTSIDE,
+    SCRIPTS,
+    answer_to,
+    echo,
+    echo_burst,
+    frame,
+    run,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DRIVERS = [NETVMINI, HELLO]
@@ -49,22 +60,22 @@ def DriverEntry(DriverObject, RegistryPath):
 
 
 def made(**options: Any) -> SimulatedMachine:
-    return SimulatedMachine(**{"drivers": DRIVERS, **options})
+    return SimulatedMachine(**{"drivers": DRIVERS, "defines": FEW_BUFFERS, **options})
 
 
 @pytest.mark.parametrize("script", [*SCRIPTS, echo_burst], ids=lambda script: script.__name__)
 @pytest.mark.parametrize("scheduler", ["random", "pct:3:4000", "round_robin"])
-def test_the_sample_drivers_pass_their_scripts(script: Callable[[Any], None], scheduler: str) -> None:
+def test_the_sample_drivers_pass_their_scripts(script: Callable[..., Iterator[None]], scheduler: str) -> None:
     for seed in range(2):
         machine = made(seed=seed, scheduler=scheduler, processors=2, passive_workers=2)
-        script(machine)
+        run(script, machine)
         assert machine.stop() is None
         machine.close()
 
 
 def test_the_free_build_runs_too() -> None:
     machine = made(checked=False)
-    echo(machine)
+    run(echo, machine)
     assert machine.stop() is None
     machine.close()
 
@@ -157,7 +168,7 @@ def test_a_frame_for_somebody_else_is_not_answered() -> None:
 
 def test_the_link_goes_down_and_comes_back() -> None:
     machine = made()
-    echo(machine, 1)
+    run(echo, machine)
     cable = machine.cables[0]
     assert machine.control(ControlOperation.LINK, 0, 0) == 0
     assert cable.wait_carrier(False, 1.0)
@@ -174,7 +185,7 @@ def test_the_link_goes_down_and_comes_back() -> None:
 def test_a_wire_that_is_torn_out_is_a_surprise_removal() -> None:
     for seed in range(3):
         machine = made(seed=seed)
-        echo(machine, 1)
+        run(echo, machine)
         machine.cables[0].remove()
         assert machine.cables[0].gone
         assert not machine.cables[0].carrier
@@ -241,7 +252,7 @@ def test_what_a_driver_does_to_the_hardware_stops_the_machine() -> None:
 
 def test_every_context_has_left_after_the_end() -> None:
     machine = made(processors=2, passive_workers=2)
-    echo(machine, 1)
+    run(echo, machine)
     assert machine.stop() is None
     assert machine.state == "ended"
     assert {machine.arena.slots[slot].state for slot in machine.contexts} == {SlotState.EXITED}
