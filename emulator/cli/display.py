@@ -101,7 +101,8 @@ class Display:
             received = sum(adapter.get("received", 0) for adapter in sample.adapters)
             sent = sum(adapter.get("sent", 0) for adapter in sample.adapters)
             moved = f"{some(received, 'frame')} in, {sent:,} out, {some(sample.items_run, 'work item')}"
-            summary = f" after {sample.seconds:.1f} s: {moved}"
+            waited = f", queue to callback p50 {sample.delay(50):,.1f} us" if sample.items_run else ""
+            summary = f" after {sample.seconds:.1f} s: {moved}{waited}"
         self.line(f"ended{summary} ({why})")
 
     def close(self) -> None:
