@@ -47,7 +47,9 @@ def serve_dpcs(context: Context) -> bool:
     arena = context.machine.arena
     ring = arena.dpc_rings[context.processor]
     served = 0
-    while ring.take != ring.put and served < DPC_BUDGET:
+    # What a DPC queues again waits for the next round, so that timers and other DPCs have their turn.
+    last = ring.put
+    while ring.take != last and served < DPC_BUDGET:
         entry = arena.dpc_entry(context.processor, ring.take)
         kind, target, argument = entry.kind, entry.target, entry.argument
         ring.take = ring.take + 1 & 0xFFFF_FFFF

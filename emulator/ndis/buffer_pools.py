@@ -189,9 +189,12 @@ class BufferPool:
         """Give entries back to the shared list."""
         path = self.path
         words, halves, at, platform = path.words, path.halves, self.directory, path.context.platform
+        pointers = path.context.pointers
         platform.acquire(SystemLock.OBJECTS)
         head = words[at + FREE_HEAD]
         for thing in things:
+            # Whoever takes the entry next publishes it under the same word, which must not find this object then.
+            pointers.pop(thing._word, None)
             place = thing._entry >> 2
             halves[place] = 0
             halves[place + 1] = head
