@@ -16,7 +16,8 @@ from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis import ddi, pnp, stacks
 from emulator.ndis.executive import Executive
-from emulator.ndis.loader import BUILT_IN_TYPES, load_images
+from emulator.ndis.loader import load_images
+from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.rules.states import AdapterState
 from tests.fake_platform import FakeMachine
 from vnic.device.hardware import HostVnic
@@ -102,7 +103,12 @@ class Rig:
         driver_registry: dict[str, Any] | None = None,
         **geometry: int,
     ) -> None:
-        sizes = {"frame_slots": 600 * adapters, "pool_bytes": (4 << 20) * adapters, "adapters": adapters, **geometry}
+        sizes: dict[str, Any] = {
+            "frame_slots": 600 * adapters,
+            "pool_bytes": (4 << 20) * adapters,
+            "adapters": adapters,
+            **geometry,
+        }
         self.fake = FakeMachine(
             services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
         )
