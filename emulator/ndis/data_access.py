@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import Memory
 from emulator.kernel.stop import stop
-from emulator.ndis.ddi import ddi
+from emulator.ndis.ddi import GateKind, ddi
 from emulator.ndis.mdl import MDL_MADE_BY_NDIS, MDL_PARTIAL, make, make_with_data, release
 from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST
 from emulator.ndis.pools import settle
@@ -38,7 +38,7 @@ class CopiedNetBuffer(NamedTuple):
     BytesCopied: int
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, page="nf-nblapi-ndisgetdatabuffer")
+@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, page="nf-nblapi-ndisgetdatabuffer", gate=GateKind.LEAF)
 def NdisGetDataBuffer(
     NetBuffer: NET_BUFFER, BytesNeeded: int, Storage: Any, AlignMultiple: int, AlignOffset: int, /
 ) -> memoryview | None:
@@ -47,12 +47,13 @@ def NdisGetDataBuffer(
 
     None (NULL) when there are fewer, or when a copy is needed and ``Storage`` is None.
     """
+    if not 0 < BytesNeeded <= NetBuffer.DataLength:
+        return None
     mdl = NetBuffer.CurrentMdl
+    assert mdl is not None
     start = NetBuffer.CurrentMdlOffset
     end = start + BytesNeeded
-    if NetBuffer.DataLength < BytesNeeded or BytesNeeded <= 0 or mdl is None:
-        return None
-    if end <= mdl.ByteCount and (AlignMultiple <= 1 or (mdl._address + start) % AlignMultiple == AlignOffset):
+    if end <= mdl.ByteCount and (AlignMultiple == 1 or _aligned(mdl._address + start, AlignMultiple, AlignOffset)):
         return mdl._view[start:end]
     if Storage is None:
         return None
@@ -119,7 +120,12 @@ def NdisAdvanceNetBufferListDataStart(
         _advance(buffer, DataOffsetDelta, FreeMdl, FreeMdlMdlHandler)
 
 
-@ddi(irql=ANY, page="nf-nblapi-ndisadjustnetbuffercurrentmdl", note="page: any level; header: <= DISPATCH_LEVEL")
+@ddi(
+    irql=ANY,
+    page="nf-nblapi-ndisadjustnetbuffercurrentmdl",
+    note="page: any level; header: <= DISPATCH_LEVEL",
+    gate=GateKind.LEAF,
+)
 def NdisAdjustNetBufferCurrentMdl(NetBuffer: NET_BUFFER, /) -> None:
     """Work out CurrentMdl and CurrentMdlOffset again from DataOffset and the MDL chain."""
     settle(NetBuffer)
@@ -171,6 +177,10 @@ def NdisQueryNetBufferPhysicalCount(NetBuffer: NET_BUFFER, /) -> int:
         rest -= length
         mdl, offset = mdl.Next, 0
     return pages
+
+
+def _aligned(address: int, multiple: int, offset: int) -> bool:
+    return multiple <= 1 or address % multiple == offset
 
 
 def writable(storage: Any) -> memoryview:

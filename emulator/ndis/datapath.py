@@ -13,7 +13,7 @@ from emulator.kernel.platform import current
 from emulator.ndis import datapath_slow as slow
 from emulator.ndis.crossings import NESTING_LIMIT, defer, enter2, enter3, enter4, enter5
 from emulator.ndis.datapath_state import JOURNAL_END, JOURNAL_INDEX
-from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, ddi
+from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind, ddi
 from emulator.ndis.handles import AdapterHandle, BindingHandle
 from emulator.ndis.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, wrong_link, wrong_owner
@@ -40,7 +40,7 @@ _RESOURCES = 0x02
 _PARTIAL_IDS = 0x30
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES)
+@ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
 def NdisSendNetBufferLists(
     NdisBindingHandle: BindingHandle, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, SendFlags: int, /
 ) -> None:
@@ -58,9 +58,14 @@ def NdisSendNetBufferLists(
     nbl: NET_BUFFER_LIST | None = NetBufferLists
     if stack.checked:
         site, mine, sending = context.site, binding.driver, stack.sending
+        source: int | None = NdisBindingHandle
         while nbl is not None:
-            if nbl._owner != mine or nbl.SourceHandle != NdisBindingHandle:
+            if nbl._owner != mine:
                 _bad_send(context, nbl, binding)
+            if nbl.SourceHandle is not source:
+                source = nbl.SourceHandle
+                if source != NdisBindingHandle:
+                    _bad_send(context, nbl, binding)
             nbl._owner = sending
             nbl._site = site
             count += 1
@@ -96,6 +101,7 @@ def NdisSendNetBufferLists(
     irql=AT_MOST_DISPATCH,
     callers=MINIPORT | INTERMEDIATE,
     rules=(*_RULES, "NdisTimedDataHang", "NdisTimedDataSend"),
+    gate=GateKind.INLINE,
 )
 def NdisMSendNetBufferListsComplete(
     MiniportAdapterHandle: AdapterHandle, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int, /
@@ -109,7 +115,8 @@ def NdisMSendNetBufferListsComplete(
     only = stack.only
     count = 0
     nbl: NET_BUFFER_LIST | None = NetBufferList
-    source = only.handle if only is not None else 0
+    handle = only.handle if only is not None else 0
+    source: int | None = handle
     same = only is not None
     if stack.checked:
         site, sending = context.site, stack.sending
@@ -119,8 +126,9 @@ def NdisMSendNetBufferListsComplete(
                 _bad_complete(context, nbl)
             nbl._owner = owner
             nbl._site = site
-            if nbl.SourceHandle != source:
-                same = False
+            if nbl.SourceHandle is not source:
+                source = nbl.SourceHandle
+                same = same and source == handle
             count += 1
             nbl = nbl.Next
         if SendCompleteFlags & 1 and context.irql < 2:
@@ -132,8 +140,9 @@ def NdisMSendNetBufferListsComplete(
         journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
     else:
         while nbl is not None:
-            if nbl.SourceHandle != source:
-                same = False
+            if nbl.SourceHandle is not source:
+                source = nbl.SourceHandle
+                same = same and source == handle
             count += 1
             nbl = nbl.Next
     if not count:
@@ -152,7 +161,7 @@ def NdisMSendNetBufferListsComplete(
     words[at + CALLS_OUT] += 1
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, rules=_RULES)
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
 def NdisMIndicateReceiveNetBufferLists(
     MiniportAdapterHandle: AdapterHandle,
     NetBufferList: NET_BUFFER_LIST,
@@ -176,10 +185,15 @@ def NdisMIndicateReceiveNetBufferLists(
         site, mine = context.site, stack.driver
         owner = receiver.received if receiver is not None else mine
         count = 0
+        source: int | None = MiniportAdapterHandle
         nbl: NET_BUFFER_LIST | None = NetBufferList
         while nbl is not None:
-            if nbl._owner != mine or nbl.SourceHandle != MiniportAdapterHandle or nbl.FirstNetBuffer.Next is not None:  # type: ignore[union-attr]
+            if nbl._owner != mine or nbl.FirstNetBuffer.Next is not None:  # type: ignore[union-attr]
                 _bad_indicate(context, nbl, stack)
+            if nbl.SourceHandle is not source:
+                source = nbl.SourceHandle
+                if source != MiniportAdapterHandle:
+                    _bad_indicate(context, nbl, stack)
             nbl._owner = owner
             nbl._site = site
             count += 1
@@ -209,7 +223,7 @@ def NdisMIndicateReceiveNetBufferLists(
     words[at + CALLS_OUT] += 1
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES)
+@ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
 def NdisReturnNetBufferLists(
     NdisBindingHandle: BindingHandle, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int, /
 ) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from enum import IntFlag
+import textwrap
+from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from emulator.kernel.platform import current
 from emulator.kernel.sites import new_site
 from emulator.kernel.stop import raise_if_stopped, stop
+from emulator.ndis.inlining import inlined
 from emulator.rules.irql import irql_name, mask_name
 
 if TYPE_CHECKING:
@@ -44,6 +46,19 @@ MINIPORT, FILTER, PROTOCOL, INTERMEDIATE, ALL = (
 )
 
 
+class GateKind(IntEnum):
+    """How much the checked build's gate does; what is called at every frame can only afford what it needs."""
+
+    FULL = 0
+    """Stop word, call site, black box, IRQL."""
+    BRIEF = 1
+    """Call site and IRQL: for a function that neither waits nor calls a driver, and remembers where it was called."""
+    LEAF = 2
+    """IRQL: for a function that looks at its arguments and at nothing else."""
+    INLINE = 3
+    """As FULL, inside the function, as those of BRIEF and LEAF are: one call less."""
+
+
 class Declaration(NamedTuple):
     """What is declared about one DDI function."""
 
@@ -58,6 +73,7 @@ class Declaration(NamedTuple):
     releases: str
     page: str
     note: str
+    gate: GateKind = GateKind.FULL
 
 
 declarations: dict[str, Declaration] = {}
@@ -73,12 +89,13 @@ def ddi(
     releases: str = "",
     page: str = "",
     note: str = "",
+    gate: GateKind = GateKind.FULL,
 ) -> Callable[[Function], Function]:
     """Declare a DDI function.
 
     ``irql`` is a mask of emulator.rules.irql; ``rules`` the DDI-compliance rules of its page; ``acquires`` and
     ``releases`` name a resource of the leak table; ``page`` is Microsoft's page when it is not ``nf-ndis-<name>``;
-    ``note`` keeps a decision where header and page differ.
+    ``note`` keeps a decision where header and page differ; ``gate`` says what the checked build does before the call.
     """
 
     def declare(function: Function) -> Function:
@@ -96,6 +113,7 @@ def ddi(
             releases,
             page or f"nf-ndis-{name.lower()}",
             note,
+            gate,
         )
         numbers.append(name)
         return function
@@ -111,17 +129,20 @@ def ddi_name(number: int) -> str:
 _GATE = """
 def {name}({parameters}):
     context = current.context
-{switch}{trace}    if context.stop_word[0]:
+{prelude}    return function({arguments})
+"""
+_STOPPED = """    if context.stop_word[0]:
         raise_if_stopped(context)
-    frame = getframe(1)
+"""
+_SITE = """    frame = getframe(1)
     site = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
     if site is None:
         site = new_site(context, frame)
     context.site = site
-    trail = context.trail
+"""
+_TRAIL = """    trail = context.trail
     trail[0] = {number}
     trail[1] = site
-{check}    return function({arguments})
 """
 _CHECK = """    if not {mask} >> context.irql & 1:
         wrong_irql(context, {name!r})
@@ -136,13 +157,41 @@ _TRACE = """    context.trace({number})
 
 @functools.cache
 def gate(declaration: Declaration, *, switches: bool = False, traced: bool = False) -> Callable[..., Any]:
-    """The checked build's function: stop word, call site, IRQL, then the plain function.
+    """The checked build's function: stop word, call site, IRQL as far as declared, then the plain function.
 
     With ``switches`` each call is a switch point of the simulated platform; with ``traced`` its number is kept.
     """
     from emulator.rules.irql import ANY
 
-    arguments = ", ".join(declaration.parameters)
+    kind = declaration.gate
+    prelude = "".join(
+        (
+            _SWITCH.format(name=declaration.name) if switches else "",
+            _TRACE.format(number=declaration.number) if traced else "",
+            _STOPPED if kind in (GateKind.FULL, GateKind.INLINE) else "",
+            _SITE if kind is not GateKind.LEAF else "",
+            _TRAIL.format(number=declaration.number) if kind in (GateKind.FULL, GateKind.INLINE) else "",
+            "" if declaration.irql == ANY else _CHECK.format(mask=declaration.irql, name=declaration.name),
+        )
+    )
+    scope: dict[str, Any] = {
+        "current": current,
+        "getframe": sys._getframe,
+        "new_site": new_site,
+        "raise_if_stopped": raise_if_stopped,
+        "wrong_irql": wrong_irql,
+    }
+    made: Callable[..., Any] | None = None
+    if kind is not GateKind.FULL:
+        made = inlined(declaration.function, textwrap.dedent(prelude), scope)
+    if made is None:
+        made = _around(declaration, prelude, scope)
+    made.__doc__ = declaration.function.__doc__
+    made.__wrapped__ = declaration.function  # type: ignore[attr-defined]
+    return made
+
+
+def _around(declaration: Declaration, prelude: str, scope: dict[str, Any]) -> Callable[..., Any]:
     signature = inspect.signature(declaration.function)
     shown = []
     for name, parameter in signature.parameters.items():
@@ -151,24 +200,12 @@ def gate(declaration: Declaration, *, switches: bool = False, traced: bool = Fal
     source = _GATE.format(
         name=declaration.name,
         parameters=", ".join(shown) + (", /" if shown and not has_variable else ""),
-        arguments=", ".join(shown) if has_variable else arguments,
-        number=declaration.number,
-        check="" if declaration.irql == ANY else _CHECK.format(mask=declaration.irql, name=declaration.name),
-        switch=_SWITCH.format(name=declaration.name) if switches else "",
-        trace=_TRACE.format(number=declaration.number) if traced else "",
+        prelude=prelude,
+        arguments=", ".join(shown),
     )
-    scope: dict[str, Any] = {
-        "current": current,
-        "function": declaration.function,
-        "getframe": sys._getframe,
-        "new_site": new_site,
-        "raise_if_stopped": raise_if_stopped,
-        "wrong_irql": wrong_irql,
-    }
+    scope["function"] = declaration.function
     exec(compile(source, f"<gate of {declaration.name}>", "exec"), scope)
     made: Callable[..., Any] = scope[declaration.name]
-    made.__doc__ = declaration.function.__doc__
-    made.__wrapped__ = declaration.function  # type: ignore[attr-defined]
     return made
 
 

@@ -27,7 +27,7 @@ from emulator.ndis.buffer_pools import (
 )
 from emulator.ndis.constants import MEMORY_ALLOCATION_ALIGNMENT
 from emulator.ndis.datapath_state import data_path, recalls_of
-from emulator.ndis.ddi import ddi
+from emulator.ndis.ddi import GateKind, ddi
 from emulator.ndis.handles import NDIS_HANDLE, NetBufferListPoolHandle, NetBufferPoolHandle
 from emulator.ndis.memory import pool_tag
 from emulator.ndis.net_buffer_contexts import push_context
@@ -97,15 +97,21 @@ def NdisFreeNetBufferPool(PoolHandle: NetBufferPoolHandle, /) -> None:
     _free_pool(current.context, PoolHandle, _BUFFER_POOL, "NdisFreeNetBufferPool")
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, acquires="NET_BUFFER_LIST", page="nf-nblapi-ndisallocatenetbufferlist")
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    rules=_RULES,
+    acquires="NET_BUFFER_LIST",
+    page="nf-nblapi-ndisallocatenetbufferlist",
+    gate=GateKind.BRIEF,
+)
 def NdisAllocateNetBufferList(
     PoolHandle: NetBufferListPoolHandle, ContextSize: int, ContextBackFill: int, /
 ) -> NET_BUFFER_LIST | None:
     """Take a list from a pool, with its NET_BUFFER and data where the pool has them; None (NULL) without memory."""
     context = current.context
-    path = context.datapath
-    pool = path.pools.get(PoolHandle) if path is not None else None
-    if pool is None:
+    try:
+        pool = context.datapath.pools[PoolHandle]
+    except (AttributeError, KeyError):
         pool = find_pool(data_path(context), PoolHandle, _LIST_POOL, "NdisAllocateNetBufferList")
     nbl = _take_list(context, pool)
     if nbl is None:
@@ -129,6 +135,7 @@ def NdisAllocateNetBufferList(
     rules=_RULES,
     acquires="NET_BUFFER_LIST",
     page="nf-nblapi-ndisallocatenetbufferandnetbufferlist",
+    gate=GateKind.BRIEF,
 )
 def NdisAllocateNetBufferAndNetBufferList(
     PoolHandle: NetBufferListPoolHandle,
@@ -144,9 +151,9 @@ def NdisAllocateNetBufferAndNetBufferList(
     The pool has fAllocateNetBuffer TRUE and DataSize 0.  None (NULL) when it is exhausted.
     """
     context = current.context
-    path = context.datapath
-    pool = path.pools.get(PoolHandle) if path is not None else None
-    if pool is None:
+    try:
+        pool = context.datapath.pools[PoolHandle]
+    except (AttributeError, KeyError):
         pool = find_pool(data_path(context), PoolHandle, _LIST_POOL, "NdisAllocateNetBufferAndNetBufferList")
     if not pool.combined:
         _wrong_kind(PoolHandle, "NdisAllocateNetBufferAndNetBufferList", "fAllocateNetBuffer TRUE and DataSize 0")
@@ -176,7 +183,13 @@ def NdisAllocateNetBufferAndNetBufferList(
     return nbl
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=_RULES, releases="NET_BUFFER_LIST", page="nf-nblapi-ndisfreenetbufferlist")
+@ddi(
+    irql=AT_MOST_DISPATCH,
+    rules=_RULES,
+    releases="NET_BUFFER_LIST",
+    page="nf-nblapi-ndisfreenetbufferlist",
+    gate=GateKind.BRIEF,
+)
 def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     """Give a list back to its pool, with the NET_BUFFER and data that came with it; others are not freed."""
     context = current.context

@@ -219,3 +219,28 @@ def test_a_wrong_handle_is_a_stop(checked: bool) -> None:
     with stack.fake.dispatch(driver=PROTO), pytest.raises(BugCheck) as caught:
         stack.proto.NdisReturnNetBufferLists(stack.adapter, None, 0)
     assert caught.value.parameters[0] == 0x21
+
+
+def test_a_gate_inside_a_function_does_what_one_around_it_does() -> None:
+    from emulator.ndis.ddi import GateKind, declarations, gate
+
+    stack = SmallStack()
+    declaration = declarations["NdisSendNetBufferLists"]
+    around = gate(declaration._replace(gate=GateKind.FULL), switches=False)
+    inside = gate(declaration, switches=False)
+    assert inside.__code__.co_filename == declaration.function.__code__.co_filename
+    assert around.__code__.co_filename.startswith("<gate")
+    pool = stack.pool(PROTO)
+    trails = []
+    nbl: Any = None
+    for made in (around, inside):
+        stack.proto.NdisSendNetBufferLists = made
+        with stack.fake.dispatch(driver=PROTO) as context:
+            nbl = stack.proto.allocate(pool, stack.mdl(), 0, 60)
+            nbl.SourceHandle = stack.binding
+            stack.proto.send(stack.binding, nbl)
+            trails.append((list(context.trail), nbl._site, context.site))
+    assert trails[0] == trails[1]
+    with stack.fake.running(stack.fake.processor(), 6, driver=PROTO), pytest.raises(BugCheck) as caught:
+        inside(stack.binding, nbl, 0, 0)
+    assert caught.value.parameters[:2] == (0xE5, 6)

@@ -1,0 +1,56 @@
+"""A gate inside the function that it guards: the checked build of what is called at every frame, without a second call.
+
+Law: the result does what a gate around the function does; where there is no source to read, there is a gate around it.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import inspect
+import textwrap
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CONTEXT = "context = current.context"
+
+
+def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -> Callable[..., Any] | None:
+    """The function with ``prelude`` behind its ``context = current.context``, or in front of all where it has none.
+
+    ``names`` are what the prelude needs; they are put beside the function's own globals.  None without a source,
+    or for a function that closes over something.
+    """
+    if not isinstance(function, types.FunctionType) or function.__closure__:
+        return None
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return None
+    node = ast.parse(source).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        return None
+    node.decorator_list = []
+    place = next((at for at, statement in enumerate(node.body) if ast.unparse(statement) == _CONTEXT), None)
+    if place is None:
+        prelude = f"{_CONTEXT}\n{prelude}"
+        place = 0 if ast.get_docstring(node) else -1
+    added = ast.parse(prelude).body
+    for statement in added:
+        for inner in ast.walk(statement):
+            ast.copy_location(inner, node)
+    node.body[place + 1 : place + 1] = added
+    ast.increment_lineno(node, function.__code__.co_firstlineno - 1)
+    flags = __future__.annotations.compiler_flag
+    module = ast.Module(body=[node], type_ignores=[])
+    compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
+    code = next(c for c in compiled.co_consts if isinstance(c, types.CodeType) and c.co_name == function.__name__)
+    for name, value in names.items():
+        if function.__globals__.setdefault(name, value) is not value:
+            return None
+    made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__)
+    made.__qualname__ = function.__qualname__
+    return made
