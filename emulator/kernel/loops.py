@@ -11,8 +11,9 @@ from emulator.kernel.dpc import dpcs_pending, serve_dpcs
 from emulator.kernel.irql import lower_irql, raise_irql, wanted
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_until, wake, wake_one
 from emulator.kernel.workqueue import SERVICE_ORDER
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS
 from emulator.layout.delays import LINEAR_BUCKETS, UNIT_SHIFT, bucket_of
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
@@ -108,6 +109,10 @@ def serve_work_item(context: Context) -> bool:
     for number in SERVICE_ORDER:
         taken = machine.queues[number].take(context)
         if taken is not None:
+            if machine.queues[number].pending:
+                # Two who put at once may have woken the same sleeper; whoever takes makes up for the other ring.
+                first = machine.geometry.first_passive_slot
+                wake_one(context, first, first + MAXIMUM_PASSIVE_WORKERS)
             machine.services.round(context)
             machine.services.work_item(context, taken)
             context.box.item = 0
