@@ -10,7 +10,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from emulator.layout.handles import HandleKind
 from emulator.rules.bugcheck_entries import DRIVER_VERIFIER_DETECTED_VIOLATION, WORKER_INVALID
 
 
@@ -182,7 +181,7 @@ TABLE: Final[dict[tuple[WorkItemState, WorkItemEvent], Outcome]] = {
 class HandleRule(NamedTuple):
     """Whether NdisAllocateIoWorkItem takes a kind of handle, and until when such an item must be freed."""
 
-    kind: HandleKind
+    kind: str
     accepted: bool
     freed_before: str
     source: str
@@ -190,26 +189,26 @@ class HandleRule(NamedTuple):
 
 _DDI_PAGE: Final = "nf-ndis-ndisallocateioworkitem"
 
-HANDLES: Final[dict[HandleKind, HandleRule]] = {
+HANDLES: Final[dict[str, HandleRule]] = {
     rule.kind: rule
     for rule in (
-        HandleRule(HandleKind.ADAPTER, True, "MiniportHaltEx returns", _DDI_PAGE),
-        HandleRule(HandleKind.MINIPORT_DRIVER, True, "the driver unloads", _DDI_PAGE),
-        HandleRule(HandleKind.FILTER_DRIVER, True, "the driver unloads", _DDI_PAGE),
+        HandleRule("ADAPTER", True, "MiniportHaltEx returns", _DDI_PAGE),
+        HandleRule("MINIPORT_DRIVER", True, "the driver unloads", _DDI_PAGE),
+        HandleRule("FILTER_DRIVER", True, "the driver unloads", _DDI_PAGE),
         HandleRule(
-            HandleKind.FILTER_MODULE,
+            "FILTER_MODULE",
             True,
             "FilterDetach returns",
             "network/ndis-i-o-work-items.md says only 'filter handle': accepted here, and freed no later than detach",
         ),
         HandleRule(
-            HandleKind.DEVICE,
+            "DEVICE",
             True,
             "NdisDeregisterDeviceEx",
             f"{_DDI_PAGE}; that it ends with the device is an inference: the item references the device object",
         ),
-        HandleRule(HandleKind.PROTOCOL_DRIVER, False, "", f"{_DDI_PAGE} does not list it"),
-        HandleRule(HandleKind.BINDING, False, "", f"{_DDI_PAGE} does not list it"),
+        HandleRule("PROTOCOL_DRIVER", False, "", f"{_DDI_PAGE} does not list it"),
+        HandleRule("BINDING", False, "", f"{_DDI_PAGE} does not list it"),
     )
 }
 

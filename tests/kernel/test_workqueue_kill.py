@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 GEOMETRY = Geometry(work_items=256, frame_slots=16, pool_bytes=1 << 16, driver_locks=16, layers=2)
 ITEMS_EACH = 100
 TRIALS = 24
+MORE_TRIALS = 76
 SOAK_TRIALS = 200
 HIT_AT_LEAST = 30
 GONE_WITHIN_NS = 1_000_000_000
@@ -201,6 +202,11 @@ def _leave_no_context() -> Iterator[None]:
 
 def test_a_killed_party_leaves_nobody_stuck_and_no_item_lost() -> None:
     hits = sum(1 for seed in range(TRIALS) if trial(seed))
+    # On a busy computer no kill of a sample may hit a holder: go on until one has.
+    seed = TRIALS
+    while not hits and seed < TRIALS + MORE_TRIALS:
+        hits += bool(trial(seed))
+        seed += 1
     assert hits >= 1, "no trial killed the holder of a lock: the test proves nothing"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.layout.handles import HandleKind
 from emulator.rules.bugchecks import bug_check_entry
 from emulator.rules.work_items import (
     FOREIGN_HANDLE,
@@ -99,16 +98,16 @@ def test_no_walk_leaves_the_table(events: list[WorkItemEvent]) -> None:
 def test_the_handles_that_are_accepted() -> None:
     accepted = {kind for kind, rule in HANDLES.items() if rule.accepted}
     assert accepted == {
-        HandleKind.ADAPTER,
-        HandleKind.MINIPORT_DRIVER,
-        HandleKind.FILTER_DRIVER,
-        HandleKind.FILTER_MODULE,
-        HandleKind.DEVICE,
+        "ADAPTER",
+        "MINIPORT_DRIVER",
+        "FILTER_DRIVER",
+        "FILTER_MODULE",
+        "DEVICE",
     }
-    assert not HANDLES[HandleKind.PROTOCOL_DRIVER].accepted
-    assert not HANDLES[HandleKind.BINDING].accepted
+    assert not HANDLES["PROTOCOL_DRIVER"].accepted
+    assert not HANDLES["BINDING"].accepted
     assert all(rule.freed_before for rule in HANDLES.values() if rule.accepted)
-    assert HANDLES[HandleKind.ADAPTER].freed_before == "MiniportHaltEx returns"
+    assert HANDLES["ADAPTER"].freed_before == "MiniportHaltEx returns"
 
 
 def test_the_critical_queue_is_served_before_the_delayed_one() -> None:

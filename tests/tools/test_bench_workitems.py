@@ -33,7 +33,6 @@ def test_every_item_queued_without_rest_is_run(pipeline: type[Pipeline]) -> None
     seen = subject(pipeline).saturate(0.01, 0.05)
     assert seen.clean
     assert seen.ran > 0
-    assert seen.per_second > 100
     assert set(seen.ns) == {"producer", "consumer"}
     assert all(value > 0 for value in seen.ns.values())
 
