@@ -125,12 +125,11 @@ def _check_allocation(context: Context, length: int, tag: int) -> None:
     if length <= 0:
         stop(BAD_POOL_CALLER, 0x00, 0, NONPAGED_POOL, tag, text="Memory of zero bytes was asked for.")
     if tag == 0 or not any(chr(byte).isalnum() for byte in tag.to_bytes(4, "little")):
-        code = 0x9B if tag == 0 else 0x9D
+        # 0x9B: the pool type and the size; 0x9D: the tag and the pool type.
+        parameters = (0x9B, NONPAGED_POOL, length) if tag == 0 else (0x9D, tag, NONPAGED_POOL)
         stop(
             BAD_POOL_CALLER,
-            code,
-            NONPAGED_POOL,
-            length,
+            *parameters,
             rule="NdisAllocateMemoryWithTagPriority",
             text="Memory was allocated without a usable tag: give four characters that name its use.",
         )

@@ -100,9 +100,7 @@ def MPAllocate(adapter: ADAPTER) -> NDIS_STATUS:
     header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
     status, timer = NdisAllocateTimerObject(
         adapter.Handle,
-        NDIS_TIMER_CHARACTERISTICS(
-            Header=header, AllocationTag=TAG, TimerFunction=MPTimer, FunctionContext=adapter
-        ),
+        NDIS_TIMER_CHARACTERISTICS(Header=header, AllocationTag=TAG, TimerFunction=MPTimer, FunctionContext=adapter),
     )
     pool = NdisAllocateNetBufferListPool(
         adapter.Handle,

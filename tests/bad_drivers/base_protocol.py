@@ -13,7 +13,7 @@ from emulator.ndis import *
 TAG: Final = int.from_bytes(b"torP", "little")
 MILLISECOND: Final = -10_000
 PATIENCE: Final = 100
-"""Milliseconds that a pause waits for what was sent; after that NDIS waits, and says in the end who blocks the pause."""
+"""Milliseconds that a pause waits for what was sent; after that NDIS waits, and says who blocks the pause."""
 
 ProtocolDriver: ProtocolDriverHandle | None = None
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.kernel.platform import current
+from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.ndis import ddi, pnp
 from emulator.ndis.executive import Executive
-from emulator.ndis.loader import BUILT_IN_TYPES, load_images
+from emulator.ndis.loader import load_images
+from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
@@ -53,12 +55,22 @@ def fresh(name: str) -> types.ModuleType:
 class Computer:
     """The machine.  BugCheck comes out of whatever was called when a driver breaks a rule."""
 
-    def __init__(self, miniport: str, protocol: str, *, checked: bool = True, **geometry: int) -> None:
+    def __init__(
+        self,
+        miniport: str,
+        protocol: str,
+        *,
+        checked: bool = True,
+        plant: dict[str, dict[str, Any]] | None = None,
+        **geometry: Any,
+    ) -> None:
+        self.plant = plant or {}
         names = [f"{PACKAGE}.{miniport}", f"{PACKAGE}.{protocol}"]
-        sizes = {"passive_workers": 2, **geometry}
+        sizes: dict[str, Any] = {"passive_workers": 2, **geometry}
         self.fake = FakeMachine(
             services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
         )
+        self.fake.platform.tick = 100  # a driver may wait for the clock
         self.fake.machine.configuration["specification"] = MachineSpecification(
             geometry=self.fake.geometry,
             drivers=[
@@ -99,7 +111,7 @@ class Computer:
         ddi.install(checked=self.fake.geometry.checked)
         try:
             with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
-                load_images(zygote, self.names, fresh)
+                load_images(zygote, self.names, self._module)
                 zygote.enter_state(SlotState.EXITED)
         finally:
             ddi.install(checked=False)
@@ -107,6 +119,11 @@ class Computer:
         self.fake.processor()
         for index in range(self.fake.geometry.passive_workers):
             self.fake.passive_worker(index)
+
+    def _module(self, name: str) -> types.ModuleType:
+        module = fresh(name)
+        vars(module).update(self.plant.get(name.rpartition(".")[2], {}))
+        return module
 
     def control(self, act: Any, *arguments: int) -> int:
         """Run a control operation in the PnP thread."""
@@ -152,7 +169,7 @@ class Computer:
         machine = self.fake.machine
         tables = {id(table): table for table in machine.objects.values()}.values()
         found = [f"{table.in_use} {table.name}" for table in tables if table.in_use]
-        blocks = [f"pool block of driver {block.driver}" for _, block in machine.pool.live()]
+        blocks = [f"pool block of driver {block.driver}" for _, block in machine.pool.live() if block.tag != DATA_TAG]
         return [*found, *blocks]
 
     @property

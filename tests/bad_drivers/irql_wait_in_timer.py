@@ -1,0 +1,16 @@
+"""Waits for an event in a timer, at DISPATCH_LEVEL."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    NdisSetEvent(adapter.Event)
+    if not REPAIRED:
+        NdisWaitEvent(adapter.Event, 0)  # stop

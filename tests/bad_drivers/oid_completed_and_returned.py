@@ -1,0 +1,15 @@
+"""Completes an OID request and returns SUCCESS for it as well."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    NdisMOidRequestComplete(adapter.Handle, request, NDIS_STATUS_SUCCESS)  # site: completed
+    return NDIS_STATUS_PENDING if REPAIRED else NDIS_STATUS_SUCCESS

@@ -1,0 +1,16 @@
+"""Completes an OID request with the status PENDING."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    final = NDIS_STATUS_SUCCESS if REPAIRED else NDIS_STATUS_PENDING
+    NdisMOidRequestComplete(adapter.Handle, request, final)  # stop
+    return NDIS_STATUS_PENDING

@@ -1,0 +1,159 @@
+"""The bad drivers and the stop that each one earns: module, bug check, parameters, rule.
+
+Law: one row for each rule that is enforced; a parameter is a number, the name of a routine, or None where it is an
+address.  Which lines the stop must name is marked in the drivers themselves: ``# stop`` and ``# site: <what>``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from emulator.layout.handles import HandleKind, make_handle
+from emulator.rules.irql import DIRQL
+from emulator.rules.irql import DISPATCH_LEVEL as DISPATCH
+from emulator.rules.irql import PASSIVE_LEVEL as PASSIVE
+from emulator.rules.limits import VnicLimit
+
+Parameter = int | str | None
+
+
+class Rule(NamedTuple):
+    """One row."""
+
+    driver: str
+    role: Literal["miniport", "protocol"]
+    code: int
+    parameters: tuple[Parameter, Parameter, Parameter, Parameter] = (None, None, None, None)
+    rule: str = ""
+    starts: bool = True
+    """Does the adapter of the repaired twin start?"""
+
+
+ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
+ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
+BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
+INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
+# Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
+TIMER: Final = make_handle(HandleKind.TIMER, 1, 1)
+LATER_TIMER: Final = make_handle(HandleKind.TIMER, 1, 2)
+MINIPORT: Final = make_handle(HandleKind.MINIPORT_DRIVER, 1, 0)
+PROTOCOL: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 1)
+BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
+LIST_TAG: Final = int.from_bytes(b"torP", "little")
+OWN_TAG: Final = int.from_bytes(b"iniM", "little")
+OTHER_TAG: Final = int.from_bytes(b"reht", "little")
+UNREADABLE_TAG: Final = int.from_bytes(b"----", "little")
+PAIR: Final = "Init_NdisAllocateIoWorkItem"
+WORKER_INVALID, BAD_IRQL, VERIFIER, POOL, NDIS, TIMER_INVALID, UNEXPECTED_IRQL, FREED = (
+    0xE4,
+    0xE1,
+    0xC4,
+    0xC2,
+    0x7C,
+    0xC7,
+    0xC8,
+    0xD5,
+)
+
+RULES: Final = [
+    # Work items: work_items.md, sections 1 to 4 and 8.
+    Rule("work_item_for_null", "miniport", WORKER_INVALID, (3, 0, 0, 0), PAIR),
+    Rule("work_item_for_binding", "protocol", WORKER_INVALID, (3, BINDING, HandleKind.BINDING, 0), PAIR),
+    Rule("work_item_queued_twice", "miniport", WORKER_INVALID, (1, ITEM, 0, 0)),
+    Rule("work_item_freed_while_queued", "miniport", WORKER_INVALID, (2, ITEM, "Work", 0)),
+    Rule("work_item_queued_after_free", "miniport", WORKER_INVALID, (0, ITEM, 0, 0), PAIR),
+    Rule("work_item_freed_twice", "miniport", WORKER_INVALID, (0, ITEM, 0, 0), PAIR),
+    Rule("work_item_left_at_halt", "miniport", VERIFIER, (0x62, ADAPTER, 0, 1), PAIR),
+    Rule("work_item_left_queued_at_halt", "miniport", VERIFIER, (0x62, ADAPTER, 0, 1), PAIR),
+    Rule("work_item_left_at_unload", "miniport", VERIFIER, (0x62, MINIPORT, 0, 1), PAIR),
+    Rule("work_item_returns_at_dispatch", "miniport", BAD_IRQL, ("Work", DISPATCH, None, ITEM)),
+    Rule("work_item_returns_with_lock", "miniport", VERIFIER, (0x100A, None, "Work", 0), "SpinLock"),
+    # IRQL: one function of each class, at a level where it may not be called.
+    Rule(
+        "irql_passive_function_in_timer",
+        "miniport",
+        VERIFIER,
+        (0xE5, DISPATCH, None, 0),
+        "Irql_Miscellaneous_Function",
+    ),
+    Rule("irql_sleep_in_timer", "miniport", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Miniport_Driver_Function"),
+    Rule("irql_wait_in_timer", "miniport", NDIS, (0x14, DISPATCH, 0, 0), "Irql_Miscellaneous_Function"),
+    Rule("irql_dispatch_function_at_passive", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0)),
+    Rule("irql_dispatch_function_at_dirql", "miniport", VERIFIER, (0xE5, DIRQL, None, 0), "Irql_Synch_Function"),
+    Rule("irql_lowered_to_higher", "miniport", VERIFIER, (0x31, DISPATCH, DISPATCH + 1, 0)),
+    Rule("irql_left_raised", "miniport", UNEXPECTED_IRQL, (DISPATCH << 16 | PASSIVE << 8 | 2, "MPRestart", 0, 0)),
+    Rule("stall_too_long", "miniport", VERIFIER, (0xE5, DISPATCH, 51, 0), "NdisStallExecution_Delay"),
+    # Spin locks: the verifier's own subcodes.
+    Rule("spin_lock_recursive", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
+    Rule("spin_lock_released_twice", "miniport", VERIFIER, (0x1007, None, 0, 0), "SpinLockRelease"),
+    Rule("spin_lock_released_at_passive", "miniport", VERIFIER, (0x32, None, PASSIVE, 0), "SpinLockRelease"),
+    Rule("spin_lock_dpr_acquire_at_passive", "miniport", VERIFIER, (0x40, PASSIVE, 0, 0), "SpinLockDpr"),
+    Rule("spin_lock_dpr_release_at_passive", "miniport", VERIFIER, (0x41, PASSIVE, 0, 0), "SpinLockDpr"),
+    Rule("spin_lock_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
+    Rule("spin_lock_freed_while_held", "miniport", VERIFIER, (0x100B, None, 0, 0)),
+    Rule("spin_lock_held_on_return", "miniport", VERIFIER, (0x100A, None, "MPTimer", 0), "SpinLock"),
+    # Memory.
+    Rule("memory_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
+    Rule("memory_freed_with_other_tag", "miniport", POOL, (0x0A, None, OWN_TAG, OTHER_TAG)),
+    Rule("memory_without_tag", "miniport", POOL, (0x9B, 0, 100, 0), "NdisAllocateMemoryWithTagPriority"),
+    Rule(
+        "memory_with_unreadable_tag",
+        "miniport",
+        POOL,
+        (0x9D, UNREADABLE_TAG, 0, 0),
+        "NdisAllocateMemoryWithTagPriority",
+    ),
+    Rule("memory_of_no_bytes", "miniport", POOL, (0x00, 0, 0, OWN_TAG)),
+    Rule("memory_that_is_none", "miniport", POOL, (0x41, 0, 0, 0)),
+    Rule("memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 100, 1)),
+    Rule("memory_left_at_unload", "miniport", VERIFIER, (0x62, 0, 100, 1)),
+    Rule("memory_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
+    # Timers and interrupts.
+    Rule("timer_freed_while_set", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0), "CancelTimerObject"),
+    Rule("timer_set_after_free", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0)),
+    Rule("timer_periodic_cancelled_at_dispatch", "miniport", VERIFIER, (0xE5, DISPATCH, 0, 0), "PeriodicTimer"),
+    Rule("timer_left_at_halt", "miniport", NDIS, (0x09, ADAPTER, TIMER, 0), "CancelTimerObject"),
+    Rule("timer_left_by_failed_initialize", "miniport", NDIS, (0x0C, ADAPTER, TIMER, 0), "CancelTimerObject", False),
+    Rule("interrupt_left_at_halt", "miniport", NDIS, (0x08, ADAPTER, INTERRUPT, 0), "Init_RegisterInterrupt"),
+    Rule(
+        "interrupt_left_by_failed_initialize",
+        "miniport",
+        NDIS,
+        (0x0B, ADAPTER, INTERRUPT, 0),
+        "Init_RegisterInterrupt",
+        False,
+    ),
+    # PnP: pause, restart, bind, unload, status.
+    Rule("pause_completed_unasked", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
+    Rule("pause_completed_and_returned", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
+    Rule("pause_completed_twice", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
+    Rule("pause_fails", "miniport", VERIFIER, (0xE5, 0xC0000001, 0, 0), "MiniportPause_Return"),
+    Rule("restart_completed_unasked", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
+    Rule("pause_with_sends_kept", "miniport", NDIS, (0x25, 1, ADAPTER, 0)),
+    Rule("pause_with_receives_kept", "protocol", NDIS, (0x25, 1, ADAPTER, 0)),
+    Rule("open_outside_bind", "protocol", NDIS, (0x16, PROTOCOL, BIND, 0)),
+    Rule("unbind_without_close", "protocol", NDIS, (0x0A, BINDING, 0, 0)),
+    Rule("unload_without_deregister", "miniport", NDIS, (0x0A, MINIPORT, 1, 0)),
+    Rule("status_with_wrong_header", "miniport", NDIS, (0x20, None, ADAPTER, 0), "NdisMIndicateStatusEx"),
+    # OID requests.
+    Rule("oid_completed_twice", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
+    Rule("oid_completed_and_returned", "miniport", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
+    Rule("oid_completed_with_pending", "miniport", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, 0, None, 0)),
+    # NET_BUFFER_LISTs.
+    Rule("send_completed_twice", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("send_freed_by_miniport", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("send_without_source_handle", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("receive_returned_twice", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_lent_and_returned", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_lent_and_changed", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_freed_by_protocol", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_freed_twice", "miniport", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Flags_Irql"),
+    Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
+    # Limits of the emulator.
+    Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+    Rule("routine_without_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
+    Rule("global_written", "miniport", VnicLimit.VNIC_FORBIDDEN_NAME),
+    Rule("global_container_changed", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+]

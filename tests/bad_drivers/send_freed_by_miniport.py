@@ -1,0 +1,17 @@
+"""Frees a list that a protocol gave it to send."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnSend(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
+    if REPAIRED:
+        NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
+    else:
+        NdisFreeNetBufferList(nbl)  # stop

@@ -1,0 +1,16 @@
+"""Returns from a timer while it holds a spin lock."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    NdisDprAcquireSpinLock(adapter.Lock)  # site: acquired
+    if REPAIRED:
+        NdisDprReleaseSpinLock(adapter.Lock)

@@ -1,0 +1,19 @@
+"""Acquires a spin lock after NdisFreeSpinLock."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
+    NdisFreeSpinLock(adapter.Lock)
+    if REPAIRED:
+        NdisAllocateSpinLock(adapter.Lock)
+    NdisAcquireSpinLock(adapter.Lock)  # stop
+    NdisReleaseSpinLock(adapter.Lock)
+    return NDIS_STATUS_SUCCESS

@@ -1,0 +1,18 @@
+"""Releases a spin lock at PASSIVE_LEVEL."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
+    NdisAcquireSpinLock(adapter.Lock)
+    NdisReleaseSpinLock(adapter.Lock)
+    if not REPAIRED:
+        NdisReleaseSpinLock(adapter.Lock)  # stop
+    return NDIS_STATUS_SUCCESS

@@ -1,0 +1,17 @@
+"""Releases a spin lock that it does not hold."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    NdisAcquireSpinLock(adapter.Lock)
+    NdisReleaseSpinLock(adapter.Lock)
+    if not REPAIRED:
+        NdisReleaseSpinLock(adapter.Lock)  # stop

@@ -1,0 +1,56 @@
+"""A Python exception that leaves a callback of whatever kind is a stop with the driver's own lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.rules.errors import BugCheck
+from tests.bad_drivers.computer import Computer
+from tests.bad_drivers.test_rules import line_of, marks
+
+# Where, at which IRQL, in which callback.
+PLACES = [
+    ("raises", "initialize", 0, "MPInitializeEx"),
+    ("raises", "restart", 0, "MPRestart"),
+    ("raises", "work item", 0, "Work"),
+    ("raises", "synchronized", None, "Synchronized"),
+    ("raises", "interrupt DPC", 2, "Dpc"),
+    ("raises", "timer", 2, "MPTimer"),
+    ("raises", "send", 2, "MPSendNetBufferLists"),
+    ("raises", "return", 2, "MPReturnNetBufferLists"),
+    ("raises", "OID request", 0, "MPOidRequest"),
+    ("raises", "pause", 0, "MPPause"),
+    ("raises", "halt", 0, "MPHaltEx"),
+    ("raises", "unload", 0, "MPUnload"),
+    ("raises_above", "bind", 0, "ProtocolBind"),
+    ("raises_above", "receive", 2, "ProtocolReceive"),
+    ("raises_above", "send complete", 2, "ProtocolSendComplete"),
+    ("raises_above", "PnP event", 0, "ProtocolNetPnPEvent"),
+    ("raises_above", "unbind", 0, "ProtocolUnbind"),
+]
+
+
+def computer(driver: str, where: str) -> Computer:
+    names = ("raises", "base_protocol") if driver == "raises" else ("base_miniport", driver)
+    return Computer(*names, plant={driver: {"WHERE": where}})
+
+
+@pytest.mark.parametrize(("driver", "where", "irql", "callback"), PLACES, ids=[place[1] for place in PLACES])
+def test_an_exception(driver: str, where: str, irql: int | None, callback: str) -> None:
+    machine = computer(driver, where)
+    with pytest.raises(BugCheck):
+        machine.life()
+    report = machine.report
+    assert irql is None or report.irql == irql
+    assert report.code == (0x7E if report.irql < 2 else 0x1E)
+    assert report.parameters[0] == 0xC0000144  # STATUS_UNHANDLED_EXCEPTION
+    assert f"ValueError: planted in {where}" in report.text
+    assert report.callback == f"{driver}!{callback}"
+    assert line_of(driver, report.traceback[-1]) == marks(driver)["stop"]
+
+
+@pytest.mark.parametrize("driver", ["raises", "raises_above"])
+def test_the_same_driver_that_raises_nowhere(driver: str) -> None:
+    machine = computer(driver, "")
+    assert machine.life() == 0
+    assert machine.left() == []
