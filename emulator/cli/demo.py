@@ -89,6 +89,7 @@ class Demo:
         self.output, self.errors = streams.standard_output(), streams.standard_error()
         self.interface = IPv4Interface(ADDRESS)
         self.neighbour = self.interface.ip + 1
+        self.obstacle = ""
         self.shown = 0
         self.began = 0.0
         self.result: PingResult | None = None
@@ -97,7 +98,7 @@ class Demo:
 
     def run(self) -> int:
         """Show it; the exit code."""
-        obstacle = self._obstacle()
+        self.obstacle = obstacle = self._obstacle()
         if obstacle:
             self.say(obstacle)
         with contextlib.ExitStack() as stack:
@@ -305,6 +306,7 @@ class Demo:
         import json
 
         fields: dict[str, Any] = {"event": "demo", "verdict": word, "exit_code": code, "wire": wire}
+        fields["obstacle"] = self.obstacle
         result, sample = self.result, self.sample
         if result is not None:
             fields["pings"] = {

@@ -56,6 +56,7 @@ def test_the_figures_for_programs() -> None:
     assert (ended.code, ended.err) == (0, "")
     (demo,) = ended.events
     assert (demo["verdict"], demo["exit_code"], demo["faults"]) == ("ok", 0, [])
+    assert (demo["wire"], demo["obstacle"]) == ("cable", "on the cable, as asked for")
     assert (demo["pings"]["sent"], demo["pings"]["answered"]) == (150, 150)
     assert demo["work_items"]["run"] == demo["work_items"]["queued"] > 0
     assert 0 < demo["work_items"]["queue_to_callback_p50_us"] <= demo["work_items"]["queue_to_callback_p99_us"]

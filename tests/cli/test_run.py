@@ -360,3 +360,28 @@ def test_a_breakpoint_in_a_driver_reads_the_terminal(tmp_path: Path) -> None:
     os.close(ours)
     assert "plugin.py(5)DriverEntry()" in seen.decode() or "plugin.py(4)DriverEntry()" in seen.decode()
     assert "NDIS_STATUS_FAILURE" in complaint(ended, EXIT_USAGE)
+
+
+@pytest.mark.tap
+def test_two_adapters_of_a_file_answer_each_on_its_own_wire(tmp_path: Path, namespace: Namespace) -> None:
+    from vnic.wires.ping import Pinger
+
+    path = tmp_path / "two.toml"
+    path.write_text(
+        '[[driver]]\nkind = "miniport"\nmodule = "netvmini"\n[[driver]]\nkind = "protocol"\nmodule = "responder"\n'
+        '[[adapter]]\nwire = "tap:left0"\naddress = "10.78.0.1/24"\n'
+        '[[adapter]]\nwire = "tap:right0"\naddress = "10.79.0.1/24"\n',
+        encoding="utf-8",
+    )
+    with running("run", str(path), "--json", **in_namespace(namespace)) as run:
+        run.wait_for('"started"')
+        with namespace.entered():
+            pingers = [Pinger(f"10.{net}.0.2", count=5, timeout=3.0) for net in (78, 79)]
+        for pinger in pingers:
+            with pinger:
+                assert pinger.run().clean
+        run.process.send_signal(signal.SIGINT)
+        ended = run.end()
+    assert (ended.code, ended.err) == (EXIT_INTERRUPTED, "")
+    sent = [adapter["sent"] for adapter in ended.event("ended")["last"]["adapters"]]
+    assert all(count >= 6 for count in sent)  # an ARP reply and five echo replies
