@@ -476,46 +476,48 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
 
 def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
     """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
-    nic, ring, put = Adapter.Nic, Adapter.TransmitNbls, Adapter.TransmitPut
+    nic, counters = Adapter.Nic, Adapter.Out
     room = VnicTransmitRoom(nic, 0)
+    # For each descriptor the list that is done when it is; None where more of the list follows.
     descriptors: list[int] = []
+    lists: list[Any] = []
     frames = octets = 0
     nbl, buffer = First, Buffer
     while nbl is not None:
-        following = nbl.Next
         while buffer is not None:
             mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
-            place = len(descriptors)
             if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset:
-                if place == room:
+                if len(descriptors) == room:
                     break
                 descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
             else:
                 fragments = NICFragments(Adapter, mdl, offset, length)
-                if place + len(fragments) > room:
+                if len(descriptors) + len(fragments) > room:
                     break
                 descriptors += fragments
             # The header of a frame lies in one MDL.
-            if mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
-                destination = bytes(mdl.MappedSystemVa[offset : offset + ETH_LENGTH_OF_ADDRESS])
-                NICCountGroup(Adapter.Out, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
+            header = mdl.MappedSystemVa
+            if header[offset] & NIC_GROUP_BIT:
+                destination = bytes(header[offset : offset + ETH_LENGTH_OF_ADDRESS])
+                NICCountGroup(counters, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
             frames += 1
             octets += length
             buffer = buffer.Next
-            if buffer is not None or len(descriptors) - place > 1:
-                for position in range(put + place, put + len(descriptors)):
-                    ring[position & NIC_TRANSMIT_MASK] = None
+        unfinished = len(descriptors) - len(lists) - (buffer is None)
+        if unfinished:
+            lists += [None] * unfinished
         if buffer is not None:
             break
+        lists.append(nbl)
+        following = nbl.Next
         nbl.Next = None
-        ring[put + len(descriptors) - 1 & NIC_TRANSMIT_MASK] = nbl
         nbl = following
         if nbl is not None:
             buffer = nbl.FirstNetBuffer
     if descriptors:
-        Adapter.TransmitPut = put + len(descriptors) & 0xFFFF_FFFF
-        Adapter.Out.Frames += frames
-        Adapter.Out.Octets += octets
+        NICStoreTransmitted(Adapter, lists)
+        counters.Frames += frames
+        counters.Octets += octets
         VnicTransmit(nic, 0, descriptors)
     if nbl is not None or Adapter.SendHead is not None:
         Adapter.SendHead, Adapter.SendBuffer = nbl, buffer

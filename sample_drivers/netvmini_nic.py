@@ -217,37 +217,58 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
 
 def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
     """First and last list of those that can be sent, the others as a chain, and how many there are in all."""
-    rejected: Any = None
-    first: Any = None
-    last: Any = None
-    count = 0
+    count, last, good = 0, None, True
     nbl = Chain
     while nbl is not None:
         count += 1
-        following = nbl.Next
+        buffer = nbl.FirstNetBuffer
+        good = good and buffer is not None
+        while buffer is not None:
+            if not NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
+                good = False
+                break
+            buffer = buffer.Next
+        last = nbl
+        nbl = nbl.Next
+    if good:
+        return Chain, last, None, count
+    accepted: list[Any] = []
+    rejected: list[Any] = []
+    nbl = Chain
+    while nbl is not None:
         buffer = nbl.FirstNetBuffer
         while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
             buffer = buffer.Next
-        if buffer is not None or nbl.FirstNetBuffer is None:
-            nbl.Next = rejected
-            rejected = nbl
-        elif last is None:
-            first = last = nbl
-        else:
-            last.Next = last = nbl
-        nbl = following
-    if last is not None:
-        last.Next = None
-    return first, last, rejected, count
+        (accepted if buffer is None and nbl.FirstNetBuffer is not None else rejected).append(nbl)
+        nbl = nbl.Next
+    for chain in (accepted, rejected):
+        for nbl, following in zip(chain, [*chain[1:], None], strict=True):
+            nbl.Next = following
+    first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
+    return first, last, rejected[0] if rejected else None, count
+
+
+def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any]) -> None:
+    """Store one entry for each descriptor that is about to be posted, with SendLock held."""
+    put, ring = Adapter.TransmitPut, Adapter.TransmitNbls
+    start = put & NIC_TRANSMIT_MASK
+    first = Lists[: NIC_TRANSMIT_ENTRIES - start]
+    ring[start : start + len(first)] = first
+    if len(first) < len(Lists):
+        ring[: len(Lists) - len(first)] = Lists[len(first) :]
+    Adapter.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
 
 
 def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
     """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
     take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
+    start = take & NIC_TRANSMIT_MASK
+    lists: Any = ring[start : start + Descriptors]
+    if len(lists) < Descriptors:
+        lists += ring[: Descriptors - len(lists)]
     first: Any = None
     last: Any = None
-    for position in range(take, take + Descriptors):
-        nbl = ring[position & NIC_TRANSMIT_MASK]
+    for nbl in lists:
         if nbl is None:
             continue
         if last is None:
@@ -365,6 +386,7 @@ __all__ = [
     "NICSet",
     "NICSetLength",
     "NICSortSends",
+    "NICStoreTransmitted",
     "NICTakeTransmitted",
     "NICWants",
     "NIC_BROADCAST",

@@ -140,6 +140,13 @@ def encode(context: Context, value: Any, stored: bool = False) -> int:
     _private(context, f"a {type(value).__name__}")
 
 
+def encode_all(context: Context, values: list[Any]) -> list[int]:
+    """``encode`` for what a driver stores by the slice; a type may have a way for many of its kind at once."""
+    publish_all = getattr(type(values[0]), "__publish_stored__", None) if values else None
+    words: list[int] | None = publish_all(values, context) if publish_all is not None else None
+    return words if words is not None else [encode(context, each, True) for each in values]
+
+
 def publish_escaped(context: Context) -> None:
     """A release point: publish what was stored in shared memory and is still private to this context."""
     escaped = context.escaped
@@ -271,19 +278,20 @@ class PointerArray:
 
     def __getitem__(self, index: Any) -> Any:
         word = self._words[index]
-        if not word:
-            return None
         context = current.context
-        if type(word) is list:
-            known = context.pointers.get
-            return [known(each) or decode(context, each) for each in word]
-        found = context.pointers.get(word)
-        return found if found is not None else decode(context, word)
+        try:
+            return context.pointers[word]
+        except KeyError:
+            return decode(context, word)
+        except TypeError:  # a slice: a list of words
+            found = list(map(context.pointers.get, word))
+            if None in found:
+                found = [decode(context, each) for each in word]
+            return found
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(value) is list:
-            context = current.context
-            self._words[index] = [encode(context, each, True) for each in value]
+            self._words[index] = encode_all(current.context, value)
             return
         try:
             # What has been stored before and is still to be published: the word is all that is new.

@@ -68,7 +68,8 @@ class DataPath:
         self.pools: dict[int, BufferPool] = {}
         self.numbers: dict[int, BufferPool] = {}
         self.views: dict[int, Any] = {}
-        self.escaped: list[NET_BUFFER_LIST | NET_BUFFER] = []
+        # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
+        self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
         self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = []
         self.cycle_told = False
 

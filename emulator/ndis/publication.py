@@ -47,7 +47,6 @@ LIST_AT: Final = 8
 _MDL_AT: Final = 128
 LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
 ASK_AGAIN_NS: Final = 2_000_000
-ESCAPED_LIMIT: Final = 4096
 NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 _U32: Final = 0xFFFF_FFFF
 
@@ -62,7 +61,10 @@ def publish_list(nbl: NET_BUFFER_LIST, context: Context, stored: bool | None = F
     if stored and (path.defers or context.held):
         if not nbl._escaped:
             nbl._escaped = True
-            (path.escaped if path.defers else context.escaped).append(nbl)
+            if path.defers:
+                path.escaped[nbl] = None
+            else:
+                context.escaped.append(nbl)
         return nbl._word
     if stored is not None or nbl._escaped:
         publish_chain(path, nbl)
@@ -79,13 +81,36 @@ def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = F
     if stored and (path.defers or context.held):
         if not buffer._escaped:
             buffer._escaped = True
-            (path.escaped if path.defers else context.escaped).append(buffer)
+            if path.defers:
+                path.escaped[buffer] = None
+            else:
+                context.escaped.append(buffer)
         return buffer._word
     if stored is not None or buffer._escaped:
         done: list[NET_BUFFER] = []
         _write_buffers(path, buffer, done)
         _send_away(path, [], done)
     return buffer._word
+
+
+def store_lists(lists: list[NET_BUFFER_LIST | None], context: Context) -> list[int] | None:
+    """The words of lists that are stored by the slice and may wait for the release point; None when they may not."""
+    path: DataPath = context.datapath
+    if not path.defers:
+        return None
+    escaped = path.escaped
+    words: list[int] = []
+    for nbl in lists:
+        if type(nbl) is not NET_BUFFER_LIST:
+            if nbl is not None:
+                return None
+            words.append(0)
+            continue
+        if not nbl._escaped and nbl._owner != NOBODY:
+            nbl._escaped = True
+            escaped[nbl] = None
+        words.append(nbl._word)
+    return words
 
 
 def publish_mdl(mdl: MDL) -> None:
@@ -121,6 +146,7 @@ def _publish_mdl(mdl: MDL, context: Context, stored: bool | None = False) -> int
 MDL.__publish__ = _publish_mdl  # type: ignore[assignment, method-assign]
 NET_BUFFER.__publish__ = publish_buffer  # type: ignore[assignment, method-assign]
 NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[assignment, method-assign]
+NET_BUFFER_LIST.__publish_stored__ = staticmethod(store_lists)  # type: ignore[attr-defined]
 
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
@@ -251,7 +277,7 @@ def flush(path: DataPath) -> None:
     """A processor's release point: publish what it stored in this round and has not freed or published since."""
     escaped = path.escaped
     while escaped:
-        thing = escaped.pop()
+        thing, _ = escaped.popitem()
         if isinstance(thing, NET_BUFFER_LIST):
             if type(thing) is NET_BUFFER_LIST and thing._escaped and thing._owner != NOBODY:
                 publish_chain(path, thing)
@@ -294,16 +320,7 @@ def leave(context: Context) -> None:
 def withholds(context: Context) -> bool:
     """Has this processor stored what it has not published yet, with nobody asking for it back?"""
     path: DataPath | None = context.datapath
-    if path is None or not path.escaped or path.recalls[0] != path.recalls[1]:
-        return False
-    if len(path.escaped) > ESCAPED_LIMIT:
-        # Freed lists stay in it until somebody looks; one that was stored again stands there twice.
-        path.escaped = [thing for thing in dict.fromkeys(path.escaped) if _is_escaped(thing)]
-    return True
-
-
-def _is_escaped(thing: Any) -> bool:
-    return type(thing) in (NET_BUFFER_LIST, NET_BUFFER) and thing._escaped
+    return path is not None and bool(path.escaped) and path.recalls[0] == path.recalls[1]
 
 
 def recalls_pending(context: Context) -> bool:
