@@ -299,7 +299,7 @@ class BufferPool:
         made._mark = (self.number & 0xFF) << 24 | index
         made._owner = NOBODY
         made._site = 0
-        made._lists = False
+        made._lists = made._info = False
         made._escaped = made._kept = False
         made._derived = None
         made.NdisPoolHandle = self.handle

@@ -206,6 +206,7 @@ class NET_BUFFER_LIST:
         "_entry",
         "_escaped",
         "_index",
+        "_info",
         "_kept",
         "_lists",
         "_mark",
@@ -235,6 +236,7 @@ class NET_BUFFER_LIST:
     _entry: int
     _escaped: bool
     _index: int
+    _info: bool
     _kept: bool
     _lists: bool
     _mark: int
@@ -248,8 +250,10 @@ class NET_BUFFER_LIST:
         length = _RESERVED_OF_LIST.get(name)
         if length is None:
             return _missing(self, name)
-        made: list[Any] = [0] * length if name == "NetBufferListInfo" else [None] * length
+        info = name == "NetBufferListInfo"
+        made: list[Any] = [0] * length if info else [None] * length
         setattr(self, name, made)
+        self._info = self._info or info
         self._lists = True
         return made
 

@@ -169,8 +169,8 @@ def NdisAllocateNetBufferAndNetBufferList(
     nbl.Next = nbl.ParentNetBufferList = None
     nbl.NblFlags = nbl.Flags = nbl.Status = nbl.ChildRefCount = 0
     nbl.Context = nbl._context
-    if nbl._lists:
-        _clear_lists(nbl)
+    if nbl._info:
+        _clear_info(nbl)
     buffer = nbl.FirstNetBuffer = nbl._buffer
     buffer.Next = None  # type: ignore[union-attr]
     buffer.MdlChain = buffer.CurrentMdl = MdlChain  # type: ignore[union-attr]
@@ -323,8 +323,8 @@ def _take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
     nbl.Next = nbl.ParentNetBufferList = nbl.FirstNetBuffer = None
     nbl.NblFlags = nbl.Flags = nbl.Status = nbl.ChildRefCount = 0
     nbl.Context = nbl._context
-    if nbl._lists:
-        _clear_lists(nbl)
+    if nbl._info:
+        _clear_info(nbl)
     return nbl
 
 
@@ -347,7 +347,7 @@ def _take_buffer(context: Context, pool: BufferPool, chain: MDL | None, offset: 
 _NO_INFO = [0] * 27
 
 
-def _clear_lists(nbl: NET_BUFFER_LIST) -> None:
+def _clear_info(nbl: NET_BUFFER_LIST) -> None:
     nbl.NetBufferListInfo[:] = _NO_INFO
 
 
