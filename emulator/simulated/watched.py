@@ -186,6 +186,10 @@ class WatchedView:
     def __len__(self) -> int:
         return len(self._view)
 
+    def __bytes__(self) -> bytes:
+        self._platform.fence()
+        return bytes(self._view)
+
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice) or self._first <= index < self._end:
             self._platform.fence()

@@ -82,7 +82,7 @@ def heard_again_while_aged(machine: SimulatedMachine) -> None:
     until_aging = machine.arena.earliest[0] - machine.now
     assert 0 < until_aging < AGING_MS * MILLISECOND
     for number in HEARD:
-        assert machine.inject(arp_request(number), delay=until_aging - 2000 + 100 * machine.choose(64))
+        assert machine.inject(arp_request(number), delay=until_aging - 20_000 + 100 * machine.choose(400))
     assert [frame[:42] for frame in answers(machine, len(HEARD))] == expected
     machine.run_for(5 * MILLISECOND)
     (binding,) = bindings(machine)
