@@ -253,7 +253,7 @@ def MPRestart(Adapter: ADAPTER, RestartParameters: NDIS_MINIPORT_RESTART_PARAMET
     InterlockedExchangeAdd(Adapter.References, 1)
     Adapter.Running = 1
     VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE)
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
     return NDIS_STATUS_SUCCESS
 
 
@@ -313,7 +313,7 @@ def MPInterruptDpc(
     nic = Adapter.Nic
     if not NICServe(Adapter, nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
         Adapter.Rounds = 0
-        VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+        VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
         return
     Adapter.Rounds += 1
     status, watchdog = KeQueryDpcWatchdogInformation()
@@ -339,7 +339,7 @@ def NICContinue(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
         NDIS_LOWER_IRQL(irql, DISPATCH_LEVEL)
         if not more:
             break
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
     NICDereference(Adapter, 1)
 
 

@@ -31,6 +31,8 @@ NIC_BUDGET: Final = 64
 NIC_DPC_ROUNDS: Final = 64
 """Full rounds after which a DPC that finds no end goes on in a work item."""
 NIC_WORK_ITEM_ROUNDS: Final = 16
+NIC_INTERRUPTS: Final = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT | VNIC_INTERRUPT_LINK
+"""Not REMOVED, which nothing could clear: PnP tells of it."""
 NIC_RESET_POLLS: Final = 1000
 NIC_MTU: Final = 1500
 NIC_HEADER: Final = 14
@@ -263,7 +265,7 @@ def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
     """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
     take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
     start = take & NIC_TRANSMIT_MASK
-    lists: Any = ring[start : start + Descriptors]
+    lists = ring[start : start + Descriptors]
     if len(lists) < Descriptors:
         lists += ring[: Descriptors - len(lists)]
     first: Any = None
@@ -395,6 +397,7 @@ __all__ = [
     "NIC_DRIVER_HEADER",
     "NIC_FEW_BUFFERS",
     "NIC_GROUP_BIT",
+    "NIC_INTERRUPTS",
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
     "NIC_RECEIVE_BUFFERS",

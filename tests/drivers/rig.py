@@ -96,7 +96,7 @@ class Rig:
 
     def __init__(
         self,
-        *drivers: str | types.ModuleType,
+        *drivers: str | Callable[[], types.ModuleType],
         adapters: int = 1,
         checked: bool = True,
         registry: dict[str, Any] | None = None,
@@ -128,10 +128,10 @@ class Rig:
         )
         ddi.install(checked=checked)
         try:
-            given = {driver.__name__: driver for driver in drivers if not isinstance(driver, str)}
             names = [driver if isinstance(driver, str) else driver.__name__ for driver in drivers]
+            made = {driver.__name__: driver for driver in drivers if not isinstance(driver, str)}
             with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
-                load_images(zygote, names, lambda name: given.get(name) or sample_module(name))
+                load_images(zygote, names, lambda name: made[name]() if name in made else sample_module(name))
         finally:
             ddi.install(checked=False)
         self.nics = [Nic(self, number) for number in range(adapters)]

@@ -183,6 +183,12 @@ def test_surprise_removal_with_sends_on_their_way(rig: Rig) -> None:
     assert rig.control(lambda context, _: pnp.unload(context)) == 0
 
 
+def test_a_removed_adapter_does_not_keep_its_processor_busy(rig: Rig) -> None:
+    rig.nic.vnic.remove()
+    rig.settle(limit=20)
+    assert rig.control(pnp.surprise_remove) == 0
+
+
 def test_without_memory_initialization_fails_and_leaves_nothing() -> None:
     made = Rig("netvmini", "hello", frame_slots=100)
     before = made.fake.machine.pool.state.blocks

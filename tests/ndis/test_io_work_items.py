@@ -58,7 +58,7 @@ class Machine:
 
     @property
     def blocks(self) -> int:
-        return self.fake.machine.pool.state.blocks  # type: ignore[no-any-return]
+        return self.fake.machine.pool.state.blocks
 
 
 @pytest.fixture
