@@ -90,11 +90,15 @@ class Stopping:
         self.killing = False
         self._begun = 0
         self._asked: set[int] = set()
+        self._culprit: blackbox.BlackBox | None = None
 
     def step(self, now: int) -> int:
         """Go on; when to come back."""
         if not self._begun:
             self._begun = now
+            if isinstance(self.cause, Overrun):
+                # The signal that asks for its stack may bring it out of what it blocks in, and back from its callback.
+                self._culprit = blackbox.read(self.machine.arena, self.machine.names, self.cause.slot, now)
             if not isinstance(self.cause, Killed):
                 self._ask()
         if not self.killing and not self._conclude(now):
@@ -216,7 +220,7 @@ class Stopping:
         )
 
     def _overrun(self, overrun: Overrun, now: int) -> StopReport:
-        box = blackbox.read(self.machine.arena, self.machine.names, overrun.slot, now)
+        box = self._box(overrun.slot, now)
         dump = self._dump(overrun.slot)
         frames = stopscreen.driver_frames(dump, self.machine.names) or stopscreen.all_frames(dump, self.machine.names)
         clock = "of processor time" if overrun.clock == "processor" else "on the clock"
@@ -245,7 +249,7 @@ class Stopping:
         frames: list[str] | None = None,
     ) -> StopReport:
         machine = self.machine
-        box = blackbox.read(machine.arena, machine.names, slot, now)
+        box = self._box(slot, now)
         sites = [CallSite(f"last DDI call, {box.ddi}" if box.ddi else "last DDI call", box.site)] if box.site else []
         holders = [f"{box.name} holds {lock}" for lock in box.held]
         if box.wanted:
@@ -271,13 +275,19 @@ class Stopping:
             time=max(0, now - machine.arena.machine.started) if machine.arena.machine.started else 0,
         )
 
+    def _box(self, slot: int, now: int) -> blackbox.BlackBox:
+        """A context's black box; the culprit's as it was when it was found out."""
+        if self._culprit is not None and self._culprit.slot == slot:
+            return self._culprit
+        return blackbox.read(self.machine.arena, self.machine.names, slot, now)
+
     def _outcome(self, report: StopReport, now: int) -> Outcome:
         machine = self.machine
         boxes = []
         for slot, member in sorted(machine.members.items()):
             if slot == ZYGOTE_SLOT and machine.all_born and member.exit is None:
                 continue
-            box = blackbox.read(machine.arena, machine.names, slot, now)
+            box = self._box(slot, now)
             box.pid = member.pid
             dump = self._dump(slot)
             box.stack = stopscreen.driver_frames(dump, machine.names)

@@ -17,6 +17,7 @@ from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
 from emulator.ndis import stacks
 from emulator.ndis.adapters import (
     GENERAL_SET,
+    REGISTRATION_SET,
     adapter_of,
     complete,
     move_adapter,
@@ -104,6 +105,11 @@ def start_adapter(context: Context, number: int) -> int:
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
         _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
+        if adapter.attributes_set & REGISTRATION_SET:
+            # The driver believes that it has succeeded: it is halted, and the action says why.
+            move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
+            stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
+            return NDIS_STATUS_FAILURE
         status = NDIS_STATUS_FAILURE
     if status != NDIS_STATUS_SUCCESS:
         check_initialize_failed(context, handle, adapter)

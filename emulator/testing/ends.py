@@ -45,6 +45,10 @@ class End(Protocol):
         """Wait until the link is up or down; False when it did not come to be."""
         ...
 
+    def gone(self) -> bool:
+        """Has the machine given its end of the wire back?"""
+        ...
+
     def remove(self) -> None:
         """Take the wire away: a surprise removal."""
         ...
@@ -80,6 +84,10 @@ class CableEnd:
         """Wait until the link is up or down."""
         return self._far.wait_carrier(up, timeout)
 
+    def gone(self) -> bool:
+        """Is the near end closed?"""
+        return self._far.gone
+
     def remove(self) -> None:
         """Tear the cable out."""
         self._far.remove()
@@ -95,7 +103,6 @@ class TapEnd:
         self.namespace = namespace
         self.interface = interface
         self._links = links
-        self._gone = False
         with namespace.entered():
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC)
         try:
@@ -144,6 +151,10 @@ class TapEnd:
         except TimeoutError:
             return not up and self.interface not in self._links.refresh()
         return True
+
+    def gone(self) -> bool:
+        """Is the interface no longer there?"""
+        return self.interface not in self._links.refresh()
 
     def remove(self) -> None:
         """Delete the interface."""

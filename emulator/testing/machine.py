@@ -76,6 +76,11 @@ class LabMachine:
         if self.proxy.state == "ended" and self.report is not None:
             raise UnexpectedStop(self)
 
+    def hear(self, timeout: float = 2.0) -> None:
+        """Something looks as if the machine had stopped: wait a moment for it to say so; UnexpectedStop when it did."""
+        self.proxy.console.wait(lambda: not self.running, timeout)
+        self.pump()
+
     def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEADLINE) -> NDIS_STATUS:
         """Let the PnP thread carry out a control operation; its status."""
         with self.watched():

@@ -75,8 +75,8 @@ class Nic:
         """
         for frame in frames_of(packets):
             if not self.end.send(frame, timeout):
-                self.machine.pump()
                 why = "there was no room" if self.carrier else "the link is down"
+                self._hear()
                 raise AssertionError(f"adapter {self.number} could not be sent a frame: {why} ({hexdump(frame)})")
 
     def receive(self, timeout: float = 1.0) -> Any:
@@ -112,6 +112,12 @@ class Nic:
             poll.poll(remaining * 1000)
             if not self.machine.running:
                 return self.end.take()
+
+    def _hear(self) -> None:
+        """A wire that is gone may be the first sign of a stop, whose screen comes a moment later."""
+        if self.end.gone():
+            self.machine.hear()
+        self.machine.pump()
 
     def srp1(self, packet: Any, timeout: float = 1.0) -> Any:
         """Send one frame and give the first one that comes back to its sender; None if none does in time."""
@@ -160,7 +166,7 @@ class Nic:
     def wait_carrier(self, up: bool, timeout: float = 5.0) -> None:
         """Wait until the outside sees the link up or down; AssertionError when it does not."""
         if not self.end.wait_carrier(up, timeout):
-            self.machine.pump()
+            self._hear()
             raise AssertionError(f"the carrier of adapter {self.number} did not go {'on' if up else 'off'}")
 
     def remove(self) -> None:

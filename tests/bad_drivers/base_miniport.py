@@ -118,6 +118,11 @@ def MPAllocate(adapter: ADAPTER) -> NDIS_STATUS:
 
 
 def MPSetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
+    """A hook: tell NDIS the attributes."""
+    return SetAttributes(adapter)
+
+
+def SetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
     """Registration attributes, then the general ones."""
     status = NdisMSetMiniportAttributes(
         adapter.Handle,
@@ -265,30 +270,34 @@ def MPUnload(DriverObject: DRIVER_OBJECT) -> None:
         NdisMDeregisterMiniportDriver(MiniportDriver)
 
 
+def MPCharacteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
+    """A hook: what NDIS is told of the driver."""
+    return Characteristics()
+
+
+def Characteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
+    """Every handler that NDIS demands."""
+    return NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
+        Header=NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2),
+        MajorNdisVersion=6,
+        MinorNdisVersion=50,
+        InitializeHandlerEx=MPInitializeEx,
+        HaltHandlerEx=MPHaltEx,
+        UnloadHandler=MPUnload,
+        PauseHandler=MPPause,
+        RestartHandler=MPRestart,
+        OidRequestHandler=MPOidRequest,
+        SendNetBufferListsHandler=MPSendNetBufferLists,
+        ReturnNetBufferListsHandler=MPReturnNetBufferLists,
+        CancelSendHandler=MPCancelSend,
+        DevicePnPEventNotifyHandler=MPDevicePnPEvent,
+        ShutdownHandlerEx=MPShutdownEx,
+        CancelOidRequestHandler=MPCancelOidRequest,
+    )
+
+
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
     """Register the miniport."""
     global MiniportDriver
-    header = NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2)
-    status, MiniportDriver = NdisMRegisterMiniportDriver(
-        DriverObject,
-        RegistryPath,
-        None,
-        NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
-            Header=header,
-            MajorNdisVersion=6,
-            MinorNdisVersion=50,
-            InitializeHandlerEx=MPInitializeEx,
-            HaltHandlerEx=MPHaltEx,
-            UnloadHandler=MPUnload,
-            PauseHandler=MPPause,
-            RestartHandler=MPRestart,
-            OidRequestHandler=MPOidRequest,
-            SendNetBufferListsHandler=MPSendNetBufferLists,
-            ReturnNetBufferListsHandler=MPReturnNetBufferLists,
-            CancelSendHandler=MPCancelSend,
-            DevicePnPEventNotifyHandler=MPDevicePnPEvent,
-            ShutdownHandlerEx=MPShutdownEx,
-            CancelOidRequestHandler=MPCancelOidRequest,
-        ),
-    )
+    status, MiniportDriver = NdisMRegisterMiniportDriver(DriverObject, RegistryPath, None, MPCharacteristics())
     return status

@@ -1,0 +1,92 @@
+"""A chosen sample of the bad drivers on live processes, and what only processes can do: hang, exit, crash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.rules.limits import VnicLimit
+from tests.bad_drivers.computer import PACKAGE
+from tests.bad_drivers.rules import RULES, Rule
+from tests.bad_drivers.test_rules import check_lines
+
+if TYPE_CHECKING:
+    from emulator.testing import Expectation, Lab
+
+SMALL: dict[str, Any] = {"pool_bytes": 1 << 20, "frame_slots": 64, "work_items": 256}
+BY_NAME = {rule.driver: rule for rule in RULES}
+SAMPLE = [
+    BY_NAME[name]
+    for name in (
+        "work_item_queued_twice",
+        "work_item_left_at_unload",
+        "work_item_returns_with_lock",
+        "irql_wait_in_timer",
+        "spin_lock_recursive",
+        "memory_left_at_halt",
+        "interrupt_left_at_halt",
+        "pause_completed_unasked",
+        "oid_completed_and_returned",
+        "send_completed_twice",
+        "receive_lent_and_changed",
+        "private_context",
+        "global_written",
+    )
+]
+
+
+def drivers(rule: Rule, prefix: str = "") -> dict[str, Any]:
+    name = f"{PACKAGE}.{prefix}{rule.driver}"
+    if rule.role == "miniport":
+        return {"miniport": name, "protocol": f"{PACKAGE}.base_protocol"}
+    return {"miniport": f"{PACKAGE}.base_miniport", "protocol": name}
+
+
+@pytest.mark.parametrize("rule", SAMPLE, ids=lambda rule: rule.driver)
+def test_a_live_machine_stops_as_the_fake_one_does(rule: Rule, lab: Lab) -> None:
+    wanted = [value if isinstance(value, int) else None for value in rule.parameters]
+    with lab.expect_stop(rule.code, rule=rule.rule, parameters=wanted) as stop:
+        nic = lab.start(**drivers(rule), **SMALL)
+        if "_left_" in rule.driver:
+            nic.machine.end()
+    check_lines(rule, stop.report)
+
+
+def test_the_repaired_twins_live_side_by_side(lab: Lab) -> None:
+    for name in ("work_item_queued_twice", "send_completed_twice"):
+        lab.start(**drivers(BY_NAME[name], "repaired."), **SMALL)
+    for machine in lab.machines:
+        machine.wait(lambda found: found.counters["callbacks"] > 5)
+
+
+@pytest.mark.parametrize(
+    ("where", "code", "callback"),
+    [
+        ("passive", 0xEA, "Work"),
+        ("lock", 0x133, "Work"),
+        ("dispatch", 0x133, "MPTimer"),
+        ("ctypes", 0xEA, "Work"),
+        ("exit", VnicLimit.VNIC_CONTEXT_TERMINATED, "Work"),
+        ("crash", VnicLimit.VNIC_CONTEXT_TERMINATED, "Work"),
+    ],
+)
+def test_a_callback_that_does_not_come_back(where: str, code: int, callback: str, lab: Lab) -> None:
+    with lab.expect_stop(code) as stop:
+        lab.start(
+            f"{PACKAGE}.hangs",
+            protocol=f"{PACKAGE}.base_protocol",
+            environment={"HANGS": where},
+            cpu_ms=200,
+            wall_ms=600,
+            **SMALL,
+        )
+    assert stop.report.callback == f"hangs!{callback}"
+    assert stop.report.driver == "hangs"
+    place = {"ctypes": "in Work: ctypes", "exit": "", "crash": "in Work: ctypes"}.get(where, "in spin")
+    assert any(place in frame for frame in report_of(stop)), stop.screen
+
+
+def report_of(stop: Expectation) -> list[str]:
+    """The stack of the culprit, and something for one that left no stack."""
+    return stop.report.traceback or [""]

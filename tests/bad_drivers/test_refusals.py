@@ -1,0 +1,41 @@
+"""What NDIS refuses without a stop: the status, the reason in the log or in the one line of the failure to load."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator.rules.errors import ConfigurationError
+from tests.bad_drivers.computer import Computer
+
+AT_START = [
+    ("refused_attributes_not_set", "MiniportInitializeEx succeeded without general attributes"),
+    ("refused_attributes_with_wrong_header", "Header.Size"),
+    ("refused_attributes_in_wrong_order", "the registration attributes come first"),
+]
+AT_LOAD = [
+    ("refused_handler_missing", r"BAD_CHARACTERISTICS: .* has no PauseHandler, which NDIS demands"),
+    ("refused_driver_header", r"BAD_CHARACTERISTICS: .*Header.Type"),
+    ("refused_version", r"BAD_VERSION: MajorNdisVersion is 5; this is NDIS 6"),
+]
+
+
+@pytest.mark.parametrize(("driver", "why"), AT_START, ids=[driver for driver, _ in AT_START])
+def test_the_adapter_does_not_start_and_the_log_says_why(driver: str, why: str) -> None:
+    machine = Computer(driver, "base_protocol")
+    assert machine.life() != 0
+    assert any(why in text for text in machine.logs), machine.logs
+    assert machine.fake.stop_report() is None
+
+
+@pytest.mark.parametrize(("driver", "why"), AT_LOAD, ids=[driver for driver, _ in AT_LOAD])
+def test_the_driver_is_not_loaded_and_the_error_says_why(driver: str, why: str) -> None:
+    machine = Computer(driver, "base_protocol")
+    with pytest.raises(ConfigurationError, match=f"DriverEntry of .*{driver} returned NDIS_STATUS_{why}"):
+        machine.life()
+
+
+@pytest.mark.parametrize("driver", [driver for driver, _ in AT_START + AT_LOAD])
+def test_the_repaired_twin_lives(driver: str) -> None:
+    machine = Computer(f"repaired.{driver}", "base_protocol")
+    assert machine.life() == 0
+    assert machine.left() == []
