@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.cli import streams
 from emulator.rules.errors import (
@@ -43,11 +43,24 @@ class Parser(argparse.ArgumentParser):
         """Complain and end."""
         raise ConfigurationError(f"{message}; see '{self.prog} --help'")
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; argparse would say nothing of a disk that is full."""
+        streams.standard_output().text(self.format_help())
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
     streams.occupy_standard_descriptors()
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    code = _guarded(list(sys.argv[1:] if arguments is None else arguments))
+    lost = streams.give_up_standard_output()
+    if lost is not None and code == 0:
+        complain(one_line(lost))
+        return EXIT_HOST
+    return code
+
+
+def _guarded(given: list[str]) -> int:
+    """Do it; every way to fail is an exit code."""
     try:
         return _run(given)
     except SystemExit as error:  # argparse has printed what was asked for
@@ -67,8 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _broken(error)
         return EXIT_EMULATOR
-    finally:
-        streams.silence_standard_output()
 
 
 def _run(given: list[str]) -> int:

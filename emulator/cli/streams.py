@@ -106,13 +106,16 @@ def occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
 
 
-def silence_standard_output() -> None:
-    """Let the interpreter's own last flush fail no more."""
-    for stream in (sys.stdout, sys.stderr):
+def give_up_standard_output() -> StreamError | None:
+    """Write what is still buffered; what fails is returned, and the interpreter's own last flush fails no more."""
+    failure = None
+    for stream, name in ((sys.stderr, "standard error"), (sys.stdout, "standard output")):
         try:
             if stream is not None:
                 stream.flush()
-        except (OSError, ValueError):
+        except OSError as error:
+            failure = StreamError(name, error)
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
             os.close(null)
+    return failure

@@ -53,6 +53,7 @@ class Running:
     def __init__(self, program: tuple[str, ...], arguments: tuple[str, ...], **streams: Any) -> None:
         self.mark = uuid.uuid4().hex
         environment = {**os.environ, "PYTHONPATH": str(ROOT), MARK: self.mark}
+        environment.pop("PYTHONUNBUFFERED", None)  # as people run it
         self.process = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=ROOT,

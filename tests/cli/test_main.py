@@ -46,6 +46,22 @@ def test_starting_the_command_imports_next_to_nothing() -> None:
     assert loaded.isdisjoint({"rich", "msgspec", "pyroute2", "logging", "emulator.host", "emulator.ndis", "vnic"})
 
 
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("run", "--help"), ("--version",), ("doctor",), ("explain", "DbgPrint")]
+)
+def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        told = complaint(ndisemu(*arguments, stdout=full), EXIT_HOST)
+    assert told.startswith("writing to standard output failed (No space left on device)")
+
+
+def test_no_descriptor_of_ours_takes_the_place_of_a_closed_standard_one() -> None:
+    code = "import os; from emulator.cli.streams import occupy_standard_descriptors as act; act(); print(os.dup(2) > 2)"
+    words = f"exec {sys.executable} -c '{code}' <&- 2>&-"
+    ended = subprocess.run(["/bin/sh", "-c", words], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "True\n"
+
+
 def test_explain_says_what_is_declared() -> None:
     ended = ndisemu("explain", "ndisqueueioworkitem")
     assert (ended.code, ended.err) == (0, "")
