@@ -90,7 +90,7 @@ class Stopping:
         self.killing = False
         self._begun = 0
         self._asked: set[int] = set()
-        self._culprit: blackbox.BlackBox | None = None
+        self._found: blackbox.BlackBox | None = None
 
     def step(self, now: int) -> int:
         """Go on; when to come back."""
@@ -98,7 +98,7 @@ class Stopping:
             self._begun = now
             if isinstance(self.cause, Overrun):
                 # The signal that asks for its stack may bring it out of what it blocks in, and back from its callback.
-                self._culprit = blackbox.read(self.machine.arena, self.machine.names, self.cause.slot, now)
+                self._found = blackbox.read(self.machine.arena, self.machine.names, self.cause.slot, now)
             if not isinstance(self.cause, Killed):
                 self._ask()
         if not self.killing and not self._conclude(now):
@@ -277,8 +277,8 @@ class Stopping:
 
     def _box(self, slot: int, now: int) -> blackbox.BlackBox:
         """A context's black box; the culprit's as it was when it was found out."""
-        if self._culprit is not None and self._culprit.slot == slot:
-            return self._culprit
+        if self._found is not None and self._found.slot == slot:
+            return self._found
         return blackbox.read(self.machine.arena, self.machine.names, slot, now)
 
     def _outcome(self, report: StopReport, now: int) -> Outcome:
