@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.platform import current
 from emulator.ndis import datapath_slow as slow
 from emulator.ndis.crossings import NESTING_LIMIT, defer, enter2, enter3, enter4, enter5
-from emulator.ndis.datapath_state import JOURNAL_END, JOURNAL_INDEX
+from emulator.ndis.datapath_state import note
 from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind, ddi
+from emulator.ndis.guards import guard
 from emulator.ndis.handles import AdapterHandle, BindingHandle
 from emulator.ndis.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, wrong_link, wrong_owner
@@ -66,17 +67,15 @@ def NdisSendNetBufferLists(
                 source = nbl.SourceHandle
                 if source != NdisBindingHandle:
                     _bad_send(context, nbl, binding)
+            following = nbl.Next
             nbl._owner = sending
             nbl._site = site
             count += 1
-            nbl = nbl.Next
+            nbl = following
         if SendFlags & 1 and context.irql < 2:
             slow.false_flag(context, "SendFlags", SendFlags)
-        journal = stack.path.journal
-        at = journal[JOURNAL_INDEX]
-        journal[at] = (site & 0xFFFF) << 8 | SEND
-        journal[at + 1] = NetBufferLists._mark if count else 0
-        journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+        if count:
+            note(stack.path.journal, (site & 0xFFFF) << 8 | SEND, NetBufferLists._mark)
     else:
         while nbl is not None:
             count += 1
@@ -95,6 +94,8 @@ def NdisSendNetBufferLists(
     words[at + CALLS_IN] += 1
     enter4(context, stack.send, stack.context, NetBufferLists, PortNumber, SendFlags)
     words[at + CALLS_OUT] += 1
+    if stack.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == stack.sending:
+        guard(stack.path, NetBufferLists)
 
 
 @ddi(
@@ -124,20 +125,18 @@ def NdisMSendNetBufferListsComplete(
         while nbl is not None:
             if nbl._owner != sending:
                 _bad_complete(context, nbl)
-            nbl._owner = owner
-            nbl._site = site
             if nbl.SourceHandle is not source:
                 source = nbl.SourceHandle
                 same = same and source == handle
+            following = nbl.Next
+            nbl._owner = owner
+            nbl._site = site
             count += 1
-            nbl = nbl.Next
+            nbl = following
         if SendCompleteFlags & 1 and context.irql < 2:
             slow.false_flag(context, "SendCompleteFlags", SendCompleteFlags)
-        journal = stack.path.journal
-        at = journal[JOURNAL_INDEX]
-        journal[at] = (site & 0xFFFF) << 8 | SEND_COMPLETE
-        journal[at + 1] = NetBufferList._mark if count else 0
-        journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+        if count:
+            note(stack.path.journal, (site & 0xFFFF) << 8 | SEND_COMPLETE, NetBufferList._mark)
     else:
         while nbl is not None:
             if nbl.SourceHandle is not source:
@@ -159,6 +158,8 @@ def NdisMSendNetBufferListsComplete(
     words[at + CALLS_IN] += 1
     enter3(context, only.complete, only.context, NetBufferList, SendCompleteFlags)
     words[at + CALLS_OUT] += 1
+    if stack.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == only.driver:
+        guard(stack.path, NetBufferList)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
@@ -194,19 +195,17 @@ def NdisMIndicateReceiveNetBufferLists(
                 source = nbl.SourceHandle
                 if source != MiniportAdapterHandle:
                     _bad_indicate(context, nbl, stack)
+            following = nbl.Next
             nbl._owner = owner
             nbl._site = site
             count += 1
-            nbl = nbl.Next
+            nbl = following
         if count != NumberOfNetBufferLists:
             slow.wrong_number(context, NetBufferList, count, NumberOfNetBufferLists)
         if ReceiveFlags & 1 and context.irql < 2:
             slow.false_flag(context, "ReceiveFlags", ReceiveFlags)
-        journal = stack.path.journal
-        at = journal[JOURNAL_INDEX]
-        journal[at] = (site & 0xFFFF) << 8 | INDICATE
-        journal[at + 1] = NetBufferList._mark if count else 0
-        journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+        if count:
+            note(stack.path.journal, (site & 0xFFFF) << 8 | INDICATE, NetBufferList._mark)
     if not NumberOfNetBufferLists:
         return
     if receiver is None or ReceiveFlags & _RESOURCES or PortNumber:
@@ -221,6 +220,8 @@ def NdisMIndicateReceiveNetBufferLists(
     words[at + CALLS_IN] += 1
     enter5(context, receiver.receive, receiver.context, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
     words[at + CALLS_OUT] += 1
+    if stack.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == receiver.received:
+        guard(stack.path, NetBufferList)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
@@ -241,17 +242,15 @@ def NdisReturnNetBufferLists(
         while nbl is not None:
             if nbl._owner != received:
                 _bad_return(context, nbl)
+            following = nbl.Next
             nbl._owner = owner
             nbl._site = site
             count += 1
-            nbl = nbl.Next
+            nbl = following
         if ReturnFlags & 1 and context.irql < 2:
             slow.false_flag(context, "ReturnFlags", ReturnFlags)
-        journal = stack.path.journal
-        at = journal[JOURNAL_INDEX]
-        journal[at] = (site & 0xFFFF) << 8 | RETURN
-        journal[at + 1] = NetBufferLists._mark if count else 0
-        journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+        if count:
+            note(stack.path.journal, (site & 0xFFFF) << 8 | RETURN, NetBufferLists._mark)
     else:
         while nbl is not None:
             count += 1
@@ -267,6 +266,8 @@ def NdisReturnNetBufferLists(
     words[at + CALLS_IN] += 1
     enter3(context, stack.returns, stack.context, NetBufferLists, ReturnFlags)
     words[at + CALLS_OUT] += 1
+    if stack.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == stack.driver:
+        guard(stack.path, NetBufferLists)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES)

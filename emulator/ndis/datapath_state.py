@@ -34,11 +34,13 @@ class DataPath:
         "defers",
         "epoch",
         "escaped",
+        "guarded",
         "halves",
         "home",
         "journal",
         "memory",
         "numbers",
+        "owners",
         "passive",
         "pools",
         "recalls",
@@ -67,11 +69,21 @@ class DataPath:
         self.epoch = -1
         self.pools: dict[int, BufferPool] = {}
         self.numbers: dict[int, BufferPool] = {}
+        self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
         # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
         self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
+        self.guarded: list[NET_BUFFER_LIST] = []
         self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = []
         self.cycle_told = False
+
+
+def note(journal: memoryview, what: int, which: int) -> None:
+    """Write two words into the journal of hand-offs, the index last."""
+    at = journal[JOURNAL_INDEX]
+    journal[at] = what
+    journal[at + 1] = which
+    journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
 
 
 def recalls_of(arena: Arena, slot: int) -> memoryview:

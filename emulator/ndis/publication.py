@@ -26,6 +26,7 @@ from emulator.ndis.buffer_pools import (
     SEGMENT_COUNT,
 )
 from emulator.ndis.datapath_state import AWAY, DataPath, data_path
+from emulator.ndis.guards import take_guards_away
 from emulator.ndis.net_buffers import (
     AWAY_BUFFER,
     AWAY_LIST,
@@ -151,6 +152,8 @@ NET_BUFFER_LIST.__publish_stored__ = staticmethod(store_lists)  # type: ignore[a
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
     """Write a list, the lists that it links to and all their NET_BUFFERs; then they are nobody's."""
+    if path.guarded:
+        take_guards_away(path)
     lists: list[NET_BUFFER_LIST] = []
     buffers: list[NET_BUFFER] = []
     pending = [first]
@@ -275,6 +278,8 @@ def _send_away(path: DataPath, lists: list[NET_BUFFER_LIST], buffers: list[NET_B
 
 def flush(path: DataPath) -> None:
     """A processor's release point: publish what it stored in this round and has not freed or published since."""
+    if path.guarded:
+        take_guards_away(path)
     escaped = path.escaped
     while escaped:
         thing, _ = escaped.popitem()
@@ -334,12 +339,10 @@ def serve_recalls(context: Context) -> None:
 
     Not inside a driver's callback, which works on what is at home: then at its end.
     """
-    if context.callback:
-        return
-    path = data_path(context)
+    path = context.datapath or data_path(context)
     asked = path.recalls
     wanted = asked[0]
-    if wanted == asked[1]:
+    if wanted == asked[1] or context.callback:
         return
     from emulator.ndis.pools import give_in_closing_stocks
 

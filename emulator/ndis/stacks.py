@@ -188,13 +188,17 @@ def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:
 def _compile(path: DataPath, epoch: int) -> None:
     forget_dead_pools(path)
     views: dict[int, Any] = {}
+    owners: dict[int, int] = {}
     table = path.context.machine.objects[HandleKind.ADAPTER]
     for handle, record in table.live():
         stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
         views[handle] = stack
+        owners[stack.sending] = stack.driver
         for binding in stack.bindings:
             views[binding.handle] = binding
+            owners[binding.received] = owners[binding.lent] = binding.driver
     path.views = views
+    path.owners = owners
     path.epoch = epoch
     path.box.epoch = epoch
 

@@ -56,6 +56,9 @@ MINIPORT = """
 
     def free(nbl):
         NdisFreeNetBufferList(nbl)
+
+    def touch(nbl):
+        return nbl.FirstNetBuffer
 """
 
 PROTOCOL = """

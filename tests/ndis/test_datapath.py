@@ -132,7 +132,7 @@ def test_completions_of_several_bindings_find_their_own(checked: bool) -> None:
             stack.proto.send(stack.bindings[number], nbl)
             lists.append(nbl)
         for nbl, following in zip(lists, [*lists[1:], None], strict=True):
-            nbl.Next = following
+            stack.call(MINI, setattr, nbl, "Next", following)
         stack.call(MINI, stack.mini.complete, stack.adapter, lists[0])
         got = {context: chain(nbl) for context, nbl, _ in stack.proto.completed}
         assert got == {0x100: [lists[0], lists[2]], 0x101: [lists[1], lists[3]]}

@@ -173,6 +173,83 @@ def test_a_freed_list_says_so_when_it_is_read() -> None:
     assert stack.fake.stop_report().sites[0].what == "freed"
 
 
+def touched_after_send(stack: SmallStack) -> Any:
+    nbl = sendable(stack)
+    send(stack, nbl)
+    return nbl, PROTO, stack.proto.touch
+
+
+def touched_after_indication(stack: SmallStack) -> Any:
+    nbl = receivable(stack)
+    indicate(stack, nbl)
+    return nbl, MINI, stack.mini.touch
+
+
+def touched_after_return(stack: SmallStack) -> Any:
+    nbl = receivable(stack)
+    indicate(stack, nbl)
+    give_back(stack, nbl)
+    return nbl, PROTO, stack.proto.touch
+
+
+def touched_after_completion(stack: SmallStack) -> Any:
+    nbl = sendable(stack)
+    send(stack, nbl)
+    complete(stack, nbl)
+    return nbl, MINI, stack.mini.touch
+
+
+TOUCHES = [touched_after_send, touched_after_indication, touched_after_return, touched_after_completion]
+
+
+@pytest.mark.parametrize("act", TOUCHES, ids=lambda act: act.__name__)
+def test_a_touch_by_who_has_handed_a_list_on_is_a_stop_with_both_sites(act: Callable[[SmallStack], Any]) -> None:
+    stack = SmallStack()
+    with stack.fake.dispatch():
+        nbl, driver, touch = act(stack)
+        with pytest.raises(BugCheck) as caught:
+            stack.call(driver, touch, nbl)
+    assert caught.value.code == 0xD5
+    report = stack.fake.stop_report()
+    assert "read NET_BUFFER_LIST.FirstNetBuffer after it had handed the list on" in report.text
+    assert report.sites[0].what == "handed on"
+    assert report.sites[0].where.startswith("<driver")
+
+
+@pytest.mark.parametrize("act", TOUCHES, ids=lambda act: act.__name__)
+def test_the_owner_touches_it_as_it_likes(act: Callable[[SmallStack], Any]) -> None:
+    stack = SmallStack()
+    with stack.fake.dispatch():
+        nbl, driver, _ = act(stack)
+        owner = PROTO if driver == MINI else MINI
+        touch = stack.proto.touch if owner == PROTO else stack.mini.touch
+        for _ in range(2):
+            assert stack.call(owner, touch, nbl) is not None
+
+
+def test_writing_to_what_was_handed_on_is_a_stop_too() -> None:
+    stack = SmallStack()
+    with stack.fake.dispatch():
+        nbl, driver, _ = touched_after_send(stack)
+        with pytest.raises(BugCheck) as caught:
+            stack.call(driver, setattr, nbl, "Status", 0)
+    assert caught.value.parameters[1] == 1
+
+
+def test_guards_are_few_and_end_with_the_round() -> None:
+    from emulator.ndis import publication
+
+    stack = SmallStack()
+    with stack.fake.dispatch() as context:
+        nbl, _, _ = touched_after_send(stack)
+        for _ in range(100):
+            complete(stack, nbl)
+            send(stack, nbl)
+        assert len(context.datapath.guarded) <= 64
+        publication.flush(context.datapath)
+        assert type(nbl).__mro__[1] is object
+
+
 def wrong_source(stack: SmallStack) -> None:
     nbl = sendable(stack)
     nbl.SourceHandle = None
