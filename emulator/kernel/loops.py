@@ -12,8 +12,6 @@ from emulator.kernel.irql import lower_irql, raise_irql, wanted
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake, wake_one
-from emulator.kernel.workqueue import SERVICE_ORDER
-from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS
 from emulator.layout.delays import LINEAR_BUCKETS, UNIT_SHIFT, bucket_of
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
@@ -79,7 +77,7 @@ def _processor(context: Context) -> None:
         )
 
     while not head.shutting_down:
-        if processor_round(context):
+        if processor_round(context) and ready():
             continue
         first = arena.earliest[context.processor]
         sleep_until(context, ready, first or None)
@@ -93,26 +91,32 @@ def _passive_worker(context: Context) -> None:
     def ready() -> bool:
         return head.shutting_down != 0 or any(queue.pending for queue in queues)
 
+    woken = True
     while not head.shutting_down:
-        if serve_work_item(context):
+        if serve_work_item(context, woken):
+            woken = False
             continue
         deadline = context.platform.now() + IDLE_EXTRA_WORKER_NS if extra else None
         if not sleep_until(context, ready, deadline):
             context.enter_state(SlotState.RETIRING)
             return
+        woken = True
 
 
-def serve_work_item(context: Context) -> bool:
-    """Take one item in the documented order of the queues and run its routine; False when all queues are empty."""
+def serve_work_item(context: Context, woken: bool = False) -> bool:
+    """Take one item in the documented order of the queues and run its routine; False when all queues are empty.
+
+    ``woken``: the context has just been woken for it.
+    """
     machine = context.machine
-    raise_if_stopped(context)
-    for number in SERVICE_ORDER:
-        taken = machine.queues[number].take(context)
+    if context.stop_word[0]:
+        raise_if_stopped(context)
+    for words, put, take, queue in machine.queues_in_order:
+        taken = queue.take(context) if words[put] != words[take] else None
         if taken is not None:
-            if machine.queues[number].pending:
+            if woken and queue.pending:
                 # Two who put at once may have woken the same sleeper; whoever takes makes up for the other ring.
-                first = machine.geometry.first_passive_slot
-                wake_one(context, first, first + MAXIMUM_PASSIVE_WORKERS)
+                wake_one(context, queue.first_worker, queue.last_worker)
             machine.services.round(context)
             machine.services.work_item(context, taken)
             context.box.item = 0

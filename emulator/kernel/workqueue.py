@@ -31,6 +31,7 @@ SERVICE_ORDER = (2, 6, 0, 1, 3, 4, 5)
 the real-time queue (18) last in this table only because nothing of NDIS uses it; see kernel/work-queue priorities."""
 
 _ENTRY = struct.Struct("<QQIIQ")
+_TAKEN = tuple.__new__  # what a NamedTuple's _make does, without its two calls: an item is taken for each callback
 
 
 class WorkItemState(IntEnum):
@@ -53,7 +54,20 @@ class TakenItem(NamedTuple):
 class WorkQueue:
     """One worker queue's ring, as a process sees it."""
 
-    __slots__ = ("_base", "_items", "_mask", "_memory", "_put", "_put_lock", "_take", "_take_lock", "_words", "number")
+    __slots__ = (
+        "_base",
+        "_items",
+        "_mask",
+        "_memory",
+        "_put",
+        "_put_lock",
+        "_take",
+        "_take_lock",
+        "_words",
+        "first_worker",
+        "last_worker",
+        "number",
+    )
 
     def __init__(self, machine: Machine, number: int) -> None:
         arena = machine.arena
@@ -67,6 +81,9 @@ class WorkQueue:
         self._put_lock = SystemLock.QUEUE_PUT + number
         self._take_lock = SystemLock.QUEUE_TAKE + number
         self._items = machine.objects[HandleKind.WORK_ITEM].records
+        # The slots of all passive workers that there may ever be.
+        self.first_worker = machine.geometry.first_passive_slot
+        self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS
 
     def put(self, context: Context, handle: int, item: Any, routine: int, value: int, site: int) -> None:
         """Queue an item that is not queued; wakes one sleeping passive worker.
@@ -89,15 +106,11 @@ class WorkQueue:
         )
         self._words[self._put] = put + 1
         platform.release(self._put_lock)
-        first = context.machine.geometry.first_passive_slot
-        wake_one(context, first, first + MAXIMUM_PASSIVE_WORKERS)
+        wake_one(context, self.first_worker, self.last_worker)
 
     def take(self, context: Context) -> TakenItem | None:
         """Remove the oldest item; it is in this context's hand until ``context.box.item`` is cleared."""
-        words = self._words
-        if words[self._put] == words[self._take]:
-            return None
-        platform = context.platform
+        words, platform = self._words, context.platform
         platform.acquire(self._take_lock)
         take = words[self._take]
         if words[self._put] == take:
@@ -109,7 +122,12 @@ class WorkQueue:
         self._items[handle & INDEX_MASK].state = 0
         words[self._take] = take + 1
         platform.release(self._take_lock)
-        return TakenItem._make(entry)
+        return _TAKEN(TakenItem, entry)
+
+    @property
+    def place(self) -> tuple[memoryview, int, int, WorkQueue]:
+        """The words of the arena, the indices of put and take in them, and the queue: for a loop over all queues."""
+        return self._words, self._put, self._take, self
 
     @property
     def pending(self) -> bool:
