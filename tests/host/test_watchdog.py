@@ -29,9 +29,7 @@ FAST: dict[str, Any] = {"cpu_ms": 100, "wall_ms": 1000}
         pytest.param(201, 0x133, "DPC_WATCHDOG_VIOLATION", "DeferredThatSpins", id="dispatch"),
     ],
 )
-def test_a_callback_that_never_returns(
-    console: Console, operation: int, code: int, name: str, routine: str
-) -> None:
+def test_a_callback_that_never_returns(console: Console, operation: int, code: int, name: str, routine: str) -> None:
     machine = started(console, **FAST)
     provoke(machine, operation, 0, 30)
     report = machine.wait_ended(5)
