@@ -31,6 +31,7 @@ from emulator.rules.work_items import (
     FOREIGN_HANDLE,
     FREED_TWICE,
     FREED_WHILE_QUEUED,
+    HANDLES,
     QUEUED_AFTER_FREE,
     Parameter,
 )
@@ -44,13 +45,13 @@ if TYPE_CHECKING:
     from emulator.kernel.workqueue import TakenItem
 
 WORKER_RETURNED_AT_BAD_IRQL = 0xE1
-PARENT_KINDS = {
-    HandleKind.ADAPTER: "before MiniportHaltEx returns",
-    HandleKind.MINIPORT_DRIVER: "before the driver unloads",
-}
-"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed."""
-
 _FILTER_KINDS = (HandleKind.FILTER_DRIVER, HandleKind.FILTER_MODULE, HandleKind.DEVICE)
+PARENT_KINDS = {
+    HandleKind[name]: f"before {rule.freed_before}"
+    for name, rule in HANDLES.items()
+    if rule.accepted and HandleKind[name] not in _FILTER_KINDS
+}
+"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed; filters are not here yet."""
 _IRQL_RULE = "Irql_Miscellaneous_Function"
 _PAIR_RULE = "Init_NdisAllocateIoWorkItem"
 
@@ -98,9 +99,7 @@ def NdisQueueIoWorkItem(
 def NdisFreeIoWorkItem(NdisIoWorkItemHandle: WorkItemHandle, /) -> None:
     """Free an item that is not queued; legal inside its own routine.  Bug check 0xE4/2 when it is queued."""
     context = current.context
-    check_free(
-        context, NdisIoWorkItemHandle, find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "freed")
-    )
+    check_free(context, NdisIoWorkItemHandle, find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "freed"))
     context.machine.objects[HandleKind.WORK_ITEM].free(NdisIoWorkItemHandle, site=context.site)
 
 
