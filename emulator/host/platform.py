@@ -122,22 +122,22 @@ class LivePlatform:
         self._bind_locks(locks)
 
     def _bind_locks(self, locks: mutex.LockTable) -> None:
-        # Closures over the table's own closures: no look-up through self on the path that every frame takes.
-        take, give, attempt = locks.acquire, locks.release, locks.try_acquire
+        # Closures over the table's bound calls: no look-up through self on the path that every frame takes.
+        take, give, attempt = locks.acquirers, locks.releasers, locks.attempters
         failed, busy = self._failed, mutex.EBUSY
 
         def acquire(lock: int) -> None:
-            number = take(lock)
+            number = take[lock]()
             if number:
                 failed(lock, number)
 
         def release(lock: int) -> None:
-            number = give(lock)
+            number = give[lock]()
             if number:
                 failed(lock, number)
 
         def try_acquire(lock: int) -> bool:
-            number = attempt(lock)
+            number = attempt[lock]()
             if number and number != busy:
                 failed(lock, number)
             return not number

@@ -34,12 +34,11 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
 
 def enter(context: Context, routine: int, *arguments: Any) -> Any:
     """``call`` without the checks on return, for callers that have bug checks of their own for them."""
-    entry = context.machine.images.routines[routine]
-    assert entry is not None
+    image = context.machine.images.routines[routine].image  # type: ignore[union-attr]
     box = context.box
     outer_callback, outer_driver = context.callback, context.driver
-    context.callback, context.driver = routine, entry.image
-    box.routine, box.driver = routine, entry.image
+    context.callback = box.routine = routine
+    context.driver = box.driver = image
     if not outer_callback:
         box.entered = context.entered = context.platform.now()
         box.callbacks += 1
@@ -51,8 +50,8 @@ def enter(context: Context, routine: int, *arguments: Any) -> Any:
         stop_not_implemented(context, error)
     except BaseException as error:
         stop_for_exception(context, error)
-    context.callback, context.driver = outer_callback, outer_driver
-    box.routine, box.driver = outer_callback, outer_driver
+    context.callback = box.routine = outer_callback
+    context.driver = box.driver = outer_driver
     if not outer_callback:
         box.entered = 0
     return result

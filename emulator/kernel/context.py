@@ -54,6 +54,7 @@ class Context:
         "entered",
         "escaped",
         "held",
+        "held_cells",
         "held_sites",
         "index",
         "irql",
@@ -103,6 +104,7 @@ class Context:
         # The two words that every DDI call writes, and the one that it reads, as raw views: half a field's price.
         self.site = 0
         self.trail = machine.arena.trail(slot)
+        self.held_cells = machine.arena.held_cells(slot)
         self.stop_word = machine.arena.stop_word
         self.trace: Callable[[int], None] = call_recorder(machine.arena.calls(slot)) if geometry.traced else ignore
         self.box.kind = kind

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 VERIFIER = 0xC4
+FIRST_DRIVER_LOCK = int(SystemLock.FIRST_DRIVER)
+COUNT = 0
+HELD = 2
+"""Places among a context's ``held_cells``."""
 
 
 class KSPIN_LOCK(Record):
@@ -71,9 +75,10 @@ def free(context: Context, lock: Any) -> None:
 def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> None:
     """Take the lock; with ``raises`` go to DISPATCH_LEVEL first and keep the old IRQL in the lock."""
     index = lock.index
-    if index < SystemLock.FIRST_DRIVER:
+    if index < FIRST_DRIVER_LOCK:
         stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
-    if index in context.held:
+    held = context.held
+    if index in held:
         stop(
             VERIFIER,
             0x1000,
@@ -85,19 +90,19 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
     before = context.irql
     if raises and before < DISPATCH_LEVEL:
         raise_irql(context, DISPATCH_LEVEL)
-    else:
+    elif context.stop_word[0]:
         raise_if_stopped(context)
     box, platform = context.box, context.platform
     if not platform.try_acquire(index):
         box.lock_wanted = index
         platform.acquire(index)
         box.lock_wanted = 0
-    held = context.held
-    if len(held) < MAXIMUM_HELD_LOCKS:
-        box.held[len(held)] = index
+    cells, count = context.held_cells, len(held)
+    if count < MAXIMUM_HELD_LOCKS:
+        cells[HELD + count] = index
     held.append(index)
     context.held_sites.append(site)
-    box.locks_held = len(held)
+    cells[COUNT] = count + 1
     lock.old_irql = before
     lock.owner = context.slot + 1
     lock.site = site
@@ -127,10 +132,11 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
         )
     place = held.index(index)
     del held[place], context.held_sites[place]
-    box = context.box
-    for number, value in enumerate(held[:MAXIMUM_HELD_LOCKS]):
-        box.held[number] = value
-    box.locks_held = len(held)
+    cells = context.held_cells
+    if place < len(held):
+        for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
+            cells[HELD + number] = value
+    cells[COUNT] = len(held)
     if context.escaped:
         publish_escaped(context)
     old = lock.old_irql

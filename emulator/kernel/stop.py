@@ -60,7 +60,7 @@ class StopReport(msgspec.Struct, kw_only=True):
 
 def raise_if_stopped(context: Context) -> None:
     """Leave with MachineStopped when somebody else has stopped the machine."""
-    if context.machine.arena.machine.stop_word:
+    if context.stop_word[0]:
         raise MachineStopped
 
 

@@ -21,13 +21,14 @@ def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | Non
     ``ready`` reads shared state only and is called again after every wake-up.  Raises MachineStopped.
     """
     sleeping, slot, platform = context.machine.arena.sleeping, context.slot, context.platform
+    stop_word = context.stop_word
     while True:
         sleeping[slot] = 1
         platform.fence()
         if ready():
             sleeping[slot] = 0
             return True
-        if context.machine.arena.machine.stop_word:
+        if stop_word[0]:
             sleeping[slot] = 0
             raise_if_stopped(context)
         if deadline is not None and platform.now() >= deadline:

@@ -115,6 +115,11 @@ class Arena:
         start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.ddi.offset  # type: ignore[attr-defined]
         return self.view[start : start + 8].cast("I")
 
+    def held_cells(self, slot: int) -> memoryview:
+        """The words of a slot that tell which locks are held: their count, one other word, and the locks."""
+        start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.locks_held.offset  # type: ignore[attr-defined]
+        return self.view[start : start + 8 + 4 * records.MAXIMUM_HELD_LOCKS].cast("I")
+
     def sites(self, slot: int) -> memoryview:
         """The call sites a context has met: one u32 each (code object number << 16 | instruction offset / 2)."""
         start = self.offsets["sites"] + slot * records.SITES_PER_SLOT * 4

@@ -34,12 +34,13 @@ class Executive:
 
     def round(self, context: Context) -> None:
         """Recompile what changed since the last epoch, and give back NBLs that another context asks for."""
-        if context.box.epoch != context.machine.arena.machine.epoch:
+        box, head = context.box, context.machine.arena.machine
+        if box.epoch != head.epoch:
             interrupts.compile_lines(context)
             stacks.refresh(context)
             if context.kind is ContextKind.PROCESSOR and not context.callback:
                 publication.publish_all(context)
-            context.box.epoch = context.machine.arena.machine.epoch
+            box.epoch = head.epoch
         publication.serve_recalls(context)
 
     def interrupts(self, context: Context) -> bool:

@@ -191,13 +191,14 @@ def NdisMSynchronizeWithInterruptEx(
 def serve_interrupts(context: Context) -> bool:
     """Look at this processor's lines once: ISR, then its DPC; True if a line was asserted."""
     served = False
+    box = context.box
     for line in _lines(context):
         if not line.nic.asserted() or not line.record.enabled:
             continue
         served = True
-        context.irql = context.box.irql = DIRQL
+        context.irql = box.irql = DIRQL
         result = call(context, line.isr, line.value)
-        context.irql = context.box.irql = DISPATCH_LEVEL
+        context.irql = box.irql = DISPATCH_LEVEL
         if result[0] and result[1]:
             run_interrupt_dpc(context, line, None)
     return served

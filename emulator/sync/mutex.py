@@ -88,6 +88,7 @@ class LockTable:
         "_words",
         "acquire",
         "acquirers",
+        "attempters",
         "count",
         "make_consistent",
         "release",
@@ -101,10 +102,11 @@ class LockTable:
     release: Callable[[int], int]
     #: After EOWNERDEAD, when what the lock guards has been put right: the lock is an ordinary one again.
     make_consistent: Callable[[int], int]
-    #: The acquire and the release of each lock without an argument: acquirers[index]() has no Python frame of its own,
-    #: which saves a fifth of the cost of acquire(index).
+    #: The acquire, the release and the try of each lock without an argument: acquirers[index]() has no Python frame of
+    #: its own, which saves a fifth of the cost of acquire(index).
     acquirers: list[Callable[[], int]]
     releasers: list[Callable[[], int]]
+    attempters: list[Callable[[], int]]
 
     def __init__(self, address: int, count: int) -> None:
         if count < 0 or address % 8:
@@ -117,6 +119,7 @@ class LockTable:
         self.acquirers = [functools.partial(_lock, pointer) for pointer in pointers]
         self.releasers = [functools.partial(_unlock, pointer) for pointer in pointers]
         self.acquire = _bind(_lock, pointers)
+        self.attempters = [functools.partial(_trylock, pointer) for pointer in pointers]
         self.try_acquire = _bind(_trylock, pointers)
         self.release = _bind(_unlock, pointers)
         self.make_consistent = _bind(_consistent, pointers)
