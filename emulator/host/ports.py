@@ -13,6 +13,7 @@ from emulator.host.pump import AdapterPump
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
+from vnic.device.layout import INDEX_MASK, PRODUCER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +144,14 @@ class Port:
 
         return {
             name: self.pump.statistics[getattr(registers, constant)] for constant, name in STATISTIC_NAMES.items()
-        } | {"carrier": int(not self.closed and self.wire.carrier)}
+        } | {"carrier": int(not self.closed and self.wire.carrier), "buffers_free": self._buffers_free()}
+
+    def _buffers_free(self) -> int:
+        """Receive buffers that the driver has posted and no frame has filled yet: all it has, when nothing is out."""
+        if not self.powered:
+            return 0
+        queues = self.hardware.queues
+        return sum(queue.receive_free.indices[PRODUCER] - queue.receive_head & INDEX_MASK for queue in queues)
 
     def close(self) -> None:
         """Carrier off, then give the wire back."""

@@ -33,6 +33,24 @@ def counters(machine: Supervisor) -> dict[str, int]:
         "passive_workers_added": machine.grown,
         "log_records_dropped": machine.loggers.dropped,
         "owner_deaths": arena.machine.owner_deaths,
+        **lists(machine),
+    }
+
+
+def lists(machine: Supervisor) -> dict[str, int]:
+    """The ledger of NET_BUFFER_LISTs at the adapters: what each context has counted, summed."""
+    arena, geometry = machine.arena, machine.geometry
+    sums = [0, 0, 0, 0]
+    for slot in range(geometry.slots):
+        for adapter in range(geometry.adapters):
+            start = arena.counters_words(slot, adapter)
+            for place, count in enumerate(arena.words[start : start + 4]):
+                sums[place] += count
+    sent, completed, indicated, returned = sums
+    return {
+        "lists_sent": sent,
+        "lists_indicated": indicated,
+        "lists_outstanding": sent - completed + indicated - returned,
     }
 
 

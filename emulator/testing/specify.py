@@ -45,10 +45,14 @@ def drivers(miniport: str, protocols: str | Sequence[str]) -> list[DriverSpecifi
 
 
 def adapter(kind: str, number: int, address: str | None, mac: str = "", mtu: int = DEFAULT_MTU) -> AdapterSpecification:
-    """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``."""
+    """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
+
+    The address of the wire's far end is the adapter's registry value Address, as the command line gives it.
+    """
     text = f"tap:ndis{number}" if kind == "tap" else kind
     wire = parse_wire(text, network_of(number) if address is None else address, mtu)
-    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac)
+    registry: dict[str, RegistryValue] = {"Address": wire.address} if wire.address else {}
+    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac, registry=registry)
 
 
 def machine(

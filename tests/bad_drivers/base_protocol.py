@@ -94,7 +94,9 @@ def ProtocolReceive(
 
 @PROTOCOL_SEND_NET_BUFFER_LISTS_COMPLETE
 def ProtocolSendComplete(binding: BINDING, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int) -> None:
-    """Frames of ours are back."""
+    """Frames of ours are back; the binding may not have been restarted yet when the timer fired."""
+    if NetBufferList.Status == NDIS_STATUS_PAUSED and binding.Running:
+        NdisSetTimerObject(binding.Timer, MILLISECOND, 0, None)
     OnSendComplete(binding, NetBufferList)
     NdisInterlockedDecrement(binding.Open)
 

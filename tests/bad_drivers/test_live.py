@@ -19,7 +19,7 @@ BY_NAME = {rule.driver: rule for rule in RULES}
 SAMPLE = [
     BY_NAME[name]
     for name in (
-        "work_item_queued_twice",
+        "work_item_freed_twice",
         "work_item_left_at_unload",
         "work_item_returns_with_lock",
         "irql_wait_in_timer",
@@ -54,7 +54,7 @@ def test_a_live_machine_stops_as_the_fake_one_does(rule: Rule, lab: Lab) -> None
 
 
 def test_the_repaired_twins_live_side_by_side(lab: Lab) -> None:
-    for name in ("work_item_queued_twice", "send_completed_twice"):
+    for name in ("work_item_freed_twice", "send_completed_twice"):
         lab.start(**drivers(BY_NAME[name], "repaired."), **SMALL)
     for machine in lab.machines:
         machine.wait(lambda found: found.counters["callbacks"] > 5)
