@@ -103,6 +103,11 @@ class SimulatedPort:
             moved = self._transmit() or moved
         return moved
 
+    @property
+    def listens(self) -> bool:
+        """Would the next frame that arrives be taken?"""
+        return self.powered and self.hardware.present and not self.starved
+
     def waits(self) -> bool:
         """Is there something that must be done before the host sleeps?"""
         hardware, queue = self.hardware, self.hardware.queues[0]
@@ -191,7 +196,7 @@ class SimulatedHost:
             except DeviceFault as fault:
                 self.fault = 0, fault
                 return
-            arrivals = [port.wire.next_arrival for port in self.ports if port.powered and not port.starved]
+            arrivals = [port.wire.next_arrival for port in self.ports if port.listens]
             platform.sleep(min((time for time in arrivals if time is not None), default=None))
             arena.sleeping[HOST_SLOT] = 0
 

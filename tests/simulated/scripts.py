@@ -37,6 +37,11 @@ def run(script: Callable[..., Iterator[None]], machine: Any) -> None:
     machine.run_until_idle()
 
 
+def run_for_a_moment(machine: Any) -> None:
+    """Let a simulated machine run for some time, about as long as a frame takes, by its seed."""
+    machine.run_for(100 * machine.choose(60))
+
+
 def echo(machine: Any, count: int = 3) -> Iterator[None]:
     """Frames one by one, each answered before the next is sent."""
     machine.wait_running()

@@ -13,7 +13,7 @@ from emulator.rules.errors import BugCheck, ConfigurationError
 from emulator.rules.limits import VnicLimit
 from emulator.simulated import NotReached
 from emulator.simulated.machine import SimulatedMachine
-from emulator.simulated.wire import SECOND
+from emulator.simulated.wire import ROOM, SECOND
 from emulator.trace import EventKind
 from tests.simulated.scripts import (
     FEW_BUFFERS,
@@ -192,6 +192,43 @@ def test_a_wire_that_is_torn_out_is_a_surprise_removal() -> None:
         machine.run_until_idle()
         assert machine.stop() is None
         machine.close()
+
+
+def test_frames_that_a_removed_adapter_never_takes_keep_nobody_busy() -> None:
+    machine = made()
+    run(echo, machine)
+    for number in range(3):
+        machine.inject(frame(number), delay=1000 * number)
+    machine.cables[0].remove()
+    steps = machine.platform.steps
+    machine.run_for(SECOND)
+    assert machine.platform.steps < steps + 5000
+    assert machine.stop() is None
+    machine.close()
+
+
+def test_more_frames_than_buffers_are_all_answered() -> None:
+    for seed in range(3):
+        machine = made(seed=seed)
+        machine.wait_running()
+        sent = [frame(number) for number in range(100)]
+        for one in sent:
+            assert machine.inject(one)
+        machine.run_for(SECOND)
+        assert sorted(machine.frames()) == sorted(map(answer_to, sent))
+        assert machine.stop() is None
+        machine.close()
+
+
+def test_a_wire_holds_no_more_than_it_has_room_for() -> None:
+    machine = made()
+    machine.wait_running()
+    cable = machine.cables[0]
+    assert all(cable.send(frame(number)) for number in range(ROOM))
+    assert not cable.send(frame(1))
+    assert cable.dropped == 1
+    assert cable.send(frame(2), timeout=1.0)
+    machine.close()
 
 
 def test_a_control_operation_answers_with_its_status() -> None:
