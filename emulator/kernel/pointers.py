@@ -279,15 +279,15 @@ class PointerArray:
     def __getitem__(self, index: Any) -> Any:
         word = self._words[index]
         context = current.context
-        try:
-            return context.pointers[word]
-        except KeyError:
-            return decode(context, word)
-        except TypeError:  # a slice: a list of words
+        if type(word) is list:
             found = list(map(context.pointers.get, word))
             if None in found:
                 found = [decode(context, each) for each in word]
             return found
+        try:
+            return context.pointers[word]
+        except KeyError:
+            return decode(context, word)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(value) is list:
