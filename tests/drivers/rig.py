@@ -117,8 +117,8 @@ class Rig:
             geometry=self.fake.geometry,
             drivers=[
                 DriverSpecification(
-                    kind="miniport" if driver == "netvmini" else "protocol",
-                    module=driver if isinstance(driver, str) else driver.__name__,
+                    kind="miniport" if name_of(driver) == "netvmini" else "protocol",
+                    module=name_of(driver),
                     registry=driver_registry or {},
                 )
                 for driver in drivers
@@ -128,7 +128,7 @@ class Rig:
         )
         ddi.install(checked=checked)
         try:
-            names = [driver if isinstance(driver, str) else driver.__name__ for driver in drivers]
+            names = [name_of(driver) for driver in drivers]
             made = {driver.__name__: driver for driver in drivers if not isinstance(driver, str)}
             with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
                 load_images(zygote, names, lambda name: made[name]() if name in made else sample_module(name))
@@ -245,6 +245,11 @@ class Rig:
     def logs(self, logger: str = "") -> list[str]:
         """What was logged, of one logger or of all."""
         return [text for _, name, text in self.fake.platform.logs if not logger or name == logger]
+
+
+def name_of(driver: str | Callable[[], types.ModuleType]) -> str:
+    """A driver's name: of a sample driver, or of what makes a module of that name."""
+    return driver if isinstance(driver, str) else driver.__name__
 
 
 def sample_module(name: str) -> types.ModuleType:
