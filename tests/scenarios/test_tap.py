@@ -1,0 +1,115 @@
+"""Live machines on TAPs in an anonymous namespace: the kernel's own ping, every size, a flood, removal, carrier."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.rules.limits import VnicLimit
+from emulator.testing.ends import TapEnd
+from tests.scenarios.traffic import MINIPORT, RESPONDER, free_buffers, settled
+
+if TYPE_CHECKING:
+    from emulator.testing import Lab, Nic
+
+pytestmark = pytest.mark.tap
+LARGEST_BODY = 1500 - 20 - 8
+
+
+def test_every_size_up_to_the_mtu(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    before = free_buffers(nic)
+    result = nic.ping(count=LARGEST_BODY + 1, sizes=range(LARGEST_BODY + 1), window=16)
+    assert result.clean, str(result)
+    assert result.received == LARGEST_BODY + 1
+    settled(nic, before)
+
+
+def test_a_flood_of_ten_thousand_without_loss(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", processors=2)
+    before = free_buffers(nic)
+    result = nic.ping(count=10_000, sizes=(56, 1000), window=64, timeout=5.0)
+    assert result.clean, str(result)
+    settled(nic, before)
+    counted = nic.counters
+    assert counted["receive_no_buffer"] == counted["receive_errors"] == counted["send_errors"] == 0
+
+
+def pinger(nic: Nic, count: int) -> Any:
+    from vnic.wires.ping import Pinger
+
+    assert isinstance(nic.end, TapEnd)
+    with nic.end.namespace.entered():
+        return Pinger(nic.peer, count=count, sizes=(56, 700), window=8, timeout=5.0)
+
+
+def run_all(pingers: list[Any]) -> None:
+    """Ping on all wires at once."""
+    poll = select.poll()
+    for one in pingers:
+        poll.register(one, select.POLLIN)
+        one.step()
+    while not all(one.finished for one in pingers):
+        poll.poll(max(1, min(one.seconds_until_due() for one in pingers if not one.finished) * 1000))
+        for one in pingers:
+            one.step()
+
+
+def test_two_machines_and_two_adapters_in_one_at_once(lab: Lab) -> None:
+    nics = [
+        *lab.start(MINIPORT, protocol=RESPONDER, wire="tap", adapters=2).machine.nics,
+        lab.start(MINIPORT, protocol=RESPONDER, wire="tap"),
+    ]
+    pingers = [pinger(nic, 500) for nic in nics]
+    run_all(pingers)
+    for one in pingers:
+        one.close()
+        assert one.result().clean, str(one.result())
+
+
+def test_pause_and_restart_under_pings(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    before = free_buffers(nic)
+    assert nic.ping(count=50, window=8).clean
+    with pinger(nic, 400) as under_way:
+        for _ in range(4):
+            under_way.step()
+            nic.pause()
+            nic.restart()
+    assert nic.ping(count=200, window=8, timeout=5.0).clean
+    settled(nic, before)
+
+
+def test_a_tap_deleted_from_outside_is_a_surprise_removal(lab: Lab) -> None:
+    first, second = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", adapters=2).machine.nics
+    assert first.ping(count=10).clean
+    first.remove()
+    assert lab.links.wait_for(first.interface, carrier=None) is None
+    lab.log.wait_for("was taken away")
+    assert second.ping(count=100, window=8).clean
+    assert first.machine.running
+
+
+def test_the_link_as_netlink_sees_it(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    for up in (False, True):
+        nic.link(up)
+        nic.wait_carrier(up)
+    assert nic.ping(count=5).clean
+
+
+def test_a_stop_turns_the_carrier_off_and_takes_the_interface_away(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    other = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    assert nic.ping(count=5).clean
+    with lab.expect_stop(VnicLimit.VNIC_CONTEXT_TERMINATED) as stop:
+        os.kill(nic.machine.proxy.pids()[4], signal.SIGKILL)
+        state = lab.links.wait_for(nic.interface, carrier=False)
+        assert state is not None
+        assert lab.links.wait_for(nic.interface, carrier=None) is None
+    assert stop.report.context == "processor 0"
+    assert other.ping(count=50, window=8).clean
