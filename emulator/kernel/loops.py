@@ -11,7 +11,7 @@ from emulator.kernel.dpc import dpcs_pending, serve_dpcs
 from emulator.kernel.irql import lower_irql, raise_irql, wanted
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
-from emulator.kernel.waits import sleep_until, wake, wake_one
+from emulator.kernel.waits import IDLE, sleep_until, wake, wake_one
 from emulator.layout.delays import LINEAR_BUCKETS, UNIT_SHIFT, bucket_of
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
@@ -66,10 +66,13 @@ def _processor(context: Context) -> None:
     arena, services, platform = context.machine.arena, context.machine.services, context.platform
     head, withheld = arena.machine, arena.withheld
 
+    slept_for = 0
+
     def ready() -> bool:
         first = arena.earliest[context.processor]
         return (
-            head.shutting_down != 0
+            first != slept_for  # another context has set a timer: the deadline of this sleep is not the right one
+            or head.shutting_down != 0
             or dpcs_pending(context)
             or services.interrupts_pending(context)
             or (withheld[context.slot] != 0 and wanted(context))
@@ -77,10 +80,10 @@ def _processor(context: Context) -> None:
         )
 
     while not head.shutting_down:
-        if processor_round(context) and ready():
-            continue
-        first = arena.earliest[context.processor]
-        sleep_until(context, ready, first or None)
+        busy = processor_round(context)
+        slept_for = arena.earliest[context.processor]
+        if not busy or not ready():
+            sleep_until(context, ready, slept_for or None)
 
 
 def _passive_worker(context: Context) -> None:
@@ -97,7 +100,7 @@ def _passive_worker(context: Context) -> None:
             woken = False
             continue
         deadline = context.platform.now() + IDLE_EXTRA_WORKER_NS if extra else None
-        if not sleep_until(context, ready, deadline):
+        if not sleep_until(context, ready, deadline, IDLE):
             context.enter_state(SlotState.RETIRING)
             return
         woken = True

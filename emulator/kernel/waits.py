@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 
-def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | None = None) -> bool:
+ASLEEP = 1
+"""The flag of a context that waits for something of its own: in a callback, for a lock of sorts, for an answer."""
+IDLE = 2
+"""The flag of a passive worker that waits for work, and for nothing else."""
+
+
+def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | None = None, flag: int = ASLEEP) -> bool:
     """Block the context until ``ready()`` or the deadline (machine time, ns); what ``ready`` said last.
 
     ``ready`` reads shared state only and is called again after every wake-up.  Raises MachineStopped.
@@ -23,7 +29,7 @@ def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | Non
     sleeping, slot, platform = context.machine.arena.sleeping, context.slot, context.platform
     stop_word = context.stop_word
     while True:
-        sleeping[slot] = 1
+        sleeping[slot] = flag
         platform.fence()
         if ready():
             sleeping[slot] = 0
@@ -47,9 +53,12 @@ def wake(context: Context, slot: int) -> None:
 
 
 def wake_one(context: Context, first: int, last: int) -> bool:
-    """Wake one sleeping slot of a range; False when none sleeps."""
+    """Wake one idle slot of a range; False when none is.
+
+    One that waits in a routine of its own is none: rung, it would look and sleep again, and the work would wait.
+    """
     sleeping = context.machine.arena.sleeping
-    place = sleeping[first:last].tobytes().find(1)  # a third of what a loop over the flags costs
+    place = sleeping[first:last].tobytes().find(IDLE)  # a third of what a loop over the flags costs
     if place < 0:
         return False
     sleeping[first + place] = 0

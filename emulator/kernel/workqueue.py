@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from emulator.kernel.stop import site_of, stop
-from emulator.kernel.waits import wake_one
+from emulator.kernel.waits import IDLE, wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import WORK_QUEUE, SystemLock
@@ -186,7 +186,8 @@ def starved(arena: Arena, now: int) -> bool:
     if now - queued < STARVED_AFTER:
         return False
     first = arena.geometry.first_passive_slot
-    return not any(arena.sleeping[first : first + MAXIMUM_PASSIVE_WORKERS])
+    # A worker that sleeps inside a routine is as busy as one that runs.
+    return IDLE not in bytes(arena.sleeping[first : first + MAXIMUM_PASSIVE_WORKERS])
 
 
 def waiting_entries(arena: Arena, queue: int, limit: int) -> list[TakenItem]:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.stop import StopReport, write_stop
+from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import STARVED_AFTER
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
 from emulator.layout.machine import ContextKind, SlotState
@@ -255,7 +256,7 @@ class SimulatedMachine(Simulation):
         arena, first = self.arena, self.geometry.first_passive_slot
         workers = range(first, first + MAXIMUM_PASSIVE_WORKERS)
         waiting = [queue.waiting()[0].queued_time for queue in self.machine.queues[:WORK_QUEUES] if queue.pending]
-        if not waiting or any(arena.sleeping[slot] for slot in workers):
+        if not waiting or any(arena.sleeping[slot] == IDLE for slot in workers):
             return False
         born = max(min(waiting) + STARVED_AFTER, self.platform.time)
         free = [slot for slot in workers if self._free(slot)]
