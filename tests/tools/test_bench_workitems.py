@@ -8,6 +8,7 @@ import pytest
 
 from emulator.rules.errors import EmulatorError, HostError
 from tools.bench import workitems
+from tools.bench.emulator_subjects import EmulatorWorkItems
 from tools.bench.machine import this_machine
 from tools.bench.pipelines import FasterFifo, MultiprocessingQueue, Pipeline, ProcessPool
 from tools.bench.workitem_subjects import PipelineSubject, Saturation
@@ -15,6 +16,7 @@ from tools.bench.workitem_subjects import PipelineSubject, Saturation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.bench.echo_subjects import Build
     from tools.bench.pipelines import MakeConsumer
 
 PEERS = [ProcessPool, MultiprocessingQueue, FasterFifo]
@@ -41,6 +43,23 @@ def test_every_item_queued_without_rest_is_run(pipeline: type[Pipeline]) -> None
 def test_lone_items_are_timed_one_by_one(pipeline: type[Pipeline]) -> None:
     waits = subject(pipeline).lone(30, 100)
     assert len(waits) == 30
+    assert all(500 < wait < 1_000_000_000 for wait in waits)
+
+
+@pytest.mark.parametrize("build", ["checked", "free"])
+def test_the_driver_of_the_emulator_queues_without_rest_and_times_lone_items(build: Build) -> None:
+    made = EmulatorWorkItems(build)
+    made.start()
+    try:
+        seen = made.saturate(0.01, 0.05)
+        waits = made.lone(5, 100)
+    finally:
+        made.stop()
+    assert made.name == f"emulator, {build}"
+    assert seen.clean
+    assert seen.ran > 0
+    assert all(value > 0 for value in seen.ns.values())
+    assert len(waits) == 5
     assert all(500 < wait < 1_000_000_000 for wait in waits)
 
 

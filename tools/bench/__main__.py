@@ -18,7 +18,7 @@ from tools.bench.compiler import compiled
 from tools.bench.confinement import run_confined
 from tools.bench.echo import PEER_LOADS, ROUNDS, SLOW_PEER_LOADS, Bench, Contender
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
-from tools.bench.emulator_subjects import EmulatorEcho
+from tools.bench.emulator_subjects import EmulatorEcho, EmulatorWorkItems
 from tools.bench.generator import Generator
 from tools.bench.machine import this_machine
 from tools.bench.pipelines import PIPELINES
@@ -26,6 +26,8 @@ from tools.bench.workitem_subjects import PipelineSubject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tools.bench.workitem_subjects import WorkItemSubject
 
 LIMIT_SECONDS: Final = 49.0
 LAST_ROUND_SECONDS: Final = 46.0  # no round begins later, so that what there is can still be printed
@@ -57,7 +59,11 @@ def measure_echo(rounds: int) -> echo_report.EchoReport:
 def measure_workitems(rounds: int) -> workitems.WorkItemReport:
     """Run the work-item benchmark; called inside the confined process."""
     machine = this_machine()
-    subjects = [PipelineSubject(pipeline) for pipeline in PIPELINES]
+    subjects: list[WorkItemSubject] = [
+        EmulatorWorkItems("checked"),
+        EmulatorWorkItems("free"),
+        *(PipelineSubject(pipeline) for pipeline in PIPELINES),
+    ]
     return workitems.report(workitems.measure(subjects, say, rounds), machine)
 
 

@@ -41,6 +41,8 @@ NOTES: Final = (
     "The peers do less: an item that their consumer has taken is forgotten, and a killed process can leave their "
     "queues stuck. What is compared is the cost of running a callback elsewhere.",
     "ProcessPoolExecutor sends a result back for each item. Not measured: several producers or consumers.",
+    "The emulator: a miniport's timer queues on the processor at DISPATCH_LEVEL, a passive worker runs the callbacks. "
+    "Its timers are a millisecond coarse, so the pause between lone items is up to that much longer than the peers'.",
 )
 
 

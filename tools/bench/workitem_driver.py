@@ -1,0 +1,297 @@
+"""The driver of the work-item benchmark: a miniport without traffic whose timer queues work items at DISPATCH_LEVEL.
+
+Law: it does what any driver may and nothing more; each counter has one writer.  Registry values say what it does: with
+``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has run; without, items without rest.
+"""
+
+# A driver: Microsoft's names, and the star import by which it includes a header.
+# ruff: noqa: F403, F405, N802, N803, N806
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from emulator.ndis import *
+
+TAG: Final = int.from_bytes(b"hcnB", "little")
+ITEMS: Final = 1024  # a power of two; as many may wait as with the peers
+TURN: Final = 256  # items queued in one call of the timer's routine, so that the processor serves others in between
+MILLISECOND: Final = -10_000
+LONGEST_PAUSE_MS: Final = 300
+MAC: Final = bytes.fromhex("020000000001")
+
+MiniportDriver: MiniportDriverHandle | None = None
+
+
+class ADAPTER(NONPAGED):
+    """The context of the adapter.  The timer's routine writes Queued, Moment and Idle, the items' routines the rest."""
+
+    Handle: AdapterHandle
+    Timer: TimerHandle
+    Items: PVOID
+    Samples: PVOID
+    LoneItems: u32
+    Pause: u32
+    Pausing: u32
+    Idle: u32
+    Queued: u64
+    Moment: u64
+    Ran: u64
+
+
+@NDIS_TIMER_FUNCTION
+def MPQueueWithoutRest(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
+    """Queue what there is room for, then have another turn; when the queue is nearly full, in a millisecond."""
+    if Adapter.Pausing:
+        Adapter.Idle = 1
+        return
+    queued = Adapter.Queued
+    room = ITEMS - (queued - Adapter.Ran)
+    if room < TURN:
+        NdisSetTimerObject(Adapter.Timer, MILLISECOND, 0, None)
+        return
+    items = Adapter.Items.view.cast("Q")
+    for number in range(queued, queued + TURN):
+        NdisQueueIoWorkItem(items[number & ITEMS - 1], MPCount, Adapter)
+    Adapter.Queued = queued + TURN
+    NdisSetTimerObject(Adapter.Timer, 0, 0, None)
+
+
+@NDIS_IO_WORKITEM_FUNCTION
+def MPCount(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
+    """Count."""
+    Adapter.Ran += 1
+
+
+@NDIS_TIMER_FUNCTION
+def MPQueueOne(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
+    """Queue a single item."""
+    queued = Adapter.Queued
+    if Adapter.Pausing or queued == Adapter.LoneItems:
+        Adapter.Idle = 1
+        return
+    item = Adapter.Items.view.cast("Q")[0]
+    Adapter.Queued = queued + 1
+    Adapter.Moment = KeQueryPerformanceCounter().PerformanceCounter
+    NdisQueueIoWorkItem(item, MPTime, Adapter)
+
+
+@NDIS_IO_WORKITEM_FUNCTION
+def MPTime(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
+    """Keep how long ago the item was queued, and let the timer queue the next one after a pause."""
+    now, frequency = KeQueryPerformanceCounter()
+    ran = Adapter.Ran
+    samples = Adapter.Samples.view.cast("Q")
+    samples[ran] = (now - Adapter.Moment) * (1_000_000_000 // frequency)
+    Adapter.Ran = ran = ran + 1
+    if ran == Adapter.LoneItems:
+        DbgPrint("lone %s", " ".join(map(str, samples[:ran])))
+    NdisSetTimerObject(Adapter.Timer, -10 * Adapter.Pause, 0, None)
+
+
+def MPReadRegistry(Adapter: ADAPTER) -> None:
+    """What to do."""
+    _, configuration = NdisOpenConfigurationEx(
+        NDIS_CONFIGURATION_OBJECT(
+            Header=NDIS_OBJECT_HEADER(0xA9, 1, NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1),
+            NdisHandle=Adapter.Handle,
+        )
+    )
+    if configuration is None:
+        return
+    kind = NDIS_PARAMETER_TYPE.NdisParameterInteger
+    _, lone = NdisReadConfiguration(configuration, "LoneItems", kind)
+    if lone is not None:
+        Adapter.LoneItems = lone.ParameterData.IntegerData
+    _, pause = NdisReadConfiguration(configuration, "PauseMicroseconds", kind)
+    if pause is not None:
+        Adapter.Pause = pause.ParameterData.IntegerData
+    NdisCloseConfiguration(configuration)
+
+
+def MPAllocate(Adapter: ADAPTER) -> NDIS_STATUS:
+    """The timer, the items and the room for the samples."""
+    handle = Adapter.Handle
+    status, timer = NdisAllocateTimerObject(
+        handle,
+        NDIS_TIMER_CHARACTERISTICS(
+            Header=NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1),
+            AllocationTag=TAG,
+            TimerFunction=MPQueueOne if Adapter.LoneItems else MPQueueWithoutRest,
+            FunctionContext=Adapter,
+        ),
+    )
+    if timer is None:
+        return status
+    Adapter.Timer = timer
+    Adapter.Samples = NdisAllocateMemoryWithTagPriority(handle, 8 * max(1, Adapter.LoneItems), TAG, 0)
+    Adapter.Items = NdisAllocateMemoryWithTagPriority(handle, 8 * ITEMS, TAG, 0)
+    if Adapter.Samples is None or Adapter.Items is None:
+        return NDIS_STATUS_RESOURCES
+    NdisZeroMemory(Adapter.Items, 8 * ITEMS)
+    items = Adapter.Items.view.cast("Q")
+    for number in range(1 if Adapter.LoneItems else ITEMS):
+        item = NdisAllocateIoWorkItem(handle)
+        if item is None:
+            return NDIS_STATUS_RESOURCES
+        items[number] = item
+    return NDIS_STATUS_SUCCESS
+
+
+def MPFree(Adapter: ADAPTER) -> None:
+    """Give everything of the adapter back."""
+    if Adapter.Items is not None:
+        for item in Adapter.Items.view.cast("Q"):
+            if item:
+                NdisFreeIoWorkItem(WorkItemHandle(item))
+        NdisFreeMemory(Adapter.Items, 0, 0)
+    if Adapter.Samples is not None:
+        NdisFreeMemory(Adapter.Samples, 0, 0)
+    if Adapter.Timer:
+        NdisFreeTimerObject(Adapter.Timer)
+    NdisFreeMemory(Adapter, 0, 0)
+
+
+@MINIPORT_INITIALIZE
+def MPInitializeEx(
+    NdisMiniportHandle: AdapterHandle,
+    MiniportDriverContext: None,
+    MiniportInitParameters: NDIS_MINIPORT_INIT_PARAMETERS,
+) -> NDIS_STATUS:
+    """Make the adapter's context and what belongs to it."""
+    Adapter = NdisAllocateMemoryWithTagPriority(NdisMiniportHandle, sizeof(ADAPTER), TAG, 0)
+    if Adapter is None:
+        return NDIS_STATUS_RESOURCES
+    NdisZeroMemory(Adapter, sizeof(ADAPTER))
+    Adapter.Handle = NdisMiniportHandle
+    status = NdisMSetMiniportAttributes(
+        NdisMiniportHandle,
+        NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
+            Header=NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1),
+            MiniportAdapterContext=Adapter,
+        ),
+    )
+    if status == NDIS_STATUS_SUCCESS:
+        status = NdisMSetMiniportAttributes(
+            NdisMiniportHandle,
+            NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
+                Header=NDIS_OBJECT_HEADER(0x9F, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1),
+                MtuSize=1500,
+                MaxXmitLinkSpeed=1_000_000_000,
+                XmitLinkSpeed=1_000_000_000,
+                MaxRcvLinkSpeed=1_000_000_000,
+                RcvLinkSpeed=1_000_000_000,
+                MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected,
+                LookaheadSize=1500,
+                SupportedPacketFilters=0x2F,
+                MaxMulticastListSize=8,
+                MacAddressLength=6,
+                PermanentMacAddress=MAC,
+                CurrentMacAddress=MAC,
+            ),
+        )
+    if status == NDIS_STATUS_SUCCESS:
+        MPReadRegistry(Adapter)
+        status = MPAllocate(Adapter)
+    if status != NDIS_STATUS_SUCCESS:
+        MPFree(Adapter)
+    return status
+
+
+@MINIPORT_RESTART
+def MPRestart(Adapter: ADAPTER, MiniportRestartParameters: NDIS_MINIPORT_RESTART_PARAMETERS) -> NDIS_STATUS:
+    """Begin."""
+    Adapter.Pausing = Adapter.Idle = 0
+    NdisSetTimerObject(Adapter.Timer, MILLISECOND, 0, None)
+    return NDIS_STATUS_SUCCESS
+
+
+@MINIPORT_PAUSE
+def MPPause(Adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -> NDIS_STATUS:
+    """Come to an end: wait until the timer's routine queues no more and every item has run, then say the counts."""
+    Adapter.Pausing = 1
+    for _ in range(LONGEST_PAUSE_MS):
+        if Adapter.Idle and Adapter.Ran == Adapter.Queued:
+            break
+        NdisMSleep(1000)
+    NdisCancelTimerObject(Adapter.Timer)
+    DbgPrint("queued %u ran %u", Adapter.Queued, Adapter.Ran)
+    return NDIS_STATUS_SUCCESS
+
+
+@MINIPORT_HALT
+def MPHaltEx(Adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
+    """Give everything back."""
+    MPFree(Adapter)
+
+
+@MINIPORT_SEND_NET_BUFFER_LISTS
+def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
+    """Complete what nobody sends here."""
+    NdisMSendNetBufferListsComplete(Adapter.Handle, NetBufferList, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
+
+
+@MINIPORT_RETURN_NET_BUFFER_LISTS
+def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
+    """Nothing is ever indicated."""
+
+
+@MINIPORT_CANCEL_SEND
+def MPCancelSend(Adapter: ADAPTER, CancelId: int) -> None:
+    """Nothing is kept here."""
+
+
+@MINIPORT_OID_REQUEST
+def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """No protocol is bound, so nobody asks."""
+    return NDIS_STATUS_NOT_SUPPORTED
+
+
+@MINIPORT_CANCEL_OID_REQUEST
+def MPCancelOidRequest(Adapter: ADAPTER, RequestId: Any) -> None:
+    """No request ever waits."""
+
+
+@MINIPORT_DEVICE_PNP_EVENT_NOTIFY
+def MPDevicePnPEvent(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
+    """There is no hardware that could be gone."""
+
+
+@MINIPORT_SHUTDOWN
+def MPShutdownEx(Adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
+    """There is no hardware to silence."""
+
+
+@MINIPORT_UNLOAD
+def MPUnload(DriverObject: DRIVER_OBJECT) -> None:
+    """Take the registration back."""
+    if MiniportDriver is not None:
+        NdisMDeregisterMiniportDriver(MiniportDriver)
+
+
+def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
+    """Register the miniport."""
+    global MiniportDriver
+    status, MiniportDriver = NdisMRegisterMiniportDriver(
+        DriverObject,
+        RegistryPath,
+        None,
+        NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
+            Header=NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2),
+            MajorNdisVersion=6,
+            MinorNdisVersion=50,
+            InitializeHandlerEx=MPInitializeEx,
+            HaltHandlerEx=MPHaltEx,
+            UnloadHandler=MPUnload,
+            PauseHandler=MPPause,
+            RestartHandler=MPRestart,
+            OidRequestHandler=MPOidRequest,
+            SendNetBufferListsHandler=MPSendNetBufferLists,
+            ReturnNetBufferListsHandler=MPReturnNetBufferLists,
+            CancelSendHandler=MPCancelSend,
+            DevicePnPEventNotifyHandler=MPDevicePnPEvent,
+            ShutdownHandlerEx=MPShutdownEx,
+            CancelOidRequestHandler=MPCancelOidRequest,
+        ),
+    )
+    return status
