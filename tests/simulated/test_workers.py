@@ -34,6 +34,13 @@ def Signals(DeviceObject, Context):
     NdisSetEvent(Shared.Event)
     NdisInterlockedIncrement(Shared.Done)
 
+@IO_WORKITEM_ROUTINE
+def SignalsLater(DeviceObject, Context):
+    NdisMSleep(1000)
+    IoQueueWorkItem(IoAllocateWorkItem(DeviceObject), Signals, WORK_QUEUE_TYPE.DelayedWorkQueue, None)
+    NdisWaitEvent(Shared.Event, 0)
+    NdisInterlockedIncrement(Shared.Done)
+
 def DriverEntry(DriverObject, RegistryPath):
     global Device
     status, Device = IoCreateDevice(DriverObject, 0, None, FILE_DEVICE_NETWORK, FILE_DEVICE_SECURE_OPEN, False)
@@ -45,10 +52,10 @@ def DriverEntry(DriverObject, RegistryPath):
 """
 
 
-def machine_with(tmp_path: Path, routines: str, seed: int) -> SimulatedMachine:
+def machine_with(tmp_path: Path, routines: str, seed: int, workers: int = 1) -> SimulatedMachine:
     path = tmp_path / "waiter.py"
     path.write_text(SOURCE.replace("{routines}", routines), encoding="ascii")
-    return SimulatedMachine(drivers=[str(path)], adapters=0, passive_workers=1, seed=seed)
+    return SimulatedMachine(drivers=[str(path)], adapters=0, passive_workers=workers, seed=seed)
 
 
 def test_a_blocked_worker_gets_a_colleague(tmp_path: Path) -> None:
@@ -59,6 +66,16 @@ def test_a_blocked_worker_gets_a_colleague(tmp_path: Path) -> None:
         machine.run_until(lambda shared=shared: shared.Done.value == 3)  # type: ignore[misc]
         assert "passive worker 2" in {context.name for context in machine.contexts.values()}
         assert STARVED_AFTER <= machine.now - start < 3 * STARVED_AFTER
+        machine.close()
+
+
+def test_an_item_wakes_the_worker_that_has_nothing_to_do(tmp_path: Path) -> None:
+    for seed in range(10):
+        machine = machine_with(tmp_path, "(Waits, SignalsLater)", seed, workers=3)
+        start = machine.now
+        shared = machine.images.images[0].module.Shared
+        machine.run_until(lambda shared=shared: shared.Done.value == 3)  # type: ignore[misc]
+        assert machine.now - start < STARVED_AFTER
         machine.close()
 
 
