@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 DEEPEST_STACK: Final = 24
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>.*)", line (?P<line>\d+),? in (?P<name>.*)$')
+_BEGINNING: Final = "emulator/host/worker.py"
+"""Below the last frame of this file lie the processes from which a context was forked."""
 _HEADER: Final = re.compile(r"most recent call (first|last)")
 
 
@@ -118,8 +120,10 @@ def innermost(dump: str, names: Names) -> str:
 
 
 def all_frames(dump: str, names: Names) -> list[str]:
-    """Every frame of a dumped stack, oldest call first."""
-    return [_in_words(names, *frame) for frame in _frames(dump)[-DEEPEST_STACK:]]
+    """Every frame of a dumped stack, oldest call first, from where the context began."""
+    frames = _frames(dump)
+    begun = [number for number, (path, _, _) in enumerate(frames) if path.endswith(_BEGINNING)]
+    return [_in_words(names, *frame) for frame in frames[begun[-1] + 1 if begun else 0 :][-DEEPEST_STACK:]]
 
 
 def _frames(dump: str) -> list[tuple[str, int, str]]:
