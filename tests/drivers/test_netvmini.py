@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import emulator.ndis as surface
 from emulator.ndis import oids, pnp, status
 from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
 from emulator.rules.states import AdapterState
@@ -223,3 +224,43 @@ def test_the_free_build_does_the_same() -> None:
     made.start()
     assert len(made.receive(*(frame() for _ in range(300)))) == 300
     made.stop()
+
+
+def test_waiting_sends_are_cancelled_by_their_id(rig: Rig) -> None:
+    from emulator.kernel.pointers import decode
+    from emulator.layout.handles import HandleKind
+    from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
+
+    rig.nic.blocked = True
+    rig.receive(*(frame() for _ in range(448)))
+    binding = rig.fake.machine.objects[HandleKind.BINDING].find(rig.binding(), HandleKind.BINDING)
+    context = rig.processors[0]
+    with rig.fake.running(context, 2, driver=binding.head.driver):
+        parameters = NET_BUFFER_LIST_POOL_PARAMETERS(
+            Header=NDIS_OBJECT_HEADER(0x80, 1, 16), fAllocateNetBuffer=True, PoolTag=0x74736554, DataSize=100
+        )
+        pool = surface.NdisAllocateNetBufferListPool(None, parameters)
+        assert pool is not None
+        decode(context, binding.context).References.value += 200
+        for number in range(200):
+            nbl = surface.NdisAllocateNetBufferList(pool, 0, 0)
+            assert nbl is not None
+            assert nbl.FirstNetBuffer is not None
+            nbl.SourceHandle = rig.binding()
+            nbl.FirstNetBuffer.DataLength = 60
+            data = surface.NdisGetDataBuffer(nbl.FirstNetBuffer, 60, None, 1, 0)
+            assert data is not None
+            data[:] = frame(NOBODY, payload=number.to_bytes(4, "big"))
+            surface.NDIS_SET_NET_BUFFER_LIST_CANCEL_ID(nbl, 5 + number % 2)
+            surface.NdisSendNetBufferLists(surface.BindingHandle(rig.binding()), nbl, 0, 1)
+        before = rig.outstanding()
+        surface.NdisCancelSendNetBufferLists(surface.BindingHandle(rig.binding()), 5)
+        # 64 of the 200 found room in the ring; of the 136 that wait every second one has the id.
+        assert before - rig.outstanding() == 68
+    rig.nic.blocked = False
+    rig.settle()
+    mine = [int.from_bytes(sent[14:18], "big") for sent in rig.nic.sent if sent[:6] == NOBODY]
+    assert mine == [number for number in range(200) if number < 64 or number % 2]
+    assert rig.outstanding() == 0
+    with rig.fake.running(rig.pnp, driver=binding.head.driver):
+        surface.NdisFreeNetBufferListPool(pool)
