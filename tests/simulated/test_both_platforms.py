@@ -10,9 +10,11 @@ import pytest
 from emulator.host.console import Console
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
+from emulator.rules.control import ControlOperation
 from emulator.simulated.machine import SimulatedMachine
 from emulator.trace import first_difference
-from tests.simulated.scripts import HELLO, NETVMINI, SCRIPTS
+from tests.races.test_responder import arp_request, echo_request
+from tests.simulated.scripts import HELLO, NETVMINI, RESPONDER, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,15 +23,40 @@ if TYPE_CHECKING:
 
 CONTEXTS = ["zygote", "PnP thread", "request thread", "processor 0", "passive worker 0"]
 WAITS = {"NdisMSleep", "NdisStallExecution"}
-SPECIFICATION = MachineSpecification(
-    name="both",
-    geometry=Geometry(passive_workers=1, work_items=256, frame_slots=1024, pool_bytes=4 << 20, traced=True),
-    drivers=[
-        DriverSpecification(kind="miniport", module=NETVMINI),
-        DriverSpecification(kind="protocol", module=HELLO),
-    ],
-    adapters=[AdapterSpecification(name="adapter0", mac="02:4e:44:01:00:01")],
-).prepared()
+NEVER_MS = 3_600_000
+
+
+def specification(protocol: str) -> MachineSpecification:
+    return MachineSpecification(
+        name="both",
+        geometry=Geometry(passive_workers=1, work_items=256, frame_slots=1024, pool_bytes=4 << 20, traced=True),
+        drivers=[
+            DriverSpecification(kind="miniport", module=NETVMINI),
+            DriverSpecification(kind="protocol", module=protocol),
+        ],
+        adapters=[AdapterSpecification(name="adapter0", mac="02:4e:44:01:00:01")],
+        registry={"Address": "10.77.0.1/24", "AgingInterval": NEVER_MS},
+    ).prepared()
+
+
+def pings(machine: Any) -> Iterator[None]:
+    """ARP, then echo requests one by one."""
+    machine.wait_running()
+    cable = machine.cables[0]
+    assert cable.wait_carrier(True, 5.0)
+    for sent in (arp_request(3), echo_request(3, 1), echo_request(3, 2)):
+        yield
+        assert cable.send(sent)
+        assert cable.receive(5.0) is not None
+    yield
+    assert machine.control(ControlOperation.PAUSE, 0) == 0
+    assert machine.control(ControlOperation.RESTART, 0) == 0
+    yield
+    assert cable.send(echo_request(3, 3))
+    assert cable.receive(5.0) is not None
+
+
+CASES = [*((HELLO, script) for script in SCRIPTS), (RESPONDER, pings)]
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +70,9 @@ def calls_of(machine: Any) -> dict[str, list[str]]:
     return {name: [call for call in machine.ddi_calls(name) if call not in WAITS] for name in CONTEXTS}
 
 
-def simulated_calls(script: Script, seed: int) -> list[dict[str, list[str]]]:
+def simulated_calls(protocol: str, script: Script, seed: int) -> list[dict[str, list[str]]]:
     """What the contexts of a simulated machine had called each time that nothing moved any more."""
-    machine = SimulatedMachine(SPECIFICATION, seed=seed)
+    machine = SimulatedMachine(specification(protocol), seed=seed)
     rests = []
     for _ in script(machine):
         machine.run_until_idle()
@@ -57,12 +84,14 @@ def simulated_calls(script: Script, seed: int) -> list[dict[str, list[str]]]:
     return rests
 
 
-def live_calls(console: Console, script: Script, rests: list[dict[str, list[str]]]) -> dict[str, list[str]]:
+def live_calls(
+    console: Console, protocol: str, script: Script, rests: list[dict[str, list[str]]]
+) -> dict[str, list[str]]:
     """What the contexts of live processes have called in the end.
 
     Before the script goes on they get their time to come as far as the simulated ones had come there.
     """
-    machine = console.start_machine(SPECIFICATION)
+    machine = console.start_machine(specification(protocol))
     reached = iter(rests)
     for _ in script(machine):
         _rest(machine, next(reached))
@@ -78,10 +107,10 @@ def _rest(machine: Any, wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     return calls
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=[script.__name__ for script in SCRIPTS])
-def test_a_script_makes_the_same_calls_on_both(console: Console, script: Script) -> None:
-    simulated = [simulated_calls(script, seed) for seed in range(3)]
-    live = live_calls(console, script, simulated[0])
+@pytest.mark.parametrize(("protocol", "script"), CASES, ids=[script.__name__ for _, script in CASES])
+def test_a_script_makes_the_same_calls_on_both(console: Console, protocol: str, script: Script) -> None:
+    simulated = [simulated_calls(protocol, script, seed) for seed in range(3)]
+    live = live_calls(console, protocol, script, simulated[0])
     assert live["processor 0"]
     assert live["PnP thread"]
     for seed, rests in enumerate(simulated):
