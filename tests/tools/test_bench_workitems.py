@@ -128,3 +128,9 @@ def test_a_subject_that_fails_is_said_and_its_earlier_rounds_are_kept() -> None:
     result = workitems.report(measured, this_machine())
     assert result.rows[0].per_second.count == 1
     assert "absent: absent: importing it failed" in workitems.text(result)
+
+
+def test_a_round_for_which_there_is_no_time_does_not_begin() -> None:
+    said: list[str] = []
+    assert not workitems.measure([Failing()], said.append, 3, 0.01, 5, until=0.0).rounds
+    assert said == ["the time is over: 0 of 3 rounds"]

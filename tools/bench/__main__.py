@@ -58,13 +58,14 @@ def measure_echo(rounds: int) -> echo_report.EchoReport:
 
 def measure_workitems(rounds: int) -> workitems.WorkItemReport:
     """Run the work-item benchmark; called inside the confined process."""
+    until = time.monotonic() + LAST_ROUND_SECONDS
     machine = this_machine()
     subjects: list[WorkItemSubject] = [
         EmulatorWorkItems("checked"),
         EmulatorWorkItems("free"),
         *(PipelineSubject(pipeline) for pipeline in PIPELINES),
     ]
-    return workitems.report(workitems.measure(subjects, say, rounds), machine)
+    return workitems.report(workitems.measure(subjects, say, rounds, until=until), machine)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

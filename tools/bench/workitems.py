@@ -6,6 +6,8 @@ run is discarded.
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -102,10 +104,19 @@ def measure(
     rounds: int = ROUNDS,
     seconds: float = SECONDS,
     lone_items: int = LONE_ITEMS,
+    until: float = math.inf,
 ) -> Measured:
-    """Give every subject its turn in every round; one that fails is left out of the rounds that follow, and said."""
+    """Give every subject its turn in every round; one that fails is left out of the rounds that follow, and said.
+
+    A round that would probably not end before `until` (time.monotonic) does not begin.
+    """
     measured = Measured()
+    longest = 0.0
     for number_of_round in range(1, rounds + 1):
+        began = time.monotonic()
+        if began + longest > until:
+            say(f"the time is over: {number_of_round - 1} of {rounds} rounds")
+            break
         say(f"round {number_of_round} of {rounds}")
         for subject in subjects:
             if subject.name in measured.absent:
@@ -130,6 +141,7 @@ def measure(
                     lone_items=len(waits),
                 )
             )
+        longest = max(longest, time.monotonic() - began)
     return measured
 
 
