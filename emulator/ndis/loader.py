@@ -63,8 +63,20 @@ def create_machine(arena: Arena, specification: Specification) -> Machine:
 
 def load_machine(context: Context, specification: Specification) -> None:
     """Load the drivers of a specification in the zygote's context."""
+    forget_plugins()
     context.machine.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
     load_images(context, [driver.path or driver.module for driver in specification.drivers])
+
+
+def forget_plugins() -> None:
+    """Let every module that has taken functions from ``emulator.ndis`` be imported anew.
+
+    Whoever started the machine may have imported a driver, and it is bound to the functions that were installed then.
+    """
+    surface = ddi.declarations.keys()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] != "emulator" and not surface.isdisjoint(getattr(module, "__dict__", ())):
+            del sys.modules[name]
 
 
 def load_images(context: Context, names: Sequence[str], load: ModuleLoader | None = None) -> None:
@@ -162,4 +174,4 @@ def _where(error: BaseException) -> str:
     return place
 
 
-__all__ = ["import_plugin", "load_images", "create_machine", "load_machine", "start_driver"]
+__all__ = ["forget_plugins", "import_plugin", "load_images", "create_machine", "load_machine", "start_driver"]

@@ -90,3 +90,14 @@ def test_a_callback_that_does_not_come_back(where: str, code: int, callback: str
 def report_of(stop: Expectation) -> list[str]:
     """The stack of the culprit, and something for one that left no stack."""
     return stop.report.traceback or [""]
+
+
+def test_a_driver_that_the_test_itself_has_imported_is_checked_all_the_same(lab: Lab) -> None:
+    """A module binds the functions of the build that was installed when it was imported: here none was."""
+    import tests.bad_drivers.irql_sleep_in_timer as imported
+
+    rule = BY_NAME["irql_sleep_in_timer"]
+    assert imported.__name__ == f"{PACKAGE}.{rule.driver}"
+    with lab.expect_stop(rule.code, rule=rule.rule) as stop:
+        lab.start(**drivers(rule), **SMALL)
+    check_lines(rule, stop.report)
