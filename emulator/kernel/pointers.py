@@ -171,7 +171,7 @@ def decode(context: Context, word: int) -> Any:
 
 def decode_argument(context: Context, word: int) -> Any:
     """``decode`` for what another context handed over: in the checked build a block seen before must still live."""
-    if word >> 56 == POINTER_TAG and context.machine.checked and context.machine.pool.find(word) is None:
+    if word >> 56 == POINTER_TAG and context.machine.checked and not context.machine.pool.lives(word):
         stale_pointer(context, word)
     return decode(context, word)
 

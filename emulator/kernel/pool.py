@@ -150,6 +150,15 @@ class Pool:
             return None
         return block
 
+    def lives(self, pointer: int) -> bool:
+        """Does ``find`` find it?  One look at the header's first word: magic, allocated and generation."""
+        offset = pointer & OFFSET_MASK
+        if pointer >> 56 != POINTER_TAG or not self.start + HEADER <= offset < self.end or offset & 15:
+            return False
+        generation = pointer >> OFFSET_BITS & GENERATION_MASK
+        found: int = self.arena.words[offset - HEADER >> 3]
+        return found == BLOCK_MAGIC | 1 << 32 | generation << 48
+
     def header(self, pointer: int) -> BLOCK | None:
         """The header below a pointer, live or stale; None when there is none."""
         offset = pointer & OFFSET_MASK
