@@ -106,7 +106,6 @@ def ProtocolNetPnPEvent(binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT
     """Restart and pause."""
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
-        binding.Running = 1
         ProtocolAsk(binding, NDIS_REQUEST_TYPE.NdisRequestQueryInformation, OID_GEN_TRANSMIT_BUFFER_SPACE, 0)
         status = ProtocolAsk(
             binding,
@@ -114,7 +113,9 @@ def ProtocolNetPnPEvent(binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT
             OID_GEN_CURRENT_PACKET_FILTER,
             NDIS_PACKET_TYPE_DIRECTED,
         )
-        NdisSetTimerObject(binding.Timer, MILLISECOND, 0, None)
+        if status == NDIS_STATUS_SUCCESS:
+            binding.Running = 1
+            NdisSetTimerObject(binding.Timer, MILLISECOND, 0, None)
         return status
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         binding.Running = 0

@@ -34,6 +34,7 @@ ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
 BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
 INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
 # Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
+OWN_TIMER: Final = make_handle(HandleKind.TIMER, 1, 0)
 TIMER: Final = make_handle(HandleKind.TIMER, 1, 1)
 LATER_TIMER: Final = make_handle(HandleKind.TIMER, 1, 2)
 MINIPORT: Final = make_handle(HandleKind.MINIPORT_DRIVER, 1, 0)
@@ -140,6 +141,17 @@ RULES: Final = [
     Rule("oid_completed_and_returned", "miniport", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
     Rule("oid_completed_with_pending", "miniport", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
     Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, 0, None, 0)),
+    Rule("oid_issued_twice", "protocol", NDIS, (0x26, BINDING, None, 0), "NdisOidDoubleRequest"),
+    # Memory shared with the adapter, and handles.
+    Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
+    Rule("shared_memory_freed_twice", "miniport", NDIS, (0x03, ADAPTER, None, None)),
+    Rule("shared_memory_at_dispatch", "miniport", NDIS, (0x01, ADAPTER, 4096, DISPATCH)),
+    Rule("event_completed_unasked", "protocol", NDIS, (0x22, BINDING, 0, 0)),
+    Rule("event_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
+    Rule("handle_of_another_kind", "miniport", WORKER_INVALID, (3, ADAPTER, HandleKind.ADAPTER, 0), PAIR),
+    Rule("adapter_handle_of_another_kind", "miniport", NDIS, (0x21, OWN_TIMER, HandleKind.ADAPTER, 0)),
+    Rule("configuration_closed_twice", "miniport", NDIS, (0x21, None, 0, 0), "NdisOpenConfigurationEx"),
+    Rule("interrupt_used_after_deregister", "miniport", NDIS, (0x21, INTERRUPT, 0, 0), "NdisMDeregisterInterruptEx"),
     # NET_BUFFER_LISTs.
     Rule("send_completed_twice", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
     Rule("send_freed_by_miniport", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
@@ -149,6 +161,7 @@ RULES: Final = [
     Rule("receive_lent_and_changed", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("receive_freed_by_protocol", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("receive_freed_twice", "miniport", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("receive_touched_after_return", "protocol", FREED),
     Rule("receive_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Flags_Irql"),
     Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
     # Limits of the emulator.
