@@ -12,7 +12,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from emulator.kernel.platform import current
-from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG, describe_block
+from emulator.kernel.pool import GENERATION_MASK, OFFSET_BITS, OFFSET_MASK, POINTER_TAG, describe_block
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.layout.records import FieldType, Record, RecordMeta
 from emulator.rules.limits import VnicLimit
@@ -219,11 +219,20 @@ def stale_pointer(context: Context, pointer: int) -> NoReturn:
     sites = []
     text = "A pointer to memory that was never allocated was used."
     if block is not None:
-        text = f"A pointer to freed memory was used ({describe_block(block, context.machine)})."
-        sites = [
-            site_of(context, "allocated", block.allocated_site),
-            site_of(context, "freed", block.freed_site),
-        ]
+        following = (pointer >> OFFSET_BITS & GENERATION_MASK) + 1 & GENERATION_MASK or 1
+        if block.generation == following and not block.allocated:
+            text = f"A pointer to freed memory was used ({describe_block(block, context.machine)})."
+            sites = [
+                site_of(context, "allocated", block.allocated_site),
+                site_of(context, "freed", block.freed_site),
+            ]
+        else:
+            # Its header tells of the later owner alone.
+            text = (
+                "A pointer to freed memory was used, and the memory has been allocated again since "
+                f"({describe_block(block, context.machine)})."
+            )
+            sites = [site_of(context, "allocated again", block.allocated_site)]
     stop(0xD5, pointer & OFFSET_MASK, 0, text=text, sites=sites)
 
 

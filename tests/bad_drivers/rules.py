@@ -109,6 +109,7 @@ RULES: Final = [
     Rule("memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 100, 1)),
     Rule("memory_left_at_unload", "miniport", VERIFIER, (0x62, 0, 100, 1)),
     Rule("memory_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("memory_used_after_reuse", "miniport", FREED, (None, 0, 0, 0)),
     # Timers and interrupts.
     Rule("timer_freed_while_set", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0), "CancelTimerObject"),
     Rule("timer_set_after_free", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0)),
