@@ -6,9 +6,11 @@ Timeouts are seconds of virtual time.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+import emulator.ndis as surface
 from emulator.kernel.stop import StopReport, write_stop
 from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import STARVED_AFTER
@@ -32,7 +34,7 @@ from emulator.simulated.wire import SECOND, SimulatedFarEnd, SimulatedWire
 
 if TYPE_CHECKING:
     import types
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from emulator.simulated.schedule import Schedule
     from emulator.simulated.schedulers import Scheduler
@@ -40,6 +42,18 @@ if TYPE_CHECKING:
 DEFAULT_DEADLINE: Final = 10.0
 MEGABIT: Final = 1_000_000
 NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
+
+
+@contextlib.contextmanager
+def _gates(checked: bool) -> Iterator[None]:
+    """Gates with switch points for the drivers that are loaded meanwhile, whatever the build; then what was there."""
+    before = {name: getattr(surface, name) for name in ddi.declarations}
+    ddi.install(checked=checked, switches=True)
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(surface, name, function)
 
 
 class SimulatedMachine(Simulation):
@@ -105,8 +119,6 @@ class SimulatedMachine(Simulation):
         specification = self.specification
         names = [driver.path or driver.module for driver in specification.drivers]
         self.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
-        # Gates with switch points, whatever the build: without them nothing could be explored.
-        ddi.install(checked=self.geometry.checked, switches=True)
 
         def load() -> None:
             self.main.enter_state(SlotState.RUNNING)
@@ -114,7 +126,8 @@ class SimulatedMachine(Simulation):
             self.main.enter_state(SlotState.EXITED)
 
         task = self.platform.add(self.main.slot, "zygote", load, self.main, settles=False)
-        self.run(lambda: task.state is TaskState.DONE)
+        with _gates(self.geometry.checked):
+            self.run(lambda: task.state is TaskState.DONE)
         if task.state is not TaskState.DONE:
             self.deadlock_if_hung()
         self.bear_all()

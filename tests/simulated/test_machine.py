@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import emulator.ndis as surface
 from emulator.layout.machine import SlotState
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import BugCheck, ConfigurationError
@@ -104,6 +105,15 @@ def test_two_machines_of_the_same_drivers_share_nothing() -> None:
     for machine in machines:
         assert machine.stop() is None
         machine.close()
+
+
+def test_the_surface_is_left_as_it_was() -> None:
+    before = dict(vars(surface))
+    machine = made()
+    run(echo, machine)
+    assert machine.ddi_calls("processor 0")
+    assert {name for name, value in vars(surface).items() if before.get(name) is not value} == set()
+    machine.close()
 
 
 def test_no_driver_is_found_in_sys_modules() -> None:
