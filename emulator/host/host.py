@@ -205,7 +205,9 @@ class Host:
             text = "".join(traceback.format_exception(error)).strip()
             self.tell(messages.MachineFailed(message.machine, "emulator", text))
         else:
-            self.machines[message.machine] = machine
+            # With the nursery gone it is over before it began, and has been forgotten.
+            if machine not in self._buried:
+                self.machines[message.machine] = machine
         finally:
             close_all(list(namespaces.values()))
 
