@@ -31,13 +31,13 @@ demo: run-environment
 test: lint
 	$(PYTEST)
 
-lint: dev-environment
+lint: bench-environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --cache-dir $(CACHE)/import-linter
 
-pytest: dev-environment
+pytest: bench-environment
 	$(PYTEST)
 
 soak: dev-environment
