@@ -73,8 +73,3 @@ def wait_event(context: Context, event: Any, deadline: int | None) -> bool:
         signalled = bool(event.signalled)
         platform.release(SystemLock.DISPATCHER)
     return signalled
-
-
-def waiting_slots(event: Any) -> list[int]:
-    """Slots that wait for the event now."""
-    return [slot for slot in range(64) if event.waiters >> slot & 1]

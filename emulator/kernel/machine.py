@@ -11,7 +11,6 @@ from emulator.layout.arena import OBJECT_TABLES, Arena, Geometry
 from emulator.layout.machine import ARENA_MAGIC, ARENA_VERSION, SystemLock
 
 if TYPE_CHECKING:
-    from emulator.kernel.context import Context
     from emulator.kernel.images import Images
     from emulator.kernel.objects import ObjectTable
     from emulator.kernel.pool import Pool
@@ -72,24 +71,9 @@ class Machine:
         """A stop has been claimed: every context leaves at its next DDI call, lock or wait."""
         return self.arena.machine.stop_word != 0
 
-    def contexts_alive(self) -> list[int]:
-        """Slots of the contexts that run or are about to."""
-        from emulator.layout.machine import SlotState
-
-        return [
-            number
-            for number, slot in enumerate(self.arena.slots)
-            if slot.state in (SlotState.STARTING, SlotState.RUNNING, SlotState.RETIRING)
-        ]
-
     def describe_slot(self, slot: int) -> str:
         """A slot in words."""
         from emulator.kernel.context import context_name
 
         record = self.arena.slots[slot]
         return context_name(record.kind, record.index)
-
-
-def machine_of(context: Context) -> Machine:
-    """The machine that a context belongs to."""
-    return context.machine

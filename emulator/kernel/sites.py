@@ -5,7 +5,6 @@ Law: the number costs two look-ups on the hot path; names and lines are worked o
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from emulator.layout.machine import SITES_PER_SLOT
@@ -35,15 +34,6 @@ def new_site(context: Context, frame: FrameType) -> int:
     site = context.slot << 16 | count + 1
     context.site_numbers[id(frame.f_code) + frame.f_lasti] = site
     return site
-
-
-def caller_site(context: Context, depth: int = 2) -> int:
-    """The site of the nearest driver frame above the caller."""
-    frame: FrameType | None = sys._getframe(depth)
-    owns = context.machine.images.owns
-    while frame is not None and not owns(frame.f_code):
-        frame = frame.f_back
-    return call_site(context, frame) if frame is not None else 0
 
 
 def describe_site(machine: Machine, site: int) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.irql import lower_irql, raise_irql
-from emulator.kernel.platform import current
 from emulator.kernel.pointers import publish_escaped
 from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
 from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SystemLock
@@ -144,13 +143,3 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
     context.platform.release(index)
     if lowers and old < DISPATCH_LEVEL:
         lower_irql(context, old)
-
-
-def current_holders(index: int) -> list[str]:
-    """Contexts that hold a lock, in words: for deadlock reports."""
-    machine = current.context.machine
-    return [
-        machine.describe_slot(number)
-        for number, slot in enumerate(machine.arena.slots)
-        if index in list(slot.held)[: slot.locks_held]
-    ]

@@ -13,7 +13,7 @@ import msgspec
 from emulator.kernel.platform import current
 from emulator.kernel.sites import describe_site
 from emulator.layout.cells import ULONG_CELL
-from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES, SystemLock
+from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES
 from emulator.rules.bugchecks import bugcheck_name
 from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit, limit_entry
@@ -256,6 +256,3 @@ def owner_death(context: Context, lock: int) -> NoReturn:
     context.machine.arena.machine.owner_deaths += 1
     del lock
     raise MachineStopped
-
-
-SYSTEM_LOCK_NAMES = {lock.value: lock.name for lock in SystemLock}

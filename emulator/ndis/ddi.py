@@ -229,8 +229,3 @@ def install(*, checked: bool, switches: bool = False, traced: bool = False) -> N
     for name, declaration in declarations.items():
         gated = checked or switches or traced
         setattr(surface, name, gate(declaration, switches=switches, traced=traced) if gated else declaration.function)
-
-
-def defer_site(context: Context) -> int:
-    """The call site to remember for a resource: that of the DDI call in progress."""
-    return context.site

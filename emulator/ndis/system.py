@@ -11,7 +11,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.waits import sleep_until
 from emulator.layout.machine import ContextKind
 from emulator.ndis.ddi import MINIPORT, ddi
-from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS, status_name
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_APC, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 
 NDIS_MAJOR_VERSION = 6
@@ -144,11 +144,6 @@ def DbgPrint(Format: str, *Arguments: Any) -> int:
     name = context.machine.images.driver_name(context.driver) or "unknown"
     context.platform.log(DEBUG, name, text)
     return 0
-
-
-def format_status(status: int) -> str:
-    """A status by name, for log lines."""
-    return status_name(status)
 
 
 __all__ = [
