@@ -16,7 +16,7 @@ from emulator.kernel.waits import IDLE, wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import WORK_QUEUE, SystemLock
-from emulator.rules.work_items import QUEUED_TWICE, Parameter
+from emulator.rules.work_items import QUEUED_TWICE, WORKER_PRIORITY, Parameter
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from emulator.rules.work_items import Stop
 
 STARVED_AFTER = 50_000_000
-SERVICE_ORDER = (2, 6, 0, 1, 3, 4, 5)
-"""Worker queues in the order in which a free worker serves them: by documented priority (15, 14, 13, 12, 8, 7), with
-the real-time queue (18) last in this table only because nothing of NDIS uses it; see kernel/work-queue priorities."""
+SERVICE_ORDER = tuple(sorted(WORKER_PRIORITY, key=WORKER_PRIORITY.__getitem__, reverse=True))
+"""Worker queues in the order in which a free worker serves them: by the priority of their threads on Windows."""
 
 _ENTRY = struct.Struct("<QQIIQ")
 _TAKEN = tuple.__new__  # what a NamedTuple's _make does, without its two calls: an item is taken for each callback
