@@ -34,13 +34,15 @@ class Executive:
 
     def round(self, context: Context) -> None:
         """Recompile what changed since the last epoch, and give back NBLs that another context asks for."""
-        box, head = context.box, context.machine.arena.machine
-        if box.epoch != head.epoch:
+        # Read once, and before anything is compiled: a change that comes meanwhile is the next round's, which would not
+        # come if it were acknowledged here, and whoever published it would believe that it is obeyed.
+        box, epoch = context.box, context.machine.arena.machine.epoch
+        if box.epoch != epoch:
             interrupts.compile_lines(context)
             stacks.refresh(context)
             if context.kind is ContextKind.PROCESSOR and not context.callback:
                 publication.publish_all(context)
-            box.epoch = head.epoch
+            box.epoch = epoch
         publication.serve_recalls(context)
 
     def interrupts(self, context: Context) -> bool:

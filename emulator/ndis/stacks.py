@@ -1,7 +1,8 @@
 """An adapter's stack compiled for one context: whom a call reaches, with which context value, as which driver.
 
-Law: compiled from the arena's records when the machine's epoch has moved, and never changed; a context that has
-compiled an epoch says so in its slot, and what it calls from then on is what that epoch says.
+Law: compiled from the arena's records when the machine's epoch has moved, and never changed.  A context says in its
+slot which epoch it obeys (Executive.round, which does all that a new epoch asks for), and what it calls from then on is
+what that epoch says.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Stack:
 
 
 def refresh(context: Context) -> None:
-    """Compile what has changed and acknowledge the machine's epoch; once a round, at each entry and after each wait."""
+    """Compile what has changed; once a round, at each entry and after each wait."""
     path: DataPath = context.datapath or data_path(context)
     epoch: int = context.machine.arena.machine.epoch
     if path.epoch != epoch:
@@ -200,7 +201,6 @@ def _compile(path: DataPath, epoch: int) -> None:
     path.views = views
     path.owners = owners
     path.epoch = epoch
-    path.box.epoch = epoch
 
 
 class Outstanding(NamedTuple):
