@@ -150,7 +150,7 @@ class Demo:
         report = session.report()
         if report is not None:
             self.errors.text(machine.screen)
-            return EXIT_STOP
+            return report.exit_code
         if session.failure is not None:
             raise session.failure
         if session.interrupted:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from emulator.rules.errors import EXIT_HOST, EXIT_INTERRUPTED, EXIT_STOP
+from emulator.rules.errors import EXIT_EMULATOR, EXIT_HOST, EXIT_INTERRUPTED, EXIT_STOP
 from tests.cli.command import UNPRIVILEGED, complaint, ndisemu, running
 from vnic.wires.network import interfaces
 
+BROKEN = (str(Path(__file__).with_name("broken_command.py")),)
 DEAF = (str(Path(__file__).with_name("deaf_command.py")),)
 CLOSING = re.compile(
     r"ok: (\d+) pings, \1 answered, p50 \d+ us, p99 \d+ us; [1-9]\d* work items, queue to callback p50 \d+ us; "
@@ -72,6 +73,13 @@ def test_lost_pings_are_told_and_are_no_success() -> None:
     assert (ended.code, ended.err) == (EXIT_STOP, "")
     assert ended.out.splitlines()[-1].startswith("lost: 2 pings, 0 answered")
     assert ended.out.splitlines()[-1].endswith("; pings were lost, no work item was queued")
+
+
+def test_a_broken_emulator_is_not_the_drivers_fault() -> None:
+    ended = ndisemu("demo", "--wire", "cable", "--pings", "5", program=BROKEN)
+    assert ended.code == EXIT_EMULATOR
+    assert ended.err.startswith("*** EMULATOR_ERROR (the emulator is broken)\n")
+    assert "planted for demo" in ended.err
 
 
 def test_an_interrupt_ends_it_in_order() -> None:
