@@ -1,7 +1,8 @@
 """From one driver into the next: a plain call in the caller's context, with the black box written around it.
 
 Law: what a crossing writes is readable in any half state; a handler returns at the IRQL and with the locks that it was
-called with.  It is kernel.calls.call with fixed arguments, because a data path cannot afford more.
+called with.  What leaves a handler otherwise stops the machine here: no driver above may catch it and go on in the name
+of the one below.  It is kernel.calls.call with fixed arguments: a data path cannot afford more.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from emulator.kernel.calls import returned_at_other_irql, returned_with_lock
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
-from emulator.kernel.stop import driver_frames, stop_for_exception
+from emulator.kernel.stop import driver_frames, stop_for_exception, stop_not_implemented
 from emulator.ndis.deferred import DeferredKind
 from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 NESTING_LIMIT: Final = 12
 WARNING: Final = 30
-PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError, NotImplementedByEmulator)
+PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError)
 
 _ENTER = """
 def enter(context, target, {arguments}):
@@ -38,6 +39,8 @@ def enter(context, target, {arguments}):
         target.function({arguments})
     except PASSED_ON:
         raise
+    except NotImplementedByEmulator as error:
+        stop_not_implemented(context, error)
     except BaseException as error:
         stop_for_exception(context, error)
     context.nesting -= 1
@@ -52,10 +55,12 @@ def enter(context, target, {arguments}):
 
 def _enter(arguments: str) -> Callable[..., None]:
     scope: dict[str, Any] = {
+        "NotImplementedByEmulator": NotImplementedByEmulator,
         "PASSED_ON": PASSED_ON,
         "returned_at_other_irql": returned_at_other_irql,
         "returned_with_lock": returned_with_lock,
         "stop_for_exception": stop_for_exception,
+        "stop_not_implemented": stop_not_implemented,
     }
     exec(compile(_ENTER.format(arguments=arguments), f"<enter with {arguments}>", "exec"), scope)
     made: Callable[..., None] = scope["enter"]

@@ -156,10 +156,13 @@ _TRACE = """    context.trace({number})
 
 
 @functools.cache
-def gate(declaration: Declaration, *, switches: bool = False, traced: bool = False) -> Callable[..., Any]:
+def gate(
+    declaration: Declaration, *, checked: bool = True, switches: bool = False, traced: bool = False
+) -> Callable[..., Any]:
     """The checked build's function: stop word, call site, IRQL as far as declared, then the plain function.
 
-    With ``switches`` each call is a switch point of the simulated platform; with ``traced`` its number is kept.
+    With ``switches`` each call is a switch point of the simulated platform; with ``traced`` its number is kept.  A free
+    build that is simulated or traced has these two and nothing else in front of its functions.
     """
     from emulator.rules.irql import ANY
 
@@ -168,10 +171,10 @@ def gate(declaration: Declaration, *, switches: bool = False, traced: bool = Fal
         (
             _SWITCH.format(name=declaration.name) if switches else "",
             _TRACE.format(number=declaration.number) if traced else "",
-            _STOPPED if kind in (GateKind.FULL, GateKind.INLINE) else "",
-            _SITE if kind is not GateKind.LEAF else "",
-            _TRAIL.format(number=declaration.number) if kind in (GateKind.FULL, GateKind.INLINE) else "",
-            "" if declaration.irql == ANY else _CHECK.format(mask=declaration.irql, name=declaration.name),
+            _STOPPED if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
+            _SITE if checked and kind is not GateKind.LEAF else "",
+            _TRAIL.format(number=declaration.number) if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
+            _CHECK.format(mask=declaration.irql, name=declaration.name) if checked and declaration.irql != ANY else "",
         )
     )
     scope: dict[str, Any] = {
@@ -222,10 +225,11 @@ def wrong_irql(context: Context, name: str) -> None:
 def install(*, checked: bool, switches: bool = False, traced: bool = False) -> None:
     """Put one build's functions into ``emulator.ndis``; before any plug-in is imported.
 
-    ``switches`` and ``traced`` bring the gates with them, whatever the build.
+    ``switches`` and ``traced`` say what else each call does, in either build.
     """
     import emulator.ndis as surface
 
+    plain = not (checked or switches or traced)
     for name, declaration in declarations.items():
-        gated = checked or switches or traced
-        setattr(surface, name, gate(declaration, switches=switches, traced=traced) if gated else declaration.function)
+        made = declaration.function if plain else gate(declaration, checked=checked, switches=switches, traced=traced)
+        setattr(surface, name, made)

@@ -16,7 +16,7 @@ from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
-from emulator.ndis import ddi
+from emulator.ndis import ddi, publication
 from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.executive import Executive
 from emulator.ndis.oid_requests import BUILT_IN_TYPES
@@ -125,6 +125,9 @@ def start_driver(context: Context, image: Image) -> None:
         stop_for_exception(context, error)
     context.driver = 0
     context.box.entered = 0
+    # What DriverEntry keeps in shared memory must be found there by contexts that this one never meets.  Its globals it
+    # may write, so this is not all that ``services.leave`` does.
+    publication.leave(context)
     if status != NDIS_STATUS_SUCCESS:
         shown = status_name(status) if isinstance(status, int) else repr(status)
         why = machine.refusals.get(image.number)

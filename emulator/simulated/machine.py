@@ -46,7 +46,7 @@ NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
 
 @contextlib.contextmanager
 def _gates(checked: bool) -> Iterator[None]:
-    """Gates with switch points for the drivers that are loaded meanwhile, whatever the build; then what was there."""
+    """The build's functions with switch points for the drivers that are loaded meanwhile; then what was there."""
     before = {name: getattr(surface, name) for name in ddi.declarations}
     ddi.install(checked=checked, switches=True)
     try:

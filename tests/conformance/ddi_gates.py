@@ -43,7 +43,9 @@ def legal_levels(declaration: Declaration) -> int:
     return declaration.irql if mask is None else mask
 
 
-def stubbed(declaration: Declaration, calls: list[tuple[Any, ...]]) -> Callable[..., Any]:
+def stubbed(
+    declaration: Declaration, calls: list[tuple[Any, ...]], *, checked: bool = True, switches: bool = False
+) -> Callable[..., Any]:
     """The gate of a function, around one that notes its arguments and returns its name."""
 
     def stub(*arguments: Any) -> str:
@@ -51,7 +53,7 @@ def stubbed(declaration: Declaration, calls: list[tuple[Any, ...]]) -> Callable[
         return declaration.name
 
     stub.__signature__ = inspect.signature(declaration.function)  # type: ignore[attr-defined]
-    return gate(declaration._replace(function=stub), switches=False)
+    return gate(declaration._replace(function=stub), checked=checked, switches=switches)
 
 
 def arguments_for(declaration: Declaration) -> list[Any]:

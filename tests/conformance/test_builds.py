@@ -9,7 +9,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.ndis.ddi import declarations, install
 from emulator.rules.errors import MachineStopped
-from tests.conformance.ddi_gates import NAMES, arguments_for, stubbed
+from tests.conformance.ddi_gates import LEVELS, NAMES, arguments_for, stubbed
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
@@ -69,3 +69,18 @@ def test_a_gate_leaves_a_machine_that_has_stopped() -> None:
     with pytest.raises(MachineStopped):
         stubbed(declarations["NdisGetVersion"], calls)()
     assert calls == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_simulated_free_build_switches_and_looks_at_nothing(name: str) -> None:
+    fake = FakeMachine(checked=False, pool_bytes=1 << 14)
+    declaration = declarations[name]
+    calls: list[tuple[object, ...]] = []
+    call = stubbed(declaration, calls, checked=False, switches=True)
+    wrong = [level for level in LEVELS if not declaration.irql >> level & 1]
+    with fake.running(fake.processor(), irql=wrong[0] if wrong else None) as processor:
+        call(*arguments_for(declaration))
+        assert processor.site == 0
+    assert fake.platform.switches == [name]
+    assert len(calls) == 1
+    assert fake.stop_report() is None

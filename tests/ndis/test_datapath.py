@@ -10,8 +10,9 @@ from emulator.kernel.platform import current
 from emulator.ndis import stacks
 from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator
+from emulator.rules.limits import VnicLimit
 from emulator.rules.states import AdapterState, BindingState
-from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
+from tests.ndis.small_stack import MINI, MINIPORT, PROTO, SmallStack, chain
 
 
 @pytest.fixture(params=[True, False], ids=["checked", "free"])
@@ -195,6 +196,33 @@ def test_what_is_not_there_is_named() -> None:
         nbl.SourceHandle = stack.binding
         with pytest.raises(NotImplementedByEmulator, match=r"CHECK_FOR_LOOPBACK.*<driver proto>"):
             stack.proto.send(stack.binding, nbl, 3)
+
+
+def test_what_is_not_there_stops_in_the_driver_that_wanted_it() -> None:
+    """The driver above has not called it, cannot mend it, and must not go on under the name of the one below."""
+    stack = SmallStack(miniport=MINIPORT + "\n    from emulator.ndis import NdisAllocateCloneNetBufferList\n")
+    pool = stack.pool(PROTO)
+    caught: list[BaseException] = []
+
+    def on_send(context: Any, nbl: Any, port: int, flags: int) -> None:
+        stack.mini.NdisAllocateCloneNetBufferList(nbl, None, None, 0)
+
+    def send_and_catch(nbl: Any) -> None:
+        try:
+            stack.proto.send(stack.binding, nbl)
+        except Exception as error:
+            caught.append(error)
+
+    stack.mini.on_send = on_send
+    with stack.fake.dispatch(driver=PROTO):
+        nbl = stack.proto.allocate(pool, stack.mdl(), 0, 60)
+        nbl.SourceHandle = stack.binding
+        with pytest.raises(BugCheck):
+            send_and_catch(nbl)
+    report = stack.fake.stop_report()
+    assert (report.code, report.ddi) == (VnicLimit.VNIC_NOT_IMPLEMENTED, "NdisAllocateCloneNetBufferList")
+    assert (report.driver, report.callback) == ("mini", "mini!MPSendNetBufferLists")
+    assert caught == []
 
 
 def test_a_pause_names_who_holds_what() -> None:

@@ -81,6 +81,16 @@ def test_the_free_build_runs_too() -> None:
     machine.close()
 
 
+def test_the_free_build_has_no_gates_here_either() -> None:
+    """As on live processes: who sleeps at DISPATCH_LEVEL is stopped in the checked build and sleeps in the free one."""
+    drivers = ["tests.bad_drivers.irql_sleep_in_timer", "tests.bad_drivers.base_protocol"]
+    machine = SimulatedMachine(drivers=drivers, checked=False)
+    machine.wait_running()
+    machine.run_for(SECOND)
+    assert machine.stop() is None
+    machine.close()
+
+
 def test_two_adapters_do_not_hear_each_other() -> None:
     machine = made(adapters=2, frame_slots=2048, processors=2)
     machine.wait_running()

@@ -1,0 +1,73 @@
+"""DriverEntry runs once, in a context that no other ever meets: what it keeps in shared memory is there for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode
+from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis.executive import Executive
+from emulator.ndis.loader import load_images
+from emulator.ndis.oid_structures import BUILT_IN_TYPES
+from emulator.ndis.status import NDIS_STATUS_RESOURCES
+from tests.fake_platform import FakeMachine, driver_module, surface
+
+if TYPE_CHECKING:
+    import types
+
+KEEPER = """
+    class SHARED(NONPAGED):
+        Pool: NetBufferListPoolHandle
+        Kept: Pointer
+
+    Shared = SHARED()
+    names = ["changed by DriverEntry"]
+
+    def DriverEntry(DriverObject, RegistryPath):
+        names.append("as it may")
+        Shared.Pool = NdisAllocateNetBufferListPool(
+            None,
+            NET_BUFFER_LIST_POOL_PARAMETERS(
+                Header=NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1),
+                fAllocateNetBuffer=True,
+                PoolTag=0x4B656570,
+                DataSize=256,
+            ),
+        )
+        Shared.Kept = NdisAllocateNetBufferList(Shared.Pool, 0, 0)
+        Shared.Kept.Status = NDIS_STATUS_RESOURCES  # which takes it home again
+        return NDIS_STATUS_SUCCESS
+
+    def let_go(shared):
+        nbl, shared.Kept = shared.Kept, None
+        status = nbl.Status
+        NdisFreeNetBufferList(nbl)
+        NdisFreeNetBufferListPool(shared.Pool)
+        return status
+"""
+
+
+class Loaded:
+    """A machine that has loaded drivers of these sources, named by their places, as the zygote does it."""
+
+    def __init__(self, *sources: str) -> None:
+        self.modules: dict[str, types.ModuleType] = {}
+        self.sources = {f"driver{place}": source for place, source in enumerate(sources)}
+        self.fake = FakeMachine(services=Executive(), builtin_types=BUILT_IN_TYPES, cooperative=True)
+        with self.fake.running(self.fake.context(ContextKind.ZYGOTE)) as zygote:
+            load_images(zygote, list(self.sources), self.load)
+            zygote.enter_state(SlotState.EXITED)
+
+    def load(self, name: str) -> types.ModuleType:
+        made: types.ModuleType = driver_module(name, self.sources[name], **surface(checked=True))
+        return self.modules.setdefault(name, made)
+
+
+def test_what_driver_entry_stored_is_published_for_all() -> None:
+    machine = Loaded(KEEPER, KEEPER)
+    for image, module in enumerate(machine.modules.values(), 1):
+        with machine.fake.dispatch(driver=image):
+            shared: Any = decode(current.context, module.Shared._pointer)
+            assert module.let_go(shared) == NDIS_STATUS_RESOURCES
+    assert machine.fake.stop_report() is None
