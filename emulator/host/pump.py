@@ -206,10 +206,15 @@ class AdapterPump:
         return more and not gone
 
     def _drop_too_long(self, lengths: list[int]) -> list[int]:
-        """Drop the frames that may have lost their ends; their buffers serve for later ones."""
-        limit = self._queue.capacity
-        self._queue.set_aside({place for place, length in enumerate(lengths) if length >= limit})
-        kept = [length for length in lengths if length < limit]
+        """Drop the frames that may have lost their ends; those behind move up, since buffers are filled in order."""
+        queue = self._queue
+        kept: list[int] = []
+        for length, buffer in zip(lengths, queue.empties, strict=False):
+            if length < queue.capacity:
+                into = queue.empties[len(kept)]
+                if into is not buffer:
+                    into[:length] = buffer[:length]
+                kept.append(length)
         self._count(STATISTIC_RECEIVE_ERRORS, len(lengths) - len(kept))
         return kept
 

@@ -54,7 +54,7 @@ def NdisGetDataBuffer(
     start = NetBuffer.CurrentMdlOffset
     end = start + BytesNeeded
     if end <= mdl.ByteCount and (AlignMultiple == 1 or _aligned(mdl._address + start, AlignMultiple, AlignOffset)):
-        return mdl._view[start:end]
+        return mdl.MappedSystemVa[start:end]
     if Storage is None:
         return None
     copy = writable(Storage)[:BytesNeeded]
@@ -202,7 +202,7 @@ def _pieces(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[memoryview]:
     while mdl is not None and count > 0:
         length = min(mdl.ByteCount - offset, count)
         if length > 0:
-            yield mdl._view[offset : offset + length]
+            yield mdl.MappedSystemVa[offset : offset + length]
             count -= length
             offset = 0
         else:

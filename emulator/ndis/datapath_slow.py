@@ -311,7 +311,7 @@ def _wants(context: Context, binding: Binding, nbl: NET_BUFFER_LIST, own: bytes)
     if buffer is None or mdl is None or buffer.DataLength < 6:
         return False
     start = buffer.CurrentMdlOffset
-    target = bytes(mdl._view[start : start + 6])
+    target = bytes(mdl.MappedSystemVa[start : start + 6])
     if target == _BROADCAST:
         return wanted & NDIS_PACKET_TYPE_BROADCAST != 0
     if target[0] & 1:

@@ -182,7 +182,7 @@ def MmGetMdlVirtualAddress(Mdl: MDL, /) -> int:
 def MmGetSystemAddressForMdlSafe(Mdl: MDL, Priority: int, /) -> memoryview | None:
     """The bytes themselves; mapping never fails here."""
     del Priority
-    return Mdl.MappedSystemVa
+    return Mdl.MappedSystemVa[: Mdl.ByteCount]
 
 
 def NDIS_MDL_LINKAGE(_Mdl: MDL, /) -> MDL | None:

@@ -82,7 +82,7 @@ def NdisAdjustMdlLength(Mdl: MDL, Length: int, /) -> None:
 def NdisQueryMdl(Mdl: MDL, Priority: int, /) -> QueriedMdl:
     """The memory that an MDL describes, mapped, and its length."""
     del Priority
-    return QueriedMdl(Mdl.MappedSystemVa, Mdl.ByteCount)
+    return QueriedMdl(Mdl.MappedSystemVa[: Mdl.ByteCount], Mdl.ByteCount)
 
 
 def make(context: Context, owner: int, address: int, length: int, flags: int) -> MDL | None:

@@ -59,12 +59,14 @@ CONTEXT_HEADER: Final = 16
 class MDL:
     """Describes nonpaged memory: ``ByteCount`` bytes at ``StartVa + ByteOffset``, an address of this machine.
 
-    A bus address is the same number: virtual and physical addresses are one here.
+    A bus address is the same number: virtual and physical addresses are one here.  ``MappedSystemVa`` is the memory
+    from there on; as an address does, it leads on beyond ByteCount where the MDL was made for more.
     """
 
     __slots__ = (
         "ByteCount",
         "ByteOffset",
+        "MappedSystemVa",
         "MdlFlags",
         "Next",
         "Process",
@@ -75,7 +77,6 @@ class MDL:
         "_hides",
         "_packed",
         "_path",
-        "_view",
         "_word",
     )
     _pointer = None
@@ -91,14 +92,8 @@ class MDL:
     _hides: MDL | None
     _packed: Any
     _path: DataPath
-    _view: memoryview
     _word: int
-
-    @property
-    def MappedSystemVa(self) -> memoryview:
-        """The bytes that the MDL describes."""
-        view = self._view
-        return view if len(view) == self.ByteCount else view[: self.ByteCount]
+    MappedSystemVa: memoryview
 
     if TYPE_CHECKING:
 
@@ -110,7 +105,7 @@ class MDL:
         self.ByteOffset = address & PAGE_MASK
         self.ByteCount = length
         self._address = address
-        self._view = arena[address : address + length]
+        self.MappedSystemVa = arena[address : address + length]
 
 
 class NET_BUFFER:

@@ -195,7 +195,8 @@ def test_an_mdl_describes_memory_at_its_address(stack: SmallStack) -> None:
     assert mdl.StartVa + mdl.ByteOffset == memory.offset + 10 == stack.mini.MmGetMdlVirtualAddress(mdl)
     assert stack.mini.NdisQueryMdl(mdl, 0).Length == 50
     stack.mini.NdisAdjustMdlLength(mdl, 20)
-    assert len(mdl.MappedSystemVa) == stack.mini.MmGetMdlByteCount(mdl) == 20
+    assert len(stack.mini.NdisQueryMdl(mdl, 0).VirtualAddress) == stack.mini.MmGetMdlByteCount(mdl) == 20
+    assert len(mdl.MappedSystemVa) == 50, "an address knows no end"
 
 
 def too_long(stack: SmallStack) -> None:

@@ -225,7 +225,7 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: i
 
 
 def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> list[int]:
-    """Take up to `maximum` filled buffers, oldest first, as packed descriptors.
+    """Take up to `maximum` filled buffers as packed descriptors, in the order in which they were posted.
 
     `descriptor & 0xFFFFFFFF` is the address that was posted, `descriptor >> 32 & 0xFFFF` the frame's length;
     VNIC_DESCRIPTOR_MORE says that the frame goes on in the next one. The buffers belong to the driver from here on.

@@ -227,12 +227,6 @@ class HostQueue:
         del self.addresses[:count], self.empties[:count]
         self.receive_head = put_filled(self.receive, self.receive_head, addresses, lengths)
 
-    def set_aside(self, places: set[int]) -> None:
-        """Put the empty buffers at these places behind the others, for the next frames."""
-        order = sorted(range(len(self.empties)), key=places.__contains__)
-        self.addresses = [self.addresses[place] for place in order]
-        self.empties = [self.empties[place] for place in order]
-
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""
         self.receive_free.indices[NOTIFY_CONSUMER] = int(asked)
