@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
 
 STOP_NONE, STOP_CLAIMED, STOP_WRITTEN = 0, 1, 2
+DEEPEST_RECURSION = 12
+"""How many lines of an endless recursion a screen shows: the innermost ones."""
 
 
 class CallSite(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ def stop_limit(
     *,
     remedy: str = "",
     sites: list[CallSite] | None = None,
+    frames: list[str] | None = None,
     ddi: str = "",
 ) -> NoReturn:
     """Stop for a limit of the emulator (VNIC_*): said as such, never as a Windows bug check."""
@@ -131,6 +134,7 @@ def stop_limit(
         text=text,
         remedy=remedy or (entry.remedy if entry else ""),
         sites=sites,
+        frames=frames,
         ddi=ddi,
         name=limit.name,
         family="emulator",
@@ -141,9 +145,16 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
     """A Python exception left a callback: the bug check for an unhandled exception in kernel mode.
 
     At DISPATCH_LEVEL and above 0x1E KMODE_EXCEPTION_NOT_HANDLED, in a system thread 0x7E (our choice; the first
-    parameter is STATUS_UNHANDLED_EXCEPTION).
+    parameter is STATUS_UNHANDLED_EXCEPTION).  Python's recursion limit is no such exception: our stack is the smaller.
     """
     lines = exception_frames(context, error.__traceback__)
+    if isinstance(error, RecursionError):
+        name = context.machine.images.routine_name(context.callback)
+        stop_limit(
+            VnicLimit.VNIC_RECURSION_LIMIT,
+            f"The calls below {name or 'DriverEntry'} were nested too deep for Python: {error}.",
+            frames=lines[-DEEPEST_RECURSION:],
+        )
     code = 0x1E if context.irql >= 2 else 0x7E
     stop(
         code,

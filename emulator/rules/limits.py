@@ -19,12 +19,9 @@ class VnicLimit(IntEnum):
     VNIC_CONTEXT_TERMINATED = _FAMILY | 0x02
     VNIC_POOL_EXHAUSTED = _FAMILY | 0x03
     VNIC_TABLE_FULL = _FAMILY | 0x04
-    VNIC_CALLBACK_TIMEOUT = _FAMILY | 0x05
     VNIC_RECURSION_LIMIT = _FAMILY | 0x06
     VNIC_NOT_IMPLEMENTED = _FAMILY | 0x07
     VNIC_PUBLISHED_DATA_TOUCHED = _FAMILY | 0x08
-    VNIC_HOST_CALL = _FAMILY | 0x09
-    VNIC_PLUGIN_STARTED_THREAD = _FAMILY | 0x0A
     VNIC_UNKNOWN_ROUTINE = _FAMILY | 0x0B
     VNIC_DEADLOCK = _FAMILY | 0x0C
     VNIC_STEP_LIMIT = _FAMILY | 0x0D
@@ -80,15 +77,6 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         "entries",
     ),
     LimitEntry(
-        VnicLimit.VNIC_CALLBACK_TIMEOUT,
-        "a callback below DISPATCH_LEVEL used more time than the watchdog allows",
-        f"{_LEGAL}, though work items and system threads are expected to be short",
-        "see where it was on the stack; raise the watchdog's limit, or run with --debug, which has none",
-        "context slot",
-        "milliseconds used",
-        "milliseconds allowed",
-    ),
-    LimitEntry(
         VnicLimit.VNIC_RECURSION_LIMIT,
         "Python's recursion limit was reached in a callback",
         f"{_LEGAL} as long as the kernel stack (24 KiB) lasts",
@@ -105,18 +93,6 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         "a NET_BUFFER_LIST was touched here after it had been handed to another context",
         f"{_LEGAL}: the memory is the same on every processor",
         "hand it over last, and touch it only where it arrives",
-    ),
-    LimitEntry(
-        VnicLimit.VNIC_HOST_CALL,
-        "a driver called something of the host that would end, fork or block its processor",
-        f"{_CANNOT_HAPPEN}: a driver sees the kernel only",
-        "use the DDI: NdisMSleep, work items, timers, device objects",
-    ),
-    LimitEntry(
-        VnicLimit.VNIC_PLUGIN_STARTED_THREAD,
-        "the import of a plug-in started threads, which do not survive a fork",
-        f"{_LEGAL} for PsCreateSystemThread; a Python thread is something else",
-        "start no thread while the module is imported",
     ),
     LimitEntry(
         VnicLimit.VNIC_UNKNOWN_ROUTINE,

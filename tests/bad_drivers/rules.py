@@ -168,6 +168,7 @@ RULES: Final = [
     # Limits of the emulator.
     Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("routine_without_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
+    Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
     Rule("global_written", "miniport", VnicLimit.VNIC_FORBIDDEN_NAME),
     Rule("global_container_changed", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
 ]

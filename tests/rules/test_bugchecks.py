@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import emulator
 from emulator.rules.bugchecks import (
     BUG_CHECKS,
     LIMITS,
@@ -18,6 +21,7 @@ from emulator.rules.bugchecks import (
     stop_line,
 )
 
+ROOT = Path(emulator.__path__[0])
 CODES = {
     0x0A, 0x1E, 0x7C, 0x7E, 0x96, 0x9F, 0xB8, 0xC1, 0xC2, 0xC4, 0xC5, 0xC7, 0xC8, 0xCC, 0xCD, 0xCE, 0xD1, 0xD2, 0xD5,
     0xD6, 0xDF, 0xE1, 0xE4, 0xE9, 0xEA, 0x128, 0x129, 0x133, 0x139, 0x15B, 0x15E, 0x163, 0x19A, 0x1D2, 0x1D6,
@@ -106,6 +110,12 @@ def test_every_limit_says_what_windows_does_and_what_to_do() -> None:
         assert "Windows" in entry.on_windows
         assert entry.meaning
         assert entry.remedy
+
+
+def test_every_limit_is_raised_somewhere() -> None:
+    own = ROOT / "rules" / "limits.py"
+    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py") if path != own)
+    assert [limit.name for limit in VnicLimit if f"VnicLimit.{limit.name}" not in text] == []
 
 
 def test_a_limit_never_looks_like_a_bug_check_of_windows() -> None:
