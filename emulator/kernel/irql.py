@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.stop import raise_if_stopped, stop
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.machine import ContextKind
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
@@ -57,7 +57,7 @@ def _take_processor(context: Context) -> None:
             break
         platform.release(lock)
         wake(context, processor)
-        sleep_until(context, lambda: not arena.withheld[processor], platform.now() + ASK_AGAIN_NS)
+        sleep_in_call(context, lambda: not arena.withheld[processor], platform.now() + ASK_AGAIN_NS)
     arena.raising[context.slot] = 0
     wake(context, processor)
 

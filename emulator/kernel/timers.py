@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
@@ -57,7 +57,7 @@ def cancel_timer(context: Context, timer: Any) -> bool:
 def flush_timer(context: Context, timer: Any) -> None:
     """Wait at PASSIVE_LEVEL until no processor runs the timer's routine."""
     if timer.running:
-        sleep_until(context, lambda: not timer.running)
+        sleep_in_call(context, lambda: not timer.running)
 
 
 def serve_timers(context: Context) -> bool:

@@ -44,6 +44,16 @@ def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | Non
         sleeping[slot] = 0
 
 
+def sleep_in_call(context: Context, ready: Callable[[], bool], deadline: int | None = None) -> bool:
+    """``sleep_until`` for a wait inside a driver's call: the driver goes on with what has changed meanwhile.
+
+    Whoever publishes a change takes a sleeper for one that has seen it.
+    """
+    result = sleep_until(context, ready, deadline)
+    context.machine.services.round(context)
+    return result
+
+
 def wake(context: Context, slot: int) -> None:
     """Wake a slot if it sleeps.  The caller has published the reason and passed a fence (a lock's release is one)."""
     sleeping = context.machine.arena.sleeping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import decode, loaders
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop, stop_limit
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.handles import INDEX_MASK
 from emulator.ndis.buffer_pools import MDL_RECORD, load_context, pool_by_number
 from emulator.ndis.datapath_state import AWAY, HOME_MASK, DataPath, data_path, recalls_of
@@ -129,7 +129,7 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
         asked[0] = asked[0] + 1 & _U32
         context.platform.fence()
         wake(context, slot)
-        sleep_until(context, gone, context.platform.now() + ASK_AGAIN_NS)
+        sleep_in_call(context, gone, context.platform.now() + ASK_AGAIN_NS)
 
 
 def _bring(path: DataPath, pending: list[Any]) -> None:

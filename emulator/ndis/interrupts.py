@@ -13,7 +13,7 @@ from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind
@@ -142,7 +142,7 @@ def NdisMDeregisterInterruptEx(NdisInterruptHandle: InterruptHandle, /) -> None:
         adapter.interrupt = 0
         publish_change(context, adapter)
         wait_for_acknowledgement(context)
-    sleep_until(context, lambda: not interrupt.dpc_queued and not interrupt.dpc_running)
+    sleep_in_call(context, lambda: not interrupt.dpc_queued and not interrupt.dpc_running)
     context.machine.objects[HandleKind.INTERRUPT].free(NdisInterruptHandle, site=context.site)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.platform import current
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import CallSite, site_of, stop
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.buffer_pools import (
@@ -438,7 +438,7 @@ def _call_stocks_in(context: Context, pool: BufferPool) -> None:
     context.platform.fence()
     for number in asked:
         wake(context, number)
-    sleep_until(context, answered)
+    sleep_in_call(context, answered)
 
 
 def give_in_closing_stocks(path: DataPath) -> None:

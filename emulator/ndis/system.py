@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from emulator.kernel.platform import current
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import sleep_in_call
 from emulator.layout.machine import ContextKind
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
@@ -93,8 +93,7 @@ def KeQueryDpcWatchdogInformation() -> QueriedDpcWatchdog:
 def NdisMSleep(MicrosecondsToSleep: int, /) -> None:
     """Block the caller; below DISPATCH_LEVEL only."""
     context = current.context
-    sleep_until(context, lambda: False, context.platform.now() + MicrosecondsToSleep * 1000)
-    context.machine.services.round(context)
+    sleep_in_call(context, lambda: False, context.platform.now() + MicrosecondsToSleep * 1000)
 
 
 @ddi(irql=ANY, rules=("NdisStallExecution_Delay",))

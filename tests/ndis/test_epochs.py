@@ -66,13 +66,11 @@ def test_a_change_in_the_middle_of_a_round_is_not_acknowledged_unseen(
     planted: list[int] = []
 
     def interrupted(context: Context, *arguments: Any) -> Any:
-        if planted:
-            return step_itself(context, *arguments)
-        if after:
-            result = step_itself(context, *arguments)
-        planted.append(publish(stack, second))
-        if not after:
-            result = step_itself(context, *arguments)
+        if not planted and not after:
+            planted.append(publish(stack, second))
+        result = step_itself(context, *arguments)
+        if not planted:
+            planted.append(publish(stack, second))
         return result
 
     with stack.fake.dispatch() as processor:
