@@ -40,6 +40,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     bindings: int = 64
     interrupts: int = 32
     pools: int = 64
+    configurations: int = 64
     layers: int = 64
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
@@ -75,6 +76,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.NET_BUFFER_POOL: (records.POOL_OBJECT, "pools"),
+    HandleKind.CONFIGURATION: (records.CONFIGURATION, "configurations"),
 }
 """Which record stands behind a handle, and which number of the geometry says how many there are."""
 
@@ -222,6 +224,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
     sizes.extend((f"table_{name}", size) for name, size in tables.items())
     sizes.append(("pool_state", PAGE))
     sizes.append(("frame_used", geometry.frame_slots))
+    sizes.append(("frame_sites", geometry.frame_slots * 4))
     sizes.append(("hardware", geometry.adapters * _pages(hardware.size)))
     sizes.append(("frames", geometry.frame_slots * FRAME_SLOT_BYTES))
     sizes.append(("pool", geometry.pool_bytes))

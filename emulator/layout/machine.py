@@ -313,6 +313,12 @@ class POOL_OBJECT(Record):
     number: u32
 
 
+class CONFIGURATION(Record):
+    """An open configuration handle; its values are those of the object that is its parent."""
+
+    head: OBJECT
+
+
 class COUNTERS(Record):
     """What one context moved through one layer; single writer, summed by whoever asks."""
 

@@ -48,6 +48,14 @@ def adapter_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
     return adapter
 
 
+def adapter_handle(context: Context, adapter: Any) -> int:
+    """The handle of a live adapter's record, for a stop; 0 when it is none."""
+    for handle, record in context.machine.objects[HandleKind.ADAPTER].live():
+        if record.number == adapter.number:
+            return handle
+    return 0
+
+
 def wrong_handle(handle: int | None, wanted: HandleKind, ddi_name: str = "") -> None:
     """0x7C/0x21 INVALID_OBJECT_HEADER: what was given is not a live handle of the kind that is needed (our choice)."""
     found = "NULL" if not handle else kind_name(handle >> 56)

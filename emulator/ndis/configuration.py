@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.platform import current
-from emulator.kernel.stop import stop
-from emulator.layout.handles import HandleKind, make_handle
+from emulator.kernel.stop import site_of, stop
+from emulator.layout.handles import HandleKind
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.handles import ConfigurationHandle
@@ -17,6 +17,7 @@ from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.structures_common import (
@@ -60,16 +61,17 @@ class ReadAddress(NamedTuple):
 def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> OpenedConfiguration:
     """Open the registry key of an adapter, a binding or a driver; FAILURE for another handle."""
     context = current.context
+    parent = ConfigObject.NdisHandle
     if structure_fault(ConfigObject):
         return OpenedConfiguration(NDIS_STATUS_INVALID_PARAMETER, None)
-    values = _values(context, ConfigObject.NdisHandle)
-    if values is None:
+    if parent is None or _values(context, parent) is None:
         return OpenedConfiguration(NDIS_STATUS_FAILURE, None)
-    opened: dict[int, dict[str, Any]] = context.memory.setdefault("configurations", {})
-    number = context.memory["configuration_number"] = context.memory.get("configuration_number", 0) + 1
-    handle = make_handle(HandleKind.CONFIGURATION, context.slot, number)
-    opened[handle] = values
-    return OpenedConfiguration(NDIS_STATUS_SUCCESS, ConfigurationHandle(handle))
+    made = context.machine.objects[HandleKind.CONFIGURATION].allocate(
+        HandleKind.CONFIGURATION, driver=context.driver, parent=parent, site=context.site
+    )
+    if made is None:
+        return OpenedConfiguration(NDIS_STATUS_RESOURCES, None)
+    return OpenedConfiguration(NDIS_STATUS_SUCCESS, ConfigurationHandle(made[0]))
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES)
@@ -118,19 +120,26 @@ def NdisReadNetworkAddress(ConfigurationHandle: ConfigurationHandle, /) -> ReadA
 def NdisCloseConfiguration(ConfigurationHandle: ConfigurationHandle, /) -> None:
     """Close the key; what was read from it is gone."""
     _opened(ConfigurationHandle, "NdisCloseConfiguration")
-    del current.context.memory["configurations"][ConfigurationHandle]
+    context = current.context
+    context.machine.objects[HandleKind.CONFIGURATION].free(ConfigurationHandle, site=context.site)
 
 
 def _opened(handle: int | None, name: str) -> dict[str, Any]:
-    opened: dict[str, Any] | None = current.context.memory.get("configurations", {}).get(handle)
+    context = current.context
+    table = context.machine.objects[HandleKind.CONFIGURATION]
+    record = table.find(handle, HandleKind.CONFIGURATION)
+    opened = _values(context, record.head.parent) if record is not None else None
     if opened is None:
+        freed = table.freed(handle, HandleKind.CONFIGURATION) if handle else None
+        known = (("opened", freed.head.allocated_site), ("closed", freed.head.freed_site)) if freed is not None else ()
         stop(
             0x7C,
             0x21,
             handle or 0,
             rule="NdisOpenConfigurationEx",
-            text=f"{name} was given no open configuration handle (a handle belongs to the context that opened it).",
+            text=f"{name} was given no open configuration handle.",
             ddi=name,
+            sites=[site_of(context, what, site) for what, site in known if site],
         )
     return opened
 

@@ -184,6 +184,9 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
         return SharedMemory(None, None)
     owner = adapter_index_byte(MiniportAdapterHandle)
     used[place : place + slots] = bytes((owner,)) * slots
+    sites = _site_map(context)
+    for slot in range(place, place + slots):
+        sites[slot] = context.site if slot == place else 0
     platform.release(SystemLock.POOL)
     address = start + place * FRAME_SLOT_BYTES
     return SharedMemory(_shared(context, address, Length), address)
@@ -232,10 +235,23 @@ def shared_memory_of(context: Context, handle: int) -> int:
     return bytes(_used_map(context)).count(adapter_index_byte(handle)) * FRAME_SLOT_BYTES
 
 
+def shared_memory_sites(context: Context, handle: int) -> list[int]:
+    """Where an adapter's shared memory was allocated, each call site once."""
+    owner = adapter_index_byte(handle)
+    pairs = zip(bytes(_used_map(context)), _site_map(context), strict=True)
+    return list(dict.fromkeys(site for used, site in pairs if used == owner and site))
+
+
 def _used_map(context: Context) -> memoryview:
     arena = context.machine.arena
     start = arena.offsets["frame_used"]
     return arena.view[start : start + arena.geometry.frame_slots]
+
+
+def _site_map(context: Context) -> memoryview:
+    arena = context.machine.arena
+    start = arena.offsets["frame_sites"]
+    return arena.view[start : start + 4 * arena.geometry.frame_slots].cast("I")
 
 
 def _shared(context: Context, address: int, length: int) -> Memory:

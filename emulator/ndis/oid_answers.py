@@ -9,17 +9,21 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
-from emulator.kernel.stop import stop
+from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids
+from emulator.ndis.adapters import adapter_handle
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
+from emulator.ndis.oid_table import MUST_SUCCEED
 from emulator.ndis.oids import oid_name
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_INVALID_LENGTH,
     NDIS_STATUS_MULTICAST_FULL,
+    NDIS_STATUS_NOT_ACCEPTED,
+    NDIS_STATUS_REQUEST_ABORTED,
     NDIS_STATUS_SUCCESS,
     status_name,
 )
@@ -33,19 +37,8 @@ if TYPE_CHECKING:
 QUERY, SET, STATISTICS, METHOD = 0, 1, 2, 12
 MAXIMUM_BOUND_MULTICAST = 32
 OID_TAG = int.from_bytes(b"NdOi", "little")
-MUST_SUCCEED = frozenset(
-    getattr(oids, name)
-    for name in (
-        "OID_RECEIVE_FILTER_CLEAR_FILTER",
-        "OID_RECEIVE_FILTER_FREE_QUEUE",
-        "OID_NIC_SWITCH_FREE_VF",
-        "OID_NIC_SWITCH_DELETE_SWITCH",
-        "OID_802_3_DELETE_MULTICAST_ADDRESS",
-        "OID_PM_REMOVE_WOL_PATTERN",
-        "OID_PM_REMOVE_PROTOCOL_OFFLOAD",
-    )
-    if hasattr(oids, name)
-)
+EXCUSED = (NDIS_STATUS_SUCCESS, NDIS_STATUS_NOT_ACCEPTED, NDIS_STATUS_REQUEST_ABORTED)
+"""With these alone an OID that must succeed may be completed."""
 
 
 def _u32(value: int) -> bytes:
@@ -192,20 +185,22 @@ def check_completion(context: Context, adapter: Any, request: Any, status: NDIS_
         stop(
             0x7C,
             0x1D,
-            adapter.number,
+            adapter_handle(context, adapter),
             request._pointer,
             text=f"{describe(request)} was completed with BytesWritten {written}; its buffer has {room} bytes.",
         )
     oid = request.DATA.QUERY_INFORMATION.Oid
-    if oid in MUST_SUCCEED and status_name(status) not in (
-        "NDIS_STATUS_SUCCESS",
-        "NDIS_STATUS_NOT_ACCEPTED",
-        "NDIS_STATUS_REQUEST_ABORTED",
-    ):
+    if oid in MUST_SUCCEED and status not in EXCUSED:
         stop(
-            0x7C, 0x1C, adapter.number, oid, status & 0xFFFF_FFFF, text=f"{describe(request)} must succeed and failed."
+            0x7C,
+            0x1C,
+            adapter_handle(context, adapter),
+            oid,
+            status & 0xFFFF_FFFF,
+            rule="NdisOidComplete",
+            text=f"{describe(request)} must succeed; it was completed with {status_name(status)}.",
+            sites=[site_of(context, "issued", request.ndis_issued_site)],
         )
-    del context
 
 
 def describe(request: Any) -> str:

@@ -190,6 +190,21 @@ def queued(context: Context) -> bool:
     return any(a.head.allocated and a.request_state == IDLE and a.request_head for a in table.records)
 
 
+def idle(adapter: Any) -> bool:
+    """Has the adapter neither a request in hand nor one in its queue?"""
+    return adapter.request_state == IDLE and not adapter.request_head
+
+
+def outstanding(context: Context, adapter: Any) -> list[Any]:
+    """The requests of an adapter that are not complete, the one that the miniport has first."""
+    found = [decode(context, adapter.request)] if adapter.request_state != IDLE and adapter.request else []
+    pointer = adapter.request_head
+    while pointer:
+        found.append(decode(context, pointer))
+        pointer = found[-1].ndis_next
+    return found
+
+
 def _handle(context: Context, adapter: Any, request: Any, *, indicate: bool) -> NDIS_STATUS:
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
     routine = handler(context, driver, MINIPORT_HANDLERS, "OidRequestHandler")

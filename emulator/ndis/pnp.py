@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
-from emulator.ndis import stacks
+from emulator.ndis import oid_answers, oid_requests, stacks
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -64,6 +64,8 @@ INFO, WARNING = 20, 30
 WATCHDOG_NS = 10_000_000_000
 WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
 WATCHDOG_PROTOCOL_PNP = 0x02
+OID_NS = 12_000_000_000
+"""Driver Verifier's NdisTimedOidComplete."""
 
 
 class PendingBind:
@@ -112,7 +114,7 @@ def start_adapter(context: Context, number: int) -> int:
             return NDIS_STATUS_FAILURE
         status = NDIS_STATUS_FAILURE
     if status != NDIS_STATUS_SUCCESS:
-        check_initialize_failed(context, handle, adapter)
+        check_initialize_failed(context, handle, shared_memory_of(context, handle))
         adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
         wait_for_acknowledgement(context)
@@ -138,14 +140,14 @@ def stop_adapter(
     for binding_handle, binding in bindings_of(context, handle):
         unbind(context, adapter, binding_handle, binding)
     check = stacks.outstanding(context.machine, handle & INDEX_MASK)
-    sleep_until(context, lambda: adapter.request_state == 0, context.platform.now() + WATCHDOG_NS)
+    _await_requests(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
     wait_for_acknowledgement(context)
     value = decode(context, adapter.context)
     # The miniport frees its context in here; nobody may compile the stack with it any more.
     adapter.context = 0
     _miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
-    check_halted(context, handle, adapter, check, shared_memory_of(context, handle))
+    check_halted(context, handle, check, shared_memory_of(context, handle))
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
     publish_change(context, adapter)
     return NDIS_STATUS_SUCCESS
@@ -420,6 +422,37 @@ def _drain(context: Context, ready: Callable[[], bool], kind: int, handle: int, 
                 holders=held.holders,
             )
     context.machine.services.round(context)
+
+
+def _await_requests(context: Context, handle: int, adapter: Any) -> None:
+    """An adapter is halted when no OID request of it is outstanding; the stop says which one is, and who has it."""
+    platform = context.platform
+    deadline = platform.now() + OID_NS
+    while not oid_requests.idle(adapter):
+        # Whoever completes a request wakes its originator and the request thread, so look again every millisecond.
+        sleep_until(context, lambda: oid_requests.idle(adapter), platform.now() + 1_000_000)
+        if platform.now() >= deadline and not oid_requests.idle(adapter):
+            _requests_outstanding(context, handle, adapter)
+    context.machine.services.round(context)
+
+
+def _requests_outstanding(context: Context, handle: int, adapter: Any) -> None:
+    left = oid_requests.outstanding(context, adapter)
+    words = [oid_answers.describe(request) for request in left]
+    name = context.machine.images.driver_name(adapter.head.driver)
+    holders = [f"{name} has {words[0]}" if adapter.request else f"{words[0]} waits for the request thread"]
+    holders += [f"{text} is queued behind it" for text in words[1:]]
+    # Without Driver Verifier it is NDIS's own watchdog that complains.
+    code, *parameters = (0xC4, 0x92003, left[0]._pointer) if context.machine.checked else (0x7C, 0x25, 0x23, handle)
+    stop(
+        code,
+        *parameters,
+        rule="NdisTimedOidComplete" if context.machine.checked else "",
+        text=f"{text_of(adapter.name)} cannot be halted: {words[0]} has not been completed within "
+        f"{OID_NS // 1_000_000_000} seconds.",
+        sites=[site_of(context, "issued", left[0].ndis_issued_site)],
+        holders=holders,
+    )
 
 
 def _reset_record(adapter: Any, number: int, name: str) -> None:

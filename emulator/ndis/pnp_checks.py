@@ -5,13 +5,16 @@ Law: each resource left behind is a stop that shows where it was taken; the tabl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.images import Image
+from emulator.kernel.pointers import DATA_TAG
 from emulator.kernel.pool import describe_block
 from emulator.kernel.stop import CallSite, site_of, stop
-from emulator.layout.handles import HandleKind
+from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis import stacks
+from emulator.ndis.device_objects import DEVICE_OBJECT
+from emulator.ndis.hardware import shared_memory_sites
 from emulator.rules.work_items import LEAKED
 
 if TYPE_CHECKING:
@@ -19,29 +22,35 @@ if TYPE_CHECKING:
 
 VERIFIER, NDIS = 0xC4, 0x7C
 POOL_LEFT = 0x62
-LEFT_AT_HALT = {
-    HandleKind.INTERRUPT: (0x08, "an interrupt", "Init_RegisterInterrupt"),
-    HandleKind.TIMER: (0x09, "a timer", "CancelTimerObject"),
+
+
+class Resource(NamedTuple):
+    """A kind of object that a driver takes and must give back."""
+
+    what: str
+    rule: str = ""
+    at_halt: int = 0
+    """Subcode of 0x7C where Windows has one; else the verifier's 0xC4/0x62 (our choice)."""
+    after_failure: int = 0
+
+
+RESOURCES = {
+    HandleKind.INTERRUPT: Resource("an interrupt", "Init_RegisterInterrupt", 0x08, 0x0B),
+    HandleKind.TIMER: Resource("a timer", "CancelTimerObject", 0x09, 0x0C),
+    HandleKind.NET_BUFFER_LIST_POOL: Resource("a NET_BUFFER_LIST pool"),
+    HandleKind.NET_BUFFER_POOL: Resource("a NET_BUFFER pool"),
+    HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
 }
-LEFT_AT_FAILED_INITIALIZE = {
-    HandleKind.INTERRUPT: (0x0B, "an interrupt", "Init_RegisterInterrupt"),
-    HandleKind.TIMER: (0x0C, "a timer", "CancelTimerObject"),
-}
-"""0x7C subcodes of resources with a code of their own: at halt, and after a failed MiniportInitializeEx."""
-
-POOLS = (HandleKind.NET_BUFFER_LIST_POOL, HandleKind.NET_BUFFER_POOL)
+"""Work items, memory and shared memory are looked at by themselves, as they are counted."""
 
 
-def check_initialize_failed(context: Context, handle: int, adapter: Any) -> None:
+def check_initialize_failed(context: Context, handle: int, shared: int) -> None:
     """After MiniportInitializeEx has failed: everything that it took must have been given back."""
-    del adapter
-    _left(context, handle, LEFT_AT_FAILED_INITIALIZE, "MiniportInitializeEx failed and left")
-    _work_items(context, handle, "MiniportInitializeEx failed and left a work item of the adapter")
+    _nothing_left(context, handle, shared, "MiniportInitializeEx failed and left", failed=True)
 
 
-def check_halted(context: Context, handle: int, adapter: Any, outstanding: stacks.Outstanding, shared: int) -> None:
+def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding, shared: int) -> None:
     """After MiniportHaltEx has returned."""
-    del adapter
     if outstanding.total:
         stop(
             NDIS,
@@ -51,25 +60,7 @@ def check_halted(context: Context, handle: int, adapter: Any, outstanding: stack
             text="The adapter was halted while NET_BUFFER_LISTs are outstanding.",
             holders=outstanding.holders,
         )
-    _left(context, handle, LEFT_AT_HALT, "MiniportHaltEx returned and left")
-    _work_items(context, handle, "MiniportHaltEx returned and left a work item of the adapter")
-    for kind in POOLS:
-        for pool, record in context.machine.objects[kind].live():
-            if record.head.parent == handle and record.head.kind == kind:
-                _leak(context, pool, "a NET_BUFFER_LIST pool" if kind is POOLS[0] else "a NET_BUFFER pool", record)
-    if shared:
-        stop(
-            VERIFIER,
-            POOL_LEFT,
-            0,
-            0,
-            shared,
-            rule="NdisMFreeSharedMemory",
-            text=f"MiniportHaltEx returned and left {shared} bytes of shared memory.",
-        )
-    owned = [block for _, block in context.machine.pool.live() if block.owner == handle]
-    if owned:
-        _memory(context, owned, "MiniportHaltEx returned and left memory of the adapter")
+    _nothing_left(context, handle, shared, "MiniportHaltEx returned and left", failed=False)
 
 
 def check_unloaded(context: Context, image: Image) -> None:
@@ -87,37 +78,54 @@ def check_unloaded(context: Context, image: Image) -> None:
                     text=f"{name} has unloaded and is still registered.",
                     sites=[site_of(context, "registered", driver.head.allocated_site)],
                 )
-    for handle, item in machine.objects[HandleKind.WORK_ITEM].live():
+    begin = f"{name} has unloaded and left"
+    for _, item in machine.objects[HandleKind.WORK_ITEM].live():
         if item.head.driver == image.number:
-            _work_items(context, item.head.parent, f"{name} has unloaded and left a work item")
-            del handle
-    for handle, timer in machine.objects[HandleKind.TIMER].live():
-        if timer.head.driver == image.number:
-            _leak(context, handle, "a timer", timer)
-    owned = [block for _, block in machine.pool.live() if block.driver == image.number and block.tag != _data_tag()]
+            _work_items(context, item.head.parent, f"{begin} a work item")
+    for kind, resource in RESOURCES.items():
+        for handle, record in machine.objects[kind].live():
+            if record.head.driver == image.number and record.head.kind == kind:
+                _left(context, handle, record, resource, begin)
+    owned = [block for _, block in machine.pool.live() if block.driver == image.number and block.tag != DATA_TAG]
+    devices = [block for block in owned if block.type == machine.images.type_numbers.get(DEVICE_OBJECT)]
+    if devices:
+        _memory(context, devices, f"{begin} a device object")
     if owned:
-        _memory(context, owned, f"{name} has unloaded and left memory")
+        _memory(context, owned, f"{begin} memory")
 
 
-def _data_tag() -> int:
-    from emulator.kernel.pointers import DATA_TAG
+def _nothing_left(context: Context, handle: int, shared: int, begin: str, *, failed: bool) -> None:
+    machine = context.machine
+    for kind, resource in RESOURCES.items():
+        subcode = resource.after_failure if failed else resource.at_halt
+        for left, record in machine.objects[kind].live():
+            if record.head.parent == handle and record.head.kind == kind:
+                _left(context, left, record, resource, begin, subcode, handle)
+    _work_items(context, handle, f"{begin} a work item of the adapter")
+    if shared:
+        stop(
+            VERIFIER,
+            POOL_LEFT,
+            0,
+            0,
+            shared,
+            rule="NdisMFreeSharedMemory",
+            text=f"{begin} {shared} bytes of shared memory.",
+            sites=[site_of(context, "allocated", site) for site in shared_memory_sites(context, handle)[:8]],
+        )
+    owned = [block for _, block in machine.pool.live() if block.owner == handle]
+    if owned:
+        _memory(context, owned, f"{begin} memory of the adapter")
 
-    return DATA_TAG
 
-
-def _left(context: Context, handle: int, table: dict[HandleKind, tuple[int, str, str]], begin: str) -> None:
-    for kind, (subcode, what, rule) in table.items():
-        for left, record in context.machine.objects[kind].live():
-            if record.head.parent == handle:
-                stop(
-                    NDIS,
-                    subcode,
-                    handle,
-                    left,
-                    rule=rule,
-                    text=f"{begin} {what}.",
-                    sites=[site_of(context, "taken", record.head.allocated_site)],
-                )
+def _left(
+    context: Context, left: int, record: Any, resource: Resource, begin: str, subcode: int = 0, adapter: int = 0
+) -> None:
+    text = f"{begin} {resource.what}."
+    sites = [site_of(context, "taken", record.head.allocated_site)]
+    if subcode:
+        stop(NDIS, subcode, adapter, left, rule=resource.rule, text=text, sites=sites)
+    stop(VERIFIER, POOL_LEFT, left, 0, 1, rule=resource.rule, text=text, sites=sites)
 
 
 def _work_items(context: Context, parent: int, text: str) -> None:
@@ -135,21 +143,9 @@ def _work_items(context: Context, parent: int, text: str) -> None:
         parent,
         0,
         len(left),
-        rule="Init_NdisAllocateIoWorkItem",
+        rule="Init_NdisAllocateIoWorkItem" if left[0].handle >> KIND_SHIFT == HandleKind.WORK_ITEM else "",
         text=text + ".",
         sites=sites,
-    )
-
-
-def _leak(context: Context, handle: int, what: str, record: Any) -> None:
-    stop(
-        VERIFIER,
-        POOL_LEFT,
-        handle,
-        0,
-        1,
-        text=f"{what[0].upper()}{what[1:]} was left behind.",
-        sites=[site_of(context, "allocated", record.head.allocated_site)],
     )
 
 

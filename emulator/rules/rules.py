@@ -220,8 +220,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisOpenConfigurationEx",
         Group.MISCELLANEOUS,
         "open and close alternate; none is open when halt ends",
-        _PARTLY,
-        "0x7C subcode 0x21 for a handle that is closed or was opened by another context; one left open is not found",
+        _YES,
+        "0x7C subcode 0x21 for a closed handle, 0xC4/0x62 for one left open at halt, failed initialise or unload",
     ),
     _sdv(
         "NdisQueryBindInstanceName",
@@ -317,7 +317,13 @@ RULES: Final[tuple[Rule, ...]] = (
         "the pending OID is the one that is completed",
         "0x7C subcode 0x26: what is completed, or issued, is not in the state for it",
     )._replace(enforced=_YES),
-    _verifier("NdisTimedOidComplete", 0x92003, "an OID is done in time", _NOT_YET_CLOCK, limit=12),
+    _verifier(
+        "NdisTimedOidComplete",
+        0x92003,
+        "an OID is done in time",
+        "0xC4/0x92003 when an adapter is to be halted and waits for one; at no other time",
+        limit=12,
+    )._replace(enforced=_PARTLY),
     _verifier("NdisTimedDataSend", 0x9200D, "each send is done in time", _NOT_YET_CLOCK, limit=30),
     _verifier("NdisTimedDataHang", 0x9200F, "while sends are pending some are completed", _NOT_YET_CLOCK, limit=22),
     _verifier(

@@ -63,6 +63,10 @@ def OnPause(binding: BINDING) -> None:
     """NetEventPause, at PASSIVE_LEVEL."""
 
 
+def OnUnload(DriverObject: DRIVER_OBJECT) -> None:
+    """Inside DriverUnload, at PASSIVE_LEVEL."""
+
+
 @NDIS_TIMER_FUNCTION
 def ProtocolTimer(first: Any, binding: BINDING, second: Any, third: Any) -> None:
     """The timer of each restart."""
@@ -243,6 +247,7 @@ def ProtocolCloseComplete(binding: BINDING) -> None:
 @DRIVER_UNLOAD
 def ProtocolUnload(DriverObject: DRIVER_OBJECT) -> None:
     """Take the registration back."""
+    OnUnload(DriverObject)
     if ProtocolDriver is not None:
         NdisDeregisterProtocolDriver(ProtocolDriver)
 

@@ -30,6 +30,7 @@ def Synchronized(adapter: ADAPTER) -> bool:
 
 @MINIPORT_ISR
 def Isr(adapter: ADAPTER) -> tuple[bool, bool, int]:
+    raise_in("ISR")
     return False, False, 0
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from emulator.layout.handles import HandleKind, make_handle
+from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN
 from emulator.rules.irql import DIRQL
 from emulator.rules.irql import DISPATCH_LEVEL as DISPATCH
 from emulator.rules.irql import PASSIVE_LEVEL as PASSIVE
@@ -27,6 +28,8 @@ class Rule(NamedTuple):
     rule: str = ""
     starts: bool = True
     """Does the adapter of the repaired twin start?"""
+    other: str = ""
+    """The good driver beside it; empty: the base of the other role."""
 
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
@@ -40,6 +43,7 @@ LATER_TIMER: Final = make_handle(HandleKind.TIMER, 1, 2)
 MINIPORT: Final = make_handle(HandleKind.MINIPORT_DRIVER, 1, 0)
 PROTOCOL: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 1)
 BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
+CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
 LIST_TAG: Final = int.from_bytes(b"torP", "little")
 OWN_TAG: Final = int.from_bytes(b"iniM", "little")
 OTHER_TAG: Final = int.from_bytes(b"reht", "little")
@@ -125,6 +129,34 @@ RULES: Final = [
         "Init_RegisterInterrupt",
         False,
     ),
+    Rule("timer_left_at_unload", "protocol", VERIFIER, (0x62, LATER_TIMER, 0, 1), "CancelTimerObject"),
+    # Whatever else a driver can leave behind.
+    Rule("pool_left_at_halt", "miniport", VERIFIER, (0x62, None, 0, 1)),
+    Rule("pool_left_by_failed_initialize", "miniport", VERIFIER, (0x62, None, 0, 1), starts=False),
+    Rule("pool_left_at_unload", "miniport", VERIFIER, (0x62, None, 0, 1)),
+    Rule("buffer_pool_left_at_halt", "miniport", VERIFIER, (0x62, None, 0, 1)),
+    Rule("configuration_left_at_halt", "miniport", VERIFIER, (0x62, CONFIGURATION, 0, 1), "NdisOpenConfigurationEx"),
+    Rule(
+        "configuration_left_by_failed_initialize",
+        "miniport",
+        VERIFIER,
+        (0x62, CONFIGURATION, 0, 1),
+        "NdisOpenConfigurationEx",
+        False,
+    ),
+    Rule("configuration_left_at_unload", "protocol", VERIFIER, (0x62, CONFIGURATION, 0, 1), "NdisOpenConfigurationEx"),
+    Rule("memory_left_by_failed_initialize", "miniport", VERIFIER, (0x62, 0, 100, 1), starts=False),
+    Rule(
+        "shared_memory_left_by_failed_initialize",
+        "miniport",
+        VERIFIER,
+        (0x62, 0, 0, 4096),
+        "NdisMFreeSharedMemory",
+        False,
+    ),
+    Rule("work_item_left_by_failed_initialize", "miniport", VERIFIER, (0x62, ADAPTER, 0, 1), PAIR, False),
+    Rule("io_work_item_left_at_unload", "protocol", VERIFIER, (0x62, None, 0, 1)),
+    Rule("device_object_left_at_unload", "protocol", VERIFIER, (0x62, 0, None, 1)),
     # PnP: pause, restart, bind, unload, status.
     Rule("pause_completed_unasked", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
     Rule("pause_completed_and_returned", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
@@ -136,18 +168,37 @@ RULES: Final = [
     Rule("open_outside_bind", "protocol", NDIS, (0x16, PROTOCOL, BIND, 0)),
     Rule("unbind_without_close", "protocol", NDIS, (0x0A, BINDING, 0, 0)),
     Rule("unload_without_deregister", "miniport", NDIS, (0x0A, MINIPORT, 1, 0)),
+    Rule("deregister_miniport_twice", "miniport", NDIS, (0x21, MINIPORT, 0, 0)),
+    Rule("deregister_protocol_twice", "protocol", NDIS, (0x21, PROTOCOL, 0, 0)),
     Rule("status_with_wrong_header", "miniport", NDIS, (0x20, None, ADAPTER, 0), "NdisMIndicateStatusEx"),
     # OID requests.
     Rule("oid_completed_twice", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
     Rule("oid_completed_and_returned", "miniport", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
     Rule("oid_completed_with_pending", "miniport", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
-    Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, 0, None, 0)),
+    Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, ADAPTER, None, 0)),
+    Rule(
+        "oid_fails_that_must_succeed",
+        "miniport",
+        NDIS,
+        (0x1C, ADAPTER, OID_PM_REMOVE_WOL_PATTERN, 0xC0000001),
+        "NdisOidComplete",
+        other="asks_at_unbind",
+    ),
+    Rule(
+        "oid_never_completed",
+        "miniport",
+        VERIFIER,
+        (0x92003, None, 0, 0),
+        "NdisTimedOidComplete",
+        other="asks_at_unbind",
+    ),
     Rule("oid_issued_twice", "protocol", NDIS, (0x26, BINDING, None, 0), "NdisOidDoubleRequest"),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_twice", "miniport", NDIS, (0x03, ADAPTER, None, None)),
     Rule("shared_memory_at_dispatch", "miniport", NDIS, (0x01, ADAPTER, 4096, DISPATCH)),
     Rule("event_completed_unasked", "protocol", NDIS, (0x22, BINDING, 0, 0)),
+    Rule("event_completed_twice", "protocol", NDIS, (0x22, BINDING, 0, 0)),
     Rule("event_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
     Rule("handle_of_another_kind", "miniport", WORKER_INVALID, (3, ADAPTER, HandleKind.ADAPTER, 0), PAIR),
     Rule("adapter_handle_of_another_kind", "miniport", NDIS, (0x21, OWN_TIMER, HandleKind.ADAPTER, 0)),
@@ -157,6 +208,8 @@ RULES: Final = [
     Rule("send_completed_twice", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
     Rule("send_freed_by_miniport", "miniport", NDIS, (0x1E, 0, None, LIST_TAG)),
     Rule("send_without_source_handle", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("send_freed_in_flight", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="keeps_sends"),
+    Rule("receive_indicated_in_use", "miniport", NDIS, (0x06, 0, None, OWN_TAG), other="keeps_receives"),
     Rule("receive_returned_twice", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("receive_lent_and_returned", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("receive_lent_and_changed", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
@@ -168,6 +221,7 @@ RULES: Final = [
     # Limits of the emulator.
     Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("routine_without_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
+    Rule("list_touched_after_hand_over", "miniport", VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED),
     Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
     Rule("global_written", "miniport", VnicLimit.VNIC_FORBIDDEN_NAME),
     Rule("global_container_changed", "miniport", VnicLimit.VNIC_PRIVATE_DATA),

@@ -11,7 +11,7 @@ include(globals(), "miniport")
 
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
-    memory, address = NdisMAllocateSharedMemory(adapter.Handle, 4096, True)
+    memory, address = NdisMAllocateSharedMemory(adapter.Handle, 4096, True)  # site: allocated
     if REPAIRED and memory is not None and address is not None:
         NdisMFreeSharedMemory(adapter.Handle, 4096, True, memory, address)
     return NDIS_STATUS_SUCCESS

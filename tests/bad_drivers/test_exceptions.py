@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from emulator.ndis import pnp
+from emulator.ndis.hardware import hardware_of
 from emulator.rules.errors import BugCheck
+from emulator.rules.irql import DIRQL
 from tests.bad_drivers.computer import Computer
 from tests.bad_drivers.test_rules import line_of, marks
+from vnic.device import VNIC_INTERRUPT_LINK, VNIC_REGISTER_INTERRUPT_MASK, VnicWriteRegister
+from vnic.device.hardware import HostVnic
 
 # Where, at which IRQL, in which callback.
 PLACES = [
@@ -47,6 +52,29 @@ def test_an_exception(driver: str, where: str, irql: int | None, callback: str) 
     assert f"ValueError: planted in {where}" in report.text
     assert report.callback == f"{driver}!{callback}"
     assert line_of(driver, report.traceback[-1]) == marks(driver)["stop"]
+
+
+@pytest.mark.parametrize("where", ["ISR", ""])
+def test_an_exception_at_the_level_of_the_device(where: str) -> None:
+    machine = computer("raises", where)
+    arena = machine.fake.arena
+    hardware = HostVnic(arena.view, arena.hardware_offset(0), arena.hardware_layout, [arena.frames], [arena.pool])
+    hardware.power_on(bytes.fromhex("020000000001"), True)
+    machine.load()
+    assert machine.control(pnp.start_adapter, 0) == 0
+    with machine.fake.running(machine.fake.processor()) as processor:
+        VnicWriteRegister(hardware_of(processor, 0), VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_LINK)
+    hardware.set_link(False)
+    if not where:
+        machine.fake.round()
+        assert machine.fake.stop_report() is None
+        return
+    with pytest.raises(BugCheck):
+        machine.fake.round()
+    report = machine.report
+    assert (report.code, report.irql, report.callback) == (0x1E, DIRQL, "raises!Isr")
+    assert "ValueError: planted in ISR" in report.text
+    assert line_of("raises", report.traceback[-1]) == marks("raises")["stop"]
 
 
 @pytest.mark.parametrize("driver", ["raises", "raises_above"])

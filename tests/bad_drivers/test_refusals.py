@@ -10,6 +10,7 @@ from tests.bad_drivers.computer import Computer
 AT_START = [
     ("refused_attributes_not_set", "MiniportInitializeEx succeeded without general attributes"),
     ("refused_attributes_with_wrong_header", "Header.Size"),
+    ("refused_attributes_set_twice", "the registration attributes have been set"),
     ("refused_attributes_in_wrong_order", "the registration attributes come first"),
 ]
 AT_LOAD = [

@@ -18,8 +18,8 @@ _PLACE = re.compile(r"^(?P<path>\S+):(?P<line>\d+) in ")
 
 def computer(rule: Rule, name: str, **options: Any) -> Computer:
     if rule.role == "miniport":
-        return Computer(name, "base_protocol", **options)
-    return Computer("base_miniport", name, **options)
+        return Computer(name, rule.other or "base_protocol", **options)
+    return Computer(rule.other or "base_miniport", name, **options)
 
 
 def marks(driver: str) -> dict[str, int]:
@@ -91,6 +91,7 @@ def test_the_common_part_keeps_every_rule(name: str) -> None:
 def test_every_driver_of_this_folder_is_in_the_table() -> None:
     drivers = {path.stem for path in FOLDER.glob("*.py") if "\ninclude(globals()" in path.read_text(encoding="utf-8")}
     listed = {rule.driver for rule in RULES}
-    assert {name for name in drivers - listed if not name.startswith("refused_")} == {"raises", "raises_above", "hangs"}
+    others = {"raises", "raises_above", "hangs"} | {rule.other for rule in RULES if rule.other}
+    assert {name for name in drivers - listed if not name.startswith("refused_")} == others
     assert listed - drivers == set()
     assert PACKAGE == "tests.bad_drivers"
