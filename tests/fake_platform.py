@@ -27,6 +27,7 @@ from emulator.rules.irql import DISPATCH_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import TakenItem
     from emulator.layout.machine import CONTROL
 
@@ -231,6 +232,11 @@ class FakeServices:
     def withholds(self, context: Context) -> bool:
         """Nothing by default: what was stored is published at the end of each round."""
         return self.on_withholds(context) if self.on_withholds is not None else False
+
+    def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
+        """Nothing is in use."""
+        del context, everything
+        return []
 
     def leave(self, context: Context) -> None:
         """A callback has returned to the loop."""

@@ -7,14 +7,15 @@ it is whole, is the verdict; else the black box of whoever ended or overran.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from emulator.host import blackbox, stopscreen
 from emulator.host.watchdog import Overrun
-from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT
-from emulator.kernel.stop import STOP_CLAIMED, STOP_NONE, CallSite, StopReport, read_stop
+from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT, POSSESSIONS
+from emulator.kernel.stop import STOP_CLAIMED, STOP_NONE, CallSite, Possession, StopReport, read_stop
 from emulator.layout.machine import SlotState
 from emulator.rules.bugchecks import bugcheck_name
 from emulator.rules.limits import VnicLimit
@@ -78,6 +79,17 @@ def too_late(machine: Supervisor) -> TooLate:
     slow = [m for m in machine.members.values() if m.alive and m.slot != ZYGOTE_SLOT]
     names = blackbox.read(machine.arena, machine.names, slow[0].slot, 0).name if slow else "a context"
     return TooLate(f"{names} did not leave when the machine was shut down.", False)
+
+
+def possessions_in(dump: str) -> list[Possession] | None:
+    """What a context said in its dump that it had in hand; None while it has said nothing that can be read."""
+    _, found, rest = dump.rpartition(POSSESSIONS.decode())
+    if not found:
+        return None
+    try:
+        return msgspec.json.decode(rest, type=list[Possession])
+    except msgspec.MsgspecError:
+        return None
 
 
 class Stopping:
@@ -165,7 +177,7 @@ class Stopping:
         machine = self.machine
         recorded = read_stop(machine.arena)
         if recorded is not None:
-            return recorded
+            return recorded if at_last or self._told(recorded, now) else None
         if machine.arena.machine.stop_word != STOP_NONE and not at_last:
             return None
         if isinstance(self.cause, Overrun):
@@ -189,6 +201,23 @@ class Stopping:
         if dead is not None:
             return self._terminated(dead, now)
         return self._report(ZYGOTE_SLOT, now, text="The zygote's channel closed.", name=BROKEN, family="broken")
+
+    def _told(self, report: StopReport, now: int) -> bool:
+        """Have all contexts said whose lists they have?  They write it when they leave; nobody waits long for it."""
+        if now >= self._begun + DUMP_NS:
+            return True
+        members = self.machine.members
+        asked = {row.slot for row in report.lists if row.slot in members and members[row.slot].alive}
+        return all(possessions_in(self._dump(slot)) is not None for slot in asked)
+
+    def _lists(self, report: StopReport) -> list[Possession]:
+        """The lists in use by owner: what the stop's context knew, and what those who left have said of theirs."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for row in report.lists:
+            told = possessions_in(self._dump(row.slot)) if 0 < row.slot < len(self.machine.dumps) else None
+            for found in (row,) if told is None else told:
+                counts[found.owner, found.where] += found.count
+        return [Possession(count, owner, where) for (owner, where), count in counts.most_common()]
 
     def _culprit(self) -> Member | None:
         """The process whose end was the first cause, as far as it is known yet."""
@@ -302,6 +331,7 @@ class Stopping:
             contexts=boxes,
             waiting_items=blackbox.waiting_items(machine.arena, machine.names),
             control=machine.lane.under_way(),
+            lists=self._lists(report),
             owner_deaths=machine.arena.machine.owner_deaths,
         )
         return Outcome(msgspec.json.encode(whole), stopscreen.render(whole))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from emulator.host.blackbox import BlackBox, short_path
-from emulator.kernel.stop import StopReport
+from emulator.kernel.stop import Possession, StopReport
 from emulator.rules.bugchecks import describe, stop_line
 from emulator.rules.errors import EXIT_EMULATOR, EXIT_STOP
 from emulator.rules.irql import irql_name
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 100
 DEEPEST_STACK: Final = 24
+MOST_OWNERS: Final = 16
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>.*)", line (?P<line>\d+),? in (?P<name>.*)$')
 _BEGINNING: Final = "emulator/host/worker.py"
 """Below the last frame of this file lie the processes from which a context was forked."""
@@ -37,6 +38,7 @@ class MachineReport(msgspec.Struct, kw_only=True):
     waiting_items: list[str] = []
     control: str = ""
     owner_deaths: int = 0
+    lists: list[Possession] = []
 
     @property
     def exit_code(self) -> int:
@@ -58,6 +60,7 @@ def render(report: MachineReport) -> str:
         [f"{site.what}: {site.where}" + (f" ({site.context})" if site.context else "") for site in stop.sites],
     )
     lines += _section("Who holds what:", stop.holders)
+    lines += _section("NET_BUFFER_LISTs in use:", [_possession(row) for row in report.lists[:MOST_OWNERS]])
     others = [box for box in report.contexts if box.slot != stop.slot]
     lines += _section("What the others were doing:", [line for box in others for line in _doing(box)])
     lines += _section("Work items that were queued and not taken:", report.waiting_items)
@@ -91,6 +94,10 @@ def _facts(report: MachineReport) -> list[str]:
     if report.owner_deaths:
         facts.append(f"Locks whose owner died: {report.owner_deaths}")
     return facts
+
+
+def _possession(row: Possession) -> str:
+    return f"{row.count}: {row.owner}" + (f", last handed on at {row.where}" if row.where else "")
 
 
 def _doing(box: BlackBox) -> list[str]:

@@ -12,6 +12,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from emulator.host import logs
 from emulator.kernel.context import Context
 from emulator.kernel.loops import run_context
@@ -31,6 +33,8 @@ EXIT_LEFT: Final = 5
 """The machine had stopped, or the owner of a lock was dead: this context left, and is not to blame."""
 Place = tuple[int, "ContextKind", int]
 """Slot, kind and index of a context."""
+POSSESSIONS: Final = b"\nNET_BUFFER_LISTS "
+"""What a leaving context had in hand stands behind this, as JSON, at the end of its dump."""
 DUMP_SIGNAL: Final = signal.SIGUSR2
 BROKEN: Final = "EMULATOR_ERROR"
 """The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
@@ -73,7 +77,8 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
     except MachineStopped as error:
         # Where it was when it learnt that the machine has stopped is what the screen says it was doing.
         where = "Traceback (most recent call last):\n" + "".join(traceback.format_tb(error.__traceback__))
-        os.write(dump, where.encode(errors="replace"))
+        own = msgspec.json.encode(context.machine.services.possessions(context, everything=False))
+        os.write(dump, where.encode(errors="replace") + POSSESSIONS + own + b"\n")
         return EXIT_LEFT
     return 0
 

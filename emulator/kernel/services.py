@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import TakenItem
     from emulator.layout.machine import CONTROL
 
@@ -48,6 +49,12 @@ class Services(Protocol):
 
     def withholds(self, context: Context) -> bool:
         """Does this processor keep private what others may come for, to be published when it has time?"""
+
+    def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
+        """What this context, which ends because the machine has stopped, has in hand; never raises.
+
+        ``everything``: what lies in shared memory too.
+        """
 
     def leave(self, context: Context) -> None:
         """A callback that began in this context has returned to the loop: publish what must not stay private."""

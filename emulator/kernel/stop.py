@@ -37,6 +37,16 @@ class CallSite(msgspec.Struct, frozen=True):
     context: str = ""
 
 
+class Possession(msgspec.Struct, frozen=True):
+    """NET_BUFFER_LISTs of one owner, last handed on at one place."""
+
+    count: int
+    owner: str
+    where: str = ""
+    slot: int = 0
+    """Not 0: the lists are at home in that context, which alone knows their owners."""
+
+
 class StopReport(msgspec.Struct, kw_only=True):
     """Everything that a stop screen shows; written by the context that stops, or by the host for a dead one."""
 
@@ -57,6 +67,8 @@ class StopReport(msgspec.Struct, kw_only=True):
     traceback: list[str] = []
     sites: list[CallSite] = []
     holders: list[str] = []
+    lists: list[Possession] = []
+    """Every NET_BUFFER_LIST that is in use, as far as the context that wrote the report knows."""
     time: int = 0
 
 
@@ -188,10 +200,12 @@ def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
     cell = ULONG_CELL.from_buffer(arena.memory, place)  # type: ignore[attr-defined]
     if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
         return False
+    report.lists = machine.services.possessions(context, everything=True)
     encoded = msgspec.json.encode(report)
     if len(encoded) > STOP_TEXT_BYTES:
         report.traceback = report.traceback[-20:]
         report.holders = report.holders[:20]
+        report.lists = report.lists[:20]
         report.text = report.text[:2000]
         encoded = msgspec.json.encode(report)[:STOP_TEXT_BYTES]
     arena.stop_text[: len(encoded)] = encoded

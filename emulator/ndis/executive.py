@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode_argument
 from emulator.layout.machine import ContextKind
-from emulator.ndis import datapath_slow, interrupts, oid_requests, pnp, private_data, publication, stacks, work_items
+from emulator.ndis import (
+    datapath_slow,
+    interrupts,
+    oid_requests,
+    pnp,
+    possessions,
+    private_data,
+    publication,
+    stacks,
+    work_items,
+)
 from emulator.ndis.deferred import DeferredKind
 from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
 from emulator.rules.control import ControlOperation
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+    from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import TakenItem
     from emulator.layout.machine import CONTROL
 
@@ -82,6 +93,10 @@ class Executive:
     def withholds(self, context: Context) -> bool:
         """Has this processor stored NBLs that it has not published yet?"""
         return publication.withholds(context)
+
+    def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
+        """The NET_BUFFER_LISTs in use, by owner."""
+        return possessions.possessions(context, everything=everything)
 
     def leave(self, context: Context) -> None:
         """Publish what others may come for; in a passive context look at the drivers' globals too."""

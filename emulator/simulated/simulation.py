@@ -14,7 +14,7 @@ from emulator.kernel.loops import run_context
 from emulator.kernel.machine import Machine
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
-from emulator.kernel.stop import StopReport, exception_frames, read_stop, stop
+from emulator.kernel.stop import Possession, StopReport, exception_frames, read_stop, stop
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, WORK_QUEUES, Arena, offsets_of
 from emulator.layout.machine import WORK_QUEUE, ContextKind, SlotState
 from emulator.rules.errors import BugCheck, EmulatorError, NotImplementedByEmulator
@@ -88,6 +88,11 @@ class NoServices:
         """Nothing is kept private."""
         del context
         return False
+
+    def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
+        """Nothing is in use."""
+        del context, everything
+        return []
 
     def leave(self, context: Context) -> None:
         """A callback has returned to the loop."""

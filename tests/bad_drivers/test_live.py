@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from emulator.rules.limits import VnicLimit
 from tests.bad_drivers.computer import PACKAGE
 from tests.bad_drivers.rules import RULES, Rule
-from tests.bad_drivers.test_rules import check_lines
+from tests.bad_drivers.test_rules import check_lines, marks
 
 if TYPE_CHECKING:
     from emulator.testing import Expectation, Lab
@@ -39,8 +40,8 @@ SAMPLE = [
 def drivers(rule: Rule, prefix: str = "") -> dict[str, Any]:
     name = f"{PACKAGE}.{prefix}{rule.driver}"
     if rule.role == "miniport":
-        return {"miniport": name, "protocol": f"{PACKAGE}.base_protocol"}
-    return {"miniport": f"{PACKAGE}.base_miniport", "protocol": name}
+        return {"miniport": name, "protocol": f"{PACKAGE}.{rule.other or 'base_protocol'}"}
+    return {"miniport": f"{PACKAGE}.{rule.other or 'base_miniport'}", "protocol": name}
 
 
 @pytest.mark.parametrize("rule", SAMPLE, ids=lambda rule: rule.driver)
@@ -51,6 +52,23 @@ def test_a_live_machine_stops_as_the_fake_one_does(rule: Rule, lab: Lab) -> None
         if "_left_" in rule.driver:
             nic.machine.end()
     check_lines(rule, stop.report)
+
+
+def test_the_screen_of_a_stop_says_whose_the_lists_are(lab: Lab) -> None:
+    rule = BY_NAME["receive_indicated_in_use"]
+    with lab.expect_stop(rule.code) as stop:
+        lab.start(**drivers(rule), **SMALL)
+    line = marks(rule.driver)["last handed on"]
+    place = rf"\S+/receive_indicated_in_use.py:{line} in OnIndicate"
+    kept = rf"NET_BUFFER_LISTs in use:\n  1: is indicated to keeps_receives \(binding 0\), last handed on at {place}"
+    assert re.search(kept, stop.screen), stop.screen
+
+
+def test_a_list_in_another_context_is_told_by_that_context(lab: Lab) -> None:
+    with lab.expect_stop(0xC4, rule="Irql_Miniport_Driver_Function") as stop:
+        lab.start(f"{PACKAGE}.holds_a_list", protocol=f"{PACKAGE}.base_protocol", **SMALL)
+    assert re.search(r"\n  1: belongs to holds_a_list, last handed on at \S+:\d+ in MPFrame", stop.screen), stop.screen
+    assert "at home in" not in stop.screen
 
 
 def test_the_repaired_twins_live_side_by_side(lab: Lab) -> None:

@@ -23,6 +23,7 @@ from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import TakenItem
     from emulator.layout.arena import Arena
 
@@ -38,6 +39,9 @@ class ToyServices:
 
     def withholds(self, context: Context) -> bool:
         return False
+
+    def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
+        return []
 
     def leave(self, context: Context) -> None:
         pass
