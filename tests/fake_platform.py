@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.context import Context
 from emulator.kernel.images import Images
 from emulator.kernel.irql import lower_irql, raise_irql
-from emulator.kernel.loops import processor_round, serve_work_item
+from emulator.kernel.loops import processor_round
 from emulator.kernel.machine import Machine
+from emulator.kernel.passive import serve_work_item
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, Arena, Geometry, offsets_of
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from emulator.kernel.stop import Possession
-    from emulator.kernel.workqueue import TakenItem
+    from emulator.kernel.workqueue import Taken
     from emulator.layout.machine import CONTROL
 
 SMALL: dict[str, Any] = {
@@ -173,7 +174,6 @@ class FakeServices:
         self.on_interrupts: Callable[[Context], bool] | None = None
         self.on_interrupts_pending: Callable[[Context], bool] | None = None
         self.on_deferred: Callable[[Context, int, int, int], None] | None = None
-        self.on_work_item: Callable[[Context, TakenItem], None] | None = None
         self.on_round: Callable[[Context], None] | None = None
         self.on_leave: Callable[[Context], None] | None = None
         self.on_withholds: Callable[[Context], bool] | None = None
@@ -209,11 +209,11 @@ class FakeServices:
 
         call(context, routine, None, decode(context, value), None, None)
 
-    def work_item(self, context: Context, taken: TakenItem) -> None:
-        """Run the item as NDIS does, unless the test wants it otherwise."""
-        from emulator.ndis.work_items import run_work_item
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        """Run items as NDIS does."""
+        from emulator.ndis.work_items import runner
 
-        (self.on_work_item or run_work_item)(context, taken)
+        return runner(context)
 
     def control(self, context: Context, operation: CONTROL) -> int:
         """Control operations are the test's."""

@@ -5,9 +5,10 @@ Law: every entry from NDIS goes through ``call``; what it writes is readable in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.stop import site_of, stop, stop_for_exception, stop_not_implemented
+from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import irql_name
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 IRQL_UNEXPECTED_VALUE = 0xC8
 CALL_OUT = 2
+PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError)
+"""What a callback may leave with: the machine has stopped, or the fault is none of the driver's."""
 
 
 def call(context: Context, routine: int, *arguments: Any) -> Any:
@@ -34,27 +37,32 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
 
 def enter(context: Context, routine: int, *arguments: Any) -> Any:
     """``call`` without the checks on return, for callers that have bug checks of their own for them."""
-    image = context.machine.images.routines[routine].image  # type: ignore[union-attr]
-    box = context.box
+    cells = context.cells
     outer_callback, outer_driver = context.callback, context.driver
-    context.callback = box.routine = routine
-    context.driver = box.driver = image
+    context.callback = routine
+    context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
     if not outer_callback:
-        box.entered = context.entered = context.platform.now()
-        box.callbacks += 1
+        cells[ENTERED_CELL] = context.entered = context.platform.now()
+        cells[CALLBACKS_CELL] += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
-    except (BugCheck, MachineStopped, EmulatorError, HostError):
+    except PASSED_ON:
         raise
-    except NotImplementedByEmulator as error:
-        stop_not_implemented(context, error)
     except BaseException as error:
-        stop_for_exception(context, error)
-    context.callback = box.routine = outer_callback
-    context.driver = box.driver = outer_driver
+        escaped(context, error)
+    context.callback = outer_callback
+    context.driver = outer_driver
+    cells[ROUTINE_CELL] = outer_driver << 32 | outer_callback
     if not outer_callback:
-        box.entered = 0
+        cells[ENTERED_CELL] = 0
     return result
+
+
+def escaped(context: Context, error: BaseException) -> NoReturn:
+    """The stop for what left a callback and is none of PASSED_ON."""
+    if isinstance(error, NotImplementedByEmulator):
+        stop_not_implemented(context, error)
+    stop_for_exception(context, error)
 
 
 def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:

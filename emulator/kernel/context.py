@@ -40,7 +40,7 @@ class Context:
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
     ``datapath`` what the floor above needs at every frame, ``escaped`` what was stored in shared memory under a spin
     lock and must be published before the lock is released.
-    ``delays`` is where its histogram of work items begins among the arena's words.
+    ``delays`` is where its histogram of work items begins among the arena's words, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
@@ -48,6 +48,7 @@ class Context:
     __slots__ = (
         "box",
         "callback",
+        "cells",
         "datapath",
         "delays",
         "driver",
@@ -101,6 +102,7 @@ class Context:
         self.site_numbers: dict[int, int] = {}
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]
+        self.cells = machine.arena.cells(slot)
         # The two words that every DDI call writes, and the one that it reads, as raw views: half a field's price.
         self.site = 0
         self.trail = machine.arena.trail(slot)

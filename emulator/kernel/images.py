@@ -47,6 +47,7 @@ class Images:
     def __init__(self, builtin_types: Iterable[type] = ()) -> None:
         self.images: list[Image] = []
         self.routines: list[Routine | None] = [None]
+        self.marks: list[tuple[int, int]] = [(0, 0)]
         self.types: list[type | None] = [None, *builtin_types]
         self.type_numbers: dict[type, int] = {t: n for n, t in enumerate(self.types) if t is not None}
         self.codes: list[types.CodeType | None] = [None]
@@ -89,6 +90,7 @@ class Images:
             routine = Routine(len(self.routines), key[1], number, function, role)
             function.__ndis_routine__ = routine.number  # type: ignore[attr-defined]
             self.routines.append(routine)
+            self.marks.append((number, number << 32 | routine.number))
         for kind_key in sorted(kinds):
             kind = kinds[kind_key]
             if kind not in self.type_numbers:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 from emulator.kernel.dpc import dpcs_pending, serve_dpcs
 from emulator.kernel.irql import lower_irql, raise_irql, wanted
-from emulator.kernel.stop import raise_if_stopped
+from emulator.kernel.passive import live_as_worker
 from emulator.kernel.timers import serve_timers
-from emulator.kernel.waits import IDLE, sleep_until, wake, wake_one
-from emulator.layout.delays import LINEAR_BUCKETS, UNIT_SHIFT, bucket_of
+from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-IDLE_EXTRA_WORKER_NS = 1_000_000_000
 STEP_ASIDE_NS = 1_000_000
 
 
@@ -86,57 +84,6 @@ def _processor(context: Context) -> None:
             sleep_until(context, ready, slept_for or None)
 
 
-def _passive_worker(context: Context) -> None:
-    queues = context.machine.queues
-    head = context.machine.arena.machine
-    extra = context.index >= context.machine.geometry.passive_workers
-
-    def ready() -> bool:
-        return head.shutting_down != 0 or any(queue.pending for queue in queues)
-
-    woken = True
-    while not head.shutting_down:
-        if serve_work_item(context, woken):
-            woken = False
-            continue
-        deadline = context.platform.now() + IDLE_EXTRA_WORKER_NS if extra else None
-        if not sleep_until(context, ready, deadline, IDLE):
-            context.enter_state(SlotState.RETIRING)
-            return
-        woken = True
-
-
-def serve_work_item(context: Context, woken: bool = False) -> bool:
-    """Take one item in the documented order of the queues and run its routine; False when all queues are empty.
-
-    ``woken``: the context has just been woken for it.
-    """
-    machine = context.machine
-    if context.stop_word[0]:
-        raise_if_stopped(context)
-    for words, put, take, queue in machine.queues_in_order:
-        taken = queue.take(context) if words[put] != words[take] else None
-        if taken is not None:
-            if woken and queue.pending:
-                # Two who put at once may have woken the same sleeper; whoever takes makes up for the other ring.
-                wake_one(context, queue.first_worker, queue.last_worker)
-            machine.services.round(context)
-            machine.services.work_item(context, taken)
-            context.box.item = 0
-            _count_delay(context, context.entered - taken.queued_time)
-            machine.services.leave(context)
-            return True
-    return False
-
-
-def _count_delay(context: Context, nanoseconds: int) -> None:
-    """Count how long an item waited from its queuing to the first act of its routine; costs no look at a clock."""
-    bucket = nanoseconds >> UNIT_SHIFT
-    if not 0 <= bucket < LINEAR_BUCKETS:
-        bucket = bucket_of(nanoseconds)
-    context.machine.arena.words[context.delays + bucket] += 1
-
-
 def _pnp(context: Context) -> None:
     arena, services, platform = context.machine.arena, context.machine.services, context.platform
     ring, head = arena.control, arena.machine
@@ -165,7 +112,7 @@ def _requests(context: Context) -> None:
 
 _LOOPS = {
     ContextKind.PROCESSOR: _processor,
-    ContextKind.PASSIVE_WORKER: _passive_worker,
+    ContextKind.PASSIVE_WORKER: live_as_worker,
     ContextKind.PNP: _pnp,
     ContextKind.REQUESTS: _requests,
 }

@@ -25,7 +25,7 @@ class Machine:
     def __init__(self, arena: Arena, images: Images, services: Services) -> None:
         from emulator.kernel.objects import ObjectTable
         from emulator.kernel.pool import Pool
-        from emulator.kernel.workqueue import SERVICE_ORDER, worker_queues
+        from emulator.kernel.workqueue import worker_queues
 
         self.arena = arena
         self.geometry: Geometry = arena.geometry
@@ -43,8 +43,6 @@ class Machine:
             self.objects[kind] = shared[count]
         self.pool: Pool = Pool(arena)
         self.queues: list[WorkQueue] = worker_queues(self)
-        self.queues_in_order = [self.queues[number].place for number in SERVICE_ORDER]
-        """Where a free worker looks, in the documented order."""
 
     def format(self, now: int) -> None:
         """Write the head of a fresh arena; called once, before any context exists."""

@@ -155,9 +155,14 @@ class Pool:
         offset = pointer & OFFSET_MASK
         if pointer >> 56 != POINTER_TAG or not self.start + HEADER <= offset < self.end or offset & 15:
             return False
+        place, expected = self.sign_of_life(pointer)
+        return bool(self.arena.words[place] == expected)
+
+    @staticmethod
+    def sign_of_life(pointer: int) -> tuple[int, int]:
+        """Which of the arena's words holds what for as long as a block lives."""
         generation = pointer >> OFFSET_BITS & GENERATION_MASK
-        found: int = self.arena.words[offset - HEADER >> 3]
-        return found == BLOCK_MAGIC | 1 << 32 | generation << 48
+        return (pointer & OFFSET_MASK) - HEADER >> 3, BLOCK_MAGIC | 1 << 32 | generation << 48
 
     def header(self, pointer: int) -> BLOCK | None:
         """The header below a pointer, live or stale; None when there is none."""

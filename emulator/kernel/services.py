@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.kernel.stop import Possession
-    from emulator.kernel.workqueue import TakenItem
+    from emulator.kernel.workqueue import Taken
     from emulator.layout.machine import CONTROL
 
 
@@ -35,8 +37,12 @@ class Services(Protocol):
     def timer(self, context: Context, routine: int, value: int) -> None:
         """Call a timer's routine at DISPATCH_LEVEL with its stored context value."""
 
-    def work_item(self, context: Context, taken: TakenItem) -> None:
-        """Run a work item's routine at PASSIVE_LEVEL and look at what it left behind."""
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        """What this context is to call for each work item that it has taken.
+
+        It runs the item's routine at PASSIVE_LEVEL, looks at what that left behind and publishes what must not stay
+        private, as ``leave`` does; it gives the moment at which the routine began.
+        """
 
     def control(self, context: Context, operation: CONTROL) -> int:
         """Carry out one control operation in the PnP thread at PASSIVE_LEVEL; an NDIS_STATUS (as unsigned)."""

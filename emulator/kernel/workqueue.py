@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import IDLE, wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
+from emulator.layout.cells import LONGLONG
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.layout.machine import WORK_QUEUE, SystemLock
-from emulator.rules.work_items import QUEUED_TWICE, WORKER_PRIORITY, Parameter
+from emulator.layout.machine import ITEM_CELL, MACHINE, WORK_ITEM, WORK_QUEUE, SystemLock
+from emulator.rules.work_items import CRITICAL_QUEUE, QUEUED_TWICE, WORKER_PRIORITY, Parameter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
     from emulator.kernel.stop import CallSite
@@ -30,7 +33,14 @@ SERVICE_ORDER = tuple(sorted(WORKER_PRIORITY, key=WORKER_PRIORITY.__getitem__, r
 """Worker queues in the order in which a free worker serves them: by the priority of their threads on Windows."""
 
 _ENTRY = struct.Struct("<QQIIQ")
-_TAKEN = tuple.__new__  # what a NamedTuple's _make does, without its two calls: an item is taken for each callback
+_STATE: int = WORK_ITEM.state.offset  # type: ignore[attr-defined]
+_STATE_MASK = 0xFF
+_ITEM_BYTES = WORK_ITEM.size()
+_ITEM_WORDS = _ITEM_BYTES // 8
+
+
+Taken = tuple[int, int, int, int, int]
+"""The members of TakenItem, where one is made for each callback."""
 
 
 class WorkItemState(IntEnum):
@@ -55,11 +65,17 @@ class WorkQueue:
 
     __slots__ = (
         "_base",
+        "_first_item",
+        "_idle",
         "_items",
+        "_known",
+        "_mark",
         "_mask",
         "_memory",
         "_put",
         "_put_lock",
+        "_states",
+        "_stirred",
         "_take",
         "_take_lock",
         "_words",
@@ -79,54 +95,84 @@ class WorkQueue:
         self._put, self._take = start, start + 8
         self._put_lock = SystemLock.QUEUE_PUT + number
         self._take_lock = SystemLock.QUEUE_TAKE + number
-        self._items = machine.objects[HandleKind.WORK_ITEM].records
+        self._items = machine.objects[HandleKind.WORK_ITEM]
+        self._first_item = arena.offsets["table_work_items"] // 8
+        self._states = self._first_item + _STATE // 8
+        self._mark = number << 8 | WorkItemState.QUEUED
+        self._known: dict[int, tuple[int, int, int]] = {}
         # The slots of all passive workers that there may ever be.
         self.first_worker = machine.geometry.first_passive_slot
         self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS
+        self._stirred = LONGLONG.from_buffer(arena.memory, arena.offsets["machine"] + MACHINE.stirred.offset)  # type: ignore[attr-defined]
+        # Their sleeping flags as two words: what a put looks at first.
+        self._idle = arena.sleeping[self.first_worker : self.last_worker].cast("Q")
 
-    def put(self, context: Context, handle: int, item: Any, routine: int, value: int, site: int) -> None:
-        """Queue an item that is not queued; wakes one sleeping passive worker.
+    def live(self, handle: int | None, kind: int) -> bool:
+        """Is this the handle of a live item of a kind?  An item that was seen before costs one look at its head."""
+        known = self._known.get(handle)  # type: ignore[arg-type]
+        if known is not None and self._words[known[0]] == known[1] and known[2] == kind:
+            return True
+        if self._items.find(handle, kind) is None:
+            return False
+        assert handle is not None
+        at = self._first_item + (handle & INDEX_MASK) * _ITEM_WORDS
+        self._known[handle] = at, self._words[at], kind
+        return True
+
+    def put(self, context: Context, handle: int, routine: int, value: int, site: int) -> None:
+        """Queue a live item that is not queued; wakes one sleeping passive worker.
 
         Bug check 0xE4 (1, item, queue, 0) when it is in the queue already.
         """
-        platform = context.platform
+        words, platform = self._words, context.platform
+        at = (handle & INDEX_MASK) * _ITEM_WORDS + self._states
         now = platform.now()
         platform.acquire(self._put_lock)
-        if item.state:
+        if words[at] & _STATE_MASK:
             platform.release(self._put_lock)
-            _queued_twice(context, handle, item, self.number)
-        item.state = 1
-        item.routine = routine
-        item.queued_site = site
-        item.queue = self.number
-        put = self._words[self._put]
+            _queued_twice(context, handle, self._items.records[handle & INDEX_MASK], self.number)
+        words[at] = site << 32 | routine << 16 | self._mark
+        put = words[self._put]
         _ENTRY.pack_into(
             self._memory, self._base + (put & self._mask) * WORK_ENTRY_BYTES, handle, value, routine, site, now
         )
-        self._words[self._put] = put + 1
+        words[self._put] = put + 1
         platform.release(self._put_lock)
-        wake_one(context, self.first_worker, self.last_worker)
+        if self.number != CRITICAL_QUEUE:
+            platform.fetch_add(self._stirred, 1)
+        idle = self._idle
+        if idle[0] or idle[1]:
+            wake_one(context, self.first_worker, self.last_worker)
 
-    def take(self, context: Context) -> TakenItem | None:
-        """Remove the oldest item; it is in this context's hand until ``context.box.item`` is cleared."""
-        words, platform = self._words, context.platform
-        platform.acquire(self._take_lock)
-        take = words[self._take]
-        if words[self._put] == take:
-            platform.release(self._take_lock)
-            return None
-        entry = _ENTRY.unpack_from(self._memory, self._base + (take & self._mask) * WORK_ENTRY_BYTES)
-        handle = entry[0]
-        context.box.item = handle
-        self._items[handle & INDEX_MASK].state = 0
-        words[self._take] = take + 1
-        platform.release(self._take_lock)
-        return _TAKEN(TakenItem, entry)
+    def taker(self, context: Context) -> Callable[[], Taken | None]:
+        """A function that removes the oldest item for this context; what it gives are the members of TakenItem.
+
+        The item is in the context's hand, as its slot says, until ITEM_CELL of its cells is cleared.
+        """
+        words, memory, cells, mask, base = self._words, self._memory, context.cells, self._mask, self._base
+        put_at, take_at, lock = self._put, self._take, self._take_lock
+        acquire, release = context.platform.acquire, context.platform.release
+        unpack, state = _ENTRY.unpack_from, self._states * 8 + _STATE % 8
+
+        def take() -> Taken | None:
+            acquire(lock)
+            place = words[take_at]
+            if words[put_at] == place:
+                release(lock)
+                return None
+            entry = unpack(memory, base + (place & mask) * WORK_ENTRY_BYTES)
+            handle = cells[ITEM_CELL] = entry[0]
+            memory[(handle & INDEX_MASK) * _ITEM_BYTES + state] = 0
+            words[take_at] = place + 1
+            release(lock)
+            return entry
+
+        return take
 
     @property
-    def place(self) -> tuple[memoryview, int, int, WorkQueue]:
-        """The words of the arena, the indices of put and take in them, and the queue: for a loop over all queues."""
-        return self._words, self._put, self._take, self
+    def place(self) -> tuple[int, int]:
+        """The indices of put and take in the arena's words, for a loop over all queues."""
+        return self._put, self._take
 
     @property
     def pending(self) -> bool:

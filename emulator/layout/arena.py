@@ -110,11 +110,23 @@ class Arena:
         self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
         stop_word = at["machine"] + records.MACHINE.stop_word.offset  # type: ignore[attr-defined]
         self.stop_word = self.view[stop_word : stop_word + 4].cast("I")
+        shutting_down = at["machine"] + records.MACHINE.shutting_down.offset  # type: ignore[attr-defined]
+        self.shutting_down = self.view[shutting_down : shutting_down + 4].cast("I")
         self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
 
     def trail(self, slot: int) -> memoryview:
         """The two words of a slot that say where a context is: the DDI in progress and its call site."""
         start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.ddi.offset  # type: ignore[attr-defined]
+        return self.view[start : start + 8].cast("I")
+
+    def cells(self, slot: int) -> memoryview:
+        """A slot as 64-bit words (see ROUTINE_CELL and its neighbours): the half of a field's price."""
+        start = self.offsets["slots"] + slot * records.SLOT.size()
+        return self.view[start : start + records.SLOT.size()].cast("Q")
+
+    def recalls(self, slot: int) -> memoryview:
+        """(times asked, times answered) of the calls to a slot to give what it has at home."""
+        start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.recall.offset  # type: ignore[attr-defined]
         return self.view[start : start + 8].cast("I")
 
     def held_cells(self, slot: int) -> memoryview:

@@ -28,6 +28,11 @@ def bucket_of(nanoseconds: int) -> int:
     return min(LINEAR_BUCKETS + ((length - _FIRST_LENGTH) << 2 | quarter), DELAY_BUCKETS - 1)
 
 
+COARSE_SHIFT = _FIRST_LENGTH - 3
+COARSE = tuple(bucket_of(step << COARSE_SHIFT) for step in range(4096))
+"""``bucket_of`` for delays up to 134 milliseconds that are no linear ones, by their 32-microsecond steps."""
+
+
 def lower_edge(bucket: int) -> int:
     """The shortest delay that a bucket counts, in nanoseconds; that of the next bucket is where it ends."""
     if bucket < LINEAR_BUCKETS:

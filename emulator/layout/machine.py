@@ -66,19 +66,22 @@ class SystemLock(IntEnum):
 
 
 class MACHINE(Record):
-    """The head of the arena."""
+    """The head of the arena.  ``stop_word`` and ``shutting_down`` lie side by side.  ``stirred`` counts what is put
+    into worker queues other than the critical one.
+    """
 
     magic: u64
     version: u32
-    stop_word: u32
     checked: u32
+    stop_word: u32
+    shutting_down: u32
     processors: u32
+    passive_workers: u32
     started: u64
     owner_deaths: u32
     drivers_loaded: u32
-    passive_workers: u32
-    shutting_down: u32
     epoch: u64
+    stirred: u64
     identity: Bytes[Literal[16]]
 
 
@@ -110,6 +113,15 @@ class SLOT(Record):
     journal_index: u32
     deadline: u64
     recall: u64
+    spare: Array[u64, Literal[4]]
+
+
+ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]
+"""``routine`` and ``driver`` of a slot as one of its 64-bit words: what is written at each callback is written so."""
+ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
+ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
+CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]
+SLOT_CELLS = SLOT.size() // 8
 
 
 class STOP_RECORD(Record):
@@ -137,16 +149,18 @@ class OBJECT(Record):
 
 
 class WORK_ITEM(Record):
-    """A work item of NDIS or of the kernel; ``state`` and the sites are written under the put lock of its queue."""
+    """A work item of NDIS or of the kernel, in one cache line.
+
+    ``state`` to ``queued_site`` are written as one word, under the put lock of its queue; the worker that removes the
+    item clears ``state`` under the take lock.
+    """
 
     head: OBJECT
-    state: u32
-    routine: u32
-    context: u64
-    queue: u32
+    state: u8
+    queue: u8
+    routine: u16
     queued_site: u32
-    queued_time: u64
-    runs: u64
+    spare: Array[u64, Literal[3]]
 
 
 class WORK_QUEUE(Record):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.layout.machine import JOURNAL_WORDS, SLOT, ContextKind
+from emulator.layout.machine import JOURNAL_WORDS, ContextKind
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -88,8 +88,7 @@ def note(journal: memoryview, what: int, which: int) -> None:
 
 def recalls_of(arena: Arena, slot: int) -> memoryview:
     """(times asked, times answered) of the calls to a slot to publish what it has at home."""
-    at = arena.offsets["slots"] + slot * SLOT.size() + SLOT.recall.offset  # type: ignore[attr-defined]
-    return arena.view[at : at + 8].cast("I")
+    return arena.recalls(slot)
 
 
 def data_path(context: Context) -> DataPath:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.kernel.stop import Possession
-    from emulator.kernel.workqueue import TakenItem
+    from emulator.kernel.workqueue import Taken
     from emulator.layout.machine import CONTROL
 
 
@@ -73,9 +73,9 @@ class Executive:
         """Call a timer's routine: SystemSpecific1, FunctionContext, SystemSpecific2, SystemSpecific3."""
         call(context, routine, None, decode_argument(context, value) if value else None, None, None)
 
-    def work_item(self, context: Context, taken: TakenItem) -> None:
-        """Run a work item's routine."""
-        work_items.run_work_item(context, taken)
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        """What runs work items."""
+        return work_items.runner(context)
 
     def control(self, context: Context, operation: CONTROL) -> int:
         """Carry out one control operation."""

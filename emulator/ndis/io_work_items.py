@@ -74,7 +74,7 @@ def IoQueueWorkItem(
     value = encode(context, Context) if Context is not None else 0
     device = decode(context, item.head.parent)
     reference(context, device)
-    machine.queues[number].put(context, IoWorkItem, item, routine, value, context.site)
+    machine.queues[number].put(context, IoWorkItem, routine, value, context.site)
 
 
 @ddi(irql=AT_MOST_DISPATCH, releases="work item", page="nf-wdm-iofreeworkitem")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from emulator.kernel.calls import enter, returned_with_lock
+from emulator.kernel.calls import PASSED_ON, escaped, returned_with_lock
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, decode_argument, encode
+from emulator.kernel.pool import POINTER_TAG
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, kind_name
+from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.absent import not_implemented
-from emulator.ndis.ddi import FILTER, MINIPORT, ddi
+from emulator.ndis.ddi import FILTER, MINIPORT, GateKind, ddi
 from emulator.ndis.device_objects import dereference
 from emulator.ndis.handles import (
     AdapterHandle,
@@ -24,6 +26,8 @@ from emulator.ndis.handles import (
     MiniportDriverHandle,
     WorkItemHandle,
 )
+from emulator.ndis.private_data import compare_fingerprints
+from emulator.ndis.publication import publish_all
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
 from emulator.rules.work_items import (
@@ -42,9 +46,11 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
-    from emulator.kernel.workqueue import TakenItem
+    from emulator.kernel.workqueue import Taken
 
 WORKER_RETURNED_AT_BAD_IRQL = 0xE1
+MOST_ARGUMENTS = 4096
+_FIRST_OF_KERNEL = HandleKind.IO_WORK_ITEM << KIND_SHIFT
 _FILTER_KINDS = (HandleKind.FILTER_DRIVER, HandleKind.FILTER_MODULE, HandleKind.DEVICE)
 PARENT_KINDS = {
     HandleKind[name]: f"before {rule.freed_before}"
@@ -73,7 +79,7 @@ def NdisAllocateIoWorkItem(
     return WorkItemHandle(handle) if handle is not None else None
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_IRQL_RULE,))
+@ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_IRQL_RULE,), gate=GateKind.INLINE)
 def NdisQueueIoWorkItem(
     NdisIoWorkItemHandle: WorkItemHandle,
     Routine: Callable[[Any, WorkItemHandle], None],
@@ -86,13 +92,16 @@ def NdisQueueIoWorkItem(
     NBL; anything else is private to this context (VNIC_PRIVATE_DATA).
     """
     context = current.context
-    machine = context.machine
-    item = machine.objects[HandleKind.WORK_ITEM].find(NdisIoWorkItemHandle, HandleKind.WORK_ITEM)
-    if item is None:
+    queue = context.machine.queues[CRITICAL_QUEUE]
+    if not queue.live(NdisIoWorkItemHandle, HandleKind.WORK_ITEM):
         _bad_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
-    routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
-    value = encode(context, WorkItemContext) if WorkItemContext is not None else 0
-    machine.queues[CRITICAL_QUEUE].put(context, NdisIoWorkItemHandle, item, routine, value, context.site)
+    routine = getattr(Routine, "__ndis_routine__", 0)
+    if not routine:
+        unknown_routine(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
+    value = getattr(WorkItemContext, "_pointer", None)  # what lies in the pool, as a rule; encode knows the rest
+    if value is None:
+        value = encode(context, WorkItemContext)
+    queue.put(context, NdisIoWorkItemHandle, routine, value, context.site)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), releases="work item")
@@ -111,7 +120,6 @@ def allocate_item(context: Context, kind: HandleKind, parent: int) -> int | None
     handle, item = made
     item.state = WorkItemState.IDLE
     item.queued_site = 0
-    item.runs = 0
     return handle
 
 
@@ -142,30 +150,79 @@ def routine_of(function: Any, ddi_name: str, role: str) -> int:
     return routine
 
 
-def run_work_item(context: Context, taken: TakenItem) -> None:
-    """Call a taken item's routine and look at what it left behind."""
-    value = decode_argument(context, taken.context) if taken.context else None
-    if taken.handle >> KIND_SHIFT == HandleKind.WORK_ITEM:
-        enter(context, taken.routine, value, taken.handle)
-    else:
-        # The kernel's form: the device object comes first, and is let go of when the routine has returned.
-        item = context.machine.objects[HandleKind.IO_WORK_ITEM].records[taken.handle & INDEX_MASK]
-        device = decode(context, item.head.parent)
-        enter(context, taken.routine, device, value)
-        dereference(context, device)
+def runner(context: Context) -> Callable[[Taken], int]:
+    """What calls a taken item's routine in this context and looks at what it left behind; gives when it began."""
+    machine, images = context.machine, context.machine.images
+    cells, words, now = context.cells, machine.arena.words, context.platform.now
+    routines, marks = context.routines, images.marks
+    held, fingerprints = context.held, context.memory.get("fingerprints")
+    arguments: dict[int, tuple[Any, int, int]] = {}
+
+    def argument_of(word: int) -> Any:
+        # A block that was seen before costs one look at whether it still lives; everything else is decoded each time.
+        value = decode_argument(context, word)
+        if word >> KIND_SHIFT == POINTER_TAG:
+            if len(arguments) == MOST_ARGUMENTS:
+                arguments.clear()
+            arguments[word] = value, *machine.pool.sign_of_life(word)
+        return value
+
+    def run(taken: Taken) -> int:
+        handle, word, routine, _, _ = taken
+        known = arguments.get(word)
+        if known is not None and words[known[1]] == known[2]:
+            value = known[0]
+        else:
+            value = argument_of(word) if word else None
+        device = None
+        if handle >= _FIRST_OF_KERNEL:
+            # The kernel's form: the device object comes first, and is let go of when the routine has returned.
+            item = machine.objects[HandleKind.IO_WORK_ITEM].records[handle & INDEX_MASK]
+            device = decode(context, item.head.parent)
+        # What kernel.calls.enter does, for a routine that nothing of a driver lies below.
+        context.callback = routine
+        context.driver, cells[ROUTINE_CELL] = marks[routine]
+        cells[ENTERED_CELL] = context.entered = entered = now()
+        cells[CALLBACKS_CELL] += 1
+        try:
+            if device is None:
+                routines[routine](value, handle)  # type: ignore[misc]
+            else:
+                routines[routine](device, value)  # type: ignore[misc]
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            escaped(context, error)
+        context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+        if device is not None:
+            dereference(context, device)
+        if context.irql or held:
+            _left_behind(context, taken)
+        path = context.datapath
+        if path is not None and path.tracked:
+            publish_all(context)
+        if fingerprints:
+            compare_fingerprints(context)
+        return entered
+
+    return run
+
+
+def _left_behind(context: Context, taken: Taken) -> None:
+    """A routine returned above PASSIVE_LEVEL or with a spin lock."""
+    handle, word, routine, site, _ = taken
     if context.irql != PASSIVE_LEVEL:
         stop(
             WORKER_RETURNED_AT_BAD_IRQL,
-            taken.routine,
+            routine,
             context.irql,
-            taken.context,
-            taken.handle,
-            text=f"{context.machine.images.routine_name(taken.routine)}, a work item's routine, returned at "
+            word,
+            handle,
+            text=f"{context.machine.images.routine_name(routine)}, a work item's routine, returned at "
             f"{irql_name(context.irql)}; it must return at PASSIVE_LEVEL.",
-            sites=[site_of(context, "queued", taken.queued_site)],
+            sites=[site_of(context, "queued", site)],
         )
-    if context.held:
-        returned_with_lock(context, taken.routine)
+    returned_with_lock(context, routine)
 
 
 class Leak(NamedTuple):

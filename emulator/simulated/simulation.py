@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable, Sequence
 
+    from emulator.kernel.workqueue import Taken
     from emulator.layout.arena import Geometry
 
 
@@ -72,12 +73,16 @@ class NoServices:
 
         call(context, routine, decode(context, value))
 
-    def work_item(self, context: Context, taken: Any) -> None:
-        """Run a work item's routine."""
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        """What runs a work item's routine."""
         from emulator.kernel.calls import call
         from emulator.kernel.pointers import decode
 
-        call(context, taken.routine, decode(context, taken.context), taken.handle)
+        def run(taken: Taken) -> int:
+            call(context, taken[2], decode(context, taken[1]), taken[0])
+            return context.entered
+
+        return run
 
     def control(self, context: Context, operation: Any) -> int:
         """Nothing is known."""

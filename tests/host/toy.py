@@ -22,9 +22,11 @@ from emulator.layout.handles import HandleKind
 from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.kernel.stop import Possession
-    from emulator.kernel.workqueue import TakenItem
+    from emulator.kernel.workqueue import Taken
     from emulator.layout.arena import Arena
 
 
@@ -64,8 +66,12 @@ class ToyServices:
     def timer(self, context: Context, routine: int, value: int) -> None:
         call(context, routine, value)
 
-    def work_item(self, context: Context, taken: TakenItem) -> None:
-        call(context, taken.routine, taken.context)
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        def run(taken: Taken) -> int:
+            call(context, taken[2], taken[1])
+            return context.entered
+
+        return run
 
     def control(self, context: Context, operation: Any) -> int:
         if os.environ.get("TOY_HANGS_IN") == str(operation.operation):
@@ -121,8 +127,7 @@ def queue_work(function: Any, value: int = 0) -> None:
         HandleKind.WORK_ITEM, driver=context.driver, parent=0, site=0
     )
     assert made is not None
-    handle, item = made
-    context.machine.queues[0].put(context, handle, item, function.__ndis_routine__, value, 0)
+    context.machine.queues[0].put(context, made[0], function.__ndis_routine__, value, 0)
 
 
 def queue_dpc(function: Any, processor: int = 0, value: int = 0) -> None:

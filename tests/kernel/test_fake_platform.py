@@ -50,7 +50,7 @@ def test_a_sleeper_lets_others_run_in_a_cooperative_machine() -> None:
         assert made is not None
         handle, item = made
         item.state = WorkItemState.IDLE
-        fake.machine.queues[0].put(context, handle, item, driver.WorkItem.__ndis_routine__, 7, 0)
+        fake.machine.queues[0].put(context, handle, driver.WorkItem.__ndis_routine__, 7, 0)
         assert sleep_until(context, lambda: bool(driver.ran))
     assert driver.ran == [7]
 

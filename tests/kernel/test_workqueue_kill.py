@@ -103,7 +103,7 @@ def produce(shared: Shared, number: int, handles: list[int]) -> int:
                     return 0
                 if item.state == 0:
                     value += 1
-                    queue.put(context, handle, item, 1, number << 48 | value, 0)
+                    queue.put(context, handle, 1, number << 48 | value, 0)
                     count = note(page, count, number << 48 | value)
     except MachineStopped:
         return 0
@@ -111,12 +111,12 @@ def produce(shared: Shared, number: int, handles: list[int]) -> int:
 
 def consume(shared: Shared, number: int) -> int:
     context = shared.context(GEOMETRY.first_passive_slot + number, ContextKind.PASSIVE_WORKER, number)
-    queue, page, count = shared.machine.queues[0], shared.pages[2 + number], 0
+    take, page, count = shared.machine.queues[0].taker(context), shared.pages[2 + number], 0
     try:
         while not context.stop_word[0]:
-            taken = queue.take(context)
+            taken = take()
             if taken is not None:
-                count = note(page, count, taken.context)
+                count = note(page, count, taken[1])
                 context.box.item = 0
     except MachineStopped:
         return 0

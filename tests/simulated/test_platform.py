@@ -41,9 +41,13 @@ class Noting(NoServices):
         assert context is current.context
         self.served.append((context.name, argument))
 
-    def work_item(self, context: Any, taken: Any) -> None:
-        assert context is current.context
-        self.served.append((context.name, taken.context))
+    def runner(self, context: Any) -> Any:
+        def run(taken: Any) -> int:
+            assert context is current.context
+            self.served.append((context.name, taken[1]))
+            return 0
+
+        return run
 
     def control(self, context: Any, operation: Any) -> int:
         self.served.append((context.name, operation.argument))
@@ -54,7 +58,7 @@ def put_work(machine: Simulation, value: int) -> None:
     context = current.context
     made = machine.machine.objects[HandleKind.WORK_ITEM].allocate(HandleKind.WORK_ITEM, driver=0, parent=0, site=0)
     assert made is not None
-    machine.machine.queues[0].put(context, made[0], made[1], 0, value, 0)
+    machine.machine.queues[0].put(context, made[0], 0, value, 0)
 
 
 @pytest.mark.parametrize("scheduler", ["random", "pct", "round_robin"])
