@@ -6,13 +6,14 @@ Law: a received list is held until the answer on its memory has been sent; what 
 from __future__ import annotations
 
 from struct import Struct
-from typing import Final
+from typing import Any, Final, Literal
 
 from emulator.ndis import *
 
 HELLO_TAG: Final = int.from_bytes(b"oleH", "little")
 HELLO_MAXIMUM_FRAME: Final = 1514
 HELLO_ADDRESSES: Final = Struct("6s6s")
+HELLO_ANSWERS: Final = 512
 
 HelloDriver: ProtocolDriverHandle | None = None
 
@@ -21,8 +22,11 @@ class BINDING(NONPAGED):
     """One adapter.  References is 1 while the binding runs, and 1 more for each answer that is on its way."""
 
     Handle: BindingHandle
-    Answers: NetBufferListPoolHandle
+    Pool: NetBufferListPoolHandle
     Copies: NetBufferListPoolHandle
+    Lock: NDIS_SPIN_LOCK
+    Free: u32
+    Answers: Array[PVOID, Literal[512]]
     References: LONG
     Running: u32
     Status: i32
@@ -34,78 +38,124 @@ def HelloReceive(
     Binding: BINDING, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, NumberOfNetBufferLists: int, ReceiveFlags: int
 ) -> None:
     """Answer a chain of received frames with a chain of answers; return at once what is not answered."""
-    lent = ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES
-    first = last = refused = None
-    refusals = 0
+    handle, lent = Binding.Handle, ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES
+    answers: NET_BUFFER_LIST | None = None
+    refused: NET_BUFFER_LIST | None = None if lent else NetBufferLists
+    count = 0
     InterlockedExchangeAdd(Binding.References, NumberOfNetBufferLists)
-    pool = (Binding.Copies if lent else Binding.Answers) if Binding.Running else None
-    handle = Binding.Handle
-    received: NET_BUFFER_LIST | None = NetBufferLists
+    if Binding.Running and lent:
+        answers, count = HelloCopy(Binding, NetBufferLists)
+    elif Binding.Running:
+        answers, refused, count = HelloAnswer(Binding, NetBufferLists, NumberOfNetBufferLists)
+    if answers is not None:
+        NdisSendNetBufferLists(handle, answers, NDIS_DEFAULT_PORT_NUMBER, ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL)
+    if refused is not None:
+        NdisReturnNetBufferLists(handle, refused, ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
+    if count < NumberOfNetBufferLists:
+        HelloDereference(Binding, NumberOfNetBufferLists - count)
+
+
+def HelloAnswer(
+    Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int
+) -> tuple[NET_BUFFER_LIST | None, NET_BUFFER_LIST | None, int]:
+    """Answers on the received frames' own memory, what could not be answered, and how many answers."""
+    answers = HelloTakeAnswers(Binding, Count)
+    used, refused = 0, None
+    received: Any = Chain
     while received is not None:
-        following = received.Next
-        answer = HelloAnswer(pool, received, lent) if pool is not None else None
-        if answer is None:
-            refusals += 1
-            if not lent:
-                received.Next = refused
-                refused = received
+        following, frame = received.Next, received.FirstNetBuffer
+        header = NdisGetDataBuffer(frame, HELLO_ADDRESSES.size, None, 1, 0)
+        if header is None or used == len(answers):
+            received.Next, refused = refused, received
         else:
-            answer.SourceHandle = handle
+            destination, source = HELLO_ADDRESSES.unpack(header)
+            HELLO_ADDRESSES.pack_into(header, 0, source, destination)
+            answer = answers[used]
+            used += 1
+            answer.ProtocolReserved[0] = received
+            buffer = answer.FirstNetBuffer
+            buffer.MdlChain, buffer.DataOffset = frame.MdlChain, frame.DataOffset
+            buffer.CurrentMdl, buffer.CurrentMdlOffset = frame.CurrentMdl, frame.CurrentMdlOffset
+            buffer.DataLength = frame.DataLength
+        received = following
+    HelloGiveAnswers(Binding, answers[used:])
+    first = None
+    for answer in reversed(answers[:used]):
+        answer.Next, first = first, answer
+    return first, refused, used
+
+
+def HelloTakeAnswers(Binding: BINDING, Count: int) -> list[Any]:
+    """Take so many free answers, or as many as there are."""
+    NdisAcquireSpinLock(Binding.Lock)
+    free = Binding.Free
+    left = max(free - Count, 0)
+    answers: list[Any] = Binding.Answers[left:free]
+    Binding.Free = left
+    NdisReleaseSpinLock(Binding.Lock)
+    return answers
+
+
+def HelloGiveAnswers(Binding: BINDING, Answers: list[Any]) -> None:
+    """Keep answers for the next frames."""
+    if Answers:
+        NdisAcquireSpinLock(Binding.Lock)
+        free = Binding.Free
+        Binding.Answers[free : free + len(Answers)] = Answers
+        Binding.Free = free + len(Answers)
+        NdisReleaseSpinLock(Binding.Lock)
+
+
+def HelloCopy(Binding: BINDING, Chain: NET_BUFFER_LIST) -> tuple[NET_BUFFER_LIST | None, int]:
+    """Answers on copies of frames that are only lent, and how many; what cannot be copied is not answered."""
+    first = last = None
+    count = 0
+    received: Any = Chain
+    while received is not None:
+        frame, answer = received.FirstNetBuffer, NdisAllocateNetBufferList(Binding.Copies, 0, 0)
+        if answer is not None and answer.FirstNetBuffer is not None:
+            answer.FirstNetBuffer.DataLength = frame.DataLength
+            NdisCopyFromNetBufferToNetBuffer(answer.FirstNetBuffer, 0, frame.DataLength, frame, 0)
+            header: Any = NdisGetDataBuffer(answer.FirstNetBuffer, HELLO_ADDRESSES.size, None, 1, 0)
+            destination, source = HELLO_ADDRESSES.unpack(header)
+            HELLO_ADDRESSES.pack_into(header, 0, source, destination)
+            answer.SourceHandle = Binding.Handle
             if last is None:
                 first = answer
             else:
                 last.Next = answer
             last = answer
-        received = following
-    if first is not None:
-        NdisSendNetBufferLists(handle, first, NDIS_DEFAULT_PORT_NUMBER, ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL)
-    if refused is not None:
-        NdisReturnNetBufferLists(handle, refused, ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
-    if refusals:
-        HelloDereference(Binding, refusals)
-
-
-def HelloAnswer(Pool: NetBufferListPoolHandle, Received: NET_BUFFER_LIST, Lent: int) -> NET_BUFFER_LIST | None:
-    """An answer on the received frame's own memory, or on a copy of it where the frame is only lent."""
-    frame = Received.FirstNetBuffer
-    assert frame is not None
-    if Lent:
-        answer = NdisAllocateNetBufferList(Pool, 0, 0)
-    else:
-        answer = NdisAllocateNetBufferAndNetBufferList(Pool, 0, 0, frame.MdlChain, frame.DataOffset, frame.DataLength)
-    if answer is None or answer.FirstNetBuffer is None:
-        return None
-    if Lent:
-        answer.FirstNetBuffer.DataLength = frame.DataLength
-        NdisCopyFromNetBufferToNetBuffer(answer.FirstNetBuffer, 0, frame.DataLength, frame, 0)
-    else:
-        answer.ProtocolReserved[0] = Received
-    header = NdisGetDataBuffer(answer.FirstNetBuffer, HELLO_ADDRESSES.size, None, 1, 0)
-    if header is None:
-        NdisFreeNetBufferList(answer)
-        return None
-    destination, source = HELLO_ADDRESSES.unpack_from(header)
-    HELLO_ADDRESSES.pack_into(header, 0, source, destination)
-    return answer
+            count += 1
+        received = received.Next
+    return first, count
 
 
 @PROTOCOL_SEND_NET_BUFFER_LISTS_COMPLETE
 def HelloSendComplete(Binding: BINDING, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int) -> None:
-    """Free the answers and return the frames that they answered, as one chain."""
-    answer: NET_BUFFER_LIST | None = NetBufferList
-    first = None
-    count = 0
+    """Keep the answers, free the copies, and return the frames that were answered, as one chain in their order."""
+    answers: list[Any] = []
+    first: Any = None
+    last: Any = None
+    copies = 0
+    answer: Any = NetBufferList
     while answer is not None:
-        following = answer.Next
-        received = answer.ProtocolReserved[0]
-        answer.ProtocolReserved[0] = None
-        NdisFreeNetBufferList(answer)
-        if received is not None:
-            received.Next = first
-            first = received
+        following, received = answer.Next, answer.ProtocolReserved[0]
+        if received is None:
+            NdisFreeNetBufferList(answer)
+            copies += 1
+        else:
+            answer.Next = answer.ProtocolReserved[0] = None
+            answers.append(answer)
+            if last is None:
+                first = received
+            else:
+                last.Next = received
+            last = received
         answer = following
-        count += 1
+    count = copies + len(answers)
     if first is not None:
+        last.Next = None
+        HelloGiveAnswers(Binding, answers)
         NdisReturnNetBufferLists(Binding.Handle, first, SendCompleteFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
     HelloDereference(Binding, count)
 
@@ -172,16 +222,15 @@ def HelloStatus(Binding: BINDING, StatusIndication: NDIS_STATUS_INDICATION) -> N
 def HelloBind(
     ProtocolDriverContext: None, BindContext: BindContext, BindParameters: NDIS_BIND_PARAMETERS
 ) -> NDIS_STATUS:
-    """Open an adapter, with a pool for answers on received memory and one for answers with memory of their own."""
+    """Make the binding's context and open the adapter."""
     Binding = NdisAllocateMemoryWithTagPriority(HelloDriver, sizeof(BINDING), HELLO_TAG, NormalPoolPriority)
     if Binding is None:
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(Binding, sizeof(BINDING))
     NdisInitializeEvent(Binding.Done)
-    answers, copies = HelloPool(0), HelloPool(HELLO_MAXIMUM_FRAME)
+    NdisAllocateSpinLock(Binding.Lock)
     status: NDIS_STATUS = NDIS_STATUS_RESOURCES
-    if answers is not None and copies is not None and HelloDriver is not None:
-        Binding.Answers, Binding.Copies = answers, copies
+    if HelloAllocate(Binding) and HelloDriver is not None:
         parameters = NDIS_OPEN_PARAMETERS(
             Header=NDIS_OBJECT_HEADER(
                 NDIS_OBJECT_TYPE_OPEN_PARAMETERS,
@@ -195,12 +244,37 @@ def HelloBind(
         status, handle = NdisOpenAdapterEx(HelloDriver, Binding, parameters, BindContext)
         if handle is not None:
             Binding.Handle = handle
+            for answer in Binding.Answers[: Binding.Free]:
+                answer.SourceHandle = handle
             return status
-    for pool in (answers, copies):
-        if pool is not None:
-            NdisFreeNetBufferListPool(pool)
-    NdisFreeMemory(Binding, 0, 0)
+    HelloFree(Binding)
     return status
+
+
+def HelloAllocate(Binding: BINDING) -> bool:
+    """The answers on received memory, made once, and a pool for answers with memory of their own."""
+    pool, copies = HelloPool(0), HelloPool(HELLO_MAXIMUM_FRAME)
+    if pool is not None:
+        Binding.Pool = pool
+    if copies is not None:
+        Binding.Copies = copies
+    while pool is not None and Binding.Free < HELLO_ANSWERS:
+        answer = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, None, 0, 0)
+        if answer is None:
+            return False
+        HelloGiveAnswers(Binding, [answer])
+    return copies is not None
+
+
+def HelloFree(Binding: BINDING) -> None:
+    """Free what HelloAllocate has made, and the binding's context."""
+    for answer in HelloTakeAnswers(Binding, HELLO_ANSWERS):
+        NdisFreeNetBufferList(answer)
+    for pool in (Binding.Pool, Binding.Copies):
+        if pool:
+            NdisFreeNetBufferListPool(pool)
+    NdisFreeSpinLock(Binding.Lock)
+    NdisFreeMemory(Binding, 0, 0)
 
 
 def HelloPool(DataSize: int) -> NetBufferListPoolHandle | None:
@@ -220,9 +294,7 @@ def HelloPool(DataSize: int) -> NetBufferListPoolHandle | None:
 def HelloUnbind(UnbindContext: BindContext, Binding: BINDING) -> NDIS_STATUS:
     """Close the adapter; the pause before has brought every answer back."""
     NdisCloseAdapterEx(Binding.Handle)
-    NdisFreeNetBufferListPool(Binding.Answers)
-    NdisFreeNetBufferListPool(Binding.Copies)
-    NdisFreeMemory(Binding, 0, 0)
+    HelloFree(Binding)
     return NDIS_STATUS_SUCCESS
 
 

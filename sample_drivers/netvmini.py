@@ -153,8 +153,7 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     status, interrupt = NdisMRegisterInterruptEx(handle, Adapter, characteristics)
     if interrupt is not None:
         Adapter.Interrupt = interrupt
-        first = Adapter.ReceiveAddress + VNIC_RECEIVE_HEADROOM
-        NICPostReceive(Adapter, None, [first + (index << NIC_SLOT_SHIFT) for index in range(NIC_RECEIVE_BUFFERS)])
+        VnicPostReceive(nic, 0, NICAddresses(NICTake(Adapter.ReceiveNbls, 0, NIC_RECEIVE_BUFFERS)))
     return status
 
 
@@ -181,17 +180,21 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
         return False
     Adapter.ReceiveAddress = address
     NdisZeroMemory(Adapter.PadMemory, NIC_MINIMUM_FRAME)
+    lists: list[Any] = []
     for index in range(NIC_RECEIVE_BUFFERS):
         mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + (index << NIC_SLOT_SHIFT), VNIC_RECEIVE_SLOT)
         if mdl is None:
-            return False
-        nbl = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, mdl, VNIC_RECEIVE_HEADROOM, 0)
+            break
+        nbl: Any = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, mdl, VNIC_RECEIVE_HEADROOM, 0)
         if nbl is None:
             NdisFreeMdl(mdl)
-            return False
+            break
         nbl.SourceHandle = handle
-        Adapter.ReceiveNbls[index] = nbl
-    return True
+        nbl.FirstNetBuffer.DataPhysicalAddress = address + (index << NIC_SLOT_SHIFT) + VNIC_RECEIVE_HEADROOM
+        lists.append(nbl)
+    NICStore(Adapter.ReceiveNbls, 0, lists)
+    Adapter.BuffersPosted = len(lists)
+    return len(lists) == NIC_RECEIVE_BUFFERS
 
 
 def NICFree(Adapter: ADAPTER) -> None:
@@ -199,10 +202,7 @@ def NICFree(Adapter: ADAPTER) -> None:
     handle = Adapter.Handle
     if Adapter.WorkItem:
         NdisFreeIoWorkItem(Adapter.WorkItem)
-    for index in range(NIC_RECEIVE_BUFFERS):
-        nbl = Adapter.ReceiveNbls[index]
-        if nbl is None:
-            break
+    for nbl in NICTakeReceived(Adapter, Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF):
         mdl = nbl.FirstNetBuffer.MdlChain
         NdisFreeNetBufferList(nbl)
         NdisFreeMdl(mdl)
@@ -287,11 +287,10 @@ def MPDevicePnpEventNotify(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_E
         return
     NdisAcquireSpinLock(Adapter.SendLock)
     Adapter.Removed = 1
-    chain = NICTakeTransmitted(Adapter, Adapter.TransmitPut - Adapter.TransmitTake & 0xFFFF_FFFF)
+    lists = NICTakeTransmitted(Adapter, Adapter.TransmitPut - Adapter.TransmitTake & 0xFFFF_FFFF)
     queue, Adapter.SendHead, Adapter.SendTail, Adapter.SendBuffer = Adapter.SendHead, None, None, None
     NdisReleaseSpinLock(Adapter.SendLock)
-    for failed in (chain, queue):
-        NICCompleteSends(Adapter, failed, NDIS_STATUS_FAILURE, 0, True)
+    NICCompleteSends(Adapter, lists + NICChainToList(queue), NDIS_STATUS_FAILURE, 0, True)
 
 
 @MINIPORT_ISR
@@ -352,12 +351,12 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
         NICIndicateLink(Adapter, Nic)
     if cause & VNIC_INTERRUPT_TRANSMIT:
         NdisDprAcquireSpinLock(Adapter.SendLock)
-        chain = NICTakeTransmitted(Adapter, VnicTransmitCompleted(Nic, 0))
+        lists = NICTakeTransmitted(Adapter, VnicTransmitCompleted(Nic, 0))
         waiting = Adapter.SendHead
         if waiting is not None:
             NICTransmit(Adapter, waiting, Adapter.SendTail, Adapter.SendBuffer)
         NdisDprReleaseSpinLock(Adapter.SendLock)
-        NICCompleteSends(Adapter, chain, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, True)
+        NICCompleteSends(Adapter, lists, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, True)
     return bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
 
 
@@ -369,91 +368,82 @@ def NICIndicateLink(Adapter: ADAPTER, Nic: Vnic) -> None:
 
 def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
     """Indicate what the hardware has filled, as one chain; how many buffers it were."""
-    descriptors = VnicReceive(Nic, 0, Budget)
-    taken = len(descriptors)
+    addresses, lengths = VnicReceive(Nic, 0, Budget)
+    taken = len(addresses)
     if not taken:
         return 0
-    counters = Adapter.In
-    Adapter.BuffersTaken = Adapter.BuffersTaken + taken & 0xFFFF_FFFF
-    if not NICReference(Adapter, taken + 1):
-        counters.Discards += taken
-        NICPostReceive(Adapter, None, [descriptor & VNIC_DESCRIPTOR_ADDRESS_MASK for descriptor in descriptors])
+    lists = NICTakeReceived(Adapter, taken)
+    if not NICReference(Adapter, taken):
+        Adapter.In.Discards += taken
+        NICPostReceive(Adapter, lists)
         return taken
-    nbls, memory = Adapter.ReceiveNbls, Adapter.ReceiveMemory.view.cast("Q")
-    base, packet_filter, own = Adapter.ReceiveAddress, Adapter.PacketFilter, NIC_NOBODY
+    memory, base = Adapter.ReceiveMemory.view.cast("Q"), Adapter.ReceiveAddress
+    own, packet_filter = NIC_NOBODY, Adapter.PacketFilter
     if packet_filter & NDIS_PACKET_TYPE_DIRECTED:
         own = int.from_bytes(Adapter.CurrentAddress, "little")
-    first: Any = None
-    last: Any = None
-    octets = 0
-    unwanted = []
-    for descriptor in descriptors:
-        offset = (descriptor & VNIC_DESCRIPTOR_ADDRESS_MASK) - base
-        length = descriptor >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
-        destination = memory[offset >> 3] & NIC_BROADCAST
-        if destination != own and not NICWants(Adapter, packet_filter, destination, length):
-            unwanted.append(base + offset)
-            continue
-        nbl = nbls[offset >> NIC_SLOT_SHIFT]
-        nbl.FirstNetBuffer.DataLength = length
-        octets += length
-        if last is None:
-            first = nbl
-        else:
-            last.Next = nbl
-        last = nbl
-    wanted = taken - len(unwanted)
-    if unwanted:
-        NICPostReceive(Adapter, None, unwanted)
-    references = taken + 1
-    if last is not None:
-        last.Next = None
-        counters.Frames += wanted
-        counters.Octets += octets
-        left = Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF
-        flags = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
-        if left < NIC_FEW_BUFFERS:
-            flags |= NDIS_RECEIVE_FLAGS_RESOURCES
-        NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, NDIS_DEFAULT_PORT_NUMBER, wanted, flags)
-        if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
-            NICPostReceive(Adapter, first, [])
-        else:
-            references -= wanted
-    NICDereference(Adapter, references)
+    destinations = [memory[address - base >> 3] & NIC_BROADCAST for address in addresses]
+    if destinations.count(own) != taken:
+        unwanted = NICFilter(Adapter, packet_filter, own, destinations, lists, lengths)
+        if unwanted:
+            NICPostReceive(Adapter, unwanted)
+            NICDereference(Adapter, len(unwanted))
+    if lists:
+        NICIndicate(Adapter, lists, lengths)
     return taken
+
+
+def NICIndicate(Adapter: ADAPTER, Lists: list[Any], Lengths: list[int]) -> None:
+    """Indicate frames of these lengths; with few buffers left they are only lent, and go back to the hardware."""
+    counters, wanted = Adapter.In, len(Lists)
+    counters.Frames += wanted
+    counters.Octets += sum(Lengths)
+    flags = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
+    if Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF < NIC_FEW_BUFFERS:
+        flags |= NDIS_RECEIVE_FLAGS_RESOURCES
+    first: Any = None
+    for nbl, length in zip(reversed(Lists), reversed(Lengths), strict=True):
+        nbl.FirstNetBuffer.DataLength = length
+        nbl.Next = first
+        first = nbl
+    NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, NDIS_DEFAULT_PORT_NUMBER, wanted, flags)
+    if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        NICPostReceive(Adapter, Lists)
+        NICDereference(Adapter, wanted)
 
 
 @MINIPORT_RETURN_NET_BUFFER_LISTS
 def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
     """Give the buffers of returned lists to the hardware again, at any IRQL up to DISPATCH_LEVEL."""
-    NICDereference(Adapter, NICPostReceive(Adapter, NetBufferLists, []))
-
-
-def NICPostReceive(Adapter: ADAPTER, Chain: Any, Addresses: list[int]) -> int:
-    """Give buffers to the hardware, those of a chain and some by address; how many.  The ring has room for all."""
-    base, nbls = Adapter.ReceiveAddress, Adapter.ReceiveNbls
-    NdisAcquireSpinLock(Adapter.ReceiveLock)
-    nbl = Chain
+    lists: list[Any] = []
+    nbl: Any = NetBufferLists
     while nbl is not None:
-        mdl = nbl.FirstNetBuffer.MdlChain
-        address = mdl.StartVa + mdl.ByteOffset
-        Addresses.append(address + VNIC_RECEIVE_HEADROOM)
-        following = nbl.Next
-        nbl.Next = None
-        # Stored each time, and last: whoever serves the hardware next takes the list from here.
-        nbls[address - base >> NIC_SLOT_SHIFT] = nbl
-        nbl = following
-    VnicPostReceive(Adapter.Nic, 0, Addresses)
-    Adapter.BuffersPosted = Adapter.BuffersPosted + len(Addresses) & 0xFFFF_FFFF
+        lists.append(nbl)
+        nbl.Next, nbl = None, nbl.Next
+    NICPostReceive(Adapter, lists)
+    NICDereference(Adapter, len(lists))
+
+
+def NICPostReceive(Adapter: ADAPTER, Lists: list[Any]) -> None:
+    """Give the buffers of lists to the hardware, which fills them in this order.  The ring has room for all."""
+    addresses = NICAddresses(Lists)
+    NdisAcquireSpinLock(Adapter.ReceiveLock)
+    # Whoever serves the hardware next takes the lists from here, perhaps in another process.
+    put = Adapter.BuffersPosted
+    NICStore(Adapter.ReceiveNbls, put, Lists)
+    VnicPostReceive(Adapter.Nic, 0, addresses)
+    Adapter.BuffersPosted = put + len(Lists) & 0xFFFF_FFFF
     NdisReleaseSpinLock(Adapter.ReceiveLock)
-    return len(Addresses)
 
 
 @MINIPORT_SEND_NET_BUFFER_LISTS
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
     flags = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
-    first, last, rejected, count = NICSortSends(NetBufferList)
+    lists, addresses, lengths = NICDescribe(NetBufferList)
+    if lists:
+        first, last, rejected, count = NetBufferList, lists[-1], None, len(lists)
+    else:
+        first, last, rejected, count = NICSortSends(NetBufferList)
     running = NICReference(Adapter, count)
     status = NDIS_STATUS_SUCCESS if running else NDIS_STATUS_PAUSED
     if running and first is not None:
@@ -461,24 +451,29 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
         tail = Adapter.SendTail
         if Adapter.Removed:
             status = NDIS_STATUS_FAILURE
-        elif tail is None:
-            NICTransmit(Adapter, first, last, first.FirstNetBuffer)
-        else:
+        elif tail is not None:
             # The old end is stored again because it was changed; then the new end.
             tail.Next = first
             Adapter.SendTail = tail
             Adapter.SendTail = last
+        elif lists and count <= VnicTransmitRoom(Adapter.Nic, 0):
+            for nbl in lists:
+                nbl.Next = None
+            NICStoreTransmitted(Adapter, lists, count, sum(lengths))
+            VnicTransmitFrames(Adapter.Nic, 0, addresses, lengths)
+        else:
+            NICTransmit(Adapter, first, last, first.FirstNetBuffer)
         NdisReleaseSpinLock(Adapter.SendLock)
     if status != NDIS_STATUS_SUCCESS:
-        NICCompleteSends(Adapter, first, status, flags, running)
-    NICCompleteSends(Adapter, rejected, NDIS_STATUS_INVALID_LENGTH if running else status, flags, running)
+        NICCompleteSends(Adapter, NICChainToList(first), status, flags, running)
+    if rejected is not None:
+        status = NDIS_STATUS_INVALID_LENGTH if running else status
+        NICCompleteSends(Adapter, NICChainToList(rejected), status, flags, running)
 
 
 def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
     """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
-    nic, counters = Adapter.Nic, Adapter.Out
-    room = VnicTransmitRoom(nic, 0)
-    # For each descriptor the list that is done when it is; None where more of the list follows.
+    counters, room = Adapter.Out, VnicTransmitRoom(Adapter.Nic, 0)
     descriptors: list[int] = []
     lists: list[Any] = []
     frames = octets = 0
@@ -515,30 +510,27 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
         if nbl is not None:
             buffer = nbl.FirstNetBuffer
     if descriptors:
-        NICStoreTransmitted(Adapter, lists)
-        counters.Frames += frames
-        counters.Octets += octets
-        VnicTransmit(nic, 0, descriptors)
+        NICStoreTransmitted(Adapter, lists, frames, octets)
+        VnicTransmit(Adapter.Nic, 0, descriptors)
     if nbl is not None or Adapter.SendHead is not None:
         Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
         Adapter.SendTail = Last if nbl is not None else None
 
 
-def NICCompleteSends(Adapter: ADAPTER, Chain: Any, Status: int, Flags: int, Referenced: bool) -> None:
-    """Complete a chain with one status; each list holds a reference, unless it was refused."""
-    if Chain is None:
+def NICCompleteSends(Adapter: ADAPTER, Lists: list[Any], Status: int, Flags: int, Referenced: bool) -> None:
+    """Complete lists with one status, as one chain; each holds a reference, unless it was refused."""
+    if not Lists:
         return
-    count = 0
-    nbl = Chain
-    while nbl is not None:
+    first: Any = None
+    for nbl in reversed(Lists):
         nbl.Status = Status
-        nbl = nbl.Next
-        count += 1
+        nbl.Next = first
+        first = nbl
     if Status != NDIS_STATUS_SUCCESS:
-        Adapter.Out.Discards += count
-    NdisMSendNetBufferListsComplete(Adapter.Handle, Chain, Flags)
+        Adapter.Out.Discards += len(Lists)
+    NdisMSendNetBufferListsComplete(Adapter.Handle, first, Flags)
     if Referenced:
-        NICDereference(Adapter, count)
+        NICDereference(Adapter, len(Lists))
 
 
 @MINIPORT_CANCEL_SEND
@@ -553,13 +545,12 @@ def MPCancelSendNetBufferLists(Adapter: ADAPTER, CancelId: Any) -> None:
         matches = nbl is not partly and NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl) == CancelId
         (cancelled if matches else kept).append(nbl)
         nbl = nbl.Next
-    for chain in (kept, cancelled):
-        for nbl, following in zip(chain, [*chain[1:], None], strict=True):
-            nbl.Next = following
+    for nbl, following in zip(kept, [*kept[1:], None], strict=True):
+        nbl.Next = following
     Adapter.SendHead, Adapter.SendTail = (kept[0], kept[-1]) if kept else (None, None)
     Adapter.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
     NdisReleaseSpinLock(Adapter.SendLock)
-    NICCompleteSends(Adapter, cancelled[0] if cancelled else None, NDIS_STATUS_SEND_ABORTED, 0, True)
+    NICCompleteSends(Adapter, cancelled, NDIS_STATUS_SEND_ABORTED, 0, True)
 
 
 @MINIPORT_OID_REQUEST

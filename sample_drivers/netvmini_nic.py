@@ -23,7 +23,6 @@ NIC_RECEIVE_BUFFERS: Final = 512
 NIC_FEW_BUFFERS: Final = 64
 """With fewer buffers in the hardware's hands received frames are only lent."""
 NIC_TRANSMIT_ENTRIES: Final = 512
-NIC_TRANSMIT_MASK: Final = NIC_TRANSMIT_ENTRIES - 1
 NIC_MULTICAST_LIST: Final = 32
 NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
 NIC_BUDGET: Final = 64
@@ -207,6 +206,21 @@ def NICWants(Adapter: ADAPTER, PacketFilter: int, Destination: int, Length: int)
     return bool(wanted)
 
 
+def NICFilter(
+    Adapter: ADAPTER, PacketFilter: int, Own: int, Destinations: list[int], Lists: list[Any], Lengths: list[int]
+) -> list[Any]:
+    """Take the frames that the packet filter does not let through out of ``Lists`` and ``Lengths``; their lists."""
+    unwanted = [
+        place
+        for place, destination in enumerate(Destinations)
+        if destination != Own and not NICWants(Adapter, PacketFilter, destination, Lengths[place])
+    ]
+    refused = [Lists[place] for place in unwanted]
+    for place in reversed(unwanted):
+        del Lists[place], Lengths[place]
+    return refused
+
+
 def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
     """Count a frame that is for more than one receiver."""
     if Broadcast:
@@ -215,6 +229,28 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
     else:
         Counters.MulticastFrames += 1
         Counters.MulticastOctets += Length
+
+
+def NICDescribe(Chain: Any) -> tuple[list[Any], list[int], list[int]]:
+    """Lists, addresses and lengths of a chain of plain frames: unicast, one NET_BUFFER in one MDL; else nothing."""
+    lists: list[Any] = []
+    addresses: list[int] = []
+    lengths: list[int] = []
+    nbl = Chain
+    while nbl is not None:
+        buffer = nbl.FirstNetBuffer
+        if buffer is None or buffer.Next is not None:
+            return [], [], []
+        mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
+        if length > mdl.ByteCount - offset or mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
+            return [], [], []
+        lists.append(nbl)
+        addresses.append(mdl.StartVa + mdl.ByteOffset + offset)
+        lengths.append(length)
+        nbl = nbl.Next
+    if min(lengths) < NIC_MINIMUM_FRAME or max(lengths) > NIC_MAXIMUM_FRAME:
+        return [], [], []
+    return lists, addresses, lengths
 
 
 def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
@@ -250,36 +286,57 @@ def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
     return first, last, rejected[0] if rejected else None, count
 
 
-def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any]) -> None:
-    """Store one entry for each descriptor that is about to be posted, with SendLock held."""
-    put, ring = Adapter.TransmitPut, Adapter.TransmitNbls
-    start = put & NIC_TRANSMIT_MASK
-    first = Lists[: NIC_TRANSMIT_ENTRIES - start]
-    ring[start : start + len(first)] = first
-    if len(first) < len(Lists):
-        ring[: len(Lists) - len(first)] = Lists[len(first) :]
+def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
+    """Store lists in a ring of references from the free-running index ``Put`` on."""
+    start = Put & len(Ring) - 1
+    room = len(Ring) - start
+    Ring[start : start + len(Lists)] = Lists[:room]
+    if room < len(Lists):
+        Ring[: len(Lists) - room] = Lists[room:]
+
+
+def NICTake(Ring: Any, Take: int, Count: int) -> list[Any]:
+    """The references that lie in a ring from the free-running index ``Take`` on."""
+    start = Take & len(Ring) - 1
+    lists: list[Any] = Ring[start : start + Count]
+    return lists if len(lists) == Count else lists + Ring[: Count - len(lists)]
+
+
+def NICAddresses(Lists: list[Any]) -> list[int]:
+    """The bus addresses of receive buffers."""
+    return [nbl.FirstNetBuffer.DataPhysicalAddress for nbl in Lists]
+
+
+def NICTakeReceived(Adapter: ADAPTER, Count: int) -> list[Any]:
+    """The lists of the oldest buffers that the hardware has: it fills them in the order in which they were posted."""
+    take = Adapter.BuffersTaken
+    Adapter.BuffersTaken = take + Count & 0xFFFF_FFFF
+    return NICTake(Adapter.ReceiveNbls, take, Count)
+
+
+def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any], Frames: int, Octets: int) -> None:
+    """Store for each descriptor that is about to be posted the list that is done with it, or None; SendLock is held."""
+    counters, put = Adapter.Out, Adapter.TransmitPut
+    counters.Frames += Frames
+    counters.Octets += Octets
+    NICStore(Adapter.TransmitNbls, put, Lists)
     Adapter.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
 
 
-def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> Any:
-    """Take the lists of the oldest descriptors from the ring, with SendLock held; a chain in their order."""
-    take, ring = Adapter.TransmitTake, Adapter.TransmitNbls
-    start = take & NIC_TRANSMIT_MASK
-    lists = ring[start : start + Descriptors]
-    if len(lists) < Descriptors:
-        lists += ring[: Descriptors - len(lists)]
-    first: Any = None
-    last: Any = None
-    for nbl in lists:
-        if nbl is None:
-            continue
-        if last is None:
-            first = nbl
-        else:
-            last.Next = nbl
-        last = nbl
+def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> list[Any]:
+    """The lists that are done with the oldest descriptors, with SendLock held."""
+    take = Adapter.TransmitTake
     Adapter.TransmitTake = take + Descriptors & 0xFFFF_FFFF
-    return first
+    return [nbl for nbl in NICTake(Adapter.TransmitNbls, take, Descriptors) if nbl is not None]
+
+
+def NICChainToList(Chain: Any) -> list[Any]:
+    """The lists of a chain."""
+    lists = []
+    while Chain is not None:
+        lists.append(Chain)
+        Chain = Chain.Next
+    return lists
 
 
 def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
@@ -376,7 +433,11 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
 
 __all__ = [
     "NICConfigurationObject",
+    "NICAddresses",
+    "NICChainToList",
     "NICCountGroup",
+    "NICDescribe",
+    "NICFilter",
     "NICFragments",
     "NICGeneralAttributes",
     "NICInterruptCharacteristics",
@@ -388,9 +449,11 @@ __all__ = [
     "NICSet",
     "NICSetLength",
     "NICSortSends",
+    "NICStore",
     "NICStoreTransmitted",
+    "NICTake",
+    "NICTakeReceived",
     "NICTakeTransmitted",
-    "NICWants",
     "NIC_BROADCAST",
     "NIC_BUDGET",
     "NIC_DPC_ROUNDS",
@@ -405,6 +468,5 @@ __all__ = [
     "NIC_SLOT_SHIFT",
     "NIC_TAG",
     "NIC_TRANSMIT_ENTRIES",
-    "NIC_TRANSMIT_MASK",
     "NIC_WORK_ITEM_ROUNDS",
 ]

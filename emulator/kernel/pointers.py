@@ -289,10 +289,10 @@ class PointerArray:
         word = self._words[index]
         context = current.context
         if type(word) is list:
-            found = list(map(context.pointers.get, word))
-            if None in found:
-                found = [decode(context, each) for each in word]
-            return found
+            try:
+                return list(map(context.pointers.__getitem__, word))
+            except KeyError:
+                return [decode(context, each) for each in word]
         try:
             return context.pointers[word]
         except KeyError:

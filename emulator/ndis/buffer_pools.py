@@ -306,7 +306,7 @@ class BufferPool:
         made.Scratch = None
         made.SourceHandle = None
         made._buffer = self._make_buffer(index, entry) if self.has_buffer else None
-        made._context = self._context_of(entry)
+        made.Context = made._context = self._context_of(entry)
         return made
 
     def _context_of(self, entry: int) -> NET_BUFFER_LIST_CONTEXT | None:

@@ -49,8 +49,7 @@ def NdisGetDataBuffer(
     """
     if not 0 < BytesNeeded <= NetBuffer.DataLength:
         return None
-    mdl = NetBuffer.CurrentMdl
-    assert mdl is not None
+    mdl: MDL = NetBuffer.CurrentMdl  # type: ignore[assignment]
     start = NetBuffer.CurrentMdlOffset
     end = start + BytesNeeded
     if end <= mdl.ByteCount and (AlignMultiple == 1 or _aligned(mdl._address + start, AlignMultiple, AlignOffset)):

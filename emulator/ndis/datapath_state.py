@@ -44,6 +44,7 @@ class DataPath:
         "passive",
         "pools",
         "recalls",
+        "sources",
         "tracked",
         "view",
         "views",
@@ -71,6 +72,7 @@ class DataPath:
         self.numbers: dict[int, BufferPool] = {}
         self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
+        self.sources: dict[int, int] = {}
         # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
         self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
         self.guarded: list[NET_BUFFER_LIST] = []

@@ -144,7 +144,7 @@ _TRAIL = """    trail = context.trail
     trail[0] = {number}
     trail[1] = site
 """
-_CHECK = """    if not {mask} >> context.irql & 1:
+_CHECK = """    if {wrong}:
         wrong_irql(context, {name!r})
 """
 _SWITCH = """    context.platform.switch({name!r})
@@ -174,7 +174,9 @@ def gate(
             _STOPPED if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
             _SITE if checked and kind is not GateKind.LEAF else "",
             _TRAIL.format(number=declaration.number) if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
-            _CHECK.format(mask=declaration.irql, name=declaration.name) if checked and declaration.irql != ANY else "",
+            _CHECK.format(wrong=_wrong(declaration.irql), name=declaration.name)
+            if checked and declaration.irql != ANY
+            else "",
         )
     )
     scope: dict[str, Any] = {
@@ -192,6 +194,12 @@ def gate(
     made.__doc__ = declaration.function.__doc__
     made.__wrapped__ = declaration.function  # type: ignore[attr-defined]
     return made
+
+
+def _wrong(mask: int) -> str:
+    """The test that finds a wrong IRQL: one comparison where the mask is of all levels up to one."""
+    highest = mask.bit_length() - 1
+    return f"context.irql > {highest}" if mask == (1 << highest + 1) - 1 else f"not {mask} >> context.irql & 1"
 
 
 def _around(declaration: Declaration, prelude: str, scope: dict[str, Any]) -> Callable[..., Any]:

@@ -197,7 +197,8 @@ def _read_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_
     (following, first, source, status, nbl_flags, flags, children, present, owner, site) = LIST_RECORD.unpack_from(
         path.memory, nbl._entry + LIST_AT
     )
-    nbl.SourceHandle = source or None
+    # One object for each handle: the data path compares identities first.
+    nbl.SourceHandle = path.sources.setdefault(source, source) if source else None
     nbl.Status = NDIS_STATUS(status) if status else NDIS_STATUS_SUCCESS
     nbl.NblFlags, nbl.Flags, nbl.ChildRefCount = nbl_flags, flags, children
     nbl._owner, nbl._site = owner, site

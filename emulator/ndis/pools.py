@@ -168,7 +168,6 @@ def NdisAllocateNetBufferAndNetBufferList(
     nbl._site = context.site
     nbl.Next = nbl.ParentNetBufferList = None
     nbl.NblFlags = nbl.Flags = nbl.Status = nbl.ChildRefCount = 0
-    nbl.Context = nbl._context
     if nbl._info:
         _clear_info(nbl)
     buffer = nbl.FirstNetBuffer = nbl._buffer

@@ -94,24 +94,22 @@ def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = F
     return buffer._word
 
 
-def store_lists(lists: list[NET_BUFFER_LIST | None], context: Context) -> list[int] | None:
+def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> list[int] | None:
     """The words of lists that are stored by the slice and may wait for the release point; None when they may not."""
     path: DataPath = context.datapath
     if not path.defers:
         return None
     escaped = path.escaped
-    words: list[int] = []
-    for nbl in lists:
-        if type(nbl) is not NET_BUFFER_LIST:
-            if nbl is not None:
+    try:
+        for nbl in [each for each in lists if not each._escaped]:
+            if type(nbl) is not NET_BUFFER_LIST:
                 return None
-            words.append(0)
-            continue
-        if not nbl._escaped and nbl._owner != NOBODY:
-            nbl._escaped = True
-            escaped[nbl] = None
-        words.append(nbl._word)
-    return words
+            if nbl._owner != NOBODY:
+                nbl._escaped = True
+                escaped[nbl] = None
+        return [nbl._word for nbl in lists]
+    except AttributeError:  # None, or an object of another kind
+        return None
 
 
 def publish_mdl(mdl: MDL) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel import events, irql, spinlocks
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
-from emulator.ndis.ddi import ddi
+from emulator.ndis.ddi import GateKind, ddi
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 
 if TYPE_CHECKING:
@@ -40,20 +40,31 @@ def NdisFreeSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     spinlocks.free(current.context, SpinLock)
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=_SPIN_RULES)
+@ddi(irql=AT_MOST_DISPATCH, rules=_SPIN_RULES, gate=GateKind.INLINE)
 def NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Raise to DISPATCH_LEVEL and take the lock; not recursive."""
     context = current.context
     spinlocks.acquire(context, SpinLock, context.site)
 
 
-@ddi(irql=ANY, rules=_SPIN_RULES, note="DISPATCH_LEVEL; checked by the lock itself with 0xC4/0x32")
+@ddi(
+    irql=ANY,
+    rules=_SPIN_RULES,
+    note="DISPATCH_LEVEL; checked by the lock itself with 0xC4/0x32",
+    gate=GateKind.INLINE,
+)
 def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Give the lock back and restore the IRQL that is kept in *this* lock."""
-    spinlocks.release(current.context, SpinLock)
+    context = current.context
+    spinlocks.release(context, SpinLock)
 
 
-@ddi(irql=ANY, rules=_SPIN_RULES, note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x40")
+@ddi(
+    irql=ANY,
+    rules=_SPIN_RULES,
+    note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x40",
+    gate=GateKind.INLINE,
+)
 def NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Take the lock at DISPATCH_LEVEL.  Bug check 0xC4/0x40 below it."""
     context = current.context
@@ -64,7 +75,12 @@ def NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     spinlocks.acquire(context, SpinLock, context.site, raises=False)
 
 
-@ddi(irql=ANY, rules=_SPIN_RULES, note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x41")
+@ddi(
+    irql=ANY,
+    rules=_SPIN_RULES,
+    note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x41",
+    gate=GateKind.INLINE,
+)
 def NdisDprReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Give the lock back and stay at DISPATCH_LEVEL.  Bug check 0xC4/0x41 below it."""
     context = current.context
@@ -105,19 +121,24 @@ def NdisWaitEvent(Event: NDIS_EVENT, MsToWait: int, /) -> bool:
     return signalled
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, gate=GateKind.LEAF)
 def NdisInterlockedIncrement(Addend: LONG, /) -> int:
     """Add one in one indivisible step; the new value."""
     return _signed(Addend, current.context.platform.fetch_add(Addend, 1) + 1)
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, gate=GateKind.LEAF)
 def NdisInterlockedDecrement(Addend: LONG, /) -> int:
     """Take one away in one indivisible step; the new value."""
     return _signed(Addend, current.context.platform.fetch_add(Addend, -1) - 1)
 
 
-@ddi(irql=ANY, page="nf-wdm-interlockedexchange", note="a function of the kernel, not of NDIS; its page says any level")
+@ddi(
+    irql=ANY,
+    page="nf-wdm-interlockedexchange",
+    note="a function of the kernel, not of NDIS; its page says any level",
+    gate=GateKind.LEAF,
+)
 def InterlockedExchange(Target: LONG, Value: int, /) -> int:
     """Store in one indivisible step; the old value."""
     return current.context.platform.exchange(Target, Value)
@@ -127,6 +148,7 @@ def InterlockedExchange(Target: LONG, Value: int, /) -> int:
     irql=ANY,
     page="nf-wdm-interlockedcompareexchange",
     note="a function of the kernel, not of NDIS; its page says any level",
+    gate=GateKind.LEAF,
 )
 def InterlockedCompareExchange(Destination: LONG, ExChange: int, Comperand: int, /) -> int:
     """Store ``ExChange`` if the cell holds ``Comperand``, in one indivisible step; the old value."""
@@ -137,13 +159,14 @@ def InterlockedCompareExchange(Destination: LONG, ExChange: int, Comperand: int,
     irql=ANY,
     page="nf-wdm-interlockedexchangeadd",
     note="a function of the kernel, not of NDIS; its page says any level",
+    gate=GateKind.LEAF,
 )
 def InterlockedExchangeAdd(Addend: LONG, Value: int, /) -> int:
     """Add in one indivisible step; the old value."""
     return current.context.platform.fetch_add(Addend, Value)
 
 
-@ddi(irql=ANY)
+@ddi(irql=ANY, gate=GateKind.LEAF)
 def NdisInterlockedAddLargeStatistic(Addend: Any, Increment: int, /) -> None:
     """Add to a 64-bit statistic in one indivisible step."""
     current.context.platform.fetch_add(Addend, Increment)

@@ -50,17 +50,15 @@ CHANGES = (
     (
         "    Done: NDIS_EVENT\n",
         "    Done: NDIS_EVENT\n    Held: Pointer[NET_BUFFER_LIST]\n    Count: u32\n    Queued: u32\n"
-        "    Lock: NDIS_SPIN_LOCK\n    Item: PIO_WORKITEM\n",
+        "    Item: PIO_WORKITEM\n",
     ),
     (
         "    NdisInitializeEvent(Binding.Done)\n",
-        "    NdisInitializeEvent(Binding.Done)\n    NdisAllocateSpinLock(Binding.Lock)\n"
-        "    Binding.Item = IoAllocateWorkItem(Device)\n",
+        "    NdisInitializeEvent(Binding.Done)\n    Binding.Item = IoAllocateWorkItem(Device)\n",
     ),
     (
         "    NdisCloseAdapterEx(Binding.Handle)\n",
-        "    NdisCloseAdapterEx(Binding.Handle)\n    IoFreeWorkItem(Binding.Item)\n"
-        "    NdisFreeSpinLock(Binding.Lock)\n",
+        "    NdisCloseAdapterEx(Binding.Handle)\n    IoFreeWorkItem(Binding.Item)\n",
     ),
     (
         "    global HelloDriver\n",

@@ -81,12 +81,10 @@ class Station:
             self.far.send(frame)
 
     def received(self) -> list[bytes]:
-        words = VnicReceive(self.nic, 0, ENTRIES)
-        return [self.bytes_of(word) for word in words]
+        return [self.bytes_of(*place) for place in zip(*VnicReceive(self.nic, 0, ENTRIES), strict=True)]
 
-    def bytes_of(self, word: int) -> bytes:
-        address = word & 0xFFFFFFFF
-        return bytes(self.memory[address : address + (word >> 32 & 0xFFFF)])
+    def bytes_of(self, address: int, length: int) -> bytes:
+        return bytes(self.memory[address : address + length])
 
     def send(self, *frames: bytes, first: int = 200, more: bool = False) -> int:
         words = []

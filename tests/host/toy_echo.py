@@ -28,8 +28,8 @@ from vnic.device import (
     Vnic,
     VnicPostReceive,
     VnicReceive,
-    VnicTransmit,
     VnicTransmitCompleted,
+    VnicTransmitFrames,
     VnicWriteRegister,
 )
 from vnic.device.driver import VnicReadRegister
@@ -98,13 +98,12 @@ class EchoServices(ToyServices):
         done = VnicTransmitCompleted(nic, 0)
         if done:
             VnicPostReceive(nic, 0, [sent.popleft() for _ in range(done)])
-        frames = VnicReceive(nic, 0, 64)
-        for descriptor in frames:
-            address = descriptor & 0xFFFF_FFFF
+        addresses, lengths = VnicReceive(nic, 0, 64)
+        for address in addresses:
             view[address : address + 12] = bytes(view[address + 6 : address + 12]) + bytes(view[address : address + 6])
             sent.append(address)
-        if frames:
-            assert VnicTransmit(nic, 0, frames) == len(frames)
+        if addresses:
+            assert VnicTransmitFrames(nic, 0, addresses, lengths) == len(addresses)
         return bool(cause)
 
     def control(self, context: Context, operation: Any) -> int:

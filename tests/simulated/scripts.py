@@ -16,7 +16,7 @@ NETVMINI, HELLO, RESPONDER = "sample_drivers.netvmini", "sample_drivers.hello", 
 STATION = bytes.fromhex("024e44010001")
 OUTSIDE = bytes.fromhex("020000000002")
 TYPE = b"\x88\xb5"
-FEW_BUFFERS = {"NIC_RECEIVE_BUFFERS": 32, "NIC_FEW_BUFFERS": 8}
+FEW_BUFFERS = {"NIC_RECEIVE_BUFFERS": 32, "NIC_FEW_BUFFERS": 8, "HELLO_ANSWERS": 32}
 """Constants of ``netvmini`` for machines that are made by the hundred."""
 
 

@@ -114,7 +114,8 @@ class Rings(RuleBasedStateMachine):
 
     @rule(maximum=st.integers(0, ENTRIES + 3))
     def receive(self, maximum: int) -> None:
-        got = VnicReceive(self.nic, 0, maximum)
+        addresses, lengths = VnicReceive(self.nic, 0, maximum)
+        got = [VnicDescriptor(*pair) for pair in zip(addresses, lengths, strict=True)]
         assert got == [self.filled.popleft() for _ in range(min(maximum, len(self.filled)))]
         assert all(0 < VnicDescriptorLength(word) <= 1500 for word in got)
         self.idle += [VnicDescriptorAddress(word) for word in got]

@@ -12,6 +12,7 @@ from vnic.device.driver import (
     VnicReceive,
     VnicTransmit,
     VnicTransmitCompleted,
+    VnicTransmitFrames,
     VnicTransmitRoom,
     VnicWriteRegister,
 )
@@ -20,6 +21,7 @@ from vnic.device.layout import (
     VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_LENGTH_SHIFT,
     VNIC_DESCRIPTOR_MORE,
+    VNIC_LENGTH_MORE,
     VNIC_MAXIMUM_FRAGMENTS,
     VNIC_MAXIMUM_FRAME,
     VNIC_MINIMUM_FRAME,
@@ -76,6 +78,7 @@ __all__ = [
     "VNIC_DESCRIPTOR_LENGTH_MASK",
     "VNIC_DESCRIPTOR_LENGTH_SHIFT",
     "VNIC_DESCRIPTOR_MORE",
+    "VNIC_LENGTH_MORE",
     "VNIC_INTERRUPT_ALL",
     "VNIC_INTERRUPT_LINK",
     "VNIC_INTERRUPT_RECEIVE",
@@ -122,6 +125,7 @@ __all__ = [
     "VnicReceive",
     "VnicTransmit",
     "VnicTransmitCompleted",
+    "VnicTransmitFrames",
     "VnicTransmitRoom",
     "VnicWriteRegister",
 ]

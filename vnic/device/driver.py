@@ -18,7 +18,6 @@ from vnic.device.layout import (
     RECLAIMED,
     REGISTER_BYTES,
     STATISTICS_OFFSET,
-    VNIC_DESCRIPTOR_LENGTH_SHIFT,
     VNIC_DESCRIPTOR_MORE,
     VNIC_RECEIVE_CAPACITY,
     VnicLayout,
@@ -55,10 +54,10 @@ from vnic.device.registers import (
     WORD_RESET_DONE,
     Register,
 )
-from vnic.device.rings import RingView, get, put
+from vnic.device.rings import RingView, get_lists, put, put_filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 
 def _nothing() -> None:
@@ -199,7 +198,7 @@ def VnicReadMacAddress(nic: Vnic, /) -> bytes:
     return (low & INDEX_MASK | (high & 0xFFFF) << 32).to_bytes(6, "little")
 
 
-def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: int = VNIC_RECEIVE_CAPACITY, /) -> int:
+def VnicPostReceive(nic: Vnic, queue: int, addresses: list[int], capacity: int = VNIC_RECEIVE_CAPACITY, /) -> int:
     """Give empty buffers to the hardware; returns how many the receive-free ring had room for (from the front).
 
     Args:
@@ -213,33 +212,34 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: Sequence[int], capacity: i
     indices = ring.indices
     head = indices[PRODUCER]
     room = ring.entries - (head - indices[CONSUMER] & INDEX_MASK)
-    length = capacity << VNIC_DESCRIPTOR_LENGTH_SHIFT
-    descriptors = [address | length for address in (addresses if len(addresses) <= room else addresses[:room])]
-    if not descriptors:
+    if len(addresses) > room:
+        addresses = addresses[:room]
+    count = len(addresses)
+    if not count:
         return 0
-    put(ring, head, descriptors)
+    put_filled(ring, head, addresses, [capacity] * count)
     nic.fence()
     if indices[NOTIFY_CONSUMER]:
         nic.ring_host()
-    return len(descriptors)
+    return count
 
 
-def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> list[int]:
-    """Take up to `maximum` filled buffers as packed descriptors, in the order in which they were posted.
+def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> tuple[list[int], list[int]]:
+    """Take up to `maximum` filled buffers, in the order in which they were posted: their addresses and their lengths.
 
-    `descriptor & 0xFFFFFFFF` is the address that was posted, `descriptor >> 32 & 0xFFFF` the frame's length;
-    VNIC_DESCRIPTOR_MORE says that the frame goes on in the next one. The buffers belong to the driver from here on.
+    A length with VNIC_LENGTH_MORE says that the frame goes on in the next buffer; only a driver that has asked for
+    super-frames sees one. The buffers belong to the driver from here on.
     """
     ring = nic.receive[queue]
     indices = ring.indices
     tail = indices[CONSUMER]
     count = indices[PRODUCER] - tail & INDEX_MASK
     if not count:
-        return []
+        return [], []
     count = min(count, maximum)
-    descriptors = get(ring, tail, count)
+    addresses, lengths = get_lists(ring, tail, count)
     indices[CONSUMER] = tail + count & INDEX_MASK
-    return descriptors
+    return addresses, lengths
 
 
 def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
@@ -261,6 +261,22 @@ def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
         descriptors = descriptors[:count]
     if count:
         put(ring, head, descriptors)
+        nic.ring_host()
+    return count
+
+
+def VnicTransmitFrames(nic: Vnic, queue: int, addresses: list[int], lengths: list[int], /) -> int:
+    """`VnicTransmit` for frames of one descriptor each; returns how many were accepted, from the front."""
+    ring = nic.transmit[queue]
+    indices = ring.indices
+    head = indices[PRODUCER]
+    count = len(addresses)
+    room = ring.entries - (head - indices[RECLAIMED] & INDEX_MASK)
+    if count > room:
+        count = room
+        addresses, lengths = addresses[:count], lengths[:count]
+    if count:
+        put_filled(ring, head, addresses, lengths)
         nic.ring_host()
     return count
 

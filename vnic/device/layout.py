@@ -51,6 +51,8 @@ VNIC_DESCRIPTOR_LENGTH_SHIFT: Final = 32
 VNIC_DESCRIPTOR_LENGTH_MASK: Final = 0xFFFF
 VNIC_DESCRIPTOR_MORE: Final = 1 << 48
 """The frame goes on in the next descriptor."""
+VNIC_LENGTH_MORE: Final = VNIC_DESCRIPTOR_MORE >> VNIC_DESCRIPTOR_LENGTH_SHIFT
+"""The same in a length that `VnicReceive` gives."""
 VNIC_DESCRIPTOR_RESERVED: Final = 0xFFFE << 48
 """Kept for offloads; a driver writes zero."""
 

@@ -80,6 +80,20 @@ def get(ring: RingView, tail: int, count: int) -> list[int]:
     return words[start:].tolist() + words[: end - ring.entries].tolist()
 
 
+def get_lists(ring: RingView, tail: int, count: int) -> tuple[list[int], list[int]]:
+    """Copy the addresses of `count` descriptors, and their lengths with flags."""
+    start = tail & ring.mask
+    addresses, lengths = ring.addresses, ring.lengths
+    end = start + count
+    if end <= ring.entries:
+        return addresses[start:end].tolist(), lengths[start:end].tolist()
+    rest = end - ring.entries
+    return (
+        addresses[start:].tolist() + addresses[:rest].tolist(),
+        lengths[start:].tolist() + lengths[:rest].tolist(),
+    )
+
+
 def get_halves(ring: RingView, tail: int, count: int) -> tuple[list[int], bytes]:
     """Copy the addresses of `count` descriptors, and their lengths and flags as bytes, four for each."""
     start = tail & ring.mask
