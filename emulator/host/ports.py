@@ -52,6 +52,7 @@ class Port:
         )
         self.pump = AdapterPump(self.hardware, wire.fileno(), self._waker(0))
         self.pending: Callable[[], bool] = self.pump.pending
+        self.settle: Callable[[], None] = self.pump.settle
         self._service: Callable[[], bool] = self.pump.service
         self._interest = 0
 
@@ -63,8 +64,12 @@ class Port:
         fence, ring = machine.host.fence, machine.ring
 
         def wake() -> None:
-            fence()
-            if sleeping[slot] and asserted(queue):
+            if not sleeping[slot]:
+                # It may be about to sleep: then it has not seen what was published, or shows its flag behind the fence.
+                fence()
+                if not sleeping[slot]:
+                    return
+            if asserted(queue):
                 sleeping[slot] = 0
                 ring(slot)
 
@@ -96,6 +101,9 @@ class Port:
         interest = (select.EPOLLIN if pump.wants_read else 0) | (select.EPOLLOUT if pump.wants_write else 0)
         if interest != self._interest:
             self._change_interest(interest)
+        if pump.moved:
+            pump.moved = False
+            self.supervisor.host.moved = True
         return more
 
     def waits(self) -> bool:

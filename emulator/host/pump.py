@@ -3,6 +3,8 @@
 Law: a frame costs two system calls, and every act added here costs rate one to one; whatever can be done once a batch
 is. Nothing waits: `service` does a budget of work and says whether more is ready, `wants_read` and `wants_write` say
 what the host must poll for, and `pending` is the second look between raising the host's sleeping flag and sleeping.
+The interrupt for sent frames is moderated: `settle` asserts it, which the host does before it sleeps and at least once
+a millisecond; by then the next received frame has mostly brought the driver along, and it costs no interrupt at all.
 What the driver wrote is judged by `vnic.device.hardware`; its DeviceFault passes through to the supervisor.
 
 What the wire does to frames:
@@ -23,7 +25,6 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 from vnic.device.layout import (
-    VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_MORE,
     VNIC_MAXIMUM_FRAGMENTS,
     VNIC_MAXIMUM_FRAME,
@@ -112,15 +113,21 @@ class AdapterPump:
         """Why the adapter was taken away, once it was."""
         self.wants_read = True
         self.wants_write = False
+        self.moved = False
+        """Whether a frame has moved; whoever looks sets it back."""
         self._hardware = hardware
         self._queue = hardware.queues[queue]
         self._wake = wake
         self._calls = calls if calls is not None else DescriptorCalls(descriptor)
         self._readinto = self._calls.readinto
         self._write = self._calls.write
+        self._frame = self._queue.frames.__getitem__
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._starved = False
         self._gone = False
+        # Descriptors done of which the driver has not been told by an interrupt, and how many may be.
+        self._untold = 0
+        self._untold_limit = self._queue.transmit.entries // 2
         # The transmit ring's head when all that remained was a frame whose end had not been posted.
         self._unfinished: int | None = None
         # The host's own statistics; the driver is shown a copy, since what lies there may be overwritten.
@@ -154,6 +161,13 @@ class AdapterPump:
         posted = queue.posted()
         return bool(posted) and posted != self._unfinished
 
+    def settle(self) -> None:
+        """Assert the interrupt for the frames that have been sent since the last one."""
+        if self._untold:
+            self._untold = 0
+            self._queue.assert_transmit()
+            self._wake()
+
     def remove(self, reason: str) -> None:
         """Take the adapter away from the driver: a surprise removal."""
         self.removed = reason
@@ -165,7 +179,11 @@ class AdapterPump:
 
     def _receive(self, budget: int) -> bool:
         queue = self._queue
-        count = queue.refill(budget)
+        count = queue.usable
+        if 2 * count < budget:
+            count = queue.refill(budget)
+        elif count > budget:
+            count = budget
         if not count:
             self.wants_read = False
             queue.ask_for_buffers(True)
@@ -191,16 +209,18 @@ class AdapterPump:
             if error.errno not in REMOVAL_ERRORS:
                 raise
             gone = True
-        # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
-        if not all(lengths):
-            del lengths[lengths.index(0) :]
-            gone = True
-        if lengths and max(lengths) >= queue.capacity:
-            lengths = self._drop_too_long(lengths)
+        if lengths:
+            # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
+            if not all(lengths):
+                del lengths[lengths.index(0) :]
+                gone = True
+            if max(lengths, default=0) >= queue.capacity:
+                lengths = self._drop_too_long(lengths)
         if lengths:
             queue.deliver(lengths)
             self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
             self._wake()
+            self.moved = True
         if gone:
             self.remove("the wire is gone")
         return more and not gone
@@ -254,8 +274,11 @@ class AdapterPump:
         words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)))
         done = self._send(words)
         if done:
-            queue.finish(done)
-            self._wake()
+            queue.complete(done)
+            self.moved = True
+            self._untold += done
+            if self._untold >= self._untold_limit:
+                self.settle()
         if self._gone:
             self.remove("the wire is gone")
             return False
@@ -268,9 +291,8 @@ class AdapterPump:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""
         done = 0
         while done < len(words):
-            frames = self._frames(words, done)
             lengths: list[int] = []
-            error = self._write_all(frames, lengths)
+            error = self._write_all(words[done:] if done else words, lengths)
             if lengths:
                 done += len(lengths)
                 self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
@@ -295,30 +317,19 @@ class AdapterPump:
             done += len(pieces)
         return done
 
-    def _frames(self, words: list[int], first: int) -> list[memoryview]:
-        """The frames from `first` on that are one descriptor each, up to one that is not."""
-        queue = self._queue
-        # A list keeps what it was extended by before an exception: the frames found so far.
-        frames: list[memoryview] = []
-        left = iter(words[first:] if first else words)
-        while True:
-            try:
-                frames.extend(map(queue.frames.__getitem__, left))
-                return frames
-            except KeyError:
-                word = words[first + len(frames)]
-                if word & VNIC_DESCRIPTOR_MORE or word >> 32 & VNIC_DESCRIPTOR_LENGTH_MASK < VNIC_MINIMUM_FRAME:
-                    return frames
-                frames.append(queue.learn(word))
+    def _write_all(self, words: list[int], lengths: list[int]) -> OSError | None:
+        """Write frames of one descriptor each, up to one that is not, that the wire does not take now, or refuses.
 
-    def _write_all(self, frames: list[memoryview], lengths: list[int]) -> OSError | None:
-        """Write frames until the wire takes no more or refuses one; appends the length of each that it took."""
+        Appends the length of each that it took.
+        """
         append = lengths.append
         try:
-            for length in map(self._write, frames):
+            for length in map(self._write, map(self._frame, words)):
                 if length is None:
                     return _BLOCKED
                 append(length)
+        except KeyError:
+            pass
         except OSError as error:
             return error
         return None

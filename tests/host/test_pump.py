@@ -17,9 +17,15 @@ from vnic.device import (
     VNIC_CONTROL_RESET,
     VNIC_CONTROL_TRANSMIT_ENABLE,
     VNIC_DESCRIPTOR_MORE,
+    VNIC_INTERRUPT_ALL,
+    VNIC_INTERRUPT_RECEIVE,
+    VNIC_INTERRUPT_TRANSMIT,
     VNIC_MAXIMUM_FRAGMENTS,
     VNIC_REGISTER_CONTROL,
     VNIC_REGISTER_DEVICE_PRESENT,
+    VNIC_REGISTER_INTERRUPT_CAUSE,
+    VNIC_REGISTER_INTERRUPT_MASK,
+    VNIC_REGISTER_LINK_ACKNOWLEDGE,
     VNIC_REGISTER_RECEIVE_BYTES,
     VNIC_REGISTER_RECEIVE_DISCARDS,
     VNIC_REGISTER_RECEIVE_ERRORS,
@@ -69,6 +75,9 @@ class Station:
 
     def wake(self) -> None:
         self.wakes += 1
+
+    def asserted(self) -> tuple[bool, bool]:
+        return self.nic.asserted(), self.hardware.asserted()
 
     def enable(self, directions: int) -> None:
         VnicWriteRegister(self.nic, VNIC_REGISTER_CONTROL, directions)
@@ -149,10 +158,69 @@ def test_frames_leave_in_order_and_are_completed_once_a_batch(station: Station) 
     assert station.bells == 2, "enabling and sending"
     station.pump.service()
     assert station.left() == [frame(n, 60 + n) for n in range(9)]
+    station.pump.settle()
     assert station.wakes == 1
     assert VnicTransmitCompleted(station.nic, 0) == 9
     assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == 9
     assert station.counter(VNIC_REGISTER_TRANSMIT_BYTES) == sum(60 + n for n in range(9))
+
+
+def test_sent_frames_interrupt_only_when_the_host_settles(station: Station) -> None:
+    VnicWriteRegister(station.nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, 1)
+    VnicWriteRegister(station.nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+    station.send(frame(0), frame(1))
+    station.pump.service()
+    assert (station.wakes, station.asserted()) == (0, (False, False))
+    station.pump.settle()
+    assert (station.wakes, station.asserted()) == (1, (True, True))
+    station.pump.settle()
+    assert station.wakes == 1, "told once"
+    assert VnicTransmitCompleted(station.nic, 0) == 2
+    assert station.asserted() == (False, False)
+
+
+def test_a_receive_brings_along_the_frames_that_were_sent(station: Station) -> None:
+    VnicWriteRegister(station.nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, 1)
+    VnicWriteRegister(station.nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+    station.post(SLOT[:4])
+    station.send(frame(0))
+    station.pump.service()
+    station.arrive(frame(1))
+    station.pump.service()
+    assert station.wakes == 1
+    both = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT
+    assert VnicReadRegister(station.nic, VNIC_REGISTER_INTERRUPT_CAUSE) == both
+    assert VnicTransmitCompleted(station.nic, 0) == 1
+    assert station.received() == [frame(1)]
+    station.pump.settle()
+    assert station.asserted() == (False, False), "it has been seen already"
+
+
+def test_half_a_ring_of_sent_frames_does_not_wait_for_the_host_to_settle(station: Station) -> None:
+    VnicWriteRegister(station.nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_TRANSMIT)
+    half = ENTRIES // 2
+    assert station.send(*map(frame, range(half - 1)), first=0) == half - 1
+    station.pump.service()
+    assert (station.wakes, station.asserted()) == (0, (False, False))
+    station.send(frame(half - 1))
+    station.pump.service()
+    assert (station.wakes, station.asserted()) == (1, (True, True))
+    assert len(station.left()) == half
+
+
+def test_a_pump_says_once_that_a_frame_has_moved(station: Station) -> None:
+    station.pump.service()
+    assert not station.pump.moved
+    station.post(SLOT[:2])
+    station.arrive(frame(0))
+    station.pump.service()
+    assert station.pump.moved
+    station.pump.moved = False
+    station.pump.service()
+    assert not station.pump.moved
+    station.send(frame(1))
+    station.pump.service()
+    assert station.pump.moved
 
 
 def test_buffers_used_again_carry_the_new_frame(station: Station) -> None:

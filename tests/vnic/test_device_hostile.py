@@ -178,7 +178,7 @@ def test_memory_for_known_buffers_is_bounded(adapter: Adapter, monkeypatch: pyte
         assert end.refill(1) == 1
         end.deliver([60])
         VnicReceive(adapter.nic, 0, 1)
-        end.learn(VnicDescriptor(FRAMES[0] + offset, 60))
+        end.frames[VnicDescriptor(FRAMES[0] + offset, 60)]
     assert len(end.kept) + len(end.taken_addresses) <= 65
     assert len(end.known) <= 66
     assert len(end.frames) <= 32

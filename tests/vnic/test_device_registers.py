@@ -42,6 +42,7 @@ from vnic.device import (
     VnicWriteRegister,
 )
 from vnic.device.hardware import HostVnic
+from vnic.device.layout import CONSUMER, INDEX_MASK, INTERRUPT, PRODUCER, RECLAIMED
 from vnic.device.registers import REGISTERS, STATISTIC_RECEIVE_FRAMES
 
 OFFSET = 4096
@@ -167,6 +168,33 @@ def test_causes_are_levels_of_one_queue(queue: int) -> None:
     assert adapter.read(cause, queue) == VNIC_INTERRUPT_TRANSMIT
     assert VnicTransmitCompleted(adapter.nic, queue) == 1
     assert adapter.read(cause, queue) == 0
+
+
+def test_finished_frames_alone_assert_the_line_when_the_hardware_says_so(adapter: Adapter) -> None:
+    adapter.write(VNIC_REGISTER_LINK_ACKNOWLEDGE, adapter.read(VNIC_REGISTER_LINK_SEQUENCE))
+    adapter.write(VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+    end = adapter.host.queues[0]
+
+    def lines() -> tuple[bool, bool]:
+        return adapter.nic.asserted(), adapter.host.asserted()
+
+    # Past 2**32, where the indices begin again.
+    for ring in (adapter.nic.transmit[0], end.transmit):
+        for word in (PRODUCER, CONSUMER, RECLAIMED, INTERRUPT):
+            ring.indices[word] = INDEX_MASK - 1
+    end.transmit_tail = end.interrupt = INDEX_MASK - 1
+    assert lines() == (False, False)
+    for _ in range(3):
+        assert VnicTransmit(adapter.nic, 0, [VnicDescriptor(SLOT[9], 60)] * 3) == 3
+        end.complete(2)
+        assert adapter.read(VNIC_REGISTER_INTERRUPT_CAUSE) == VNIC_INTERRUPT_TRANSMIT
+        assert lines() == (False, False)
+        end.assert_transmit()
+        assert lines() == (True, True)
+        end.complete(1)
+        assert lines() == (True, True)
+        assert VnicTransmitCompleted(adapter.nic, 0) == 3
+        assert lines() == (False, False)
 
 
 def test_the_mask_lets_causes_through_and_unmasking_a_pending_one_interrupts(adapter: Adapter) -> None:

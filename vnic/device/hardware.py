@@ -16,7 +16,6 @@ from vnic.device.host_queue import DeviceFault, HostQueue, Region
 from vnic.device.layout import (
     CONSUMER,
     INDEX_MASK,
-    RECLAIMED,
     REGISTER_BYTES,
     VnicLayout,
     check_block,
@@ -97,7 +96,7 @@ class HostVnic:
         self._block[:] = bytes(len(self._block))
         self._control = self._link_sequence = 0
         for queue in self.queues:
-            queue.receive_head = queue.receive_tail = queue.free_tail = queue.transmit_tail = 0
+            queue.receive_head = queue.receive_tail = queue.free_tail = queue.transmit_tail = queue.interrupt = 0
             queue.forget()
         words, layout = self.words, self.layout
         words[WORD_MAC_LOW] = int.from_bytes(mac[:4], "little")
@@ -147,7 +146,7 @@ class HostVnic:
             return number == 0 and bool(mask & VNIC_INTERRUPT_REMOVED)
         if mask & VNIC_INTERRUPT_RECEIVE and queue.receive.indices[CONSUMER] != queue.receive_head:
             return True
-        if mask & VNIC_INTERRUPT_TRANSMIT and queue.transmit.indices[RECLAIMED] != queue.transmit_tail:
+        if mask & VNIC_INTERRUPT_TRANSMIT and queue.unheeded():
             return True
         link = mask & VNIC_INTERRUPT_LINK and number == 0
         return bool(link and self.words[WORD_LINK_ACKNOWLEDGE] != self._link_sequence)

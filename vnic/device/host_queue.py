@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final
 from vnic.device.layout import (
     CONSUMER,
     INDEX_MASK,
+    INTERRUPT,
     NOTIFY_CONSUMER,
     PRODUCER,
+    RECLAIMED,
     STATISTICS_OFFSET,
     VNIC_DESCRIPTOR_ADDRESS_MASK,
     VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_LENGTH_SHIFT,
+    VNIC_DESCRIPTOR_MORE,
     VNIC_DESCRIPTOR_RESERVED,
     VNIC_MINIMUM_FRAME,
     VnicLayout,
@@ -25,7 +28,7 @@ from vnic.device.layout import (
 from vnic.device.rings import RingView, get, get_halves, put_filled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 Region = tuple[int, int]
 """Offset and length in the arena."""
@@ -47,6 +50,27 @@ class DeviceFault(Exception):
         return f"{self.where}: {self.what}"
 
 
+class _Frames(dict[int, memoryview]):
+    """The bytes of the frames that lie in one piece, by descriptor: judged when first seen, and then remembered.
+
+    A KeyError is a descriptor that is no frame by itself, or too short for one.
+    """
+
+    __slots__ = ("_fragment",)
+
+    def __init__(self, fragment: Callable[[int], memoryview]) -> None:
+        self._fragment = fragment
+
+    def __missing__(self, word: int) -> memoryview:
+        if word & VNIC_DESCRIPTOR_MORE or word >> 32 & VNIC_DESCRIPTOR_LENGTH_MASK < VNIC_MINIMUM_FRAME:
+            raise KeyError(word)
+        frame = self._fragment(word)
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[word] = frame
+        return frame
+
+
 class HostQueue:
     """The hardware's end of one queue: three rings, the buffers it holds, the frames it was told to send."""
 
@@ -59,6 +83,7 @@ class HostQueue:
         "filled_buffers",
         "frames",
         "free_tail",
+        "interrupt",
         "kept",
         "known",
         "mask",
@@ -75,6 +100,7 @@ class HostQueue:
         "transmit",
         "transmit_regions",
         "transmit_tail",
+        "usable",
     )
 
     def __init__(
@@ -99,6 +125,9 @@ class HostQueue:
         self.transmit = RingView(block, at.transmit, layout.transmit_entries)
         # The host's indices, and the driver's receive index as it was when last looked at.
         self.receive_head = self.receive_tail = self.free_tail = self.transmit_tail = 0
+        # The transmit tail when the driver was last to be interrupted for it.
+        self.interrupt = 0
+        self.frames = _Frames(self.fragment)
         self.forget()
 
     def forget(self) -> None:
@@ -120,18 +149,20 @@ class HostQueue:
         # Bytes in each buffer, said by the first one posted, and how that looks in a row of descriptors.
         self.capacity = 0
         self.capacity_bytes = b""
-        self.frames: dict[int, memoryview] = {}
+        self.frames.clear()
+        # How many of `empties` may be filled before the rings are looked at again.
+        self.usable = 0
 
     # -- receive -------------------------------------------------------------------------------------------------------
 
     def refill(self, budget: int) -> int:
         """Fetch empty buffers up to `budget`; returns how many of `empties` may be filled now."""
+        if 2 * self.usable >= budget:
+            # Enough for now: looking at the rings costs as much for one buffer as for a good many (measured).
+            return min(self.usable, budget)
         filled = self.filled_addresses
         outstanding = len(filled)
         at_hand = len(self.empties)
-        if 2 * at_hand >= budget and outstanding + budget <= self.receive.entries:
-            # Enough for now: looking at the rings costs as much for one buffer as for a good many (measured).
-            return min(at_hand, budget)
         taken = self.receive.indices[CONSUMER] - self.receive_tail & INDEX_MASK
         if taken:
             if taken > outstanding:
@@ -149,7 +180,8 @@ class HostQueue:
                     raise self.fault(f"{posted} buffers posted", "receive-free ring's head")
                 self._fetch(min(posted, limit - at_hand))
                 at_hand = len(self.empties)
-        return min(at_hand, limit)
+        self.usable = min(at_hand, limit)
+        return self.usable
 
     def _fetch(self, count: int) -> None:
         addresses, lengths = get_halves(self.receive_free, self.free_tail, count)
@@ -221,6 +253,15 @@ class HostQueue:
     def deliver(self, lengths: list[int]) -> None:
         """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
         count = len(lengths)
+        self.usable -= count
+        if count == 1:
+            # A lone frame: somebody waits for it, so it is worth lines of its own.
+            address, head = self.addresses.pop(0), self.receive_head
+            self.filled_addresses.append(address)
+            self.filled_buffers.append(self.empties.pop(0))
+            self.receive.words[head & self.receive.mask] = address | lengths[0] << VNIC_DESCRIPTOR_LENGTH_SHIFT
+            self.receive_head = self.receive.indices[PRODUCER] = head + 1 & INDEX_MASK
+            return
         addresses = self.addresses[:count]
         self.filled_addresses += addresses
         self.filled_buffers += self.empties[:count]
@@ -244,10 +285,23 @@ class HostQueue:
         """Copy the next `count` transmit descriptors."""
         return get(self.transmit, self.transmit_tail, count)
 
-    def finish(self, count: int) -> None:
-        """Tell the driver that the hardware is done with the next `count` transmit descriptors."""
+    def complete(self, count: int) -> None:
+        """Be done with the next `count` transmit descriptors; the driver sees it when it looks."""
         self.transmit_tail = tail = self.transmit_tail + count & INDEX_MASK
         self.transmit.indices[CONSUMER] = tail
+
+    def assert_transmit(self) -> None:
+        """Assert the interrupt for the transmit descriptors that are done."""
+        self.interrupt = self.transmit.indices[INTERRUPT] = self.transmit_tail
+
+    def finish(self, count: int) -> None:
+        """Be done with the next `count` transmit descriptors, and interrupt the driver for it."""
+        self.complete(count)
+        self.assert_transmit()
+
+    def unheeded(self) -> bool:
+        """Whether the driver was to be interrupted for transmit descriptors that it has not reclaimed."""
+        return self.transmit.indices[RECLAIMED] - self.interrupt & INDEX_MASK > self.transmit.entries
 
     def fragment(self, word: int) -> memoryview:
         """The bytes that a transmit descriptor names, once they are seen to be the hardware's to read."""
@@ -258,14 +312,6 @@ class HostQueue:
         if not _inside(address, length, self.transmit_regions):
             raise self.fault(f"{address:#x}+{length} is no memory of the driver's", "transmit ring")
         return self.memory[address : address + length]
-
-    def learn(self, word: int) -> memoryview:
-        """The bytes of a frame that is one descriptor; remembered, since a driver uses its buffers again."""
-        frame = self.fragment(word)
-        if len(self.frames) >= _REMEMBERED:
-            self.frames.clear()
-        self.frames[word] = frame
-        return frame
 
     # -- both ----------------------------------------------------------------------------------------------------------
 

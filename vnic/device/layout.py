@@ -37,6 +37,8 @@ PRODUCER: Final = 0
 CONSUMER: Final = 16
 NOTIFY_CONSUMER: Final = 17
 """Written by the consumer: 1 asks the producer to ring when it publishes."""
+INTERRUPT: Final = 18
+"""Written by the consumer: its progress when it last asserted an interrupt for it; what lies behind is moderated."""
 RECLAIMED: Final = 32
 """Written by the producer: how far it has taken note of the consumer's progress."""
 
