@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.layout.arena import CONTROL_ENTRIES
+from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT
+from emulator.layout.machine import ContextKind
 
 if TYPE_CHECKING:
     from emulator.layout.arena import Arena
 
 INDEX_MASK = 0xFFFF_FFFF
-PNP_SLOT = 2
 
 
 class Operation(NamedTuple):
@@ -35,9 +35,9 @@ class ControlLane:
         self._arena = arena
         self._ring = ring_pnp
         self._put = 0
-        self._done = 0
+        self._seen = 0
         self._waiting: deque[Operation] = deque()
-        self._handed: deque[Operation] = deque()
+        self._handed: dict[int, Operation] = {}
 
     @property
     def busy(self) -> bool:
@@ -50,28 +50,33 @@ class ControlLane:
         self._hand_over()
 
     def service(self) -> None:
-        """Take note of what the thread has done since the last look."""
-        finished = self._arena.control.done - self._done & INDEX_MASK
-        for _ in range(min(finished, len(self._handed))):
-            operation = self._handed.popleft()
-            status = self._arena.control_entry(self._done).status
-            self._done = self._done + 1 & INDEX_MASK
-            operation.done(status)
+        """Take note of what has been done since the last look, in the order of handing over."""
+        self._seen = self._arena.control.finished
+        for place in list(self._handed):
+            entry = self._arena.control_entry(place)
+            if entry.finished:
+                self._handed.pop(place).done(entry.status)
         if self._waiting:
             self._hand_over()
 
     @property
     def finished(self) -> bool:
         """Is there something that ``service`` would take note of?"""
-        return bool(self._handed) and self._arena.control.done != self._done
+        return bool(self._handed) and self._arena.control.finished != self._seen
+
+    @property
+    def slot(self) -> int:
+        """The context that is at the oldest operation, as far as that can be believed."""
+        slot = next((self._arena.control_entry(place).slot for place in self._handed), PNP_SLOT)
+        return slot if slot in self._arena.geometry.lane_slots(ContextKind.PNP) else PNP_SLOT
 
     def under_way(self) -> str:
-        """The operation that the thread is at, in words."""
+        """The oldest operation that is not done, in words."""
         if not self._handed:
             return ""
         from emulator.rules.control import ControlOperation
 
-        operation = self._handed[0]
+        operation = next(iter(self._handed.values()))
         try:
             return f"{ControlOperation(operation.operation).name} of adapter {operation.target}"
         except ValueError:
@@ -79,16 +84,15 @@ class ControlLane:
 
     def _hand_over(self) -> None:
         handed = False
-        while self._waiting and len(self._handed) < CONTROL_ENTRIES // 2:
+        while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
             operation = self._waiting.popleft()
             entry = self._arena.control_entry(self._put)
             entry.operation, entry.target, entry.argument = operation.operation, operation.target, operation.argument
-            entry.status, entry.started, entry.finished = 0, 0, 0
-            entry.sequence = self._put
+            entry.status, entry.slot, entry.started, entry.finished = 0, 0, 0, 0
+            self._handed[self._put] = operation
             self._put = self._put + 1 & INDEX_MASK
             # Stored after the entry, and stores are not reordered on the processors that are supported.
             self._arena.control.put = self._put
-            self._handed.append(operation)
             handed = True
         if handed:
             # Rung without a look at the sleeping flag: control is rare, and a ring too many only wakes.

@@ -153,8 +153,8 @@ class ZygoteEnded(Message):
 
 
 # Host -> zygote -----------------------------------------------------------------------------------------------------
-class AddWorker(Message):
-    """Fork one more passive worker into this slot."""
+class AddContext(Message):
+    """Fork one more passive worker, or a stand-in of a control lane, into this slot."""
 
     slot: int
 
@@ -198,7 +198,7 @@ ToHost = StartMachine | Control | EndMachine | KillMachine | AskStatistics | Enc
 ToConsole = MachineRunning | MachinePids | ControlDone | Statistics | MachineFailed | MachineEnded | Enclosed
 ToNursery = BearZygote | Enclosed
 FromNursery = ZygoteBorn | ZygoteEnded | Enclosed
-ToZygote = AddWorker | Enclosed
+ToZygote = AddContext | Enclosed
 FromZygote = Loaded | LoadFailed | ContextBorn | AllBorn | ContextEnded | Enclosed
 
 

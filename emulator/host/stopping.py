@@ -16,6 +16,7 @@ from emulator.host import blackbox, stopscreen
 from emulator.host.watchdog import Overrun
 from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT, POSSESSIONS
 from emulator.kernel.stop import STOP_CLAIMED, STOP_NONE, CallSite, Possession, StopReport, read_stop
+from emulator.layout.arena import PNP_SLOT
 from emulator.layout.machine import SlotState
 from emulator.rules.bugchecks import bugcheck_name
 from emulator.rules.limits import VnicLimit
@@ -31,7 +32,6 @@ VERDICT_NS: Final = 250 * MILLISECOND
 KILL_NS: Final = 2000 * MILLISECOND
 LONGEST_DUMP: Final = 64 * 1024
 ZYGOTE_SLOT: Final = 1
-PNP_SLOT: Final = 2
 BROKEN: Final = "EMULATOR_ERROR"
 
 
@@ -184,8 +184,9 @@ class Stopping:
             return self._overrun(self.cause, now)
         if isinstance(self.cause, TooLate):
             if self.cause.operation:
-                frames = stopscreen.all_frames(self._dump(PNP_SLOT), machine.names)
-                return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK, frames=frames)
+                slot = machine.lane.slot
+                frames = stopscreen.all_frames(self._dump(slot), machine.names)
+                return self._report(slot, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK, frames=frames)
             return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN, family="broken")
         if isinstance(self.cause, Fault):
             return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)

@@ -19,9 +19,10 @@ import msgspec
 from emulator.host import logs, messages, statistics, stopping
 from emulator.host.adapters import lay_wires, mac_of
 from emulator.host.blackbox import words_of
-from emulator.host.control import PNP_SLOT, ControlLane
+from emulator.host.control import ControlLane
 from emulator.host.ports import Port
 from emulator.host.watchdog import Watchdog
+from emulator.kernel.lanes import BLOCKED_AFTER, blocked_lane
 from emulator.kernel.workqueue import starved
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Arena, offsets_of
 from emulator.layout.machine import ContextKind, SlotState
@@ -31,7 +32,7 @@ from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from emulator.host.host import Host
     from emulator.host.specification import MachineSpecification
@@ -117,7 +118,7 @@ class Supervisor:
         near, far = descriptors.pair()
         near.setblocking(False)
         self.channel: Channel[Any] = Channel(near, messages.FromZygote)
-        self.lane = ControlLane(self.arena, lambda: self.ring(PNP_SLOT))
+        self.lane = ControlLane(self.arena, self._ring_pnp)
         self.watchdog = Watchdog(self.arena, self.specification.watchdog)
         host_box = self.arena.slots[0]
         host_box.kind, host_box.pid = ContextKind.HOST, os.getpid()
@@ -274,6 +275,10 @@ class Supervisor:
 
     # -- the arena's bell and the logs ---------------------------------------------------------------------------------
 
+    def _ring_pnp(self) -> None:
+        for slot in self.geometry.lane_slots(ContextKind.PNP):
+            self.ring(slot)
+
     def ring(self, slot: int) -> None:
         """Wake a context, whether it sleeps or not."""
         try:
@@ -348,23 +353,36 @@ class Supervisor:
         overrun = self.watchdog.look({m.slot: m.pid for m in self.members.values() if m.alive}, now)
         if overrun is not None:
             self.begin_stop(overrun)
-        elif self.phase in (Phase.STARTING, Phase.RUNNING, Phase.ENDING) and starved(self.arena, now):
+        elif self.phase in (Phase.STARTING, Phase.RUNNING, Phase.ENDING):
+            self._help(now)
+
+    def _help(self, now: int) -> None:
+        """See whether the machine lacks a worker, or a stand-in for a control lane that blocks."""
+        if starved(self.arena, now):
             self._grow(now)
+        blocked = blocked_lane(self.arena)
+        if blocked is not None and now - blocked[1] >= BLOCKED_AFTER:
+            self._add(self.geometry.lane_slots(blocked[0])[1:], now)
 
     def _grow(self, now: int) -> None:
         """Ask for one more passive worker, one at a time."""
         first = self.geometry.first_passive_slot
+        if self._add(range(first, first + MAXIMUM_PASSIVE_WORKERS), now):
+            self.grown += 1
+
+    def _add(self, slots: Iterable[int], now: int) -> bool:
+        """Ask the zygote for a context in the first of these slots that is free; False when none can be had now."""
         if self.specification.debug or not self.all_born or now < self.growing:
-            return
-        for slot in range(first, first + MAXIMUM_PASSIVE_WORKERS):
-            if slot not in self.members:
-                self.growing = now + 1000 * MILLISECOND  # cleared when it is born
-                self.grown += 1
-                try:
-                    self.channel.try_send(messages.AddWorker(slot))
-                except ChannelClosed:
-                    pass
-                return
+            return False
+        free = next((slot for slot in slots if slot not in self.members), None)
+        if free is None:
+            return False
+        self.growing = now + 1000 * MILLISECOND  # cleared when it is born
+        try:
+            self.channel.try_send(messages.AddContext(free))
+        except ChannelClosed:
+            pass
+        return True
 
     # -- what the console asks -----------------------------------------------------------------------------------------
 

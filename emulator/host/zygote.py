@@ -19,7 +19,7 @@ import msgspec
 
 from emulator.host import messages, worker
 from emulator.host.platform import LivePlatform, lock_table
-from emulator.layout.arena import FIRST_PROCESSOR_SLOT, Arena
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT, PNP_SLOT, REQUESTS_SLOT, Arena
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.errors import ConfigurationError, HostError
 from emulator.sync import memory, processes
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from emulator.sync.mutex import LockTable
 
 ZYGOTE_SLOT: Final = 1
-PNP_SLOT: Final = 2
-REQUESTS_SLOT: Final = 3
 EXIT_NOT_LOADED: Final = 6
 """The drivers could not be loaded, and the host has been told why."""
 
@@ -226,9 +224,9 @@ class Zygote:
     def _listen(self) -> None:
         message, fds = self.channel.receive()
         close_all(fds)
-        first = self.geometry.first_passive_slot
-        if isinstance(message, messages.AddWorker) and message.slot >= first:
-            self.bear(message.slot, ContextKind.PASSIVE_WORKER, message.slot - first)
+        geometry = self.geometry
+        if isinstance(message, messages.AddContext) and geometry.first_passive_slot <= message.slot < geometry.slots:
+            self.bear(message.slot, *geometry.place_of(message.slot))
 
 
 def threads_by_plugin(machine: Machine) -> list[str]:

@@ -29,7 +29,7 @@ KIND_NAMES = {
 def context_name(kind: int, index: int) -> str:
     """``processor 0``, ``passive worker 1``, ``PnP thread``: the words that stop screens and logs use."""
     name = KIND_NAMES.get(ContextKind(kind), "context")
-    return f"{name} {index}" if kind in (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER) else name
+    return f"{name} {index}" if index or kind in (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER) else name
 
 
 class Context:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.kernel.dpc import dpcs_pending, serve_dpcs
 from emulator.kernel.irql import lower_irql, raise_irql, wanted
+from emulator.kernel.lanes import serve_operations, serve_requests
 from emulator.kernel.passive import live_as_worker
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
@@ -84,35 +85,9 @@ def _processor(context: Context) -> None:
             sleep_until(context, ready, slept_for or None)
 
 
-def _pnp(context: Context) -> None:
-    arena, services, platform = context.machine.arena, context.machine.services, context.platform
-    ring, head = arena.control, arena.machine
-    while not head.shutting_down:
-        sleep_until(context, lambda: head.shutting_down != 0 or ring.put != ring.taken)
-        while ring.put != ring.taken and not head.shutting_down:
-            entry = arena.control_entry(ring.taken)
-            ring.taken = ring.taken + 1 & 0xFFFF_FFFF
-            entry.started = platform.now()
-            services.round(context)
-            entry.status = services.control(context, entry) & 0xFFFF_FFFF
-            services.leave(context)
-            entry.finished = platform.now()
-            ring.done = ring.done + 1 & 0xFFFF_FFFF
-            platform.ring(0)
-
-
-def _requests(context: Context) -> None:
-    services, head = context.machine.services, context.machine.arena.machine
-    while not head.shutting_down:
-        sleep_until(context, lambda: head.shutting_down != 0 or services.requests_pending(context))
-        services.round(context)
-        while services.requests(context):
-            services.leave(context)
-
-
 _LOOPS = {
     ContextKind.PROCESSOR: _processor,
     ContextKind.PASSIVE_WORKER: live_as_worker,
-    ContextKind.PNP: _pnp,
-    ContextKind.REQUESTS: _requests,
+    ContextKind.PNP: serve_operations,
+    ContextKind.REQUESTS: serve_requests,
 }

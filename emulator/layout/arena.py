@@ -12,6 +12,7 @@ import msgspec
 from emulator.layout import machine as records
 from emulator.layout.delays import DELAY_BUCKETS
 from emulator.layout.handles import HandleKind
+from emulator.layout.machine import ContextKind
 from emulator.layout.records import Record
 from vnic.device import VnicLayout
 
@@ -23,7 +24,9 @@ CONTROL_ENTRIES = 64
 WORK_ENTRY_BYTES = 32
 FRAME_SLOT_BYTES = 2048
 FRAME_HEADROOM = 128
-FIRST_PROCESSOR_SLOT = 4
+PNP_SLOT, REQUESTS_SLOT, FIRST_PROCESSOR_SLOT = 2, 3, 4
+MAXIMUM_STAND_INS = 3
+"""Of each control lane."""
 
 
 class Geometry(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +53,41 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def slots(self) -> int:
-        """Context slots: host, zygote, PnP, requests, the processors and every passive worker there may ever be."""
-        return FIRST_PROCESSOR_SLOT + self.processors + MAXIMUM_PASSIVE_WORKERS
+        """Context slots: host, zygote, PnP, requests, the processors, and every worker and stand-in there may be."""
+        return self.first_stand_in_slot + 2 * self.stand_ins
 
     @property
     def first_passive_slot(self) -> int:
         """The slot of passive worker 0."""
         return FIRST_PROCESSOR_SLOT + self.processors
+
+    @property
+    def first_stand_in_slot(self) -> int:
+        """The slot of the first stand-in of the PnP thread; those of the request thread follow."""
+        return self.first_passive_slot + MAXIMUM_PASSIVE_WORKERS
+
+    @property
+    def stand_ins(self) -> int:
+        """Stand-ins that a control lane may get: one adapter cannot be in the way of itself."""
+        return min(max(self.adapters - 1, 0), MAXIMUM_STAND_INS)
+
+    def lane_slots(self, kind: ContextKind) -> tuple[int, ...]:
+        """The slots of the contexts of a control lane, by index: its own, then its stand-ins."""
+        pnp = kind is ContextKind.PNP
+        first = self.first_stand_in_slot + (0 if pnp else self.stand_ins)
+        return (PNP_SLOT if pnp else REQUESTS_SLOT, *range(first, first + self.stand_ins))
+
+    def place_of(self, slot: int) -> tuple[ContextKind, int]:
+        """Kind and index of the context that a slot is for."""
+        for kind in (ContextKind.PNP, ContextKind.REQUESTS):
+            slots = self.lane_slots(kind)
+            if slot in slots:
+                return kind, slots.index(slot)
+        if slot < FIRST_PROCESSOR_SLOT:
+            return (ContextKind.HOST, ContextKind.ZYGOTE)[slot], 0
+        if slot < self.first_passive_slot:
+            return ContextKind.PROCESSOR, slot - FIRST_PROCESSOR_SLOT
+        return ContextKind.PASSIVE_WORKER, slot - self.first_passive_slot
 
     @property
     def locks(self) -> int:

@@ -206,23 +206,29 @@ class DPC_ENTRY(Record):
 
 
 class CONTROL(Record):
-    """One control operation handed to the PnP thread: written by the host, answered by the thread."""
+    """One control operation handed to the PnP thread: written by the host, answered by the context of ``slot``.
+
+    ``started`` and ``slot`` are written under CONTROL; ``finished`` comes last of all.
+    """
 
     operation: u32
     target: u32
     argument: u64
     status: u32
-    sequence: u32
+    slot: u32
     started: u64
     finished: u64
 
 
 class CONTROL_RING(Record):
-    """Control operations in order; ``put`` belongs to the host, ``taken`` and ``done`` to the PnP thread."""
+    """Control operations in order; ``put`` belongs to the host.  Lock of the others: CONTROL.
+
+    Whatever lies before ``done`` is finished; ``finished`` counts all that are, in whatever order.
+    """
 
     put: u32
     put_padding: Array[u32, Literal[15]]
-    taken: u32
+    finished: u32
     done: u32
     done_padding: Array[u32, Literal[14]]
 

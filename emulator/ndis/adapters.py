@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
-from emulator.layout.machine import SlotState, SystemLock
+from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handles import AdapterHandle
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 REGISTRATION_SET, GENERAL_SET = 1, 2
 WARNING = 30
-PNP_SLOT, REQUESTS_SLOT = 2, 3
 
 
 def adapter_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
@@ -124,7 +124,7 @@ def complete(context: Context, record: Any, field: str, value: int) -> None:
     """Write the answer that the PnP thread waits for, and wake it."""
     setattr(record, field, value)
     context.platform.fence()
-    wake(context, PNP_SLOT)
+    wake_lane(context, ContextKind.PNP)
 
 
 def adapter_index(handle: int) -> int:

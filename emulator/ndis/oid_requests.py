@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
+from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
-from emulator.kernel.waits import wake
 from emulator.layout.handles import HandleKind
-from emulator.layout.machine import SystemLock
+from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis import oid_answers
-from emulator.ndis.adapters import REQUESTS_SLOT, adapter_of
+from emulator.ndis.adapters import adapter_of
 from emulator.ndis.bindings import binding_of
 from emulator.ndis.ddi import MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
@@ -156,7 +156,7 @@ def submit(context: Context, adapter: Any, request: Any) -> NDIS_STATUS:
         adapter.request_tail = pointer
     platform.release(SystemLock.REQUESTS)
     if not direct:
-        wake(context, REQUESTS_SLOT)
+        wake_lane(context, ContextKind.REQUESTS)
         return NDIS_STATUS_PENDING
     return _handle(context, adapter, request, indicate=False)
 
@@ -237,7 +237,7 @@ def _finish(context: Context, adapter: Any, request: Any, status: NDIS_STATUS, *
     adapter.request_state = IDLE
     context.platform.fence()
     if adapter.request_head:
-        wake(context, REQUESTS_SLOT)
+        wake_lane(context, ContextKind.REQUESTS)
     origin = oid_answers.originator(context, adapter, request, status)
     if status == NDIS_STATUS_SUCCESS:
         oid_answers.note(context, adapter, origin)

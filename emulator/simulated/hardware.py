@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.layout.arena import CONTROL_ENTRIES, FIRST_PROCESSOR_SLOT
+from emulator.layout.machine import ContextKind
 from emulator.rules.control import ControlOperation
 from emulator.simulated.wire import SimulatedWire, frame_digest
 from emulator.trace import EventKind
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from emulator.simulated.platform import SimulatedPlatform
 
 HOST_SLOT: Final = 0
-PNP_SLOT: Final = 2
 BUDGET: Final = 64
 FRAME_NS: Final = 1000
 INDEX_MASK: Final = 0xFFFF_FFFF
@@ -176,8 +176,8 @@ class SimulatedHost:
         self.ending = False
         self.fault: tuple[int, DeviceFault] | None = None
         self._waiting: deque[Operation] = deque()
-        self._handed: deque[Operation] = deque()
-        self._put = self._done = 0
+        self._handed: dict[int, Operation] = {}
+        self._put = self._seen = 0
 
     def live(self) -> None:
         """The task's body."""
@@ -226,30 +226,31 @@ class SimulatedHost:
 
     @property
     def _finished(self) -> bool:
-        return bool(self._handed) and self.arena.control.done != self._done
+        return bool(self._handed) and self.arena.control.finished != self._seen
 
     def _control(self) -> bool:
         """Note finished operations, hand over waiting ones; True when there was one."""
         arena = self.arena
         moved = False
-        while self._finished:
-            operation = self._handed.popleft()
-            status = arena.control_entry(self._done).status
-            self._done = self._done + 1 & INDEX_MASK
-            self._note(operation, "done", status)
-            operation.done(status)
-            moved = True
-        while self._waiting and len(self._handed) < CONTROL_ENTRIES // 2:
+        self._seen = arena.control.finished
+        for place in list(self._handed):
+            entry: Any = arena.control_entry(place)
+            if entry.finished:
+                operation = self._handed.pop(place)
+                self._note(operation, "done", entry.status)
+                operation.done(entry.status)
+                moved = True
+        while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
             operation = self._waiting.popleft()
-            entry: Any = arena.control_entry(self._put)
+            entry = arena.control_entry(self._put)
             entry.operation, entry.target, entry.argument = operation[:3]
-            entry.status = entry.started = entry.finished = 0
-            entry.sequence = self._put
+            entry.status = entry.slot = entry.started = entry.finished = 0
+            self._handed[self._put] = operation
             self._put = self._put + 1 & INDEX_MASK
             arena.control.put = self._put
-            self._handed.append(operation)
             self._note(operation, "handed over", operation.target)
-            self.platform.ring(PNP_SLOT)
+            for slot in arena.geometry.lane_slots(ContextKind.PNP):
+                self.platform.ring(slot)
             moved = True
         return moved
 

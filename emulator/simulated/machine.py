@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import emulator.ndis as surface
+from emulator.kernel.lanes import BLOCKED_AFTER, blocked_lane
 from emulator.kernel.stop import StopReport, write_stop
 from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import STARVED_AFTER
@@ -265,7 +266,23 @@ class SimulatedMachine(Simulation):
     # -- more workers --------------------------------------------------------------------------------------------------
 
     def _grow(self, until: int) -> bool:
-        """Nobody can run: when work has waited long enough for a free worker, one more is born, as the host does it."""
+        """Nobody can run: when work has waited long enough for a context, one more is born, as the host does it."""
+        return self._add_worker(until) or self._add_stand_in(until)
+
+    def _add_stand_in(self, until: int) -> bool:
+        blocked = blocked_lane(self.arena)
+        if blocked is None:
+            return False
+        kind, since = blocked
+        born = max(since + BLOCKED_AFTER, self.platform.time)
+        free = [index for index, slot in enumerate(self.geometry.lane_slots(kind)) if index and self._free(slot)]
+        if born > until or not free:
+            return False
+        self.platform.time = born
+        self.bear(kind, free[0])
+        return True
+
+    def _add_worker(self, until: int) -> bool:
         arena, first = self.arena, self.geometry.first_passive_slot
         workers = range(first, first + MAXIMUM_PASSIVE_WORKERS)
         waiting = [queue.waiting()[0].queued_time for queue in self.machine.queues[:WORK_QUEUES] if queue.pending]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from emulator.layout.arena import Geometry
 
 
-_FIXED_SLOTS: Final = {ContextKind.ZYGOTE: 1, ContextKind.PNP: 2, ContextKind.REQUESTS: 3}
+ZYGOTE_SLOT: Final = 1
 
 
 class NotReached(AssertionError):
@@ -133,7 +133,7 @@ class Simulation:
         self.platform.stop_word = self.arena.stop_word
         self.machine.format(self.platform.time)
         self.contexts: dict[int, Context] = {}
-        self.main = self._context(_FIXED_SLOTS[ContextKind.ZYGOTE], ContextKind.ZYGOTE, 0)
+        self.main = self._context(ZYGOTE_SLOT, ContextKind.ZYGOTE, 0)
         current.context = self.main
         self._report: StopReport | None = None
         self._programs = 0
@@ -171,7 +171,9 @@ class Simulation:
             return FIRST_PROCESSOR_SLOT + index
         if kind is ContextKind.PASSIVE_WORKER:
             return self.geometry.first_passive_slot + index
-        return _FIXED_SLOTS[kind]
+        if kind is ContextKind.ZYGOTE:
+            return ZYGOTE_SLOT
+        return self.geometry.lane_slots(kind)[index]
 
     def program(self, body: Callable[[], Any], name: str = "") -> Context:
         """Add a context that runs one function and leaves: a race in three lines, without a driver.

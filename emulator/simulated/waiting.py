@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.lanes import operations_under_way
 from emulator.kernel.sites import describe_site
 from emulator.kernel.stop import CallSite, StopReport, write_stop
 from emulator.layout.machine import ContextKind, SystemLock
@@ -47,8 +48,10 @@ def in_the_middle(machine: Machine, task: Task) -> bool:
     context = task.context
     if context is None:
         return False
-    control = machine.arena.control
-    return bool(context.callback or context.irql or (context.kind is ContextKind.PNP and control.taken != control.done))
+    if context.callback or context.irql:
+        return True
+    mine = context.kind is ContextKind.PNP
+    return mine and any(entry.slot == context.slot for entry in operations_under_way(machine.arena))
 
 
 def wait_graph(machine: Machine, platform: SimulatedPlatform) -> list[str]:

@@ -12,6 +12,8 @@ from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import FOLDER, PACKAGE, Computer
 from tests.bad_drivers.rules import RULES, Rule
 
+OTHERS = {"raises", "raises_above", "hangs", "holds_a_list", "asks_at_dispatch", "waits_for_the_other_adapter"}
+"""Drivers of this folder that other tests are about."""
 _MARK = re.compile(r"# (?:type: ignore\[[\w-]+\]  # )?(?:(?P<stop>stop)|site: (?P<site>.+))$")
 _PLACE = re.compile(r"^(?P<path>\S+):(?P<line>\d+) in ")
 
@@ -91,7 +93,7 @@ def test_the_common_part_keeps_every_rule(name: str) -> None:
 def test_every_driver_of_this_folder_is_in_the_table() -> None:
     drivers = {path.stem for path in FOLDER.glob("*.py") if "\ninclude(globals()" in path.read_text(encoding="utf-8")}
     listed = {rule.driver for rule in RULES}
-    others = {"raises", "raises_above", "hangs", "holds_a_list"} | {rule.other for rule in RULES if rule.other}
+    others = OTHERS | {rule.other for rule in RULES if rule.other}
     assert {name for name in drivers - listed if not name.startswith("refused_")} == others
     assert listed - drivers == set()
     assert PACKAGE == "tests.bad_drivers"

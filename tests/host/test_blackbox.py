@@ -14,7 +14,7 @@ from emulator.host import blackbox, messages, stopscreen
 from emulator.host.control import ControlLane
 from emulator.kernel.stop import CallSite, StopReport, read_stop
 from emulator.kernel.workqueue import starved
-from emulator.layout.arena import CONTROL_ENTRIES, Arena, Geometry, offsets_of
+from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT, Arena, Geometry, offsets_of
 from emulator.layout.handles import HandleKind, make_handle
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.rules.control import ControlOperation
@@ -73,19 +73,38 @@ def test_a_control_lane_believes_only_what_it_handed_over() -> None:
     rings: list[int] = []
     lane = ControlLane(made, lambda: rings.append(1))
     answers: list[int] = []
-    made.control.done = 12345
+    made.control.finished = 12345
     lane.service()  # nothing was handed over: nothing is done
-    made.control.done = 0
     lane.submit(ControlOperation.START_ADAPTER, 3, 7, answers.append)
     assert (made.control.put, len(rings)) == (1, 1)
     entry = made.control_entry(0)
     assert (entry.operation, entry.target, entry.argument) == (1, 3, 7)
     assert lane.under_way() == "START_ADAPTER of adapter 3"
-    entry.status = 0xC0000001
-    made.control.done = 5
+    entry.slot = 77
+    assert lane.slot == PNP_SLOT  # no such context
+    made.control.finished = 5
+    lane.service()
+    assert lane.busy  # whatever was counted, the entry says no such thing
+    entry.status, entry.finished = 0xC0000001, 1
+    made.control.finished = 6
+    assert lane.finished
     lane.service()
     assert answers == [0xC0000001]
     assert not lane.busy
+
+
+def test_a_control_lane_hears_operations_in_whatever_order_they_end() -> None:
+    made = arena()
+    lane = ControlLane(made, lambda: None)
+    answers: list[int] = []
+    for number in range(3):
+        lane.submit(ControlOperation.PAUSE, number, 0, answers.append)
+    for place in (2, 0):
+        made.control_entry(place).status, made.control_entry(place).finished = 100 + place, 1
+    made.control.finished = 2
+    lane.service()
+    assert answers == [100, 102]
+    assert lane.under_way() == "PAUSE of adapter 1"
 
 
 def test_a_control_lane_keeps_the_order_and_never_overruns_the_ring() -> None:
@@ -98,10 +117,12 @@ def test_a_control_lane_keeps_the_order_and_never_overruns_the_ring() -> None:
 
     for number in range(CONTROL_ENTRIES * 3):
         lane.submit(1, number, 0, functools.partial(note, number))
-    while lane.busy:
-        assert made.control.put - made.control.done & 0xFFFF_FFFF <= CONTROL_ENTRIES
-        made.control.done = made.control.done + 1 & 0xFFFF_FFFF
+    for done in range(CONTROL_ENTRIES * 3):
+        assert 0 < made.control.put - done <= CONTROL_ENTRIES // 2
+        made.control_entry(done).finished = 1
+        made.control.finished = done + 1
         lane.service()
+    assert not lane.busy
     assert answers == list(range(CONTROL_ENTRIES * 3))
 
 

@@ -1,0 +1,155 @@
+"""The control lanes: PnP operations and OID requests at PASSIVE_LEVEL, and the stand-ins of a lane that blocks.
+
+Law: operations on one adapter run one at a time and in order, those on different adapters beside each other, and one
+that concerns the whole machine runs alone.  A lane has one context; while that waits in a driver and another adapter
+has work, the machine gets a stand-in of its kind, which leaves when it has had nothing to do for a while.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.stop import raise_if_stopped
+from emulator.kernel.waits import sleep_until, wake
+from emulator.layout.arena import CONTROL_ENTRIES
+from emulator.layout.machine import ADAPTER, ContextKind, SlotState, SystemLock
+from emulator.rules.control import ControlOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+    from emulator.layout.arena import Arena
+    from emulator.layout.machine import CONTROL
+
+BLOCKED_AFTER = 50_000_000
+"""A lane whose contexts have all been at one thing for so long gets a stand-in."""
+IDLE_STAND_IN_NS = 1_000_000_000
+_COUNT_MASK = 0xFFFF_FFFF
+
+
+def waiting_operation(arena: Arena) -> CONTROL | None:
+    """The first operation that may begin now and has not begun; reads only, and trusts nothing that it reads."""
+    busy: set[int] = set()
+    for entry in _unfinished(arena):
+        alone = entry.operation == ControlOperation.UNLOAD
+        if not entry.started and entry.target not in busy and not (alone and busy):
+            return entry
+        if alone:
+            return None
+        busy.add(entry.target)
+    return None
+
+
+def operations_under_way(arena: Arena) -> list[CONTROL]:
+    """The operations that have begun and not ended."""
+    return [entry for entry in _unfinished(arena) if entry.started]
+
+
+def _unfinished(arena: Arena) -> list[CONTROL]:
+    ring = arena.control
+    done = ring.done
+    count = min(ring.put - done & _COUNT_MASK, CONTROL_ENTRIES)
+    entries = (arena.control_entry(place) for place in range(done, done + count))
+    return [entry for entry in entries if not entry.finished]
+
+
+def blocked_lane(arena: Arena) -> tuple[ContextKind, int] | None:
+    """A lane that has work for another adapter while all its contexts are at something, and since when; reads only."""
+    if arena.geometry.adapters < 2:
+        return None
+    if waiting_operation(arena) is not None:
+        begun = [entry.started for entry in operations_under_way(arena)]
+        if begun and len(begun) >= len(_living(arena, ContextKind.PNP)):
+            return ContextKind.PNP, max(begun)
+    if _request_waits(arena):
+        entered = [box.entered for box in _living(arena, ContextKind.REQUESTS)]
+        if entered and all(entered):
+            return ContextKind.REQUESTS, max(entered)
+    return None
+
+
+def _living(arena: Arena, kind: ContextKind) -> list[Any]:
+    boxes = [arena.slots[slot] for slot in arena.geometry.lane_slots(kind)]
+    return [box for box in boxes if box.kind == kind and box.state in (SlotState.STARTING, SlotState.RUNNING)]
+
+
+def _request_waits(arena: Arena) -> bool:
+    """Is a request queued to an adapter whose miniport has none in hand?"""
+    start, size = arena.offsets["table_adapters"], ADAPTER.size()
+    adapters = (ADAPTER.at(arena.memory, start + place * size) for place in range(arena.geometry.adapters))
+    return any(a.head.allocated and not a.request_state and a.request_head for a in adapters)
+
+
+def wake_lane(context: Context, kind: ContextKind) -> None:
+    """Wake every context of a lane that sleeps: for work, or for an answer that one of them waits for."""
+    for slot in context.machine.geometry.lane_slots(kind):
+        wake(context, slot)
+
+
+def serve_operations(context: Context) -> None:
+    """Live as a PnP thread, or as its stand-in."""
+    machine = context.machine
+    services, head, arena = machine.services, machine.arena.machine, machine.arena
+    while not head.shutting_down:
+        if context.stop_word[0]:
+            raise_if_stopped(context)
+        entry = begin_operation(context)
+        if entry is not None:
+            services.round(context)
+            status = services.control(context, entry)
+            services.leave(context)
+            end_operation(context, entry, status)
+        elif not _await_work(context, lambda: waiting_operation(arena) is not None):
+            return
+
+
+def begin_operation(context: Context) -> CONTROL | None:
+    """Take the first operation that may begin now; None when there is none."""
+    platform, arena = context.platform, context.machine.arena
+    if waiting_operation(arena) is None:
+        return None
+    now = platform.now()
+    platform.acquire(SystemLock.CONTROL)
+    entry = waiting_operation(arena)
+    if entry is not None:
+        entry.slot = context.slot
+        entry.started = now
+    platform.release(SystemLock.CONTROL)
+    return entry
+
+
+def end_operation(context: Context, entry: CONTROL, status: int) -> None:
+    """Tell the host; the next operation on the same adapter may begin."""
+    platform, arena = context.platform, context.machine.arena
+    ring = arena.control
+    entry.status = status & 0xFFFF_FFFF
+    now = platform.now()
+    platform.acquire(SystemLock.CONTROL)
+    entry.finished = now
+    while ring.done != ring.put and arena.control_entry(ring.done).finished:
+        ring.done = ring.done + 1 & _COUNT_MASK
+    ring.finished = ring.finished + 1 & _COUNT_MASK
+    platform.release(SystemLock.CONTROL)
+    platform.ring(0)
+
+
+def serve_requests(context: Context) -> None:
+    """Live as the request thread, or as its stand-in."""
+    services, head = context.machine.services, context.machine.arena.machine
+    while not head.shutting_down:
+        if not _await_work(context, lambda: services.requests_pending(context)):
+            return
+        services.round(context)
+        while services.requests(context):
+            services.leave(context)
+
+
+def _await_work(context: Context, ready: Callable[[], bool]) -> bool:
+    """Sleep until there is work or the machine ends; False when a stand-in has waited long enough, and retires."""
+    head = context.machine.arena.machine
+    deadline = context.platform.now() + IDLE_STAND_IN_NS if context.index else None
+    if sleep_until(context, lambda: head.shutting_down != 0 or ready(), deadline):
+        return True
+    context.enter_state(SlotState.RETIRING)
+    return False
