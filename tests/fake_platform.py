@@ -7,10 +7,11 @@ unless the test put something in `on_sleep` or made the machine `cooperative`, a
 from __future__ import annotations
 
 import contextlib
+import functools
 import linecache
 import textwrap
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.context import Context
 from emulator.kernel.images import Images
@@ -113,6 +114,14 @@ class FakePlatform:
         if owner != current.context.slot:
             raise EmulatorError(f"{current.context.name} releases lock {lock}, which slot {owner} holds")
 
+    def bound(self, lock: int) -> tuple[Callable[[], None], Callable[[], None]]:
+        """The same two calls."""
+        return functools.partial(self.acquire, lock), functools.partial(self.release, lock)
+
+    def lock_failed(self, lock: int, number: int) -> NoReturn:
+        """Never: what fails here raises by itself."""
+        raise EmulatorError(f"lock {lock} failed with {number}")
+
     def fetch_add(self, cell: Any, value: int) -> int:
         """Add; the old value."""
         old: int = cell.value
@@ -147,6 +156,10 @@ class FakePlatform:
     def ring(self, slot: int) -> None:
         """Note whose doorbell was rung."""
         self.rings.append(slot)
+
+    def pause(self) -> None:
+        """A moment passes."""
+        self.time += 10_000
 
     def choose(self, count: int, site: str) -> int:
         """The next of `choices`, else the first."""

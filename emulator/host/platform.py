@@ -11,7 +11,7 @@ import functools
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
@@ -86,6 +86,7 @@ class LivePlatform:
         "fence",
         "fetch_add",
         "now",
+        "pause",
         "release",
         "ring",
         "try_acquire",
@@ -118,13 +119,14 @@ class LivePlatform:
         self.compare_exchange: Callable[[Any, int, int], int] = interlocked.compare_exchange
         self.fence: Callable[[], None] = interlocked.fence if interlocked.available else private_fence()
         self.now: Callable[[], int] = time.monotonic_ns
+        self.pause: Callable[[], None] = os.sched_yield
         self.ring: Callable[[int], None] = self._ring_slot
         self._bind_locks(locks)
 
     def _bind_locks(self, locks: mutex.LockTable) -> None:
         # Closures over the table's bound calls: no look-up through self on the path that every frame takes.
         take, give, attempt = locks.acquirers, locks.releasers, locks.attempters
-        failed, busy = self._failed, mutex.EBUSY
+        failed, busy = self.lock_failed, mutex.EBUSY
 
         def acquire(lock: int) -> None:
             number = take[lock]()
@@ -144,7 +146,12 @@ class LivePlatform:
 
         self.acquire, self.release, self.try_acquire = acquire, release, try_acquire
 
-    def _failed(self, lock: int, number: int) -> None:
+    def bound(self, lock: int) -> tuple[Callable[[], int], Callable[[], int]]:
+        """The mutex's own calls."""
+        return self._table.bound(lock)
+
+    def lock_failed(self, lock: int, number: int) -> NoReturn:
+        """The owner died, or the emulator is broken."""
         if number in (mutex.EOWNERDEAD, mutex.ENOTRECOVERABLE):
             owner_death(current.context, lock)
         raise EmulatorError(f"lock {lock} in slot {self._slot}: {os.strerror(number)}")
@@ -152,7 +159,7 @@ class LivePlatform:
     def _acquire_slowly(self, lock: int) -> None:
         number = self._table.acquire(lock)
         if number:
-            self._failed(lock, number)
+            self.lock_failed(lock, number)
 
     def _ring_slot(self, slot: int) -> None:
         self._rings[slot]()

@@ -38,7 +38,8 @@ class Context:
     ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
     (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
-    ``datapath`` what the floor above needs at every frame, ``escaped`` what was stored in shared memory under a spin
+    ``datapath`` what the floor above needs at every frame, ``queue_item`` what it calls to queue a work item,
+    ``escaped`` what was stored in shared memory under a spin
     lock and must be published before the lock is released.
     ``delays`` is where its histogram of work items begins among the arena's words, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
@@ -67,6 +68,7 @@ class Context:
         "pointers",
         "processor",
         "processor_lock",
+        "queue_item",
         "routines",
         "site",
         "site_numbers",
@@ -98,6 +100,7 @@ class Context:
         self.pointers: dict[int, Any] = {}
         self.memory: dict[str, Any] = {}
         self.datapath: Any = None
+        self.queue_item: Any = None
         self.escaped: list[Any] = []
         self.site_numbers: dict[int, int] = {}
         self.sites = machine.arena.sites(slot)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from emulator.kernel.workqueue import Taken
 
 IDLE_EXTRA_WORKER_NS = 1_000_000_000
+PATIENCE_NS = 50_000
+"""How long a worker looks for the next item before it sleeps, when the last one came as soon as that: to be rung and
+to wake costs both sides more."""
 
 
 def live_as_worker(context: Context) -> None:
@@ -29,18 +32,27 @@ def live_as_worker(context: Context) -> None:
     queues = context.machine.queues
     ending = context.machine.arena.shutting_down
     extra = context.index >= context.machine.geometry.passive_workers
-    serve = server(context)
+    serve, platform = server(context), context.platform
 
     def ready() -> bool:
         return ending[0] != 0 or any(queue.pending for queue in queues)
 
-    woken = True
+    woken, patient, idle_since = True, False, 0
     while not ending[0]:
-        if serve(woken):
-            woken = False
+        queued = serve(woken)
+        woken = False
+        if queued:
+            if idle_since:
+                # Patience is worth its time while items come so soon that it would have met the last one.
+                patient = queued - idle_since < PATIENCE_NS
+                idle_since = 0
             continue
-        deadline = context.platform.now() + IDLE_EXTRA_WORKER_NS if extra else None
-        if not sleep_until(context, ready, deadline, IDLE):
+        now = platform.now()
+        idle_since = idle_since or now
+        if patient and now - idle_since < PATIENCE_NS:
+            platform.pause()
+            continue
+        if not sleep_until(context, ready, now + IDLE_EXTRA_WORKER_NS if extra else None, IDLE):
             context.enter_state(SlotState.RETIRING)
             return
         woken = True
@@ -51,14 +63,17 @@ def serve_work_item(context: Context, woken: bool = False) -> bool:
 
     ``woken``: the context has just been woken for it.
     """
-    serve: Callable[[bool], bool] | None = context.memory.get("serve")
+    serve: Callable[[bool], int] | None = context.memory.get("serve")
     if serve is None:
         serve = context.memory["serve"] = server(context)
-    return serve(woken)
+    return serve(woken) != 0
 
 
-def server(context: Context) -> Callable[[bool], bool]:
-    """``serve_work_item`` of one context, with all that it looks at for each item already looked up."""
+def server(context: Context) -> Callable[[bool], int]:
+    """``serve_work_item`` of one context, with all that it looks at for each item already looked up.
+
+    It gives the moment at which the item was queued; 0 when all queues are empty.
+    """
     machine = context.machine
     arena, services = machine.arena, machine.services
     stop_word, words, cells, box = context.stop_word, arena.words, context.cells, context.box
@@ -84,7 +99,7 @@ def server(context: Context) -> Callable[[bool], bool]:
                 return taken
         return None
 
-    def serve(woken: bool) -> bool:
+    def serve(woken: bool) -> int:
         nonlocal epoch
         if stop_word[0]:
             raise_if_stopped(context)
@@ -96,11 +111,12 @@ def server(context: Context) -> Callable[[bool], bool]:
         else:
             taken = take_critical() if words[put_at] != words[take_at] else None
         if taken is None:
-            return False
+            return 0
         if woken and any(words[put] != words[take] for put, take, _ in places):
             # Two who put at once may have woken the same sleeper; whoever takes makes up for the other ring.
             wake_one(context, *workers)
-        delay = run(taken) - taken[4]
+        queued = taken[4]
+        delay = run(taken) - queued
         cells[ITEM_CELL] = 0
         # From its queuing to the first act of its routine; costs no look at a clock.
         bucket = delay >> UNIT_SHIFT
@@ -108,6 +124,6 @@ def server(context: Context) -> Callable[[bool], bool]:
             bucket = delay >> COARSE_SHIFT
             bucket = COARSE[bucket] if 0 <= bucket < len(COARSE) else bucket_of(delay)
         words[first_delay + bucket] += 1
-        return True
+        return queued
 
     return serve

@@ -6,9 +6,11 @@ same kernel runs on live processes and on the simulated machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
 
 
@@ -30,6 +32,15 @@ class Platform(Protocol):
     def release(self, lock: int) -> None:
         """Give back a lock that the current context holds."""
 
+    def bound(self, lock: int) -> tuple[Callable[[], int | None], Callable[[], int | None]]:
+        """``acquire`` and ``release`` of one lock, for whoever takes it again and again.
+
+        Each gives a number other than 0 when it failed, for ``lock_failed``: so no call lies in between.
+        """
+
+    def lock_failed(self, lock: int, number: int) -> NoReturn:
+        """Raise what ``acquire`` would have raised."""
+
     def fetch_add(self, cell: Any, value: int) -> int:
         """Add to a 32- or 64-bit cell in one indivisible step; the old value."""
 
@@ -47,6 +58,9 @@ class Platform(Protocol):
 
     def ring(self, slot: int) -> None:
         """Ring the doorbell of a slot."""
+
+    def pause(self) -> None:
+        """Let others go on for a moment: a step of a short wait for what is about to happen."""
 
     def choose(self, count: int, site: str) -> int:
         """Pick one of ``count`` equally legal ways to go on; the simulated machine explores them."""

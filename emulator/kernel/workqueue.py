@@ -15,7 +15,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import IDLE, wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
 from emulator.layout.cells import LONGLONG
-from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.layout.machine import ITEM_CELL, MACHINE, WORK_ITEM, WORK_QUEUE, SystemLock
 from emulator.rules.work_items import CRITICAL_QUEUE, QUEUED_TWICE, WORKER_PRIORITY, Parameter
 
@@ -41,6 +41,8 @@ _ITEM_WORDS = _ITEM_BYTES // 8
 
 Taken = tuple[int, int, int, int, int]
 """The members of TakenItem, where one is made for each callback."""
+if TYPE_CHECKING:
+    Putter = Callable[[int, int, int, int], bool]
 
 
 class WorkItemState(IntEnum):
@@ -68,13 +70,10 @@ class WorkQueue:
         "_first_item",
         "_idle",
         "_items",
-        "_known",
-        "_mark",
         "_mask",
         "_memory",
         "_put",
         "_put_lock",
-        "_states",
         "_stirred",
         "_take",
         "_take_lock",
@@ -97,9 +96,6 @@ class WorkQueue:
         self._take_lock = SystemLock.QUEUE_TAKE + number
         self._items = machine.objects[HandleKind.WORK_ITEM]
         self._first_item = arena.offsets["table_work_items"] // 8
-        self._states = self._first_item + _STATE // 8
-        self._mark = number << 8 | WorkItemState.QUEUED
-        self._known: dict[int, tuple[int, int, int]] = {}
         # The slots of all passive workers that there may ever be.
         self.first_worker = machine.geometry.first_passive_slot
         self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS
@@ -107,42 +103,69 @@ class WorkQueue:
         # Their sleeping flags as two words: what a put looks at first.
         self._idle = arena.sleeping[self.first_worker : self.last_worker].cast("Q")
 
-    def live(self, handle: int | None, kind: int) -> bool:
-        """Is this the handle of a live item of a kind?  An item that was seen before costs one look at its head."""
-        known = self._known.get(handle)  # type: ignore[arg-type]
-        if known is not None and self._words[known[0]] == known[1] and known[2] == kind:
-            return True
-        if self._items.find(handle, kind) is None:
-            return False
-        assert handle is not None
-        at = self._first_item + (handle & INDEX_MASK) * _ITEM_WORDS
-        self._known[handle] = at, self._words[at], kind
-        return True
+    def put(self, context: Context, handle: int, routine: int, value: int, site: int) -> bool:
+        """What ``putter`` of this context and the handle's kind does."""
+        return self.putter(context, handle >> KIND_SHIFT)(handle, routine, value, site)
 
-    def put(self, context: Context, handle: int, routine: int, value: int, site: int) -> None:
-        """Queue a live item that is not queued; wakes one sleeping passive worker.
+    def putter(self, context: Context, kind: int) -> Putter:
+        """A function that queues an item of a kind for this context and wakes one sleeping passive worker.
 
-        Bug check 0xE4 (1, item, queue, 0) when it is in the queue already.
+        ``put(handle, routine, value, site)``: False when that is no handle of a live item of the kind.  Bug check 0xE4
+        (1, item, queue, 0) when it is in the queue already.
         """
-        words, platform = self._words, context.platform
-        at = (handle & INDEX_MASK) * _ITEM_WORDS + self._states
-        now = platform.now()
-        platform.acquire(self._put_lock)
-        if words[at] & _STATE_MASK:
-            platform.release(self._put_lock)
-            _queued_twice(context, handle, self._items.records[handle & INDEX_MASK], self.number)
-        words[at] = site << 32 | routine << 16 | self._mark
-        put = words[self._put]
-        _ENTRY.pack_into(
-            self._memory, self._base + (put & self._mask) * WORK_ENTRY_BYTES, handle, value, routine, site, now
-        )
-        words[self._put] = put + 1
-        platform.release(self._put_lock)
-        if self.number != CRITICAL_QUEUE:
-            platform.fetch_add(self._stirred, 1)
-        idle = self._idle
-        if idle[0] or idle[1]:
-            wake_one(context, self.first_worker, self.last_worker)
+        key = f"put {self.number} {kind}"
+        known: Putter | None = context.memory.get(key)
+        if known is None:
+            known = context.memory[key] = self._make_putter(context, kind)
+        return known
+
+    def _make_putter(self, context: Context, kind: int) -> Putter:
+        platform, words, memory, mask, base = context.platform, self._words, self._memory, self._mask, self._base
+        now, fetch_add, lock, put_at, number = platform.now, platform.fetch_add, self._put_lock, self._put, self.number
+        acquire, release = platform.bound(lock)
+        pack, mark, idle, stirred = _ENTRY.pack_into, number << 8 | WorkItemState.QUEUED, self._idle, self._stirred
+        stirs = number != CRITICAL_QUEUE
+        first_worker, last_worker, table = self.first_worker, self.last_worker, self._items
+        # By handle: the index of an item's first word, what it holds while the item lives, the index of its state.
+        seen: dict[int, tuple[int, int, int]] = {}
+
+        def look(handle: int) -> tuple[int, int, int] | None:
+            if table.find(handle, kind) is None:
+                return None
+            if len(seen) >= 2 * table.capacity:
+                seen.clear()
+            at = self._first_item + (handle & INDEX_MASK) * _ITEM_WORDS
+            seen[handle] = found = at, words[at], at + _STATE // 8
+            return found
+
+        def put(handle: int, routine: int, value: int, site: int) -> bool:
+            item = seen.get(handle)
+            if item is None or words[item[0]] != item[1]:
+                item = look(handle)
+                if item is None:
+                    return False
+            at = item[2]
+            moment = now()
+            failed = acquire()
+            if failed:
+                platform.lock_failed(lock, failed)
+            if words[at] & _STATE_MASK:
+                release()
+                _queued_twice(context, handle, table.records[handle & INDEX_MASK], number)
+            words[at] = site << 32 | routine << 16 | mark
+            place = words[put_at]
+            pack(memory, base + (place & mask) * WORK_ENTRY_BYTES, handle, value, routine, site, moment)
+            words[put_at] = place + 1
+            failed = release()
+            if failed:
+                platform.lock_failed(lock, failed)
+            if stirs:
+                fetch_add(stirred, 1)
+            if idle[0] or idle[1]:
+                wake_one(context, first_worker, last_worker)
+            return True
+
+        return put
 
     def taker(self, context: Context) -> Callable[[], Taken | None]:
         """A function that removes the oldest item for this context; what it gives are the members of TakenItem.
@@ -150,21 +173,25 @@ class WorkQueue:
         The item is in the context's hand, as its slot says, until ITEM_CELL of its cells is cleared.
         """
         words, memory, cells, mask, base = self._words, self._memory, context.cells, self._mask, self._base
-        put_at, take_at, lock = self._put, self._take, self._take_lock
-        acquire, release = context.platform.acquire, context.platform.release
-        unpack, state = _ENTRY.unpack_from, self._states * 8 + _STATE % 8
+        put_at, take_at, lock, lock_failed = self._put, self._take, self._take_lock, context.platform.lock_failed
+        acquire, release = context.platform.bound(lock)
+        unpack, state = _ENTRY.unpack_from, self._first_item * 8 + _STATE
 
         def take() -> Taken | None:
-            acquire(lock)
+            failed = acquire()
+            if failed:
+                lock_failed(lock, failed)
             place = words[take_at]
             if words[put_at] == place:
-                release(lock)
+                release()
                 return None
             entry = unpack(memory, base + (place & mask) * WORK_ENTRY_BYTES)
             handle = cells[ITEM_CELL] = entry[0]
             memory[(handle & INDEX_MASK) * _ITEM_BYTES + state] = 0
             words[take_at] = place + 1
-            release(lock)
+            failed = release()
+            if failed:
+                lock_failed(lock, failed)
             return entry
 
         return take

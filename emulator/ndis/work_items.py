@@ -92,16 +92,17 @@ def NdisQueueIoWorkItem(
     NBL; anything else is private to this context (VNIC_PRIVATE_DATA).
     """
     context = current.context
-    queue = context.machine.queues[CRITICAL_QUEUE]
-    if not queue.live(NdisIoWorkItemHandle, HandleKind.WORK_ITEM):
-        _bad_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
     routine = getattr(Routine, "__ndis_routine__", 0)
-    if not routine:
-        unknown_routine(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
-    value = getattr(WorkItemContext, "_pointer", None)  # what lies in the pool, as a rule; encode knows the rest
-    if value is None:
+    value = getattr(WorkItemContext, "_pointer", None)  # what lies in the pool, as a rule
+    if not routine or value is None:
+        find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
+        routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
         value = encode(context, WorkItemContext)
-    queue.put(context, NdisIoWorkItemHandle, routine, value, context.site)
+    put = context.queue_item
+    if put is None:
+        put = context.queue_item = context.machine.queues[CRITICAL_QUEUE].putter(context, HandleKind.WORK_ITEM)
+    if not put(NdisIoWorkItemHandle, routine, value, context.site):
+        _bad_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), releases="work item")

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ctypes
 from bisect import insort
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import getcurrent
 
@@ -31,6 +32,7 @@ CLOCK_NS: Final = 20
 LOCK_NS: Final = 50
 INTERLOCKED_NS: Final = 20
 DOORBELL_NS: Final = 100
+PAUSE_NS: Final = 20_000
 START_OF_TIME: Final = 1_000_000_000
 DATE_AT_START: Final = 134_117_856_000_000_000
 """2026-01-01 in 100 ns units since 1601: the date is the same in every execution."""
@@ -306,6 +308,14 @@ class SimulatedPlatform:
                 self.time, task.number, EventKind.INTERLOCKED, operation, getattr(cell, "watched_place", 0)
             )
 
+    def bound(self, lock: int) -> tuple[Callable[[], None], Callable[[], None]]:
+        """The same two calls."""
+        return partial(self.acquire, lock), partial(self.release, lock)
+
+    def lock_failed(self, lock: int, number: int) -> NoReturn:
+        """Never: what fails here raises by itself."""
+        raise EmulatorError(f"lock {lock} failed with {number}")
+
     def fetch_add(self, cell: Any, value: int) -> int:
         """Add; the old value."""
         self._interlocked(cell, "add")
@@ -359,6 +369,13 @@ class SimulatedPlatform:
             rung.rung = True
             if rung.state is TaskState.SLEEPING:
                 self._unblock(rung)
+
+    def pause(self) -> None:
+        """Another context may go on, and time passes."""
+        task = self._running
+        if task is not None:
+            self.time += PAUSE_NS
+            self._point(task, yielding=True)
 
     def choose(self, count: int, site: str) -> int:
         """One of ``count`` legal ways, by the scheduler's numbers."""

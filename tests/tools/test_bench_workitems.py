@@ -39,9 +39,10 @@ def test_every_item_queued_without_rest_is_run(pipeline: type[Pipeline]) -> None
     assert all(value > 0 for value in seen.ns.values())
 
 
+@pytest.mark.parametrize("awake", [True, False])
 @pytest.mark.parametrize("pipeline", PEERS)
-def test_lone_items_are_timed_one_by_one(pipeline: type[Pipeline]) -> None:
-    waits = subject(pipeline).lone(30, 100)
+def test_lone_items_are_timed_one_by_one(pipeline: type[Pipeline], awake: bool) -> None:
+    waits = subject(pipeline).lone(30, 50, awake=awake)
     assert len(waits) == 30
     assert all(500 < wait < 1_000_000_000 for wait in waits)
 
@@ -53,14 +54,15 @@ def test_the_driver_of_the_emulator_queues_without_rest_and_times_lone_items(bui
     try:
         seen = made.saturate(0.01, 0.05)
         waits = made.lone(5, 100)
+        awake = made.lone(20, 50, awake=True)
     finally:
         made.stop()
     assert made.name == f"emulator, {build}"
     assert seen.clean
     assert seen.ran > 0
     assert all(value > 0 for value in seen.ns.values())
-    assert len(waits) == 5
-    assert all(500 < wait < 1_000_000_000 for wait in waits)
+    assert (len(waits), len(awake)) == (5, 20)
+    assert all(500 < wait < 1_000_000_000 for wait in waits + awake)
 
 
 class Forgetful(MultiprocessingQueue):
@@ -106,7 +108,7 @@ class Failing:
             raise EmulatorError("planted")
         return Saturation(1000.0, 5, 5, seconds, {}, 0.0)
 
-    def lone(self, count: int, pause_us: int) -> list[int]:
+    def lone(self, count: int, pause_us: int, *, awake: bool = False) -> list[int]:
         return [1000] * count
 
 

@@ -120,10 +120,10 @@ class EmulatorWorkItems:
             foreign_cores=max(0.0, foreign / span),
         )
 
-    def lone(self, count: int, pause_us: int) -> list[int]:
+    def lone(self, count: int, pause_us: int, *, awake: bool = False) -> list[int]:
         """Queue single items; the driver says how long each has waited."""
         total = count + FIRST_UNCOUNTED
-        machine = self._begin({"LoneItems": total, "PauseMicroseconds": pause_us})
+        machine = self._begin({"LoneItems": total, "PauseMicroseconds": pause_us, "Awake": int(awake)})
         waits = [int(wait) for wait in self._said("lone ").split()[1:]]
         self._end(machine)
         if len(waits) != total:

@@ -1,7 +1,8 @@
 """The driver of the work-item benchmark: a miniport without traffic whose timer queues work items at DISPATCH_LEVEL.
 
 Law: it does what any driver may and nothing more; each counter has one writer.  Registry values say what it does: with
-``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has run; without, items without rest.
+``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has run, in which the processor sleeps or,
+with ``Awake``, does not; without, items without rest.
 """
 
 # A driver: Microsoft's names, and the star import by which it includes a header.
@@ -16,6 +17,8 @@ from emulator.ndis import *
 TAG: Final = int.from_bytes(b"hcnB", "little")
 ITEMS: Final = 1024  # a power of two; as many may wait as with the peers
 TURN: Final = 256  # items queued in one call of the timer's routine, so that the processor serves others in between
+AWAKE_TURN: Final = 16  # single items queued in one call of the timer's routine
+LONGEST_WAIT: Final = 1000  # looks for the end of an item, about a microsecond each, before the routine gives way
 MILLISECOND: Final = -10_000
 LONGEST_PAUSE_MS: Final = 300
 MAC: Final = bytes.fromhex("020000000001")
@@ -32,6 +35,7 @@ class ADAPTER(NONPAGED):
     Samples: PVOID
     LoneItems: u32
     Pause: u32
+    Awake: u32
     Pausing: u32
     Idle: u32
     Queued: u64
@@ -63,17 +67,39 @@ def MPCount(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
     Adapter.Ran += 1
 
 
-@NDIS_TIMER_FUNCTION
-def MPQueueOne(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
-    """Queue a single item."""
+def MPQueueLoneItem(Adapter: ADAPTER) -> bool:
+    """Queue a single item, if there is one more to queue."""
     queued = Adapter.Queued
     if Adapter.Pausing or queued == Adapter.LoneItems:
         Adapter.Idle = 1
-        return
+        return False
     item = Adapter.Items.view.cast("Q")[0]
     Adapter.Queued = queued + 1
     Adapter.Moment = KeQueryPerformanceCounter().PerformanceCounter
     NdisQueueIoWorkItem(item, MPTime, Adapter)
+    return True
+
+
+@NDIS_TIMER_FUNCTION
+def MPQueueOne(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
+    """Queue a single item; its routine sets the timer for the next one."""
+    MPQueueLoneItem(Adapter)
+
+
+@NDIS_TIMER_FUNCTION
+def MPQueueAwake(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
+    """Queue single items and stay on the processor between them."""
+    for _ in range(AWAKE_TURN):
+        for _ in range(LONGEST_WAIT):
+            if Adapter.Ran == Adapter.Queued:
+                break
+            NdisStallExecution(1)
+        else:
+            break
+        NdisStallExecution(Adapter.Pause)
+        if not MPQueueLoneItem(Adapter):
+            return
+    NdisSetTimerObject(Adapter.Timer, 0, 0, None)
 
 
 @NDIS_IO_WORKITEM_FUNCTION
@@ -86,7 +112,8 @@ def MPTime(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
     Adapter.Ran = ran = ran + 1
     if ran == Adapter.LoneItems:
         DbgPrint("lone %s", " ".join(map(str, samples[:ran])))
-    NdisSetTimerObject(Adapter.Timer, -10 * Adapter.Pause, 0, None)
+    if not Adapter.Awake:
+        NdisSetTimerObject(Adapter.Timer, -10 * Adapter.Pause, 0, None)
 
 
 def MPReadRegistry(Adapter: ADAPTER) -> None:
@@ -106,18 +133,22 @@ def MPReadRegistry(Adapter: ADAPTER) -> None:
     _, pause = NdisReadConfiguration(configuration, "PauseMicroseconds", kind)
     if pause is not None:
         Adapter.Pause = pause.ParameterData.IntegerData
+    _, awake = NdisReadConfiguration(configuration, "Awake", kind)
+    if awake is not None:
+        Adapter.Awake = awake.ParameterData.IntegerData
     NdisCloseConfiguration(configuration)
 
 
 def MPAllocate(Adapter: ADAPTER) -> NDIS_STATUS:
     """The timer, the items and the room for the samples."""
     handle = Adapter.Handle
+    single = MPQueueAwake if Adapter.Awake else MPQueueOne
     status, timer = NdisAllocateTimerObject(
         handle,
         NDIS_TIMER_CHARACTERISTICS(
             Header=NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1),
             AllocationTag=TAG,
-            TimerFunction=MPQueueOne if Adapter.LoneItems else MPQueueWithoutRest,
+            TimerFunction=single if Adapter.LoneItems else MPQueueWithoutRest,
             FunctionContext=Adapter,
         ),
     )

@@ -71,8 +71,11 @@ class WorkItemSubject(Protocol):
     def saturate(self, warm_up: float, seconds: float) -> Saturation:
         """Queue without rest; count the callbacks between the end of the warm-up and the end."""
 
-    def lone(self, count: int, pause_us: int) -> list[int]:
-        """Queue single items, each after the last has run and a pause; return nanoseconds from queue to callback."""
+    def lone(self, count: int, pause_us: int, *, awake: bool = False) -> list[int]:
+        """Queue single items, each after the last has run and a pause; return nanoseconds from queue to callback.
+
+        In the pause the producer sleeps, or stays awake.
+        """
 
 
 class PipelineSubject:
@@ -122,14 +125,14 @@ class PipelineSubject:
             self.stop()
             cells.close()
 
-    def lone(self, count: int, pause_us: int) -> list[int]:
+    def lone(self, count: int, pause_us: int, *, awake: bool = False) -> list[int]:
         """Queue single items; each carries the moment at which it was queued."""
         total = count + FIRST_UNCOUNTED
         if total > CAPACITY - SAMPLES:
             raise ValueError(f"at most {CAPACITY - SAMPLES - FIRST_UNCOUNTED} lone items")
         cells = Cells()
         try:
-            self._begin(partial(_queue_one_by_one, self._pipeline, cells, total, pause_us / 1e6))
+            self._begin(partial(_queue_one_by_one, self._pipeline, cells, total, pause_us / 1e6, awake))
             self._finish(total * pause_us / 1e6)
             if cells.words[RAN] != total:
                 raise EmulatorError(f"{self.name} ran {cells.words[RAN]} of {total} items")
@@ -163,15 +166,22 @@ def _queue_without_rest(pipeline: type[Pipeline], cells: Cells, ready: Callable[
 
 
 def _queue_one_by_one(
-    pipeline: type[Pipeline], cells: Cells, total: int, pause: float, ready: Callable[[], None]
+    pipeline: type[Pipeline], cells: Cells, total: int, pause: float, awake: bool, ready: Callable[[], None]
 ) -> None:
     words = cells.words
     line = pipeline(words, timing_callback)
     put, now, rest = line.put, time.monotonic_ns, bytes(ITEM_SIZE - 8)
+    # Awake, it gives the interpreter lock away all the time: some peers send from a thread of this process.
+    wait = 0.0 if awake else _WAIT_SECONDS
     ready()
     for number in range(total):
-        time.sleep(pause)
+        if awake:
+            until = now() + int(pause * 1e9)
+            while now() < until:
+                time.sleep(0.0)
+        else:
+            time.sleep(pause)
         put(now().to_bytes(8, "little") + rest)
         while words[RAN] <= number:
-            time.sleep(_WAIT_SECONDS)
+            time.sleep(wait)
     line.finish()
