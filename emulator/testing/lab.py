@@ -164,7 +164,7 @@ class Lab:
         rule: str | None = None,
         *,
         parameters: Sequence[int | None] = (),
-        timeout: float = 5.0,
+        timeout: float = DEADLINE,
     ) -> Expectation:
         """Expect a machine to stop inside the ``with`` block, or soon after it, with exactly this bug check.
 
@@ -196,7 +196,7 @@ class Lab:
             return ""
         try:
             machine.proxy.shutdown()
-            machine.proxy.wait_ended(3 * DEADLINE)
+            machine.proxy.wait_ended(DEADLINE)
         except (ConfigurationError, HostError):
             return ""  # it was never there, and the test has been told
         except (Deadline, MachineStop, EmulatorError) as error:

@@ -1,7 +1,7 @@
 """What a test has left behind in the computer: processes, interfaces, namespaces, shared memory, descriptors, threads.
 
-Law: a snapshot before and one after, compared by name.  What is only on its way out is waited for, at most a second;
-what other processes of the computer do is none of the test's business.
+Law: a snapshot before and one after, compared by name.  What is only on its way out is waited for; what other processes
+of the computer do is none of the test's business.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 NAMED_NAMESPACES: Final = Path("/run/netns")
 SHARED_MEMORY: Final = Path("/dev/shm")
-PATIENCE: Final = 1.0
+PATIENCE: Final = 10.0
 # pytest itself exchanges what a test reads and writes as standard input and output.
 _STANDARD: Final = ("0", "1", "2")
 # multiprocessing's own helpers outlive whoever first made use of it, and end with the process.
@@ -49,7 +49,7 @@ KINDS: Final = {
 
 
 def left_since(before: Snapshot, patience: float = PATIENCE) -> list[str]:
-    """What is there and was not before, one line each; waits a moment for what is just going away."""
+    """What is there and was not before, one line each; waits for what is just going away."""
     gc.collect()
     deadline = time.monotonic() + patience
     while True:

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from emulator.testing.machine import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -81,7 +83,7 @@ class DriverLog(logging.Handler):
         return [record.text for record in self if driver in ("", record.driver)]
 
     def wait_for(
-        self, wanted: str | Callable[[DriverRecord], bool], timeout: float = 5.0, count: int = 1
+        self, wanted: str | Callable[[DriverRecord], bool], timeout: float = DEADLINE, count: int = 1
     ) -> DriverRecord:
         """The record that holds this text (or for which the function is true), the ``count``-th one; waits for it."""
         matches = wanted if callable(wanted) else lambda record: wanted in record.text

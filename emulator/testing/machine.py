@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from emulator.host.stopscreen import MachineReport
     from emulator.testing.nic import Nic
 
-DEADLINE = 10.0
+DEADLINE = 20.0
+"""Seconds that a test waits for what must come: it costs nothing when it comes, and a busy computer keeps within it."""
 
 
 class UnexpectedStop(AssertionError):
@@ -76,7 +77,7 @@ class LabMachine:
         if self.proxy.state == "ended" and self.report is not None:
             raise UnexpectedStop(self)
 
-    def hear(self, timeout: float = 2.0) -> None:
+    def hear(self, timeout: float = 5.0) -> None:
         """Something looks as if the machine had stopped: wait a moment for it to say so; UnexpectedStop when it did."""
         self.proxy.console.wait(lambda: not self.running, timeout)
         self.pump()
@@ -101,7 +102,7 @@ class LabMachine:
         """One of the machine's counters."""
         return self.statistics().counters[name]
 
-    def wait(self, ready: Callable[[Statistics], Any], what: str = "", timeout: float = 5.0) -> Statistics:
+    def wait(self, ready: Callable[[Statistics], Any], what: str = "", timeout: float = DEADLINE) -> Statistics:
         """Ask for the counters until the function is true of them; AssertionError when the time is up."""
         import time
 
@@ -120,7 +121,7 @@ class LabMachine:
             self.proxy.shutdown()
             self.wait_ended()
 
-    def wait_ended(self, timeout: float = 3 * DEADLINE) -> None:
+    def wait_ended(self, timeout: float = DEADLINE) -> None:
         """Wait until nothing is left of it; UnexpectedStop when it stopped."""
         if self.proxy.wait_ended(timeout) is not None:
             raise UnexpectedStop(self)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.host.adapters import mac_of
 from emulator.rules.control import ControlOperation
+from emulator.testing.machine import DEADLINE
 from emulator.testing.packets import frames_of, hexdump, packet_of, station
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Nic:
 
     # -- frames --------------------------------------------------------------------------------------------------------
 
-    def send(self, packets: Any, timeout: float = 1.0) -> None:
+    def send(self, packets: Any, timeout: float = DEADLINE) -> None:
         """Put frames on the wire: bytes, a scapy packet, or several of either.
 
         Waits for room.  AssertionError where the wire has no carrier, UnexpectedStop where the machine has stopped.
@@ -79,14 +80,14 @@ class Nic:
                 self._hear()
                 raise AssertionError(f"adapter {self.number} could not be sent a frame: {why} ({hexdump(frame)})")
 
-    def receive(self, timeout: float = 1.0) -> Any:
+    def receive(self, timeout: float = DEADLINE) -> Any:
         """The next frame that the adapter sends, as a scapy packet (as bytes without scapy); NothingReceived if none.
 
         ``receive_bytes`` gives the frame's bytes.
         """
         return packet_of(self.receive_bytes(timeout))
 
-    def receive_bytes(self, timeout: float = 1.0) -> bytes:
+    def receive_bytes(self, timeout: float = DEADLINE) -> bytes:
         """The next frame that the adapter sends; NothingReceived if none comes in time."""
         frame = self.poll(timeout)
         if frame is None:
@@ -119,7 +120,7 @@ class Nic:
             self.machine.hear()
         self.machine.pump()
 
-    def srp1(self, packet: Any, timeout: float = 1.0) -> Any:
+    def srp1(self, packet: Any, timeout: float = DEADLINE) -> Any:
         """Send one frame and give the first one that comes back to its sender; None if none does in time."""
         (frame,) = frames_of(packet)
         self.send(frame, timeout)
@@ -163,7 +164,7 @@ class Nic:
         """Plug the cable in or out."""
         self.machine.must(ControlOperation.LINK, self.number, int(up))
 
-    def wait_carrier(self, up: bool, timeout: float = 5.0) -> None:
+    def wait_carrier(self, up: bool, timeout: float = DEADLINE) -> None:
         """Wait until the outside sees the link up or down; AssertionError when it does not."""
         if not self.end.wait_carrier(up, timeout):
             self._hear()

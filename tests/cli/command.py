@@ -7,10 +7,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ TOY = (str(Path(__file__).with_name("toy_command.py")),)
 """The command over the toy floor, whose drivers do what they are told."""
 TOY_DRIVER = str(ROOT / "tests/host/toy_driver.py")
 MARK = "NDISEMU_TEST_MARK"
-DEADLINE = 30.0
+DEADLINE = 40.0
 _INSIDE = str(Path(__file__).with_name("inside.py"))
 UNPRIVILEGED = (_INSIDE, "unprivileged")
 """Put before a program: it runs without what a TAP and a namespace need."""
@@ -108,10 +109,7 @@ def running(*arguments: str, program: tuple[str, ...] = REAL, **streams: Any) ->
         for stream in (run.process.stdout, run.process.stderr):
             if stream is not None:
                 stream.close()
-        deadline = time.monotonic() + 1.0
-        while (left := run.left()) and time.monotonic() < deadline:
-            os.sched_yield()
-    assert left == []
+    assert within(1.0, lambda: not run.left()), run.left()
 
 
 def ndisemu(*arguments: str, program: tuple[str, ...] = REAL, **streams: Any) -> Ended:

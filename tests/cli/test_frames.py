@@ -10,6 +10,7 @@ import pytest
 
 from emulator.cli import frames
 from emulator.cli.station import Station
+from tests.patience import DEADLINE
 from vnic.wires.cable import Cable
 from vnic.wires.ping import Pinger
 
@@ -65,7 +66,8 @@ def test_a_station_pings_over_a_cable(alive: bool) -> None:
     near.set_carrier(True)
     seen: list[str] = []
     station = Station(far, OURS, THEIRS, lambda outwards, frame: seen.append(frames.in_words(frame)))
-    with Pinger(str(THEIRS), count=20, sizes=(56, 1400), timeout=0.05, through=station) as pinger:
+    patience = DEADLINE if alive else 0.05
+    with Pinger(str(THEIRS), count=20, sizes=(56, 1400), timeout=patience, through=station) as pinger:
         poll = select.poll()
         poll.register(near.fileno(), select.POLLIN)
         poll.register(pinger.fileno(), select.POLLIN)

@@ -21,6 +21,7 @@ from tests.cli.command import (
     ndisemu,
     running,
 )
+from tests.patience import DEADLINE
 from vnic.wires.network import Namespace, interfaces
 from vnic.wires.tap import Tap
 
@@ -341,7 +342,7 @@ def test_closed_standard_descriptors_harm_nobody(closed: str) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=40,
         check=False,
     )
     assert ended.returncode == (EXIT_HOST if " >&-" in f" {closed}" else 0)
@@ -376,7 +377,7 @@ def test_two_adapters_of_a_file_answer_each_on_its_own_wire(tmp_path: Path, name
     with running("run", str(path), "--json", **in_namespace(namespace)) as run:
         run.wait_for('"started"')
         with namespace.entered():
-            pingers = [Pinger(f"10.{net}.0.2", count=5, timeout=3.0) for net in (78, 79)]
+            pingers = [Pinger(f"10.{net}.0.2", count=5, timeout=DEADLINE) for net in (78, 79)]
         for pinger in pingers:
             with pinger:
                 assert pinger.run().clean

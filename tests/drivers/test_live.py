@@ -30,7 +30,7 @@ def flood(nic: Nic, count: int, size: int = 60, window: int = WINDOW) -> list[in
         while sent < count and sent - len(answered) < window:
             nic.send((mac + b"\x02\0\0\0\0\x99\x88\xb5" + struct.pack("!I", sent)).ljust(size, b"\0"))
             sent += 1
-        answer = nic.poll(0.5)
+        answer = nic.poll(until - time.monotonic())
         if answer is None:
             break
         if answer[12:14] == b"\x88\xb5":

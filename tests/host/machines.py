@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.host.console import MachineStop
 from emulator.host.specification import DriverSpecification, MachineSpecification, WatchdogLimits
 from emulator.layout.arena import Geometry
+from tests.patience import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.host.console import Console, MachineProxy
 
 DRIVER = str(Path(__file__).with_name("toy_driver.py"))
@@ -74,17 +72,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def eventually(ready: Callable[[], bool], seconds: float = 1.0) -> bool:
-    """Look until it is so, at most so long; for what no descriptor tells."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.002)  # to leave the processor to those who are looked at
-    return True
-
-
-def gone(pids: list[int], seconds: float = 1.0) -> list[int]:
-    """The processes that are still there after so long."""
-    eventually(lambda: not any(alive(pid) for pid in pids), seconds)
+def gone(pids: list[int]) -> list[int]:
+    """The processes that are still there after a second."""
+    within(1.0, lambda: not any(alive(pid) for pid in pids))
     return [pid for pid in pids if alive(pid)]

@@ -31,12 +31,13 @@ CONSOLE = """
 import logging, sys
 logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
 from emulator.host.console import Console
-from tests.host.machines import eventually, toy
+from tests.host.machines import toy
+from tests.patience import eventually
 with Console() as console:
     machine = console.start_machine(toy(driver=sys.argv[1], debug=True, processors=2))
     machine.wait_running()
     machine.control(100, 0, 21)
-    assert eventually(lambda: machine.statistics().counters["callbacks"] >= 3, 5)
+    assert eventually(lambda: machine.statistics().counters["callbacks"] >= 3)
     assert machine.stop() is None
 """
 
@@ -49,7 +50,7 @@ def test_a_breakpoint_in_a_driver_talks_to_the_terminal(tmp_path: Path) -> None:
         input="p 'twice is', twice\ntwice = 7\ncontinue\n",
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=40,
         check=False,
     )
     assert done.returncode == 0, done.stderr

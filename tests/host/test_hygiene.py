@@ -13,7 +13,8 @@ import pytest
 
 from emulator.host.specification import AdapterSpecification
 from emulator.sync.processes import descriptors, thread_count
-from tests.host.machines import eventually, provoke, started
+from tests.host.machines import provoke, started
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from emulator.host.console import Console, MachineProxy
@@ -71,8 +72,9 @@ def without_number(kinds: Counter[str]) -> Counter[str]:
 
 def test_a_zygote_holds_what_it_lends_and_its_children(console: Console) -> None:
     machine = started(console)
-    expected = {"/dev/null": 3, "eventfd": SLOTS, "socket": 2, "memfd stack": SLOTS, "pidfd": 5}
-    assert without_number(held(machine.pids()[1])) == Counter(expected)
+    expected = Counter({"/dev/null": 3, "eventfd": SLOTS, "socket": 2, "memfd stack": SLOTS, "pidfd": 5})
+    pid = machine.pids()[1]
+    assert eventually(partial(holds, pid, expected)), held(pid)
 
 
 def test_the_nursery_holds_its_channel_and_a_pidfd_for_each_zygote(console: Console) -> None:

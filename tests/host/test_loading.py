@@ -64,7 +64,7 @@ def test_a_driver_that_dies_while_it_is_loaded(console: Console, tmp_path: Path)
     path = tmp_path / "plugin.py"
     path.write_text("import os\nos.kill(os.getpid(), 9)\n", encoding="utf-8")
     machine = console.start_machine(toy(driver=str(path)))
-    report = machine.wait_ended(3)
+    report = machine.wait_ended()
     assert report is not None
     assert (report.stop.name, report.stop.context) == ("VNIC_CONTEXT_TERMINATED", "zygote")
 

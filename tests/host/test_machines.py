@@ -10,7 +10,8 @@ import pytest
 from emulator.host import supervisor
 from emulator.host.console import Console, MachineStop
 from emulator.rules.control import ControlOperation
-from tests.host.machines import alive, eventually, gone, provoke, started, toy
+from tests.host.machines import alive, gone, provoke, started, toy
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,9 +107,9 @@ def test_control_of_a_machine_that_stops_says_so(console: Console) -> None:
 def test_a_starved_queue_gets_more_workers_and_idle_ones_leave(console: Console) -> None:
     machine = started(console, passive_workers=1)
     machine.control(103, 12, 100)  # twelve items that block for a tenth of a second each
-    assert eventually(lambda: machine.statistics().counters["passive_workers"] >= 3, 3)
-    assert eventually(lambda: machine.statistics().counters["work_items_taken"] == 12, 3)
-    assert eventually(lambda: machine.statistics().counters["passive_workers"] == 1, 5)
+    assert eventually(lambda: machine.statistics().counters["passive_workers"] >= 3)
+    assert eventually(lambda: machine.statistics().counters["work_items_taken"] == 12)
+    assert eventually(lambda: machine.statistics().counters["passive_workers"] == 1)
     assert machine.stop() is None
 
 

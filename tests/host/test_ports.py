@@ -12,8 +12,9 @@ import pytest
 
 from emulator.host.specification import AdapterSpecification
 from emulator.rules.control import ControlOperation
-from tests.host.machines import eventually, gone, toy
+from tests.host.machines import gone, toy
 from tests.host.toy_echo import WILD
+from tests.patience import DEADLINE, eventually, within
 from vnic.wires.network import LinkWatcher, Namespace, delete_link
 from vnic.wires.wire import WireSpecification
 
@@ -46,9 +47,9 @@ def exchange(cable: FarEnd, count: int, window: int = 16) -> None:
     sent = received = 0
     while received < count:
         while sent < count and sent - received < window:
-            assert cable.send(frame(sent), 1.0)
+            assert cable.send(frame(sent), DEADLINE)
             sent += 1
-        assert cable.receive(2.0) == answer(received)
+        assert cable.receive(DEADLINE) == answer(received)
         received += 1
 
 
@@ -72,16 +73,16 @@ def test_one_frame_at_a_time_is_not_kept_waiting(console: Console) -> None:
     for number in range(200):
         begun = time.monotonic()
         cable.send(frame(number))
-        assert cable.receive(1.0) == answer(number)
+        assert cable.receive(DEADLINE) == answer(number)
         times.append(time.monotonic() - begun)
-    assert sorted(times)[100] < 0.008  # a lost wake-up would cost 50 ms in the host, 500 in a processor
+    assert sorted(times)[100] < 0.03  # a lost wake-up would cost 50 ms in the host, 500 in a processor
 
 
 def test_more_frames_than_buffers_are_all_answered(console: Console) -> None:
     cable = echo(console).cables[0]
     for number in range(100):
-        assert cable.send(frame(number), 1.0)
-    assert [cable.receive(2.0) for _ in range(100)] == [answer(number) for number in range(100)]
+        assert cable.send(frame(number), DEADLINE)
+    assert [cable.receive(DEADLINE) for _ in range(100)] == [answer(number) for number in range(100)]
 
 
 def test_two_adapters_on_two_processors_and_two_machines(console: Console) -> None:
@@ -101,8 +102,8 @@ def test_carrier_goes_off_when_the_machine_stops(console: Console) -> None:
     machine = echo(console)
     cable = machine.cables[0]
     os.kill(machine.pids()[4], signal.SIGKILL)
-    assert cable.wait_carrier(False, 1.0)
-    assert machine.wait_ended(3) is not None
+    assert cable.wait_carrier(False, DEADLINE)
+    assert machine.wait_ended() is not None
 
 
 def test_a_link_goes_down_and_up(console: Console, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,11 +111,11 @@ def test_a_link_goes_down_and_up(console: Console, caplog: pytest.LogCaptureFixt
     machine = echo(console)
     cable = machine.cables[0]
     assert machine.control(ControlOperation.LINK, 0, 0) == 0
-    assert cable.wait_carrier(False, 1.0)
+    assert cable.wait_carrier(False, DEADLINE)
     assert machine.control(ControlOperation.LINK, 0, 1) == 0
-    assert cable.wait_carrier(True, 1.0)
+    assert cable.wait_carrier(True, DEADLINE)
     assert machine.control(ControlOperation.LINK, 7, 1) != 0
-    assert eventually(lambda: any("link change 3" in record.getMessage() for record in caplog.records), 2)
+    assert eventually(lambda: any("link change 3" in record.getMessage() for record in caplog.records))
     exchange(cable, 10)
 
 
@@ -124,8 +125,8 @@ def test_a_wire_torn_out_is_a_surprise_removal_and_no_stop(console: Console, cap
     exchange(machine.cables[0], 5)
     machine.cables[0].remove()
     exchange(machine.cables[1], 50)
-    assert eventually(lambda: any("was taken away" in record.getMessage() for record in caplog.records), 2)
-    assert eventually(lambda: any("adapter 0 is gone" in record.getMessage() for record in caplog.records), 2)
+    assert eventually(lambda: any("was taken away" in record.getMessage() for record in caplog.records))
+    assert eventually(lambda: any("adapter 0 is gone" in record.getMessage() for record in caplog.records))
     assert machine.stop() is None
 
 
@@ -134,7 +135,7 @@ def test_a_buffer_outside_the_frames_stops_the_machine(console: Console) -> None
     machine.control(WILD)
     for number in range(64):
         machine.cables[0].send(frame(number))
-    report = machine.wait_ended(3)
+    report = machine.wait_ended()
     assert report is not None
     assert report.stop.name == "VNIC_ARENA_DAMAGED"
     assert "lies outside the frame memory" in report.stop.text
@@ -149,9 +150,9 @@ def test_a_tap_in_a_namespace_has_its_carrier_and_goes_with_the_machine(console:
         )
         machine = console.start_machine(specification, {0: namespace.fileno()})
         machine.wait_running()
-        assert watcher.wait_for("ndis0", carrier=True, timeout=2.0) is not None
+        assert watcher.wait_for("ndis0", carrier=True, timeout=DEADLINE) is not None
         machine.stop()
-        watcher.wait_for("ndis0", carrier=None, timeout=2.0)
+        watcher.wait_for("ndis0", carrier=None, timeout=DEADLINE)
         assert "ndis0" not in watcher.refresh()
 
 
@@ -165,16 +166,22 @@ def flood(cable: FarEnd, seconds: float) -> None:
         number += 1
 
 
+def flooded(cable: FarEnd) -> bool:
+    """Go on with the flood; True when its carrier has gone off."""
+    flood(cable, 0.01)
+    return not cable.carrier
+
+
 def kill_in_a_flood(console: Console, slot: int) -> None:
     machine, other = echo(console), echo(console, name="other")
     flood(machine.cables[0], 0.05)
     os.kill(machine.pids()[slot], signal.SIGKILL)
-    flood(machine.cables[0], 1.0)  # ends with the carrier
-    assert not machine.cables[0].carrier
-    report = machine.wait_ended(1)
+    pids = list(machine.pids().values())
+    assert within(1.0, lambda: flooded(machine.cables[0]))
+    assert gone(pids) == []
+    report = machine.wait_ended()
     assert report is not None
     assert report.stop.slot == slot
-    assert gone(list(machine.pids().values())) == []
     exchange(other.cables[0], 20)
 
 
@@ -200,8 +207,7 @@ def test_a_tap_goes_with_whoever_was_killed(console: Console, which: str) -> Non
         machine.wait_running()
         pids = {"host": console.host_pid, "nursery": console.nursery_pid}
         os.kill(pids.get(which) or machine.pids()[{"zygote": 1, "processor": 4}[which]], signal.SIGKILL)
-        watcher.wait_for("ndis0", carrier=None, timeout=1.0)
-        assert "ndis0" not in watcher.refresh()
+        assert within(1.0, lambda: "ndis0" not in watcher.refresh())
         assert gone(list(machine.pids().values())) == []
 
 

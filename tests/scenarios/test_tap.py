@@ -11,6 +11,7 @@ import pytest
 
 from emulator.rules.limits import VnicLimit
 from emulator.testing.ends import TapEnd
+from tests.patience import DEADLINE
 from tests.scenarios.traffic import MINIPORT, RESPONDER, free_buffers, settled
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def test_every_size_up_to_the_mtu(lab: Lab) -> None:
 def test_a_flood_of_ten_thousand_without_loss(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", processors=2)
     before = free_buffers(nic)
-    result = nic.ping(count=10_000, sizes=(56, 1000), window=64, timeout=5.0)
+    result = nic.ping(count=10_000, sizes=(56, 1000), window=64, timeout=DEADLINE)
     assert result.clean, str(result)
     settled(nic, before)
     counted = nic.counters
@@ -44,7 +45,7 @@ def pinger(nic: Nic, count: int) -> Any:
 
     assert isinstance(nic.end, TapEnd)
     with nic.end.namespace.entered():
-        return Pinger(nic.peer, count=count, sizes=(56, 700), window=8, timeout=5.0)
+        return Pinger(nic.peer, count=count, sizes=(56, 700), window=8, timeout=DEADLINE)
 
 
 def run_all(pingers: list[Any]) -> None:
@@ -80,7 +81,7 @@ def test_pause_and_restart_under_pings(lab: Lab) -> None:
             under_way.step()
             nic.pause()
             nic.restart()
-    assert nic.ping(count=200, window=8, timeout=5.0).clean
+    assert nic.ping(count=200, window=8, timeout=DEADLINE).clean
     settled(nic, before)
 
 

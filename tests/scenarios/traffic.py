@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from tests.patience import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -34,7 +36,7 @@ def swapped(sent: bytes) -> bytes:
     return sent[6:12] + sent[:6] + sent[12:]
 
 
-def echo(nic: Nic, frames: Iterable[bytes], window: int = 64, timeout: float = 5.0) -> int:
+def echo(nic: Nic, frames: Iterable[bytes], window: int = 64, timeout: float = DEADLINE) -> int:
     """Send frames, at most so many ahead, and see each answered in order with swapped addresses; how many they were."""
     waiting: list[bytes] = []
     count = 0
@@ -54,7 +56,7 @@ def free_buffers(nic: Nic) -> int:
     return nic.counters["buffers_free"]
 
 
-def settled(nic: Nic, buffers: int, timeout: float = 5.0) -> None:
+def settled(nic: Nic, buffers: int, timeout: float = DEADLINE) -> None:
     """Nothing is outstanding: by the ledger of the lists, and by counting the free buffers one by one."""
     found = nic.machine.wait(
         lambda now: now.counters["lists_outstanding"] == 0 and now.adapters[nic.number]["buffers_free"] == buffers,
@@ -67,7 +69,7 @@ def settled(nic: Nic, buffers: int, timeout: float = 5.0) -> None:
 def drain(nic: Nic, seconds: float = 0.05) -> int:
     """Take whatever still comes; how many frames."""
     count = 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE
     while nic.poll(seconds) is not None and time.monotonic() < deadline:
         count += 1
     return count

@@ -13,6 +13,7 @@ from emulator.layout.arena import Geometry
 from emulator.rules.control import ControlOperation
 from emulator.simulated.machine import SimulatedMachine
 from emulator.trace import first_difference
+from tests.patience import DEADLINE
 from tests.races.test_responder import arp_request, echo_request
 from tests.simulated.scripts import HELLO, NETVMINI, RESPONDER, SCRIPTS
 
@@ -101,7 +102,7 @@ def live_calls(
 
 
 def _rest(machine: Any, wanted: dict[str, list[str]]) -> dict[str, list[str]]:
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + DEADLINE
     while (calls := calls_of(machine)) != wanted and time.monotonic() < deadline:
         pass
     return calls

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def test_an_unexpected_stop_is_the_text_of_the_failure(outcome: Callable[..., tuple[Any, str]]) -> None:
-    counts, text = outcome("nic = toy(lab); nic.control(104); nic.receive(timeout=5)")
+    counts, text = outcome("nic = toy(lab); nic.control(104); nic.receive()")
     assert counts == {"failed": 1}
     assert "UnexpectedStop: machine toy_driver stopped:" in text
     assert "*** STOP: 0x0000007E (" in text
@@ -18,7 +18,7 @@ def test_an_unexpected_stop_is_the_text_of_the_failure(outcome: Callable[..., tu
 
 
 def test_a_stop_that_the_test_did_not_notice_fails_it_all_the_same(outcome: Callable[..., tuple[Any, str]]) -> None:
-    counts, text = outcome("nic = toy(lab); nic.control(104); nic.machine.proxy.wait_ended(5)")
+    counts, text = outcome("nic = toy(lab); nic.control(104); nic.machine.proxy.wait_ended()")
     assert counts == {"failed": 1}
     assert "*** STOP: 0x0000007E (" in text
 
@@ -26,7 +26,7 @@ def test_a_stop_that_the_test_did_not_notice_fails_it_all_the_same(outcome: Call
 def test_a_test_that_fails_by_itself_shows_the_stop_beside_its_own_fault(
     outcome: Callable[..., tuple[Any, str]],
 ) -> None:
-    counts, text = outcome("nic = toy(lab); nic.control(104); nic.machine.proxy.wait_ended(5); assert 1 == 2")
+    counts, text = outcome("nic = toy(lab); nic.control(104); nic.machine.proxy.wait_ended(); assert 1 == 2")
     assert counts == {"failed": 1}
     assert "assert 1 == 2" in text
     assert "*** STOP: 0x0000007E (" in text

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from emulator.rules.errors import EmulatorError, HostError
+from tests.patience import DEADLINE
 from tools.bench.compiler import Programs, compiled, find_compiler
 from tools.bench.confinement import run_confined
 from tools.bench.echo import Bench, Contender, Run
@@ -68,7 +69,7 @@ def clock(kind: str, answer: Callable[[int, bytes], list[bytes]], size: int = 64
         tap = open_tap("probe0")
         forked = Forked(loop(tap))
         try:
-            wait_running("probe0", 5.0)
+            wait_running("probe0", DEADLINE)
             load = Load(size=size, window=window, seconds=1.0)
             return Runs(clocked=[Generator(programs).run("probe0", "02:00:00:00:00:01", load, FRAMES)])
         finally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import DEADLINE
 from vnic.wires import linux
 from vnic.wires.links import LinkWatcher
 from vnic.wires.network import Namespace, delete_link, interfaces
@@ -98,7 +99,7 @@ def test_a_watcher_made_inside_sees_from_outside(namespace: Namespace) -> None:
     assert set(watcher.links) == {"lo", "ndis0"}
     for up in (True, False, True, False):
         tap.set_carrier(up)
-        state = watcher.wait_for("ndis0", carrier=up, timeout=5.0)
+        state = watcher.wait_for("ndis0", carrier=up, timeout=DEADLINE)
         assert state is not None
         assert state.carrier == up
         assert state.up
@@ -155,7 +156,7 @@ def test_waiting_in_vain_says_for_what(namespace: Namespace) -> None:
         started = time.monotonic()
         with pytest.raises(TimeoutError, match=r"ndis0: waited 0.05 s for: carrier on; it is: gone"):
             watcher.wait_for("ndis0", carrier=True, timeout=0.05)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < DEADLINE
 
 
 def test_lost_events_are_asked_for_again(namespace: Namespace) -> None:

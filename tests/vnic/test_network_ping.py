@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import DEADLINE
 from vnic.wires import ping as module
 from vnic.wires.network import LinkWatcher, Namespace
 from vnic.wires.ping import Pinger, PingResult, ping
@@ -112,7 +113,7 @@ def test_all_sizes(inside: None) -> None:
 @pytest.mark.tap
 @pytest.mark.parametrize("size", [56, 1472])
 def test_a_flood_of_ten_thousand_without_loss(inside: None, size: int) -> None:
-    result = ping("127.0.0.1", count=10_000, sizes=[size], window=64, timeout=5.0)
+    result = ping("127.0.0.1", count=10_000, sizes=[size], window=64, timeout=DEADLINE)
     assert result.clean
     assert result.received == 10_000
     assert result.percentile(50) <= result.percentile(99) <= result.percentile(100)
@@ -168,7 +169,7 @@ def test_a_namespace_of_an_earlier_moment_is_pinged_from_outside() -> None:
 
 @pytest.mark.tap
 def test_a_station_on_the_tap_answers(tap: Tap) -> None:
-    pinger = Pinger("10.77.0.2", count=500, sizes=[56, 1472], window=32, timeout=5.0)
+    pinger = Pinger("10.77.0.2", count=500, sizes=[56, 1472], window=32, timeout=DEADLINE)
     result = converse(tap, pinger, lambda _, frame: [echo_reply(frame)])
     assert result.clean
     assert result.received == 500
@@ -202,7 +203,7 @@ def test_each_way_of_being_wrong_has_its_count(tap: Tap) -> None:
             case _:
                 return [echo_reply(kept[0]), echo_reply(frame)]
 
-    result = converse(tap, Pinger("10.77.0.2", count=7, timeout=0.05), answer)
+    result = converse(tap, Pinger("10.77.0.2", count=7, timeout=0.3), answer)
     assert (result.sent, result.received, result.lost) == (7, 2, 5)
     assert (result.duplicates, result.corrupt, result.late, result.refused) == (1, 2, 1, 0)
     assert not result.clean

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import DEADLINE
 from vnic.wires.cable import Cable, FarEnd
 from vnic.wires.wire import DROP_ERRORS, Wire, is_removal
 
@@ -31,7 +32,7 @@ def pair() -> Iterator[Pair]:
 @pytest.fixture
 def linked(pair: Pair) -> Pair:
     pair[0].set_carrier(True)
-    assert pair[1].wait_carrier(True, 1.0)
+    assert pair[1].wait_carrier(True, DEADLINE)
     return pair
 
 
@@ -62,7 +63,7 @@ def test_one_read_is_one_frame_and_one_write_is_one_frame(linked: Pair) -> None:
     assert reader.readinto(slot) is None  # nothing more: no exception on the hot path
     for frame in frames:
         os.writev(near.fileno(), [frame[:14], frame[14:]])
-    assert [far.receive(1.0) for _ in frames] == frames
+    assert [far.receive(DEADLINE) for _ in frames] == frames
     assert far.receive() is None
     assert (far.sent, far.received, far.dropped) == (3, 3, 0)
 
@@ -128,7 +129,7 @@ def test_a_send_with_a_timeout_waits_for_room(linked: Pair) -> None:
         while seen < count and os.read(near.fileno(), 2048):
             seen += 1
         os._exit(0 if seen == count else 1)
-    assert all(far.send(frame_of(n), timeout=5.0) for n in range(count))
+    assert all(far.send(frame_of(n), timeout=DEADLINE) for n in range(count))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert far.dropped == 0
 
@@ -137,7 +138,7 @@ def test_without_carrier_no_frame_passes(pair: Pair) -> None:
     near, far = pair
     assert not near.carrier
     assert not far.carrier
-    assert not far.send(frame_of(1), timeout=5.0)
+    assert not far.send(frame_of(1), timeout=DEADLINE)
     assert far.dropped == 1
     near.set_carrier(True)
     assert far.send(frame_of(1))
@@ -150,9 +151,9 @@ def test_frames_that_arrive_while_waiting_for_carrier_are_kept(linked: Pair) -> 
     near, far = linked
     os.write(near.fileno(), frame_of(1))
     near.set_carrier(False)
-    assert far.wait_carrier(False, 1.0)
+    assert far.wait_carrier(False, DEADLINE)
     near.set_carrier(True)
-    assert far.wait_carrier(True, 1.0)
+    assert far.wait_carrier(True, DEADLINE)
     assert far.receive() == frame_of(1)
     assert far.receive() is None  # doorbells are no frames
 
@@ -163,7 +164,7 @@ def test_another_process_s_carrier_wakes_the_far_end(pair: Pair) -> None:
     if child == 0:
         near.set_carrier(True)
         os._exit(0)
-    assert far.wait_carrier(True, 5.0)
+    assert far.wait_carrier(True, DEADLINE)
     os.waitpid(child, 0)
 
 
@@ -175,7 +176,7 @@ def test_ends_are_made_of_descriptors_that_were_handed_over() -> None:
     far = FarEnd(far_socket, mmap.mmap(page, mmap.PAGESIZE))
     os.close(page)
     near.set_carrier(True)
-    assert far.wait_carrier(True, 1.0)
+    assert far.wait_carrier(True, DEADLINE)
     assert all(far.send(frame_of(n)) for n in range(256))
     assert all(os.write(near.fileno(), frame_of(n)) for n in range(256))
     near.close()
@@ -192,16 +193,16 @@ def test_a_near_end_killed_is_a_pulled_plug(pair: Pair) -> None:
         signal.pause()
         os._exit(0)
     near.close()
-    assert far.wait_carrier(True, 5.0)
+    assert far.wait_carrier(True, DEADLINE)
     assert far.send(frame_of(1))  # unread by the one that dies
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert far.wait_carrier(False, 5.0)
+    assert far.wait_carrier(False, DEADLINE)
     assert far.gone
-    assert not far.wait_carrier(True, 5.0)
-    assert far.receive(5.0) == frame_of(9)  # what it wrote before is not lost
-    assert far.receive(5.0) is None
-    assert not far.send(frame_of(2), timeout=5.0)
+    assert not far.wait_carrier(True, DEADLINE)
+    assert far.receive(DEADLINE) == frame_of(9)  # what it wrote before is not lost
+    assert far.receive(DEADLINE) is None
+    assert not far.send(frame_of(2), timeout=DEADLINE)
 
 
 def test_a_cable_torn_out_is_a_removal(linked: Pair) -> None:

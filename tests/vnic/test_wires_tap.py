@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.rules.errors import ConfigurationError
+from tests.patience import DEADLINE
 from vnic.wires import linux, tap
 from vnic.wires.network import LinkWatcher, Namespace, delete_link, interfaces
 from vnic.wires.tap import Tap
@@ -40,7 +41,7 @@ def inside() -> Iterator[LinkWatcher]:
     assert interfaces() == before
 
 
-def next_frame(wire: Tap, timeout: float = 5.0) -> bytes:
+def next_frame(wire: Tap, timeout: float = DEADLINE) -> bytes:
     poll = select.poll()
     poll.register(wire.fileno(), select.POLLIN)
     assert poll.poll(timeout * 1000), "no frame came"
