@@ -166,6 +166,10 @@ class FakePlatform:
         del site
         return self.choices.pop(0) % count if self.choices else 0
 
+    def linger(self, ready: Callable[[], bool]) -> bool:
+        """Look once."""
+        return ready()
+
     def switch(self, site: str) -> None:
         """Note the switch point."""
         self.switches.append(site)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LONGEST_SLEEP_NS: Final = 500_000_000
 """No sleep is longer, whatever the deadline: a lost ring would cost this much and not the machine."""
+LINGER_NS: Final = 50_000 if len(os.sched_getaffinity(0)) > 1 else 0
+"""About what it costs to be woken on another processor; with only one nobody could make anything ready meanwhile."""
 LONGEST_LOG_TEXT: Final = 8192
 UNIX_EPOCH_100NS: Final = 116_444_736_000_000_000
 LOG_BUFFER: Final = 1 << 20
@@ -173,6 +175,16 @@ class LivePlatform:
         remaining = LONGEST_SLEEP_NS if deadline is None else min(deadline - time.monotonic_ns(), LONGEST_SLEEP_NS)
         self._bell.wait(remaining)
         current.context.box.wakes += 1
+
+    def linger(self, ready: Callable[[], bool]) -> bool:
+        """Look again and again for LINGER_NS, letting everybody else run in between."""
+        now = time.monotonic_ns
+        end = now() + LINGER_NS
+        while not ready():
+            if now() >= end:
+                return False
+            os.sched_yield()
+        return True
 
     def choose(self, count: int, site: str) -> int:
         """The first of the legal ways: live processes choose by themselves."""

@@ -81,7 +81,7 @@ def _processor(context: Context) -> None:
     while not head.shutting_down:
         busy = processor_round(context)
         slept_for = arena.earliest[context.processor]
-        if not busy or not ready():
+        if not (busy and (ready() or platform.linger(ready))):
             sleep_until(context, ready, slept_for or None)
 
 

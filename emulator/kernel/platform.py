@@ -56,6 +56,9 @@ class Platform(Protocol):
     def sleep(self, deadline: int | None) -> None:
         """Block the current context on its own doorbell, until rung or until ``deadline``; may return early."""
 
+    def linger(self, ready: Callable[[], bool]) -> bool:
+        """Look again for a moment before going to sleep, which is cheaper than being woken; did it become ready?"""
+
     def ring(self, slot: int) -> None:
         """Ring the doorbell of a slot."""
 

@@ -386,6 +386,11 @@ class SimulatedPlatform:
         self.trace.record(self.time, self._running.number if self._running else 0, EventKind.CHOICE, site, value)
         return value
 
+    def linger(self, ready: Callable[[], bool]) -> bool:
+        """Nothing is gained here by looking twice."""
+        del ready
+        return False
+
     def switch(self, site: str) -> None:
         """A DDI call."""
         task = self._running
