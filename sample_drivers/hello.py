@@ -13,6 +13,7 @@ from emulator.ndis import *
 HELLO_TAG: Final = int.from_bytes(b"oleH", "little")
 HELLO_MAXIMUM_FRAME: Final = 1514
 HELLO_ADDRESSES: Final = Struct("6s6s")
+HELLO_HEADER: Final = HELLO_ADDRESSES.size
 HELLO_ANSWERS: Final = 512
 
 HelloDriver: ProtocolDriverHandle | None = None
@@ -55,34 +56,29 @@ def HelloReceive(
         HelloDereference(Binding, NumberOfNetBufferLists - count)
 
 
-def HelloAnswer(
-    Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int
-) -> tuple[NET_BUFFER_LIST | None, NET_BUFFER_LIST | None, int]:
-    """Answers on the received frames' own memory, what could not be answered, and how many answers."""
+def HelloAnswer(Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int) -> tuple[Any, Any, int]:
+    """Answers on the received frames' own memory, the frames for which there were none, and how many answers."""
     answers = HelloTakeAnswers(Binding, Count)
-    used, refused = 0, None
+    used = 0
     received: Any = Chain
-    while received is not None:
-        following, frame = received.Next, received.FirstNetBuffer
-        header = NdisGetDataBuffer(frame, HELLO_ADDRESSES.size, None, 1, 0)
-        if header is None or used == len(answers):
-            received.Next, refused = refused, received
-        else:
-            destination, source = HELLO_ADDRESSES.unpack(header)
-            HELLO_ADDRESSES.pack_into(header, 0, source, destination)
-            answer = answers[used]
-            used += 1
-            answer.ProtocolReserved[0] = received
-            buffer = answer.FirstNetBuffer
-            buffer.MdlChain, buffer.DataOffset = frame.MdlChain, frame.DataOffset
-            buffer.CurrentMdl, buffer.CurrentMdlOffset = frame.CurrentMdl, frame.CurrentMdlOffset
-            buffer.DataLength = frame.DataLength
-        received = following
+    for answer in answers:
+        frame, buffer = received.FirstNetBuffer, answer.FirstNetBuffer
+        header = NdisGetDataBuffer(frame, HELLO_HEADER, None, 1, 0)
+        if header is None:
+            break
+        destination, source = HELLO_ADDRESSES.unpack(header)
+        HELLO_ADDRESSES.pack_into(header, 0, source, destination)
+        buffer.MdlChain, buffer.DataOffset = frame.MdlChain, frame.DataOffset
+        buffer.CurrentMdl, buffer.CurrentMdlOffset = frame.CurrentMdl, frame.CurrentMdlOffset
+        buffer.DataLength = frame.DataLength
+        answer.ProtocolReserved[0] = received
+        received.Next, received = None, received.Next
+        used += 1
     HelloGiveAnswers(Binding, answers[used:])
     first = None
     for answer in reversed(answers[:used]):
         answer.Next, first = first, answer
-    return first, refused, used
+    return first, received, used
 
 
 def HelloTakeAnswers(Binding: BINDING, Count: int) -> list[Any]:
@@ -116,7 +112,7 @@ def HelloCopy(Binding: BINDING, Chain: NET_BUFFER_LIST) -> tuple[NET_BUFFER_LIST
         if answer is not None and answer.FirstNetBuffer is not None:
             answer.FirstNetBuffer.DataLength = frame.DataLength
             NdisCopyFromNetBufferToNetBuffer(answer.FirstNetBuffer, 0, frame.DataLength, frame, 0)
-            header: Any = NdisGetDataBuffer(answer.FirstNetBuffer, HELLO_ADDRESSES.size, None, 1, 0)
+            header: Any = NdisGetDataBuffer(answer.FirstNetBuffer, HELLO_HEADER, None, 1, 0)
             destination, source = HELLO_ADDRESSES.unpack(header)
             HELLO_ADDRESSES.pack_into(header, 0, source, destination)
             answer.SourceHandle = Binding.Handle

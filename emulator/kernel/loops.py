@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.dpc import dpcs_pending, serve_dpcs
-from emulator.kernel.irql import lower_irql, raise_irql, wanted
+from emulator.kernel.irql import wanted
 from emulator.kernel.lanes import serve_operations, serve_requests
 from emulator.kernel.passive import live_as_worker
+from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.machine import ContextKind, SlotState
@@ -33,8 +34,11 @@ def run_context(context: Context) -> None:
 
 def processor_round(context: Context) -> bool:
     """One dispatch round under the processor's lock; True if anything was served."""
-    services = context.machine.services
-    raise_irql(context, DISPATCH_LEVEL)
+    services, box, platform = context.machine.services, context.box, context.platform
+    if context.stop_word[0]:
+        raise_if_stopped(context)
+    platform.acquire(context.processor_lock)
+    context.irql = box.irql = DISPATCH_LEVEL
     services.round(context)
     busy = serve_timers(context)
     busy = serve_dpcs(context) or busy
@@ -49,9 +53,10 @@ def processor_round(context: Context) -> bool:
         if withheld[context.slot]:
             withheld[context.slot] = 0
             _wake_those_who_raise(context)
-    lower_irql(context, PASSIVE_LEVEL)
+    context.irql = box.irql = PASSIVE_LEVEL
+    platform.release(context.processor_lock)
     if asked:
-        sleep_until(context, lambda: not wanted(context), context.platform.now() + STEP_ASIDE_NS)
+        sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
     return busy
 
 

@@ -77,7 +77,7 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
     if index < FIRST_DRIVER_LOCK:
         stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
     held = context.held
-    if index in held:
+    if held and index in held:
         stop(
             VERIFIER,
             0x1000,
@@ -91,11 +91,11 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
         raise_irql(context, DISPATCH_LEVEL)
     elif context.stop_word[0]:
         raise_if_stopped(context)
-    box, platform = context.box, context.platform
+    platform = context.platform
     if not platform.try_acquire(index):
-        box.lock_wanted = index
+        context.box.lock_wanted = index
         platform.acquire(index)
-        box.lock_wanted = 0
+        context.box.lock_wanted = 0
     cells, count = context.held_cells, len(held)
     if count < MAXIMUM_HELD_LOCKS:
         cells[HELD + count] = index
@@ -120,7 +120,7 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
             rule="SpinLockRelease",
             text=f"A spin lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
         )
-    if index not in held:
+    if not held or (held[-1] != index and index not in held):
         stop(
             VERIFIER,
             0x1007,
@@ -129,10 +129,13 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
             text="A spin lock was released that this context has not acquired.",
             sites=[site_of(context, "acquired", lock.site)] if lock.owner else [],
         )
-    place = held.index(index)
-    del held[place], context.held_sites[place]
     cells = context.held_cells
-    if place < len(held):
+    if held[-1] == index:
+        held.pop()
+        context.held_sites.pop()
+    else:
+        place = held.index(index)
+        del held[place], context.held_sites[place]
         for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
             cells[HELD + number] = value
     cells[COUNT] = len(held)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.kernel.calls import returned_at_other_irql, returned_with_lock
+from emulator.kernel.calls import PASSED_ON, escaped, returned_at_other_irql, returned_with_lock
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
-from emulator.kernel.stop import driver_frames, stop_for_exception, stop_not_implemented
+from emulator.kernel.stop import driver_frames
+from emulator.layout.machine import ROUTINE_CELL
 from emulator.ndis.deferred import DeferredKind
-from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
+from emulator.rules.errors import NotImplementedByEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,42 +26,40 @@ if TYPE_CHECKING:
 
 NESTING_LIMIT: Final = 12
 WARNING: Final = 30
-PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError)
 
 _ENTER = """
 def enter(context, target, {arguments}):
-    box = context.box
+    cells = context.cells
     outer, outer_driver = context.callback, context.driver
     irql, held = context.irql, len(context.held)
-    context.callback = box.routine = target.routine
-    context.driver = box.driver = target.driver
+    context.callback = target.routine
+    context.driver = target.driver
+    cells[ROUTINE_CELL] = target.mark
     context.nesting += 1
     try:
         target.function({arguments})
     except PASSED_ON:
         raise
-    except NotImplementedByEmulator as error:
-        stop_not_implemented(context, error)
     except BaseException as error:
-        stop_for_exception(context, error)
+        escaped(context, error)
     context.nesting -= 1
     if context.irql != irql:
         returned_at_other_irql(context, target.routine, irql)
     if len(context.held) != held:
         returned_with_lock(context, target.routine)
-    context.callback = box.routine = outer
-    context.driver = box.driver = outer_driver
+    context.callback = outer
+    context.driver = outer_driver
+    cells[ROUTINE_CELL] = outer_driver << 32 | outer
 """
 
 
 def _enter(arguments: str) -> Callable[..., None]:
     scope: dict[str, Any] = {
-        "NotImplementedByEmulator": NotImplementedByEmulator,
         "PASSED_ON": PASSED_ON,
+        "ROUTINE_CELL": ROUTINE_CELL,
+        "escaped": escaped,
         "returned_at_other_irql": returned_at_other_irql,
         "returned_with_lock": returned_with_lock,
-        "stop_for_exception": stop_for_exception,
-        "stop_not_implemented": stop_not_implemented,
     }
     exec(compile(_ENTER.format(arguments=arguments), f"<enter with {arguments}>", "exec"), scope)
     made: Callable[..., None] = scope["enter"]

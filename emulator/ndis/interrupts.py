@@ -65,6 +65,7 @@ class _Line(NamedTuple):
     dpc: int
     value: Any
     nic: Vnic
+    throttle: NDIS_RECEIVE_THROTTLE_PARAMETERS
 
 
 @ddi(
@@ -211,8 +212,8 @@ def lines_asserted(context: Context) -> bool:
 
 def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
     """Call the interrupt's DPC; queued again when it says that more is pending."""
-    throttle = NDIS_RECEIVE_THROTTLE_PARAMETERS(MaxNblsToIndicate=NDIS_INDICATE_ALL_NBLS, MoreNblsPending=False)
-    record = line.record
+    throttle, record = line.throttle, line.record
+    throttle.MaxNblsToIndicate, throttle.MoreNblsPending = NDIS_INDICATE_ALL_NBLS, False
     record.dpc_running = 1
     call(context, line.dpc, line.value, argument, throttle, None)
     record.dpc_running = 0
@@ -228,7 +229,9 @@ def run_queued_dpc(context: Context, index: int, argument: int) -> None:
     record = context.machine.objects[HandleKind.INTERRUPT].records[index]
     record.dpc_queued &= ~(1 << context.processor)
     if record.enabled and record.head.allocated:
-        run_interrupt_dpc(context, _line(context, index, record), decode(context, argument))
+        handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
+        line = next((line for line in _lines(context) if line.handle == handle), None)
+        run_interrupt_dpc(context, line or _line(context, index, record), decode(context, argument))
 
 
 def compile_lines(context: Context) -> None:
@@ -253,7 +256,8 @@ def _lines(context: Context) -> list[_Line]:
 def _line(context: Context, index: int, record: Any) -> _Line:
     handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
     value = decode(context, record.context)
-    return _Line(handle, record, record.isr, record.dpc, value, hardware_of(context, record.adapter))
+    nic = hardware_of(context, record.adapter)
+    return _Line(handle, record, record.isr, record.dpc, value, nic, NDIS_RECEIVE_THROTTLE_PARAMETERS())
 
 
 def _interrupt(context: Context, handle: int | None, name: str) -> Any:

@@ -42,12 +42,13 @@ _BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
 class Target:
     """A handler as a context calls it."""
 
-    __slots__ = ("driver", "function", "routine")
+    __slots__ = ("driver", "function", "mark", "routine")
 
     def __init__(self, context: Context, routine: int, driver: int) -> None:
         self.function: Callable[..., Any] | None = context.routines[routine] if routine else None
         self.routine = routine
         self.driver = driver
+        self.mark = driver << 32 | routine
 
 
 class Binding:
