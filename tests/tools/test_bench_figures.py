@@ -88,7 +88,7 @@ def test_without_a_compiler_the_ratio_columns_say_so() -> None:
 def test_work_items_are_compared_within_the_round() -> None:
     def one(subject: str, number: int, per_second: float, ran: int = 10) -> workitems.RoundOf:
         saturation = Saturation(per_second, 10, ran, 0.1, {"producer": 1.0, "consumer": 1.0}, 0.0)
-        return workitems.RoundOf(subject, number, saturation, 20.0 * number, 50.0, 100)
+        return workitems.RoundOf(subject, number, saturation, 20.0 * number, 50.0, 90.0, 150.0, 100)
 
     rounds = [one(workitems.EMULATOR, 1, 400.0), one(workitems.PROCESS_POOL, 1, 10.0)]
     rounds += [one(workitems.EMULATOR, 2, 100.0, ran=9), one(workitems.PROCESS_POOL, 2, 5.0)]
