@@ -90,6 +90,7 @@ RULES: Final = [
     Rule("stall_too_long", "miniport", VERIFIER, (0xE5, DISPATCH, 51, 0), "NdisStallExecution_Delay"),
     # Spin locks: the verifier's own subcodes.
     Rule("spin_lock_recursive", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
+    Rule("spin_lock_dpr_recursive", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
     Rule("spin_lock_released_twice", "miniport", VERIFIER, (0x1007, None, 0, 0), "SpinLockRelease"),
     Rule("spin_lock_released_at_passive", "miniport", VERIFIER, (0x32, None, PASSIVE, 0), "SpinLockRelease"),
     Rule("spin_lock_dpr_acquire_at_passive", "miniport", VERIFIER, (0x40, PASSIVE, 0, 0), "SpinLockDpr"),
@@ -170,9 +171,11 @@ RULES: Final = [
     Rule("unload_without_deregister", "miniport", NDIS, (0x0A, MINIPORT, 1, 0)),
     Rule("deregister_miniport_twice", "miniport", NDIS, (0x21, MINIPORT, 0, 0)),
     Rule("deregister_protocol_twice", "protocol", NDIS, (0x21, PROTOCOL, 0, 0)),
+    Rule("status_after_halt", "miniport", NDIS, (0x21, ADAPTER, HandleKind.ADAPTER, 0)),
     Rule("status_with_wrong_header", "miniport", NDIS, (0x20, None, ADAPTER, 0), "NdisMIndicateStatusEx"),
     # OID requests.
     Rule("oid_completed_twice", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
+    Rule("oid_completed_twice_by_work_item", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
     Rule("oid_completed_and_returned", "miniport", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
     Rule("oid_completed_with_pending", "miniport", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
     Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, ADAPTER, None, 0)),
