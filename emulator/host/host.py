@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LONGEST_SLEEP_MS: Final = 1000
 BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
-PATIENCE_NS: Final = 100_000
+PATIENCE_NS: Final = 50_000
 """How long the host goes on looking at wires and rings after a frame has moved, before it sleeps.
 
 To be woken costs more than that, on a virtual machine several times; a host without traffic does not look at all.
