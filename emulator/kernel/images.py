@@ -6,12 +6,18 @@ Law: a number comes from the sorted order of names, never from the order of impo
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from emulator.kernel.context import Context
+
+
+MOST_ROUTINES: Final = 0xFFFF
+"""A work item's record keeps the number of its routine in 16 bits, so that one store queues it."""
 
 
 class Image:
@@ -66,6 +72,7 @@ class Images:
         """Number routines (by module and qualified name), subclasses of ``pool_type`` and code objects.
 
         Gives (pointer, type number) of the structures that were made before their type had a number.
+        ConfigurationError when the drivers have more routines than can be numbered.
         """
         found: dict[tuple[str, str], tuple[int, Callable[..., Any], Any]] = {}
         kinds: dict[tuple[str, str], type] = {}
@@ -85,6 +92,10 @@ class Images:
                     kinds[(image.name, value.__qualname__)] = value
             for code in _codes_of(image.module, image.path):
                 codes[(image.name, code.co_qualname, code.co_firstlineno)] = code
+        if len(found) > MOST_ROUTINES:
+            raise ConfigurationError(
+                f"the machine's drivers have {len(found)} callbacks; there is room for {MOST_ROUTINES} in one machine"
+            )
         for key in sorted(found):
             number, function, role = found[key]
             routine = Routine(len(self.routines), key[1], number, function, role)

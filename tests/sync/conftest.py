@@ -7,12 +7,12 @@ because pytest's own process has a second thread and must be able to time a test
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from emulator.sync import memory, processes
+from tests.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -70,10 +70,7 @@ def until() -> Until:
     """Wait until a condition holds; fail at the deadline."""
 
     def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic_ns() + DEADLINE_NS
-        while not condition():
-            assert time.monotonic_ns() < deadline, "the condition never held"
-            time.sleep(0.0005)
+        assert eventually(condition), "the condition never held"
 
     return wait
 
