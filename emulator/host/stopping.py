@@ -15,7 +15,7 @@ import msgspec
 from emulator.host import blackbox, stopscreen
 from emulator.host.watchdog import Overrun
 from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT, POSSESSIONS
-from emulator.kernel.stop import STOP_CLAIMED, STOP_NONE, CallSite, Possession, StopReport, read_stop
+from emulator.kernel.stop import BROKEN_NAME, STOP_CLAIMED, STOP_NONE, CallSite, Possession, StopReport, read_stop
 from emulator.layout.arena import PNP_SLOT
 from emulator.layout.machine import SlotState
 from emulator.rules.bugchecks import bugcheck_name
@@ -32,7 +32,6 @@ VERDICT_NS: Final = 250 * MILLISECOND
 KILL_NS: Final = 2000 * MILLISECOND
 LONGEST_DUMP: Final = 64 * 1024
 ZYGOTE_SLOT: Final = 1
-BROKEN: Final = "EMULATOR_ERROR"
 
 
 class Killed(NamedTuple):
@@ -187,12 +186,12 @@ class Stopping:
                 slot = machine.lane.slot
                 frames = stopscreen.all_frames(self._dump(slot), machine.names)
                 return self._report(slot, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK, frames=frames)
-            return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN, family="broken")
+            return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN_NAME, family="broken")
         if isinstance(self.cause, Fault):
             return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)
         if isinstance(self.cause, Broken):
             text = f"The emulator's host failed while it served this machine: {self.cause.lines[-1]}"
-            return self._report(0, now, text=text, frames=self.cause.lines, name=BROKEN, family="broken")
+            return self._report(0, now, text=text, frames=self.cause.lines, name=BROKEN_NAME, family="broken")
         culprit = self._culprit()
         if culprit is not None:
             return self._terminated(culprit, now)
@@ -201,7 +200,7 @@ class Stopping:
         dead = next((member for member in machine.members.values() if not member.alive), None)
         if dead is not None:
             return self._terminated(dead, now)
-        return self._report(ZYGOTE_SLOT, now, text="The zygote's channel closed.", name=BROKEN, family="broken")
+        return self._report(ZYGOTE_SLOT, now, text="The zygote's channel closed.", name=BROKEN_NAME, family="broken")
 
     def _told(self, report: StopReport, now: int) -> bool:
         """Have all contexts said whose lists they have?  They write it when they leave; nobody waits long for it."""

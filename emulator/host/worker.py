@@ -18,7 +18,7 @@ from emulator.host import logs
 from emulator.kernel.context import Context
 from emulator.kernel.loops import run_context
 from emulator.kernel.platform import current
-from emulator.kernel.stop import stop, stop_not_implemented
+from emulator.kernel.stop import stop_broken, stop_not_implemented
 from emulator.rules.errors import EXIT_STOP, BugCheck, MachineStopped, NotImplementedByEmulator
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ Place = tuple[int, "ContextKind", int]
 POSSESSIONS: Final = b"\nNET_BUFFER_LISTS "
 """What a leaving context had in hand stands behind this, as JSON, at the end of its dump."""
 DUMP_SIGNAL: Final = signal.SIGUSR2
-BROKEN: Final = "EMULATOR_ERROR"
-"""The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
 
 
 def become(
@@ -71,7 +69,7 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
         except (BugCheck, MachineStopped):
             raise
         except BaseException as error:
-            _broken(context, error)
+            stop_broken(error)
     except BugCheck:
         return EXIT_STOP
     except MachineStopped as error:
@@ -81,14 +79,3 @@ def guarded(context: Context, work: Callable[[], None], dump: int) -> int:
         os.write(dump, where.encode(errors="replace") + POSSESSIONS + own + b"\n")
         return EXIT_LEFT
     return 0
-
-
-def _broken(context: Context, error: BaseException) -> None:
-    stop(
-        0,
-        text=f"The emulator itself is broken: {type(error).__name__}: {error}",
-        frames=[line.strip() for line in traceback.format_exception(error)],
-        name=BROKEN,
-        family="broken",
-        remedy="Report it with this screen; the driver is not to blame.",
-    )

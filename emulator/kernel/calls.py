@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from emulator.kernel.stop import site_of, stop, stop_for_exception, stop_not_implemented
+from emulator.kernel.stop import site_of, stop, stop_broken, stop_for_exception, stop_not_implemented
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import irql_name
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 IRQL_UNEXPECTED_VALUE = 0xC8
 CALL_OUT = 2
-PASSED_ON = (BugCheck, MachineStopped, EmulatorError, HostError)
+BROKEN = (EmulatorError, HostError)
+PASSED_ON = (BugCheck, MachineStopped, *BROKEN)
 """What a callback may leave with: the machine has stopped, or the fault is none of the driver's."""
 
 
@@ -27,16 +28,6 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     Raises BugCheck when it returns at another IRQL or with a spin lock held, and for an exception that escapes it.
     """
     irql, held = context.irql, len(context.held)
-    result = enter(context, routine, *arguments)
-    if context.irql != irql:
-        returned_at_other_irql(context, routine, irql)
-    if len(context.held) != held:
-        returned_with_lock(context, routine)
-    return result
-
-
-def enter(context: Context, routine: int, *arguments: Any) -> Any:
-    """``call`` without the checks on return, for callers that have bug checks of their own for them."""
     cells = context.cells
     outer_callback, outer_driver = context.callback, context.driver
     context.callback = routine
@@ -46,7 +37,9 @@ def enter(context: Context, routine: int, *arguments: Any) -> Any:
         cells[CALLBACKS_CELL] += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
-    except PASSED_ON:
+    except PASSED_ON as error:
+        if outer_callback:
+            passed_through(context, error, (outer_callback, outer_driver, irql, held))
         raise
     except BaseException as error:
         escaped(context, error)
@@ -55,7 +48,28 @@ def enter(context: Context, routine: int, *arguments: Any) -> Any:
     cells[ROUTINE_CELL] = outer_driver << 32 | outer_callback
     if not outer_callback:
         cells[ENTERED_CELL] = 0
+    if context.irql != irql:
+        returned_at_other_irql(context, routine, irql)
+    if len(context.held) != held:
+        returned_with_lock(context, routine)
     return result
+
+
+def passed_through(context: Context, error: BaseException, outer: tuple[int, int, int, int]) -> None:
+    """Our own fault leaves a driver for the one above, which may catch it: let that one be itself again.
+
+    ``outer`` is the callback and the driver above, and the IRQL and the number of held locks at the call.  Where these
+    two have changed nobody above can put them right, and we stop as broken.  Of a machine that has stopped the black
+    box stays as it is, for the screen: whoever swallows that gets no further than the next call.
+    """
+    if not isinstance(error, BROKEN):
+        return
+    callback, driver, irql, held = outer
+    if context.irql != irql or len(context.held) != held:
+        stop_broken(error)
+    error.add_note(f"It left {context.machine.images.routine_name(context.callback)}.")
+    context.callback, context.driver = callback, driver
+    context.cells[ROUTINE_CELL] = driver << 32 | callback
 
 
 def escaped(context: Context, error: BaseException) -> NoReturn:
@@ -65,6 +79,12 @@ def escaped(context: Context, error: BaseException) -> NoReturn:
     stop_for_exception(context, error)
 
 
+def _name(context: Context, routine: int) -> str:
+    """A callback in words; the one that has no number is a driver's DriverEntry."""
+    images = context.machine.images
+    return images.routine_name(routine) or f"{images.driver_name(context.driver)}!DriverEntry"
+
+
 def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
     """0xC8 IRQL_UNEXPECTED_VALUE, id 2 (call-out): the routine came back at another level."""
     found = context.irql
@@ -72,8 +92,7 @@ def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
         IRQL_UNEXPECTED_VALUE,
         found << 16 | irql << 8 | CALL_OUT,
         routine,
-        text=f"{context.machine.images.routine_name(routine)} was called at {irql_name(irql)} and returned at "
-        f"{irql_name(found)}.",
+        text=f"{_name(context, routine)} was called at {irql_name(irql)} and returned at {irql_name(found)}.",
     )
 
 
@@ -86,6 +105,6 @@ def returned_with_lock(context: Context, routine: int) -> None:
         lock,
         routine,
         rule="SpinLock",
-        text=f"{context.machine.images.routine_name(routine)} returned while it holds a spin lock.",
+        text=f"{_name(context, routine)} returned while it holds a spin lock.",
         sites=[site_of(context, "acquired", context.held_sites[-1])],
     )

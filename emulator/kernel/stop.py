@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
 
 STOP_NONE, STOP_CLAIMED, STOP_WRITTEN = 0, 1, 2
+BROKEN_NAME = "EMULATOR_ERROR"
+"""The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
 DEEPEST_RECURSION = 12
 """How many lines of an endless recursion a screen shows: the innermost ones."""
 
@@ -190,6 +192,18 @@ def stop_not_implemented(context: Context, error: NotImplementedByEmulator) -> N
         name=VnicLimit.VNIC_NOT_IMPLEMENTED.name,
         family="emulator",
         remedy=entry.remedy if entry else "",
+    )
+
+
+def stop_broken(error: BaseException) -> NoReturn:
+    """EMULATOR_ERROR: neither the driver nor a limit is to blame, we are broken."""
+    stop(
+        0,
+        text=f"The emulator itself is broken: {type(error).__name__}: {error}",
+        frames=[line.strip() for line in traceback.format_exception(error)],
+        name=BROKEN_NAME,
+        family="broken",
+        remedy="Report it with this screen; the driver is not to blame.",
     )
 
 

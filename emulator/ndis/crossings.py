@@ -2,14 +2,15 @@
 
 Law: what a crossing writes is readable in any half state; a handler returns at the IRQL and with the locks that it was
 called with.  What leaves a handler otherwise stops the machine here: no driver above may catch it and go on in the name
-of the one below.  It is kernel.calls.call with fixed arguments: a data path cannot afford more.
+of the one below.  A fault of ours (EmulatorError, HostError) goes on, and the driver above is itself again.  It is
+kernel.calls.call with fixed arguments: a data path cannot afford more.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.kernel.calls import PASSED_ON, escaped, returned_at_other_irql, returned_with_lock
+from emulator.kernel.calls import PASSED_ON, escaped, passed_through, returned_at_other_irql, returned_with_lock
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
@@ -38,7 +39,9 @@ def enter(context, target, {arguments}):
     context.nesting += 1
     try:
         target.function({arguments})
-    except PASSED_ON:
+    except PASSED_ON as error:
+        context.nesting -= 1
+        passed_through(context, error, (outer, outer_driver, irql, held))
         raise
     except BaseException as error:
         escaped(context, error)
@@ -58,6 +61,7 @@ def _enter(arguments: str) -> Callable[..., None]:
         "PASSED_ON": PASSED_ON,
         "ROUTINE_CELL": ROUTINE_CELL,
         "escaped": escaped,
+        "passed_through": passed_through,
         "returned_at_other_irql": returned_at_other_irql,
         "returned_with_lock": returned_with_lock,
     }

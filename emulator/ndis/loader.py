@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from emulator.kernel.calls import returned_at_other_irql, returned_with_lock
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
 from emulator.kernel.pointers import NONPAGED
@@ -23,6 +24,7 @@ from emulator.ndis.oid_requests import BUILT_IN_TYPES
 from emulator.ndis.private_data import forbid_global_writes
 from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name
 from emulator.rules.errors import BugCheck, ConfigurationError, EmulatorError, MachineStopped, NotImplementedByEmulator
+from emulator.rules.irql import PASSIVE_LEVEL
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -123,6 +125,10 @@ def start_driver(context: Context, image: Image) -> None:
         raise
     except BaseException as error:
         stop_for_exception(context, error)
+    if context.irql != PASSIVE_LEVEL:
+        returned_at_other_irql(context, 0, PASSIVE_LEVEL)
+    if context.held:
+        returned_with_lock(context, 0)
     context.driver = 0
     context.box.entered = 0
     # What DriverEntry keeps in shared memory must be found there by contexts that this one never meets.  Its globals it

@@ -180,7 +180,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
             # The kernel's form: the device object comes first, and is let go of when the routine has returned.
             item = machine.objects[HandleKind.IO_WORK_ITEM].records[handle & INDEX_MASK]
             device = decode(context, item.head.parent)
-        # What kernel.calls.enter does, for a routine that nothing of a driver lies below.
+        # What kernel.calls.call does, for a routine that nothing of a driver lies below.
         context.callback = routine
         context.driver, cells[ROUTINE_CELL] = marks[routine]
         cells[ENTERED_CELL] = context.entered = entered = now()

@@ -98,6 +98,9 @@ RULES: Final = [
     Rule("spin_lock_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
     Rule("spin_lock_freed_while_held", "miniport", VERIFIER, (0x100B, None, 0, 0)),
     Rule("spin_lock_held_on_return", "miniport", VERIFIER, (0x100A, None, "MPTimer", 0), "SpinLock"),
+    # DriverEntry is looked at like any callback; it has no number.
+    Rule("driver_entry_left_raised", "miniport", UNEXPECTED_IRQL, (DISPATCH << 16 | PASSIVE << 8 | 2, 0, 0, 0)),
+    Rule("driver_entry_left_locked", "miniport", VERIFIER, (0x100A, None, 0, 0), "SpinLock"),
     # Memory.
     Rule("memory_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
     Rule("memory_freed_with_other_tag", "miniport", POOL, (0x0A, None, OWN_TAG, OTHER_TAG)),

@@ -25,6 +25,7 @@ SAMPLE = [
         "work_item_returns_with_lock",
         "irql_wait_in_timer",
         "spin_lock_recursive",
+        "driver_entry_left_locked",
         "memory_left_at_halt",
         "interrupt_left_at_halt",
         "pause_completed_unasked",
