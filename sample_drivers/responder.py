@@ -1,35 +1,18 @@
-"""responder: a protocol driver that answers ARP and ICMP echo for an IPv4 address of its own.
+"""responder: a protocol driver that answers ARP, neighbour discovery, and ICMP and UDP echo, for IPv4 and IPv6.
 
 Law: a received frame is only read, and returned before its handler returns; every answer has memory of its own. The
 neighbours, and what is counted, lie in the binding's nonpaged memory and are touched under its lock alone: learned at
-DISPATCH_LEVEL, aged by a work item at PASSIVE_LEVEL that a timer queues.
+DISPATCH_LEVEL, aged by a work item at PASSIVE_LEVEL that a timer queues. What a frame says is responder_packets.py's.
 """
 
 from __future__ import annotations
 
-from struct import Struct, pack_into, unpack_from
 from typing import Final
 
 from emulator.ndis import *
+from sample_drivers.responder_packets import *
 
 TAG: Final = int.from_bytes(b"pseR", "little")
-BROADCAST: Final = b"\xff" * 6
-ETHERNET: Final = Struct("!6s6sH")
-ARP: Final = Struct("!HHBBH6s4s6s4s")
-IPV4: Final = Struct("!BBHHHBBH4s4s")
-ETHERTYPE_IPV4: Final = 0x0800
-ETHERTYPE_ARP: Final = 0x0806
-ARP_ETHERNET_IPV4: Final = (1, ETHERTYPE_IPV4, 6, 4)
-ARP_REQUEST, ARP_REPLY = 1, 2
-IP_HEADER: Final = IPV4.size
-IP_VERSION_AND_LENGTH: Final = 0x45
-IP_DO_NOT_FRAGMENT: Final = 0x4000
-IP_FRAGMENT: Final = 0x3FFF
-IP_TIME_TO_LIVE: Final = 64
-IP_ICMP: Final = 1
-ICMP_HEADER: Final = 8
-ICMP_ECHO_REPLY, ICMP_ECHO_REQUEST = 0, 8
-MAXIMUM_FRAME: Final = 1514
 NEIGHBOURS: Final = 256
 AGE_MS: Final = 60_000
 AGING_MS: Final = 1000
@@ -40,11 +23,11 @@ Device: DEVICE_OBJECT | None = None
 
 
 class NEIGHBOUR(NONPAGED):
-    """One machine of the network; Seen is when it was learned, in milliseconds of up time."""
+    """One machine of the network, an IPv4 address mapped; Seen is when it was learned, in milliseconds of up time."""
 
     Used: u32
     Seen: u64
-    Address: Bytes[Literal[4]]
+    Address: Bytes[Literal[16]]
     Hardware: Bytes[Literal[6]]
 
 
@@ -62,13 +45,17 @@ class BINDING(NONPAGED):
     Status: i32
     Done: NDIS_EVENT
     Hardware: Bytes[Literal[6]]
-    Address: Bytes[Literal[4]]
+    Ipv4: Bytes[Literal[4]]
+    LinkLocal: Bytes[Literal[16]]
+    Global: Bytes[Literal[16]]
     Lock: NDIS_SPIN_LOCK
     Neighbours: Array[NEIGHBOUR, Literal[256]]
     Learned: u64
     Aged: u64
     ArpAnswered: u64
+    SolicitationsAnswered: u64
     EchoAnswered: u64
+    UdpAnswered: u64
     Refused: u64
 
 
@@ -78,9 +65,10 @@ def RespReceive(
 ) -> None:
     """Read every frame of a chain, send the answers as one chain, and return what was received."""
     first = last = None
+    station = RespStation(Binding)
     received: NET_BUFFER_LIST | None = NetBufferLists
     while received is not None:
-        answer = RespAnswer(Binding, received.FirstNetBuffer)
+        answer = RespAnswer(Binding, received.FirstNetBuffer, station)
         if answer is not None:
             answer.SourceHandle = Binding.Handle
             if last is None:
@@ -95,90 +83,28 @@ def RespReceive(
         NdisSendNetBufferLists(Binding.Handle, first, 0, ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL)
 
 
-def RespAnswer(Binding: BINDING, Frame: NET_BUFFER | None) -> NET_BUFFER_LIST | None:
+def RespStation(Binding: BINDING) -> STATION:
+    """Who is answered for; addresses of zeros are none."""
+    ipv4, beyond = Binding.Ipv4, Binding.Global
+    return STATION(Binding.Hardware, ipv4 if any(ipv4) else b"", Binding.LinkLocal, beyond if any(beyond) else b"")
+
+
+def RespAnswer(Binding: BINDING, Frame: NET_BUFFER | None, Station: STATION) -> NET_BUFFER_LIST | None:
     """The answer to a frame; None where there is nothing to say."""
-    header = Frame and NdisGetDataBuffer(Frame, ETHERNET.size, bytearray(ETHERNET.size), 1, 0)
-    if Frame is None or header is None:
+    size = Frame.DataLength if Frame is not None else 0
+    data = NdisGetDataBuffer(Frame, size, bytearray(size), 1, 0) if Frame and 0 < size <= MAXIMUM_FRAME else None
+    found = RespParse(data, Station) if data is not None else REFUSED
+    if found is None:
         return None
-    destination, source, kind = ETHERNET.unpack_from(header)
-    if destination not in (Binding.Hardware, BROADCAST):
-        return None
-    if kind == ETHERTYPE_ARP:
-        return RespArp(Binding, Frame)
-    if kind == ETHERTYPE_IPV4 and destination != BROADCAST:
-        return RespIpv4(Binding, Frame, source)
-    return None
-
-
-def RespArp(Binding: BINDING, Frame: NET_BUFFER) -> NET_BUFFER_LIST | None:
-    """Learn from a request or reply that is meant for us, and answer the request (RFC 826)."""
-    size = ETHERNET.size + ARP.size
-    data = NdisGetDataBuffer(Frame, size, bytearray(size), 1, 0)
-    if data is None:
-        return None
-    *form, operation, hardware, address, _, target = ARP.unpack_from(data, ETHERNET.size)
-    if tuple(form) != ARP_ETHERNET_IPV4 or target != Binding.Address or hardware[0] & 1:
-        return None
-    RespLearn(Binding, address, hardware)
-    if operation != ARP_REQUEST:
-        return None
-    answer, out = RespFrame(Binding, size)
-    if out is not None:
-        own = Binding.Hardware
-        ETHERNET.pack_into(out, 0, hardware, own, ETHERTYPE_ARP)
-        ARP.pack_into(out, ETHERNET.size, *form, ARP_REPLY, own, Binding.Address, hardware, address)
-        RespCount(Binding, "ArpAnswered")
+    answer, out = RespFrame(Binding, len(found.Frame)) if found.Frame is not None else (None, None)
+    if found.Frame is not None and out is None:
+        found = found._replace(Counter="")
+    hardware = RespNote(Binding, found)
+    if found.Frame is not None and out is not None:
+        out[:] = found.Frame
+        if hardware is not None:
+            out[:6] = hardware
     return answer
-
-
-def RespIpv4(Binding: BINDING, Frame: NET_BUFFER, Source: bytes) -> NET_BUFFER_LIST | None:
-    """Answer an ICMP echo request that is whole and has its checksums right; refuse fragments."""
-    available = Frame.DataLength - ETHERNET.size
-    if not IP_HEADER <= available <= MAXIMUM_FRAME - ETHERNET.size:
-        return None
-    data = NdisGetDataBuffer(Frame, Frame.DataLength, bytearray(Frame.DataLength), 1, 0)
-    if data is None:
-        return None
-    packet = data[ETHERNET.size :]
-    version, service, total, identification, fragment, _, protocol, _, sender, target = IPV4.unpack_from(packet)
-    header = (version & 0xF) * 4
-    if target != Binding.Address or protocol != IP_ICMP:
-        return None
-    message = packet[header:total]
-    if (
-        version >> 4 != 4
-        or not IP_HEADER <= header <= total - ICMP_HEADER
-        or total > available
-        or fragment & IP_FRAGMENT
-        or RespChecksum(packet[:header])
-        or RespChecksum(message)
-    ):
-        RespCount(Binding, "Refused")
-        return None
-    if unpack_from("!BB", message) != (ICMP_ECHO_REQUEST, 0):
-        return None
-    # Options are not repeated in the answer: none of them asks for more than its sender's own routers do.
-    size = IP_HEADER + len(message)
-    answer, out = RespFrame(Binding, ETHERNET.size + size)
-    if out is None:
-        return None
-    ETHERNET.pack_into(out, 0, RespNeighbour(Binding, sender) or Source, Binding.Hardware, ETHERTYPE_IPV4)
-    head, body = out[ETHERNET.size : ETHERNET.size + IP_HEADER], out[ETHERNET.size + IP_HEADER :]
-    fields = (IP_VERSION_AND_LENGTH, service, size, identification, IP_DO_NOT_FRAGMENT, IP_TIME_TO_LIVE, IP_ICMP)
-    IPV4.pack_into(head, 0, *fields, 0, target, sender)
-    pack_into("!H", head, 10, RespChecksum(head))
-    body[:] = message
-    pack_into("!BBH", body, 0, ICMP_ECHO_REPLY, 0, 0)
-    pack_into("!H", body, 2, RespChecksum(body))
-    RespCount(Binding, "EchoAnswered")
-    return answer
-
-
-def RespChecksum(Data: memoryview) -> int:
-    """The Internet checksum (RFC 1071); 0 for data that contain a right one."""
-    total = int.from_bytes(Data, "big") << (8 if len(Data) & 1 else 0)
-    # The one's complement sum of 16-bit words is the number modulo 0xFFFF, where 0 stands for 0xFFFF unless all is 0.
-    return 0xFFFF - (total % 0xFFFF or (0xFFFF if total else 0))
 
 
 def RespFrame(Binding: BINDING, Length: int) -> tuple[NET_BUFFER_LIST | None, memoryview | None]:
@@ -193,31 +119,27 @@ def RespFrame(Binding: BINDING, Length: int) -> tuple[NET_BUFFER_LIST | None, me
     return answer, NdisGetDataBuffer(answer.FirstNetBuffer, Length, None, 1, 0)
 
 
-def RespLearn(Binding: BINDING, Address: bytes, Hardware: bytes) -> None:
-    """Remember a neighbour, in the place that its address has; who had it before is forgotten."""
-    now = NdisGetSystemUpTimeEx()
+def RespNote(Binding: BINDING, Found: ANSWER) -> bytes | None:
+    """Learn, count and look up under one hold of the lock, since several processors may receive at once.
+
+    A neighbour has the place that its address gives it; who had it before is forgotten.
+    """
+    peer, hardware = Found.Peer, None
+    place = (peer[-1] if peer.startswith(IPV4_MAPPED) else sum(peer)) % NEIGHBOURS
+    now = NdisGetSystemUpTimeEx() if Found.Learned else 0
     NdisAcquireSpinLock(Binding.Lock)
-    neighbour = Binding.Neighbours[Address[3] % NEIGHBOURS]
-    if not neighbour.Used or neighbour.Address != Address:
-        Binding.Learned += 1
-    neighbour.Address, neighbour.Hardware, neighbour.Seen, neighbour.Used = Address, Hardware, now, 1
+    if Found.Counter:
+        setattr(Binding, Found.Counter, getattr(Binding, Found.Counter) + 1)
+    if peer:
+        neighbour = Binding.Neighbours[place]
+        known = neighbour.Used and neighbour.Address == peer
+        if Found.Learned:
+            Binding.Learned += 0 if known else 1
+            neighbour.Address, neighbour.Hardware, neighbour.Seen, neighbour.Used = peer, Found.Learned, now, 1
+        elif known:
+            hardware = neighbour.Hardware
     NdisReleaseSpinLock(Binding.Lock)
-
-
-def RespNeighbour(Binding: BINDING, Address: bytes) -> bytes | None:
-    """The hardware address of a neighbour, if it is known."""
-    NdisAcquireSpinLock(Binding.Lock)
-    neighbour = Binding.Neighbours[Address[3] % NEIGHBOURS]
-    found = neighbour.Hardware if neighbour.Used and neighbour.Address == Address else None
-    NdisReleaseSpinLock(Binding.Lock)
-    return found
-
-
-def RespCount(Binding: BINDING, Counter: str) -> None:
-    """Add one to a counter; several processors may receive at once."""
-    NdisAcquireSpinLock(Binding.Lock)
-    setattr(Binding, Counter, getattr(Binding, Counter) + 1)
-    NdisReleaseSpinLock(Binding.Lock)
+    return hardware
 
 
 @NDIS_TIMER_FUNCTION
@@ -275,13 +197,17 @@ def RespDereference(Binding: BINDING, Count: int) -> None:
 
 @PROTOCOL_NET_PNP_EVENT
 def RespNetPnPEvent(Binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT_NOTIFICATION) -> NDIS_STATUS:
-    """Restart: open the filter and set the timer.  Pause: cancel the timer, wait for answers and work item."""
+    """Restart: set the timer, join groups, open the filter.  Pause: cancel it, wait for answers and work item."""
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
         InterlockedExchange(Binding.References, 1)
         Binding.Running = 1
         NdisSetTimerObject(Binding.Timer, -Binding.AgingMs * 10_000, Binding.AgingMs, None)
-        return RespSetFilter(Binding, NDIS_PACKET_TYPE_DIRECTED | NDIS_PACKET_TYPE_BROADCAST)
+        status = RespSet(Binding, OID_802_3_MULTICAST_LIST, RespGroups(RespStation(Binding)))
+        if status != NDIS_STATUS_SUCCESS:
+            return status
+        kinds = NDIS_PACKET_TYPE_DIRECTED | NDIS_PACKET_TYPE_MULTICAST | NDIS_PACKET_TYPE_BROADCAST
+        return RespSet(Binding, OID_GEN_CURRENT_PACKET_FILTER, kinds.to_bytes(4, "little"))
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         NdisCancelTimerObject(Binding.Timer)
         NdisResetEvent(Binding.Done)
@@ -291,17 +217,17 @@ def RespNetPnPEvent(Binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT_NOT
     return NDIS_STATUS_SUCCESS
 
 
-def RespSetFilter(Binding: BINDING, Filter: int) -> NDIS_STATUS:
-    """Set the packet filter and wait for the answer, which may come from another context."""
-    buffer = NdisAllocateMemoryWithTagPriority(Binding.Handle, 4, TAG, NormalPoolPriority)
+def RespSet(Binding: BINDING, Oid: int, Data: bytes) -> NDIS_STATUS:
+    """Set an OID and wait for the answer, which may come from another context."""
+    buffer = NdisAllocateMemoryWithTagPriority(Binding.Handle, len(Data), TAG, NormalPoolPriority)
     if buffer is None:
         return NDIS_STATUS_RESOURCES
-    buffer[0:4] = Filter.to_bytes(4, "little")
+    buffer[0 : len(Data)] = Data
     request = NDIS_OID_REQUEST(RequestType=NDIS_REQUEST_TYPE.NdisRequestSetInformation)
     header, given = request.Header, request.DATA.SET_INFORMATION
     header.Type, header.Revision = NDIS_OBJECT_TYPE_OID_REQUEST, NDIS_OID_REQUEST_REVISION_1
     header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
-    given.Oid, given.InformationBuffer, given.InformationBufferLength = OID_GEN_CURRENT_PACKET_FILTER, buffer, 4
+    given.Oid, given.InformationBuffer, given.InformationBufferLength = Oid, buffer, len(Data)
     NdisResetEvent(Binding.Done)
     status = NdisOidRequest(Binding.Handle, request)
     if status == NDIS_STATUS_PENDING:
@@ -314,7 +240,7 @@ def RespSetFilter(Binding: BINDING, Filter: int) -> NDIS_STATUS:
 
 @PROTOCOL_OID_REQUEST_COMPLETE
 def RespOidRequestComplete(Binding: BINDING, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
-    """Wake RespSetFilter."""
+    """Wake RespSet."""
     Binding.Status = Status
     NdisSetEvent(Binding.Done)
 
@@ -390,11 +316,11 @@ def RespAllocate(Binding: BINDING) -> NDIS_STATUS:
         Binding.WorkItem = work_item
     if pool is None or timer is None or work_item is None:
         return NDIS_STATUS_RESOURCES
-    return RespReadAddress(Binding)
+    return RespReadAddresses(Binding)
 
 
-def RespReadAddress(Binding: BINDING) -> NDIS_STATUS:
-    """IpAddress of the registry, else the one behind the host's own, its Address; AgingInterval is in milliseconds."""
+def RespReadAddresses(Binding: BINDING) -> NDIS_STATUS:
+    """IpAddress and Ipv6Address of the registry, else those behind the host's own, its Address; and AgingInterval."""
     status, configuration = NdisOpenConfigurationEx(
         NDIS_CONFIGURATION_OBJECT(
             Header=NDIS_OBJECT_HEADER(
@@ -407,31 +333,36 @@ def RespReadAddress(Binding: BINDING) -> NDIS_STATUS:
     )
     if configuration is None:
         return status
-    text, distance = "", 0
-    for keyword, beyond in (("IpAddress", 0), ("Address", 1)):
+    texts = []
+    for keyword in ("IpAddress", "Ipv6Address", "Address"):
         _, parameter = NdisReadConfiguration(configuration, keyword, NDIS_PARAMETER_TYPE.NdisParameterString)
-        if parameter is not None and not text:
-            text, distance = parameter.ParameterData.StringData, beyond
+        texts.append(parameter.ParameterData.StringData if parameter is not None else "")
     integer = NDIS_PARAMETER_TYPE.NdisParameterInteger
     _, parameter = NdisReadConfiguration(configuration, "AgingInterval", integer)
     interval = parameter.ParameterData.IntegerData if parameter is not None else 0
     Binding.AgingMs = interval if 0 < interval < 1 << 31 else AGING_MS
     NdisCloseConfiguration(configuration)
-    parts = text.partition("/")[0].split(".")
-    if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
-        DbgPrint("no IPv4 address: neither IpAddress nor Address of the registry holds one ('%s')", text)
+    ipv4, ipv6, host = texts
+    try:
+        station = STATION(b"", RespAddress(4, ipv4, host), RespLinkLocal(Binding.Hardware), RespAddress(6, ipv6, host))
+    except ValueError as error:
+        DbgPrint("IpAddress, Ipv6Address or Address of the registry: %s", str(error))
         return NDIS_STATUS_FAILURE
-    number = int.from_bytes(bytes(int(part) for part in parts), "big") + distance
-    Binding.Address = (number & 0xFFFF_FFFF).to_bytes(4, "big")
-    DbgPrint("answers for %d.%d.%d.%d", *Binding.Address)
+    if not station.Ipv4 and not station.Global:
+        DbgPrint("no address: none of IpAddress, Ipv6Address and Address of the registry holds one")
+        return NDIS_STATUS_FAILURE
+    Binding.Ipv4, Binding.LinkLocal = station.Ipv4 or Binding.Ipv4, station.LinkLocal
+    Binding.Global = station.Global or Binding.Global
+    DbgPrint("answers for %s", RespInWords(station))
     return NDIS_STATUS_SUCCESS
 
 
 @PROTOCOL_UNBIND_ADAPTER_EX
 def RespUnbind(UnbindContext: BindContext, Binding: BINDING) -> NDIS_STATUS:
     """Say what was done, and give everything back."""
-    counts = (Binding.ArpAnswered, Binding.EchoAnswered, Binding.Refused, Binding.Learned, Binding.Aged)
-    DbgPrint("%d ARP and %d echo requests answered, %d refused, %d neighbours learned, %d aged", *counts)
+    answered = (Binding.ArpAnswered, Binding.SolicitationsAnswered, Binding.EchoAnswered, Binding.UdpAnswered)
+    DbgPrint("answered: %d ARP requests, %d neighbour solicitations, %d ICMP and %d UDP echoes", *answered)
+    DbgPrint("%d refused, %d neighbours learned, %d aged", Binding.Refused, Binding.Learned, Binding.Aged)
     RespFree(Binding)
     return NDIS_STATUS_SUCCESS
 
