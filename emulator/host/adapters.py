@@ -27,7 +27,7 @@ def mac_of(specification: AdapterSpecification, machine: int, number: int) -> by
 
 
 def lay_wires(
-    adapters: list[AdapterSpecification], cables: list[tuple[int, int]], namespaces: dict[int, int]
+    adapters: list[AdapterSpecification], cables: list[tuple[int, int]], namespaces: dict[int, int], machine: int = 0
 ) -> list[Wire]:
     """Open every adapter's wire; all or none.  ``cables`` are (socket, flag) of near ends made by the console."""
     wires: list[Wire] = []
@@ -38,6 +38,8 @@ def lay_wires(
                 wires.append(_cable(next(ends), adapter.wire.name, adapter.wire.mtu))
             else:
                 wires.append(_tap(adapter, namespaces.get(number)))
+            if adapter.capture:
+                wires[-1] = _wrapped(wires[-1], adapter, machine, number)
     except BaseException:
         for wire in wires:
             wire.close()
@@ -79,3 +81,12 @@ def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:
     wire = adapter.wire
     with Namespace(namespace).entered() if namespace is not None else contextlib.nullcontext():
         return Tap.open(wire.interface, wire.address, wire.mtu)
+
+
+def _wrapped(wire: Wire, adapter: AdapterSpecification, machine: int, number: int) -> Wire:
+    """Put the wrappers around a wire that were asked for."""
+    from vnic.wires.pcapng import CaptureWriter
+    from vnic.wires.wrapped import WrappedWire
+
+    name, mac = adapter.name or f"adapter{number}", mac_of(adapter, machine, number)
+    return WrappedWire(wire, CaptureWriter(adapter.capture, wire.name, name, mac) if adapter.capture else None)

@@ -50,6 +50,8 @@ class MachineProxy:
         self.state = "starting"
         """``starting``, ``running``, ``failed`` or ``ended``."""
         self.statuses: list[int] = []
+        self.finished_wires: set[int] = set()
+        """The adapters whose capture file has been replayed."""
         self.cables: list[FarEnd] = []
         """The far ends of its cables, in the order of the adapters that have one."""
         self.ended: messages.MachineEnded | None = None
@@ -150,6 +152,8 @@ class MachineProxy:
             self.statuses = message.statuses
         elif isinstance(message, messages.MachinePids):
             self._pids = message.pids
+        elif isinstance(message, messages.WireFinished):
+            self.finished_wires.add(message.adapter)
         elif isinstance(message, messages.MachineEnded):
             self.state = "ended"
             self.ended = message

@@ -107,6 +107,13 @@ class Statistics(Message):
     """The DDI functions that each context has called, in order; of a machine whose geometry says ``traced``."""
 
 
+class WireFinished(Message):
+    """An adapter's wire will bring no more frames: its capture file has been replayed, and the adapter is quiet."""
+
+    machine: int
+    adapter: int
+
+
 class MachineFailed(Message):
     """A machine could not be started: what is wrong in one line, and whose fault it is."""
 
@@ -195,7 +202,9 @@ class ContextEnded(Message):
 
 
 ToHost = StartMachine | Control | EndMachine | KillMachine | AskStatistics | Enclosed
-ToConsole = MachineRunning | MachinePids | ControlDone | Statistics | MachineFailed | MachineEnded | Enclosed
+ToConsole = (
+    MachineRunning | MachinePids | ControlDone | Statistics | WireFinished | MachineFailed | MachineEnded | Enclosed
+)
 ToNursery = BearZygote | Enclosed
 FromNursery = ZygoteBorn | ZygoteEnded | Enclosed
 ToZygote = AddContext | Enclosed

@@ -9,11 +9,12 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final
 
-from emulator.host.pump import AdapterPump
+from emulator.host.pump import AdapterPump, DescriptorCalls
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
 from vnic.device.layout import INDEX_MASK, PRODUCER
+from vnic.wires.wire import ActiveWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,14 @@ class Port:
         self.hardware = HostVnic(
             arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
         )
-        self.pump = AdapterPump(self.hardware, wire.fileno(), self._waker(0))
+        self._active = wire if isinstance(wire, ActiveWire) else None
+        calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
+        self.pump = AdapterPump(self.hardware, wire.fileno(), self._waker(0), calls=calls)
         self.pending: Callable[[], bool] = self.pump.pending
         self.settle: Callable[[], None] = self.pump.settle
         self._service: Callable[[], bool] = self.pump.service
         self._interest = 0
+        self._alarms: list[int] = []
 
     def _waker(self, queue: int) -> Callable[[], None]:
         """What rings the processor that serves a queue's interrupt, when it sleeps and its line is asserted."""
@@ -81,7 +85,27 @@ class Port:
         self.powered = True
         self._interest = select.EPOLLIN
         self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
+        if self._active is not None:
+            self._attend_wire(self._active)
         self.supervisor.host.add_port(self)
+
+    def _attend_wire(self, wire: ActiveWire) -> None:
+        """Listen to a wire that has something to say, or to do in time."""
+        supervisor = self.supervisor
+
+        def guarded(act: Callable[[], None]) -> Callable[[int], None]:
+            def call(events: int) -> None:
+                try:
+                    act()
+                except Exception as error:
+                    supervisor.broken(error)
+
+            return call
+
+        wire.attach(supervisor.wire_reports, lambda: supervisor.wire_finished(self))
+        for descriptor, act in wire.alarms():
+            supervisor.host.watch(descriptor, guarded(act))
+            self._alarms.append(descriptor)
 
     def service(self) -> bool:
         """Move frames; True when more can be moved at once."""
@@ -152,7 +176,11 @@ class Port:
 
         return {
             name: self.pump.statistics[getattr(registers, constant)] for constant, name in STATISTIC_NAMES.items()
-        } | {"carrier": int(not self.closed and self.wire.carrier), "buffers_free": self._buffers_free()}
+        } | {
+            "carrier": int(not self.closed and self.wire.carrier),
+            "buffers_free": self._buffers_free(),
+            **(self._active.counters() if self._active is not None else {}),
+        }
 
     def _buffers_free(self) -> int:
         """Receive buffers that the driver has posted and no frame has filled yet: all it has, when nothing is out."""
@@ -170,6 +198,8 @@ class Port:
         if self.powered:
             host.remove_port(self)
             host.unwatch(self.wire.fileno())
+        for descriptor in self._alarms:
+            host.unwatch(descriptor)
         try:
             self.wire.set_carrier(False)
         finally:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from vnic.device.layout import (
     VNIC_DESCRIPTOR_MORE,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnic.device.hardware import HostVnic
+    from vnic.wires.wire import FrameCalls
 
 DEFAULT_BUDGET: Final = 64
 
@@ -55,22 +56,6 @@ DEFAULT_BUDGET: Final = 64
 _LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
 _BLOCKED: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 _SCRATCH_BYTES: Final = 65536
-
-
-class FrameCalls(Protocol):
-    """The three calls that move a frame; a wrapper (capture, faults) offers the same three, put in at the start."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None:
-        """Read one frame; its length, None when there is none, 0 when the wire has ended."""
-        ...
-
-    def write(self, frame: memoryview, /) -> int | None:
-        """Write one frame; its length, None when the wire takes no more at present."""
-        ...
-
-    def gather(self, fragments: list[memoryview], /) -> int | None:
-        """Write one frame that lies in one or several pieces."""
-        ...
 
 
 class DescriptorCalls(io.FileIO):

@@ -5,6 +5,7 @@ Law: plain values, checked by msgspec wherever they arrive; nothing here opens, 
 
 from __future__ import annotations
 
+import os
 from typing import Final, Literal
 
 import msgspec
@@ -39,6 +40,8 @@ class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
     miniport: str = ""
     """The name of its miniport driver; empty: the only one."""
     wire: WireSpecification = WireSpecification("cable")
+    capture: str = ""
+    """The pcapng file to which every frame of the adapter is written; empty: none."""
     mac: str = ""
     """The hardware's permanent address, ``02:00:00:00:00:01``; empty: made from machine and adapter number."""
     link_speed: int = 1_000_000_000
@@ -79,13 +82,32 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
+            checked = msgspec.structs.replace(checked, adapters=[_located(adapter) for adapter in checked.adapters])
             geometry = msgspec.structs.replace(checked.geometry, adapters=max(1, len(checked.adapters)))
             if checked.debug:
                 geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
             _check(geometry)
+            _check_files(checked.adapters)
         except (msgspec.ValidationError, ValueError) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
         return msgspec.structs.replace(checked, geometry=geometry)
+
+
+def _located(adapter: AdapterSpecification) -> AdapterSpecification:
+    """An adapter whose files are found wherever the host works."""
+    if not adapter.capture:
+        return adapter
+    return msgspec.structs.replace(adapter, capture=os.path.abspath(adapter.capture))
+
+
+def _check_files(adapters: list[AdapterSpecification]) -> None:
+    """ValueError for a file that several adapters would write to."""
+    written: set[str] = set()
+    for adapter in adapters:
+        for path in (adapter.capture,):
+            if path and path in written:
+                raise ValueError(f"the file {path} would be written to twice")
+            written.add(path)
 
 
 def _check(geometry: Geometry) -> None:

@@ -102,7 +102,7 @@ class Supervisor:
 
     def start(self, cables: list[tuple[int, int]], namespaces: dict[int, int]) -> None:
         """Lay the wires, make the arena and ask the nursery for a zygote.  Raises HostError."""
-        wires = lay_wires(self.specification.adapters, cables, namespaces)
+        wires = lay_wires(self.specification.adapters, cables, namespaces, self.number)
         try:
             arena_fd = memory.create(f"ndis:{self.specification.name}", offsets_of(self.geometry)["size"])
         except BaseException:
@@ -416,6 +416,14 @@ class Supervisor:
         self.loggers.emit(30, "ndis", f"the wire {port.wire.name} was taken away", "host")
         if self.phase in (Phase.STARTING, Phase.RUNNING):
             self.lane.submit(ControlOperation.SURPRISE_REMOVE, port.number, 0, partial(self._adapter_stopped, port))
+
+    def wire_reports(self, text: str) -> None:
+        """A wire has something to say that is nobody's fault in the machine."""
+        self.loggers.emit(30, "ndis", text, "host")
+
+    def wire_finished(self, port: Port) -> None:
+        """A wire will bring no more frames: a capture file has been replayed."""
+        self.host.tell(messages.WireFinished(self.number, port.number))
 
     def hardware_fault(self, adapter: int, text: str) -> None:
         """A driver did to the hardware what no driver may do."""

@@ -6,6 +6,7 @@ the name of what it is about.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ class Lab:
         address: str | None = None,
         mac: str = "",
         mtu: int = 1500,
+        capture: str | os.PathLike[str] = "",
         name: str = "",
         **options: Any,
     ) -> Nic:
@@ -69,11 +71,13 @@ class Lab:
         ``miniport`` and ``protocol`` (one or several) are module names or paths.  ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
         test is skipped, with the reason, where the computer has none.  ``address`` is the far end's, each adapter has
-        a network of its own by default.  Further options are fields of the machine's geometry and of its watchdog.
+        a network of its own by default.  ``capture`` names the pcapng file to which the adapter's frames are written.
+        Further options are fields of the machine's geometry and of its watchdog.
         """
-        if adapters > 1 and (address or mac):
-            raise TypeError("an address or a mac is for one adapter; start several machines, or leave them out")
-        chosen = [specify.adapter(wire, self._adapters + i, address, mac, mtu) for i in range(adapters)]
+        if adapters > 1 and (address or mac or capture):
+            raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
+        kept = os.fspath(capture)
+        chosen = [specify.adapter(wire, self._adapters + i, address, mac, mtu, kept) for i in range(adapters)]
         self._adapters += adapters
         shape = {"processors": processors, "passive_workers": passive_workers, "checked": checked}
         return self.start_machine(
@@ -95,7 +99,8 @@ class Lab:
             self.machines.append(machine)
             machine.start()
         except HostError as error:
-            if taps:
+            captures = [adapter.capture for adapter in specification.adapters if adapter.capture]
+            if taps and not any(path in error.step for path in captures):
                 pytest.skip(f"needs a TAP: {error}")
             raise
         cables = iter(machine.proxy.cables)

@@ -44,7 +44,9 @@ def drivers(miniport: str, protocols: str | Sequence[str]) -> list[DriverSpecifi
     return [driver(miniport, "miniport"), *(driver(name, "protocol") for name in names if name)]
 
 
-def adapter(kind: str, number: int, address: str | None, mac: str = "", mtu: int = DEFAULT_MTU) -> AdapterSpecification:
+def adapter(
+    kind: str, number: int, address: str | None, mac: str = "", mtu: int = DEFAULT_MTU, capture: str = ""
+) -> AdapterSpecification:
     """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
 
     The address of the wire's far end is the adapter's registry value Address, as the command line gives it.
@@ -52,7 +54,7 @@ def adapter(kind: str, number: int, address: str | None, mac: str = "", mtu: int
     text = f"tap:ndis{number}" if kind == "tap" else kind
     wire = parse_wire(text, network_of(number) if address is None else address, mtu)
     registry: dict[str, RegistryValue] = {"Address": wire.address} if wire.address else {}
-    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac, registry=registry)
+    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac, registry=registry, capture=capture)
 
 
 def machine(

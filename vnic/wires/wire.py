@@ -10,11 +10,14 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from emulator.rules.errors import ConfigurationError, HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_MTU: Final = 1500
 SMALLEST_MTU: Final = 576
@@ -69,6 +72,47 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Give the wire back; closing twice is closing once."""
+        ...
+
+
+class FrameCalls(Protocol):
+    """The three calls that move a frame; a wrapper (capture, faults) offers the same three, put in at the start."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None:
+        """Read one frame; its length, None when there is none, 0 when the wire has ended."""
+        ...
+
+    def write(self, frame: memoryview, /) -> int | None:
+        """Write one frame; its length, None when the wire takes no more at present."""
+        ...
+
+    def gather(self, fragments: list[memoryview], /) -> int | None:
+        """Write one frame that lies in one or several pieces."""
+        ...
+
+
+Alarm = tuple[int, "Callable[[], None]"]
+"""A descriptor, and what must be called when it is readable."""
+
+
+@runtime_checkable
+class ActiveWire(Wire, Protocol):
+    """A wire whose frames do not move by its descriptor alone: a capture file, or a wire with wrappers around it."""
+
+    def frame_calls(self, bottom: Callable[[int], FrameCalls]) -> FrameCalls:
+        """Compose the calls that move its frames; ``bottom`` makes those on a descriptor itself."""
+        ...
+
+    def alarms(self) -> list[Alarm]:
+        """Return what must be polled besides `fileno`, and called back."""
+        ...
+
+    def attach(self, report: Callable[[str], None], finished: Callable[[], None]) -> None:
+        """Say who is told one line about what went wrong, and who is told that there will be no more frames."""
+        ...
+
+    def counters(self) -> dict[str, int]:
+        """Return what it has counted."""
         ...
 
 
