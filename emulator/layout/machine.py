@@ -249,7 +249,10 @@ class DRIVER(Record):
 
 
 class ADAPTER(Record):
-    """A miniport adapter as NDIS keeps it.  Locks: STACKS for state and stack, REQUESTS for the request lane."""
+    """A miniport adapter as NDIS keeps it.  Locks: STACKS for state and stack, REQUESTS for the request lane.
+
+    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.
+    """
 
     head: OBJECT
     state: u32
@@ -283,6 +286,7 @@ class ADAPTER(Record):
     hang_interval: u32
     bindings: u32
     surprise_removed: u32
+    supported_oids: u64
     name: Bytes[Literal[64]]
 
 

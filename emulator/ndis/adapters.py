@@ -5,11 +5,13 @@ Law: a state changes only by a row of the state machine, under the STACKS lock, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import struct
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
+from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
@@ -21,6 +23,7 @@ from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.structures_common import structure_fault
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from emulator.ndis.structures_miniport import NDIS_MINIPORT_ADAPTER_ATTRIBUTES
 
 REGISTRATION_SET, GENERAL_SET = 1, 2
+OID_BYTES: Final = 4
+OIDS_TAG: Final = int.from_bytes(b"NdAt", "little")
 WARNING = 30
 
 
@@ -148,7 +153,7 @@ def NdisMSetMiniportAttributes(
     """Tell NDIS about the adapter, inside MiniportInitializeEx: registration attributes first, then the general ones.
 
     INVALID_PARAMETER for a wrong header or a value that NDIS cannot take (the log says which), FAILURE outside
-    MiniportInitializeEx or in the wrong order.
+    MiniportInitializeEx or in the wrong order, RESOURCES without memory.
     """
     context = current.context
     adapter = adapter_of(context, NdisMiniportHandle, "NdisMSetMiniportAttributes")
@@ -183,6 +188,12 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
         return _refused(context, "MediaType is not NdisMedium802_3", NDIS_STATUS_INVALID_PARAMETER)
     if not given.MtuSize:
         return _refused(context, "MtuSize is 0", NDIS_STATUS_INVALID_PARAMETER)
+    oids = tuple(given.SupportedOidList)
+    if given.SupportedOidListLength != len(oids) * OID_BYTES:
+        why = f"SupportedOidListLength is {given.SupportedOidListLength}, and SupportedOidList has {len(oids)} OIDs"
+        return _refused(context, why, NDIS_STATUS_INVALID_PARAMETER)
+    if not _keep_supported_oids(context, adapter, struct.pack(f"<{len(oids)}I", *oids)):
+        return _refused(context, "there is no memory for SupportedOidList", NDIS_STATUS_RESOURCES)
     adapter.mtu = given.MtuSize
     adapter.lookahead = given.LookaheadSize
     adapter.mac_options = given.MacOptions
@@ -194,10 +205,41 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     adapter.statistics_supported = given.SupportedStatistics
     adapter.permanent_address = bytes(given.PermanentMacAddress[:6])
     adapter.current_address = bytes(given.CurrentMacAddress[:6])
-    context.machine.configuration.setdefault("supported_oids", {})[adapter.number] = tuple(given.SupportedOidList)
     adapter.attributes_set |= GENERAL_SET
     publish_change(context, adapter)
     return NDIS_STATUS_SUCCESS
+
+
+def _keep_supported_oids(context: Context, adapter: Any, oids: bytes) -> bool:
+    """Copy the list to where every context finds it, in place of an earlier one; False when the pool is exhausted."""
+    pool = context.machine.pool
+    pointer = pool.allocate(len(oids), tag=OIDS_TAG, type_number=0, site=0, driver=0, owner=0) if oids else 0
+    if pointer is None:
+        return False
+    if pointer:
+        start = pointer & OFFSET_MASK
+        context.machine.arena.view[start : start + len(oids)] = oids
+    if adapter.supported_oids:
+        pool.free(adapter.supported_oids, site=0)
+    adapter.supported_oids = pointer
+    return True
+
+
+def supported_oids(context: Context, adapter: Any) -> bytes:
+    """SupportedOidList as the miniport gave it, in memory order."""
+    block = context.machine.pool.find(adapter.supported_oids) if adapter.supported_oids else None
+    if block is None:
+        return b""
+    start = adapter.supported_oids & OFFSET_MASK
+    return bytes(context.machine.arena.view[start : start + block.length])
+
+
+def free_adapter(context: Context, handle: int, adapter: Any) -> None:
+    """The adapter is no more; with it goes what NDIS itself kept for it."""
+    if adapter.supported_oids:
+        context.machine.pool.free(adapter.supported_oids, site=0)
+        adapter.supported_oids = 0
+    context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
 
 
 def _refused(context: Context, why: str, status: NDIS_STATUS) -> NDIS_STATUS:

@@ -12,7 +12,7 @@ from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids
-from emulator.ndis.adapters import adapter_handle
+from emulator.ndis.adapters import adapter_handle, supported_oids
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.oid_table import MUST_SUCCEED
@@ -57,9 +57,7 @@ def link_state(adapter: Any) -> NDIS_LINK_STATE:
 
 
 ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
-    oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: b"".join(
-        map(_u32, c.machine.configuration.get("supported_oids", {}).get(a.number, ()))
-    ),
+    oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: supported_oids(c, a),
     oids.OID_GEN_MAXIMUM_LOOKAHEAD: lambda _, a, __: _u32(a.lookahead),
     oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: _u32(a.mtu),
     oids.OID_GEN_MAC_OPTIONS: lambda _, a, __: _u32(a.mac_options),

@@ -20,6 +20,7 @@ from emulator.ndis.adapters import (
     REGISTRATION_SET,
     adapter_of,
     complete,
+    free_adapter,
     move_adapter,
     move_binding,
     publish_change,
@@ -118,7 +119,7 @@ def start_adapter(context: Context, number: int) -> int:
         adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
         wait_for_acknowledgement(context)
-        machine.objects[HandleKind.ADAPTER].free(handle, site=0)
+        free_adapter(context, handle, adapter)
         _log(context, f"{specification.name or number}: MiniportInitializeEx returned {status_name(status)}")
         return status  # type: ignore[no-any-return]
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
@@ -148,7 +149,7 @@ def stop_adapter(
     adapter.context = 0
     _miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
     check_halted(context, handle, check, shared_memory_of(context, handle))
-    context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
+    free_adapter(context, handle, adapter)
     publish_change(context, adapter)
     return NDIS_STATUS_SUCCESS
 

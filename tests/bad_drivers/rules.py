@@ -226,6 +226,7 @@ RULES: Final = [
     Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
     # Limits of the emulator.
     Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+    Rule("driver_unload_set_late", "protocol", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("routine_without_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
     Rule("list_touched_after_hand_over", "miniport", VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED),
     Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
