@@ -118,7 +118,9 @@ def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:
     if len(wires) > count:
         raise ConfigurationError("--wire needs a --miniport whose adapter it is plugged into")
     if len(addresses) > count:
-        raise ConfigurationError(f"{len(addresses)} addresses for {count} adapters")
+        raise ConfigurationError(
+            f"{len(addresses)} addresses for {count} adapters; those of one adapter have a comma between them"
+        )
     if len(miniports) > 1 and count > len(miniports):
         raise ConfigurationError(f"{count} wires for {len(miniports)} miniports: use a file and say which is whose")
     return [
@@ -219,7 +221,8 @@ def _refuse_twice(source: str, what: str, names: list[str]) -> None:
 
 def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
     _refuse_twice(source, "wire", [adapter.wire.name for adapter in adapters if adapter.wire.interface])
-    _refuse_twice(source, "address", [adapter.wire.address for adapter in adapters if adapter.wire.address])
+    addresses = [address for adapter in adapters for address in adapter.wire.address.split(",") if address]
+    _refuse_twice(source, "address", addresses)
 
 
 def _check_miniports(source: str, drivers: list[DriverSpecification], adapters: list[AdapterSpecification]) -> None:

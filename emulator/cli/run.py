@@ -57,7 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--miniport", action="append", default=[], metavar="M", help="a miniport driver; each runs an adapter")
     add("--protocol", action="append", default=[], metavar="P", help="a protocol driver; binds to every adapter")
     add("--wire", action="append", default=[], metavar="WIRE", help="tap:NAME or cable (default), for each adapter")
-    add("--address", action="append", default=[], metavar="A", help="the Linux side's address, 10.77.0.1/24")
+    add("--address", action="append", default=[], metavar="A", help="the Linux side's: 10.77.0.1/24,fd00:77::1/64")
     add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")
     add("--processors", type=int, metavar="N", help="processors at DISPATCH_LEVEL (1)")
     add("--passive-workers", type=int, metavar="M", help="workers for work items at PASSIVE_LEVEL (2)")

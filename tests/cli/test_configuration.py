@@ -128,6 +128,13 @@ def test_options_alone() -> None:
     assert specification.registry == {"Address": "10.77.0.1/24"}
 
 
+def test_addresses_of_both_versions_reach_the_drivers() -> None:
+    specification = planned("--miniport", "netvmini", "--address", "10.77.0.1/24, fd00:77::1/64").specification
+    assert specification.registry == {"Address": "10.77.0.1/24,fd00:77::1/64"}
+    assert specification.adapters[0].wire.address == "10.77.0.1/24,fd00:77::1/64"
+    assert specification.adapters[0].registry == {}
+
+
 def test_each_miniport_runs_an_adapter_of_its_own() -> None:
     adapters = planned("--miniport", "a.b", "--miniport", "c.d", "--wire", "tap:x0").specification.adapters
     assert [(adapter.miniport, adapter.wire.name) for adapter in adapters] == [("b", "tap:x0"), ("d", "cable")]
@@ -192,6 +199,9 @@ def test_a_mistake_in_a_file_is_one_line(tmp_path: Path, text: str, told: str) -
     assert told in line
 
 
+TWICE = ("--address", "10.0.0.1/8,fd00::1/64", "--address", "fd00::1/64")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -202,6 +212,12 @@ def test_a_mistake_in_a_file_is_one_line(tmp_path: Path, text: str, told: str) -
         (("--miniport", "a.b", "--wire", "tap:"), "the interface's name is missing"),
         (("--miniport", "a.b", "--address", "10.0.0.1"), "the prefix is missing; write for example '10.77.0.1/24'"),
         (("--miniport", "a.b", "--address", "x"), "address 'x'"),
+        (("--miniport", "a.b", "--address", "fd00::1"), "the prefix is missing"),
+        (
+            ("--miniport", "a.b", "--address", "10.0.0.1/8,10.0.0.2/8"),
+            "more than one of IPv4; an adapter has one of each",
+        ),
+        (("--miniport", "a.b", "--wire", "tap:x", "--wire", "tap:y", *TWICE), "the address fd00::1/64 is named twice"),
         (("--wire", "cable"), "--wire needs a --miniport"),
         (("--miniport", "a.b", "--address", "10.0.0.1/8", "--address", "10.0.0.2/8"), "2 addresses for 1 adapters"),
         (("--miniport", "a.b", "--registry", "x"), "--registry x: write KEY=VALUE"),

@@ -81,6 +81,27 @@ def test_scapy_s_arp_and_icmp_are_answered(lab: Lab) -> None:
     assert bytes(answer[scapy.Raw]) == b"as it came" * 3
 
 
+def test_scapy_s_solicitations_and_echoes_of_ipv6_are_answered(lab: Lab) -> None:
+    scapy = pytest.importorskip("scapy.all")
+    nic = lab.start(MINIPORT, protocol=RESPONDER, address="10.78.0.1/24,fd00:78::1/64")
+    source = {"src": "02:00:00:00:00:02"}
+    group = scapy.Ether(dst="33:33:ff:00:00:02", **source) / scapy.IPv6(
+        src="fd00:78::1", dst="ff02::1:ff00:2", hlim=255
+    )
+    asked = group / scapy.ICMPv6ND_NS(tgt="fd00:78::2") / scapy.ICMPv6NDOptSrcLLAddr(lladdr=source["src"])
+    answer = nic.srp1(asked)
+    assert (answer[scapy.IPv6].src, answer[scapy.ICMPv6NDOptDstLLAddr].lladdr) == ("fd00:78::2", nic.mac)
+    head = scapy.Ether(dst=nic.mac, **source) / scapy.IPv6(src="fd00:78::1", dst="fd00:78::2")
+    answer = nic.srp1(head / scapy.ICMPv6EchoRequest(id=7, seq=9, data=b"as it came"))
+    assert bytes(answer[scapy.ICMPv6EchoReply].data) == b"as it came"
+    answer = nic.srp1(head / scapy.UDP(sport=999, dport=7) / b"as it came")
+    assert (answer[scapy.UDP].dport, bytes(answer[scapy.UDP].payload)) == (999, b"as it came")
+    nic.send(head / scapy.IPv6ExtHdrFragment() / scapy.ICMPv6EchoRequest())
+    nic.expect_silence()
+    nic.halt()
+    lab.log.wait_for("1 refused, 1 neighbours learned, 0 aged")
+
+
 def test_two_machines_and_two_adapters_in_one_at_once(lab: Lab) -> None:
     nics = [
         *lab.start(MINIPORT, protocol=HELLO, adapters=2, processors=2).machine.nics,

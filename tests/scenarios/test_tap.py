@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import select
 import signal
+import socket
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.tap
 LARGEST_BODY = 1500 - 20 - 8
+IFA_F_DADFAILED = 0x08
 
 
 def test_every_size_up_to_the_mtu(lab: Lab) -> None:
@@ -38,6 +43,67 @@ def test_a_flood_of_ten_thousand_without_loss(lab: Lab) -> None:
     settled(nic, before)
     counted = nic.counters
     assert counted["receive_no_buffer"] == counted["receive_errors"] == counted["send_errors"] == 0
+
+
+BOTH = "10.78.0.1/24,fd00:78::1/64"
+
+
+def link_local(nic: Nic) -> str:
+    """The address of responder that its hardware address makes, on the interface."""
+    mac = bytes.fromhex(nic.mac.replace(":", ""))
+    own = b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:]
+    return f"{ipaddress.IPv6Address(own)}%{nic.interface}"
+
+
+def test_ipv6_of_every_size_up_to_the_mtu(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", address=BOTH)
+    before = free_buffers(nic)
+    sizes = range(1500 - 40 - 8 + 1)
+    result = nic.ping("fd00:78::2", count=len(sizes), sizes=sizes, window=16)
+    assert result.clean, str(result)
+    result = nic.ping(link_local(nic), count=200, sizes=(0, 1, 56, sizes[-1]), window=16)
+    assert result.clean, str(result)
+    result = nic.ping(count=50, window=8)
+    assert result.clean, str(result)
+    assert result.address == "10.78.0.2"
+    settled(nic, before)
+
+
+@pytest.mark.parametrize("target", ["10.78.0.2", "fd00:78::2"])
+def test_udp_echo_through_the_kernel_s_sockets(lab: Lab, target: str) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", address=BOTH)
+    before = free_buffers(nic)
+    assert isinstance(nic.end, TapEnd)
+    with nic.end.namespace.entered():
+        made = socket.socket(socket.AF_INET6 if ":" in target else socket.AF_INET, socket.SOCK_DGRAM)
+    with made:
+        made.settimeout(DEADLINE)
+        made.connect((target, 7))
+        for size in (0, 1, 2, 3, 17, 512, 1451, 1452):
+            body = bytes(place * 7 + size & 0xFF for place in range(size))
+            made.send(body)
+            assert made.recv(2048) == body
+    settled(nic, before)
+
+
+def test_the_kernel_does_not_take_an_address_that_responder_has(lab: Lab) -> None:
+    """The kernel looks for the double of an address that it shall get, and is told of it."""
+    from pyroute2 import IPRoute
+
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", address=BOTH)
+    assert isinstance(nic.end, TapEnd)
+    with nic.end.namespace.entered():
+        Path(f"/proc/sys/net/ipv6/conf/{nic.interface}/dad_transmits").write_text("1", encoding="ascii")
+        with IPRoute() as route:
+            route.addr("add", index=socket.if_nametoindex(nic.interface), address="fd00:78::2", prefixlen=64)
+            deadline = time.monotonic() + DEADLINE
+            while time.monotonic() < deadline:
+                found = list(route.get_addr(family=socket.AF_INET6, address="fd00:78::2"))
+                if not found or found[0]["flags"] & IFA_F_DADFAILED:
+                    break
+                select.select([], [], [], 0.01)
+            else:
+                pytest.fail("the kernel has heard of no double")
 
 
 def pinger(nic: Nic, count: int) -> Any:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from emulator.rules.errors import EXIT_HOST, ConfigurationError, HostError
-from vnic.wires.wire import WireError, WireSpecification, is_removal, parse_address, parse_wire
+from vnic.wires.wire import WireError, WireSpecification, is_removal, parse_address, parse_addresses, parse_wire
 
 
 def test_the_two_kinds() -> None:
@@ -75,6 +75,19 @@ def test_addresses(text: str) -> None:
 def test_an_address_that_makes_no_sense(text: str, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         parse_address(text)
+
+
+def test_addresses_of_both_versions_and_no_two_of_one() -> None:
+    both = parse_wire("tap:ndis0", " 10.77.0.1/24,  FD00:0077::1/64 ")
+    assert both.address == "10.77.0.1/24,fd00:77::1/64"
+    assert [str(one) for one in parse_addresses(both.address)] == both.address.split(",")
+    assert parse_addresses("") == []
+    for text in ("10.77.0.1/24,10.78.0.1/24", "fd00:77::1/64,10.77.0.1/24,fd00:78::1/64"):
+        with pytest.raises(ConfigurationError, match=r"more than one of IPv[46]; an adapter has one of each"):
+            parse_addresses(text)
+    for text, says in (("10.77.0.1/24,", "address ''"), ("10.77.0.1/24;fd00:77::1/64", "does not appear to be")):
+        with pytest.raises(ConfigurationError, match=says):
+            parse_wire("cable", text)
 
 
 def test_a_specification_crosses_to_the_host() -> None:

@@ -135,6 +135,15 @@ def test_an_ipv6_address_is_usable_at_once(inside: LinkWatcher) -> None:
 
 
 @IN_A_NAMESPACE
+def test_addresses_of_both_versions(inside: LinkWatcher) -> None:
+    wire = Tap.open("ndis0", "10.77.0.1/24,fd77::1/64")
+    assert ("ndis0", "10.77.0.1") in linux.ipv4_addresses()
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as bound:
+        bound.bind(("fd77::1", 0))
+    wire.close()
+
+
+@IN_A_NAMESPACE
 def test_deleted_from_outside_is_a_removal_and_no_crash(inside: LinkWatcher) -> None:
     wire = Tap.open("ndis0")
     wire.set_carrier(True)

@@ -1,4 +1,4 @@
-"""Gives the Linux side of a TAP its MTU and its address and brings it up.
+"""Gives the Linux side of a TAP its MTU and its addresses and brings it up.
 
 Law: what already is as it should be is left alone, so that an ordinary user can use a TAP that an administrator has
 made for him; and an address that the kernel would answer for itself is refused.
@@ -7,6 +7,7 @@ made for him; and an address that the kernel would answer for itself is refused.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
@@ -15,14 +16,14 @@ from vnic.wires import linux
 from vnic.wires.wire import DEFAULT_MTU, WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from vnic.wires.wire import InterfaceAddress
 
 _IFA_F_NODAD: Final = 0x02
 
 
-def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int) -> None:
+def configure(device: Any, name: str, addresses: Sequence[InterfaceAddress], mtu: int) -> None:
     """Set what is not so yet. MTU and state go by python-pytun's and our own cheap calls, addresses by pyroute2."""
 
     def step(what: str, act: Callable[[], object]) -> None:
@@ -31,25 +32,25 @@ def configure(device: Any, name: str, address: InterfaceAddress | None, mtu: int
         except WireError:
             raise
         except OSError as error:
-            mend = privilege_command(name, str(address or ""), mtu)
+            mend = privilege_command(name, addresses, mtu)
             raise WireError(f"setting the {what} of {name}", mend, error) from None
 
     if device.mtu != mtu:
         step(f"MTU {mtu}", lambda: setattr(device, "mtu", mtu))
-    if address is not None and address.version == 4:
-        known = linux.ipv4_addresses()
+    known = linux.ipv4_addresses()
+    for address in (one for one in addresses if one.version == 4):
         _refuse_taken(name, str(address.ip), known)
         if (name, str(address.ip)) not in known:
-            step(f"address {address}", lambda: _add(name, address))
+            step(f"address {address}", functools.partial(_add, name, address))
     step("state up", lambda: linux.set_up(name))
-    if address is not None and address.version == 6:
-        step(f"address {address.ip}", lambda: _add(name, address))
+    for other in (one for one in addresses if one.version == 6):
+        step(f"address {other}", functools.partial(_add, name, other))
 
 
-def privilege_command(name: str, address: str = "", mtu: int = DEFAULT_MTU) -> str:
+def privilege_command(name: str, addresses: Iterable[InterfaceAddress] = (), mtu: int = DEFAULT_MTU) -> str:
     """Return the command by which an administrator makes a TAP for an ordinary user, once."""
     made = f"sudo ip tuntap add dev {name} mode tap user $USER"
-    addressed = f" && sudo ip address add {address} dev {name}" if address else ""
+    addressed = "".join(f" && sudo ip address add {address} dev {name}" for address in addresses)
     return f"{made}{addressed} && sudo ip link set {name} mtu {mtu} up"
 
 

@@ -130,6 +130,7 @@ class Pinger:
     ) -> None:
         """Request n has a body of sizes[n % len(sizes)] bytes; at most `window` are under way.
 
+        A link-local `address` has its interface behind a percent sign, as in `fe80::1%ndis0`.
         `on_reply(n, nanoseconds)` is called at each good reply in time. `through` takes the place of the kernel's ICMP.
         """
         if not sizes or not all(0 <= size <= LARGEST_BODY for size in sizes):
@@ -343,7 +344,8 @@ def _connect(family: _Family, address: str) -> tuple[socket.socket, bool, int]:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         if raw:
             made.setsockopt(*family.filter)
-        made.connect((address, 0))
+        host, _, scope = address.partition("%")
+        made.connect((host, 0, 0, socket.if_nametoindex(scope)) if scope else (host, 0))
     except OSError as error:
         made.close()
         raise WireError(

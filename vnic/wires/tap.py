@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from vnic.wires import linux
 from vnic.wires.addresses import configure, privilege_command
-from vnic.wires.wire import DEFAULT_MTU, WireError, interface_name_fault, is_removal, parse_address
+from vnic.wires.wire import DEFAULT_MTU, WireError, interface_name_fault, is_removal, parse_addresses
 
 DEVICE: Final = "/dev/net/tun"
 _TUNSETCARRIER: Final = 0x400454E2
@@ -48,7 +48,7 @@ class Tap:
         fault = interface_name_fault(name)
         if fault:
             raise WireError(f"naming the TAP {name!r}", "--wire tap:ndis0", fault, errno.EINVAL)
-        wanted = parse_address(address) if address else None
+        wanted = parse_addresses(address)
         ours = name not in linux.interface_names()
         device = _make(name, ours)
         tap = cls(device, name, mtu)
@@ -57,7 +57,7 @@ class Tap:
             os.set_inheritable(tap.fileno(), False)  # python-pytun leaves it inheritable; a worker must never hold it
             tap._tell_carrier(False)
             if ours:
-                _quiet(name, _SPARING if wanted is not None and wanted.version == 6 else _SILENT)
+                _quiet(name, _SPARING if any(one.version == 6 for one in wanted) else _SILENT)
             configure(device, name, wanted, mtu)
         except BaseException:
             tap.close()

@@ -121,7 +121,7 @@ class WireSpecification(msgspec.Struct, frozen=True):
 
     kind: Literal["tap", "cable"]
     interface: str = ""  # of a TAP: what the Linux side is called
-    address: str = ""  # the Linux side's address and prefix, "10.77.0.1/24"; empty leaves it without one
+    address: str = ""  # of the Linux side: "10.77.0.1/24", "10.77.0.1/24,fd00:77::1/64"; empty leaves it without one
     mtu: int = DEFAULT_MTU
 
     @property
@@ -133,8 +133,7 @@ class WireSpecification(msgspec.Struct, frozen=True):
 def parse_wire(text: str, address: str = "", mtu: int = DEFAULT_MTU) -> WireSpecification:
     """Read `tap:NAME` or `cable`; what makes no sense is a ConfigurationError of one line."""
     kind, colon, interface = text.partition(":")
-    if address:
-        parse_address(address)
+    address = ",".join(map(str, parse_addresses(address)))
     if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
         raise ConfigurationError(f"MTU {mtu}: must be {SMALLEST_MTU} to {LARGEST_MTU}")
     if kind == "cable":
@@ -147,6 +146,15 @@ def parse_wire(text: str, address: str = "", mtu: int = DEFAULT_MTU) -> WireSpec
             raise ConfigurationError(f"wire {text!r}: {fault}; write for example 'tap:ndis0'")
         return WireSpecification("tap", interface, address, mtu)
     raise ConfigurationError(f"wire {text!r}: unknown kind {kind!r}; there are 'tap:NAME' and 'cable'")
+
+
+def parse_addresses(text: str) -> list[InterfaceAddress]:
+    """Read an interface's addresses with commas between them: at most one of IPv4 and one of IPv6, or none."""
+    found = [parse_address(part.strip()) for part in text.split(",")] if text.strip() else []
+    for version in (4, 6):
+        if sum(address.version == version for address in found) > 1:
+            raise ConfigurationError(f"addresses {text!r}: more than one of IPv{version}; an adapter has one of each")
+    return found
 
 
 def parse_address(text: str) -> InterfaceAddress:
