@@ -13,7 +13,15 @@ import msgspec
 from emulator.kernel.context import context_name
 from emulator.kernel.workqueue import SERVICE_ORDER, waiting_entries
 from emulator.layout.handles import HandleKind, decode_handle, kind_name
-from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SITES_PER_SLOT, WORK_ITEM, ContextKind, SlotState, SystemLock
+from emulator.layout.machine import (
+    MAXIMUM_HELD_LOCKS,
+    READ_WRITE_ENTRY,
+    SITES_PER_SLOT,
+    WORK_ITEM,
+    ContextKind,
+    SlotState,
+    SystemLock,
+)
 from emulator.rules.irql import irql_name
 
 if TYPE_CHECKING:
@@ -120,7 +128,9 @@ def _state_name(state: int) -> str:
 def lock_name(arena: Arena, lock: int) -> str:
     """A lock in words."""
     if lock >= SystemLock.FIRST_DRIVER:
-        return f"spin lock {lock - SystemLock.FIRST_DRIVER}"
+        number = lock - SystemLock.FIRST_DRIVER
+        shared = number < len(arena.lock_used) and arena.lock_used[number] == READ_WRITE_ENTRY
+        return f"{'reader/writer' if shared else 'spin'} lock {number}"
     if lock >= SystemLock.DPC:
         return f"the DPC queue lock of processor {lock - SystemLock.DPC}"
     if lock >= SystemLock.PROCESSOR:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.stop import site_of, stop, stop_broken, stop_for_exception, stop_not_implemented
-from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
+from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, READ_WRITE_ENTRY, ROUTINE_CELL, SystemLock
 from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import irql_name
 
@@ -99,12 +99,14 @@ def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
 def returned_with_lock(context: Context, routine: int) -> None:
     """SDV SpinLock: every spin lock is released before the handler returns (shown as 0xC4, our choice of code)."""
     lock = context.held[-1]
+    shared = context.machine.arena.lock_used[lock - SystemLock.FIRST_DRIVER] == READ_WRITE_ENTRY
+    kind = "reader/writer" if shared else "spin"
     stop(
         0xC4,
         0x100A,
         lock,
         routine,
         rule="SpinLock",
-        text=f"{_name(context, routine)} returned while it holds a spin lock.",
+        text=f"{_name(context, routine)} returned while it holds a {kind} lock.",
         sites=[site_of(context, "acquired", context.held_sites[-1])],
     )

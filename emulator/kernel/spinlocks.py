@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import publish_escaped
 from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
-from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SystemLock
+from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SPIN_LOCK_ENTRY, SystemLock
 from emulator.layout.records import Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
@@ -41,7 +41,7 @@ def initialize(context: Context, lock: Any, site: int) -> None:
     platform.acquire(SystemLock.LOCKS)
     index = bytes(used).find(0)
     if index >= 0:
-        used[index] = 1
+        used[index] = SPIN_LOCK_ENTRY
     platform.release(SystemLock.LOCKS)
     if index < 0:
         stop_limit(

@@ -5,6 +5,8 @@ Law: every process that knows the geometry computes the same offsets; nothing he
 
 from __future__ import annotations
 
+import ctypes
+import functools
 from typing import Any
 
 import msgspec
@@ -129,6 +131,7 @@ class Arena:
         self.raising = self.view[at["raising"] : at["raising"] + geometry.slots]
         self.withheld = self.view[at["withheld"] : at["withheld"] + geometry.slots]
         self.lock_used = self.view[at["lock_used"] : at["lock_used"] + geometry.driver_locks]
+        self.lock_homes = self.view[at["lock_homes"] : at["lock_homes"] + 8 * geometry.driver_locks].cast("Q")
         self.words = self.view.cast("B").cast("Q")
         self.queues = [
             records.WORK_QUEUE.at(memory, at["queues"] + i * records.WORK_QUEUE.size()) for i in range(WORK_QUEUES)
@@ -144,6 +147,11 @@ class Arena:
         shutting_down = at["machine"] + records.MACHINE.shutting_down.offset  # type: ignore[attr-defined]
         self.shutting_down = self.view[shutting_down : shutting_down + 4].cast("I")
         self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
+
+    @functools.cached_property
+    def base(self) -> int:
+        """Where the memory begins in this process: what turns a view of a record back into its place."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def trail(self, slot: int) -> memoryview:
         """The two words of a slot that say where a context is: the DDI in progress and its call site."""
@@ -247,6 +255,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("stop_text", records.STOP_TEXT_BYTES),
         ("locks", geometry.locks * records.LOCK_BYTES),
         ("lock_used", geometry.driver_locks),
+        ("lock_homes", 8 * geometry.driver_locks),
         ("sites", slots * records.SITES_PER_SLOT * 4),
         ("journal", slots * records.JOURNAL_WORDS * 4),
         ("queues", WORK_QUEUES * records.WORK_QUEUE.size()),

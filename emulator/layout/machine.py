@@ -14,6 +14,8 @@ ARENA_MAGIC = 0x5349444E_4D455553
 ARENA_VERSION = 1
 
 LOCK_BYTES = 64
+SPIN_LOCK_ENTRY, READ_WRITE_ENTRY = 1, 2
+"""What ``lock_used`` holds for an entry of the lock table that a driver's lock has."""
 MAXIMUM_HELD_LOCKS = 8
 SITES_PER_SLOT = 2048
 JOURNAL_WORDS = 512

@@ -33,6 +33,7 @@ from emulator.ndis.oid_requests import *
 from emulator.ndis.oids import *
 from emulator.ndis.pnp import *
 from emulator.ndis.pools import *
+from emulator.ndis.read_write_locks import *
 from emulator.ndis.registration import *
 from emulator.ndis.roles import *
 from emulator.ndis.status import *

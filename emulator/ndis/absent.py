@@ -248,13 +248,11 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "read-write locks and mutexes",
+        "mutexes",
         Why.NOT_YET,
         "to come",
         """
-        NdisAcquireRWLockRead NdisAcquireRWLockWrite NdisAcquireReadWriteLock NdisAllocateRWLock
-        NdisDprAcquireReadWriteLock NdisDprReleaseReadWriteLock NdisFreeRWLock NdisInitializeReadWriteLock
-        NdisReleaseRWLock NdisReleaseReadWriteLock NDIS_INIT_MUTEX NDIS_RELEASE_MUTEX NDIS_WAIT_FOR_MUTEX
+        NDIS_INIT_MUTEX NDIS_RELEASE_MUTEX NDIS_WAIT_FOR_MUTEX
         """,
     ),
     _family(

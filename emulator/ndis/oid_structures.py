@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from emulator.kernel.pointers import NONPAGED, PointerField
 from emulator.layout.records import Array, Record, u8, u16, u32, u64
 from emulator.ndis.device_objects import DEVICE_OBJECT
+from emulator.ndis.read_write_locks import NDIS_RW_LOCK_EX
 
 if TYPE_CHECKING:
     PVOID = Any
@@ -107,5 +108,5 @@ class NDIS_OID_REQUEST(NONPAGED):
     ndis_issued: u64
 
 
-BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST, DEVICE_OBJECT)
+BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST, DEVICE_OBJECT, NDIS_RW_LOCK_EX)
 """Pool types that NDIS brings; numbered before those of the drivers."""

@@ -15,6 +15,7 @@ from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.device_objects import DEVICE_OBJECT
 from emulator.ndis.hardware import shared_memory_sites
+from emulator.ndis.read_write_locks import NDIS_RW_LOCK_EX
 from emulator.rules.work_items import LEAKED
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ RESOURCES = {
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
 }
 """Work items, memory and shared memory are looked at by themselves, as they are counted."""
+
+THINGS: dict[type, str] = {DEVICE_OBJECT: "a device object", NDIS_RW_LOCK_EX: "a reader/writer lock"}
+"""Pool blocks that a driver knows as something else than memory."""
 
 
 def check_initialize_failed(context: Context, handle: int, shared: int) -> None:
@@ -87,9 +91,7 @@ def check_unloaded(context: Context, image: Image) -> None:
             if record.head.driver == image.number and record.head.kind == kind:
                 _left(context, handle, record, resource, begin)
     owned = [block for _, block in machine.pool.live() if block.driver == image.number and block.tag != DATA_TAG]
-    devices = [block for block in owned if block.type == machine.images.type_numbers.get(DEVICE_OBJECT)]
-    if devices:
-        _memory(context, devices, f"{begin} a device object")
+    _things(context, owned, begin)
     if owned:
         _memory(context, owned, f"{begin} memory")
 
@@ -114,6 +116,7 @@ def _nothing_left(context: Context, handle: int, shared: int, begin: str, *, fai
             sites=[site_of(context, "allocated", site) for site in shared_memory_sites(context, handle)[:8]],
         )
     owned = [block for _, block in machine.pool.live() if block.owner == handle]
+    _things(context, owned, begin)
     if owned:
         _memory(context, owned, f"{begin} memory of the adapter")
 
@@ -147,6 +150,15 @@ def _work_items(context: Context, parent: int, text: str) -> None:
         text=text + ".",
         sites=sites,
     )
+
+
+def _things(context: Context, blocks: list[Any], begin: str) -> None:
+    """Blocks that are more than memory to a driver are said by what they are."""
+    for kind, what in THINGS.items():
+        number = context.machine.images.type_numbers.get(kind)
+        left = [block for block in blocks if block.type == number]
+        if left:
+            _memory(context, left, f"{begin} {what}")
 
 
 def _memory(context: Context, blocks: list[Any], text: str) -> None:

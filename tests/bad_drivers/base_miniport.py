@@ -28,6 +28,7 @@ class ADAPTER(NONPAGED):
     Interrupt: InterruptHandle
     SpareTimer: TimerHandle
     Lock: NDIS_SPIN_LOCK
+    ReadWrite: NDIS_RW_LOCK
     Event: NDIS_EVENT
     Count: LONG
     Ticks: LONG

@@ -101,6 +101,19 @@ RULES: Final = [
     # DriverEntry is looked at like any callback; it has no number.
     Rule("driver_entry_left_raised", "miniport", UNEXPECTED_IRQL, (DISPATCH << 16 | PASSIVE << 8 | 2, 0, 0, 0)),
     Rule("driver_entry_left_locked", "miniport", VERIFIER, (0x100A, None, 0, 0), "SpinLock"),
+    # Reader/writer locks: the subcodes of spin locks.
+    Rule("rw_lock_promoted", "miniport", VERIFIER, (0x1000, None, 0, 0)),
+    Rule("rw_lock_released_twice", "miniport", VERIFIER, (0x1007, None, 0, 0)),
+    Rule("rw_lock_state_shared", "miniport", VERIFIER, (0x1008, None, 0, 0)),
+    Rule("rw_lock_with_other_state", "miniport", VERIFIER, (0x1009, None, 0, 0)),
+    Rule("rw_lock_freed_while_held", "miniport", VERIFIER, (0x100B, None, 0, 0)),
+    Rule("rw_lock_held_on_return", "miniport", VERIFIER, (0x100A, None, "MPTimer", 0), "SpinLock"),
+    Rule("rw_lock_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, 1, 0), "Flags_Irql"),
+    Rule("rw_lock_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("rw_lock_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
+    Rule("rw_lock_left_at_halt", "miniport", VERIFIER, (0x62, 0, None, 1)),
+    Rule("rw_lock_left_at_unload", "miniport", VERIFIER, (0x62, 0, None, 1)),
+    Rule("read_write_lock_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
     # Memory.
     Rule("memory_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
     Rule("memory_freed_with_other_tag", "miniport", POOL, (0x0A, None, OWN_TAG, OTHER_TAG)),

@@ -1,0 +1,259 @@
+"""Reader/writer locks: one entry of the lock table for each processor; a reader takes its own, a writer all of them.
+
+Law: a holder is at DISPATCH_LEVEL and so has its processor to itself: readers never meet on an entry, a writer takes
+the entries in their order, and the death of a holder is met like that of a spin lock's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from emulator.kernel.irql import lower_irql, raise_irql
+from emulator.kernel.pointers import publish_escaped
+from emulator.kernel.pool import OFFSET_MASK
+from emulator.kernel.spinlocks import COUNT, FIRST_DRIVER_LOCK, HELD, VERIFIER
+from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop, stop_limit
+from emulator.layout.machine import MAXIMUM_HELD_LOCKS, READ_WRITE_ENTRY, SystemLock
+from emulator.layout.records import Array, Record, u32
+from emulator.rules.irql import DISPATCH_LEVEL, irql_name
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+ALREADY_HELD, NOT_INITIALIZED, NOT_ACQUIRED, STATE_IN_USE, OTHER_STATE, HELD_WHEN_FREED = (
+    0x1000,
+    0x1002,
+    0x1007,
+    0x1008,
+    0x1009,
+    0x100B,
+)
+MAXIMUM_PROCESSORS: Final = 32
+
+
+class Held(IntEnum):
+    """What an acquisition got; kept in its lock state."""
+
+    NOT = 0
+    READ = 1
+    WRITE = 2
+
+
+class KRW_LOCK(Record):
+    """A lock as it lies in memory: its first entry of the lock table, its writer, and each reader's call site."""
+
+    first: u32
+    writer: u32
+    writer_site: u32
+    spare: u32
+    reader_sites: Array[u32, Literal[32]]
+
+
+class KLOCK_STATE(Record):
+    """One acquisition: what it got, of which lock, and the IRQL to which its release returns."""
+
+    state: u32
+    first: u32
+    old_irql: u32
+    site: u32
+
+
+def initialize(context: Context, lock: Any) -> bool:
+    """Give the lock its entries; False when the lock table has no room for them."""
+    count = context.machine.geometry.processors
+    used, platform = context.machine.arena.lock_used, context.platform
+    platform.acquire(SystemLock.LOCKS)
+    index = bytes(used).find(bytes(count))
+    if index >= 0:
+        used[index : index + count] = bytes((READ_WRITE_ENTRY,)) * count
+    platform.release(SystemLock.LOCKS)
+    if index < 0:
+        return False
+    ctypes.memset(ctypes.addressof(lock), 0, KRW_LOCK.size())
+    lock.first = FIRST_DRIVER_LOCK + index
+    return True
+
+
+def initialize_in_place(context: Context, lock: Any) -> None:
+    """``initialize`` for a lock that a driver embeds and that nothing ever frees.
+
+    Where the lock lies is remembered: the same place gets the same entries again, and when the table is full the
+    entries of locks whose memory has been freed, or used for something else, are taken back.
+    """
+    arena = context.machine.arena
+    place = ctypes.addressof(lock) - arena.base
+    if not 0 <= place < len(arena.view):
+        stop_limit(
+            VnicLimit.VNIC_PRIVATE_DATA,
+            "A read/write lock was initialised that does not lie in nonpaged memory: no other context could see it.",
+        )
+    count, homes = context.machine.geometry.processors, arena.lock_homes
+    known = homes.tolist().index(place) if place in homes.tolist() else -1
+    if known >= 0 and arena.lock_used[known] == READ_WRITE_ENTRY:
+        lock.first, lock.writer = FIRST_DRIVER_LOCK + known, 0
+        return
+    if not initialize(context, lock):
+        _take_back(context)
+        if not initialize(context, lock):
+            stop_limit(
+                VnicLimit.VNIC_TABLE_FULL,
+                f"The machine has {len(arena.lock_used)} locks, of which a read/write lock takes {count}; too few are "
+                "free.",
+                remedy="Give the machine more: driver_locks in its [machine] table.",
+            )
+    homes[lock.first - FIRST_DRIVER_LOCK] = place
+
+
+def _take_back(context: Context) -> None:
+    """Free the entries of embedded locks that are no more."""
+    arena, count = context.machine.arena, context.machine.geometry.processors
+    blocks = [(pointer & OFFSET_MASK, block.length) for pointer, block in context.machine.pool.live()]
+    for index, place in enumerate(arena.lock_homes.tolist()):
+        if not place:
+            continue
+        alive = any(start <= place < start + length for start, length in blocks)
+        if not alive or KRW_LOCK.at(arena.memory, place).first != FIRST_DRIVER_LOCK + index:
+            arena.lock_used[index : index + count] = bytes(count)
+            arena.lock_homes[index] = 0
+
+
+def free(context: Context, lock: Any) -> None:
+    """Give the entries back.  0xC4/0x100B when the lock is held."""
+    first, platform = lock.first, context.platform
+    for processor in range(context.machine.geometry.processors):
+        index = first + processor
+        if index in context.held or not platform.try_acquire(index):
+            stop(
+                VERIFIER,
+                HELD_WHEN_FREED,
+                first,
+                text="A reader/writer lock was freed while it is held.",
+                sites=_holders(context, lock, processor),
+            )
+        platform.release(index)
+    lock.first = 0
+    start = first - FIRST_DRIVER_LOCK
+    context.machine.arena.lock_used[start : start + context.machine.geometry.processors] = bytes(
+        context.machine.geometry.processors
+    )
+
+
+def acquire(context: Context, lock: Any, state: Any, site: int, *, write: bool, raises: bool = True) -> None:
+    """Take the lock, to read beside other readers or to write alone; with ``raises`` go to DISPATCH_LEVEL first.
+
+    Whoever holds it may take it again, except to write while it only reads.
+    """
+    first = lock.first
+    if first < FIRST_DRIVER_LOCK:
+        stop(VERIFIER, NOT_INITIALIZED, first, text="A reader/writer lock was acquired that has not been initialised.")
+    held = context.held
+    index = first + context.processor
+    again = index in held
+    if again and write and lock.writer != context.slot + 1:
+        stop(
+            VERIFIER,
+            ALREADY_HELD,
+            first,
+            text="A reader/writer lock was acquired for writing by a context that reads under it: it would wait for "
+            "itself for ever.",
+            sites=[site_of(context, "acquired for reading", lock.reader_sites[context.processor])],
+        )
+    if context.machine.checked and state.first == first and state.state in (Held.READ, Held.WRITE):
+        stop(
+            VERIFIER,
+            STATE_IN_USE,
+            first,
+            text="A reader/writer lock was acquired with the lock state of an acquisition that has not been released; "
+            "each acquisition needs one of its own.",
+            sites=[site_of(context, "acquired with it", state.site)],
+        )
+    before = context.irql
+    if raises and before < DISPATCH_LEVEL:
+        raise_irql(context, DISPATCH_LEVEL)
+    elif context.stop_word[0]:
+        raise_if_stopped(context)
+    if not again:
+        if write:
+            for each in range(first, first + context.machine.geometry.processors):
+                _take(context, each)
+            lock.writer = context.slot + 1
+            lock.writer_site = site
+        else:
+            _take(context, index)
+            lock.reader_sites[context.processor] = site
+    cells, count = context.held_cells, len(held)
+    if count < MAXIMUM_HELD_LOCKS:
+        cells[HELD + count] = index
+    held.append(index)
+    context.held_sites.append(site)
+    cells[COUNT] = count + 1
+    state.state = Held.WRITE if write else Held.READ
+    state.first = first
+    state.old_irql = before
+    state.site = site
+
+
+def _take(context: Context, index: int) -> None:
+    if not context.platform.try_acquire(index):
+        context.box.lock_wanted = index
+        context.platform.acquire(index)
+        context.box.lock_wanted = 0
+
+
+def release(context: Context, lock: Any, state: Any, *, lowers: bool = True) -> None:
+    """Give one acquisition back; the last one frees the lock.  With ``lowers`` return to the IRQL kept in ``state``."""
+    held, first = context.held, lock.first
+    index = first + context.processor
+    if context.irql != DISPATCH_LEVEL:
+        stop(
+            VERIFIER,
+            0x32,
+            first,
+            context.irql,
+            text=f"A reader/writer lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
+        )
+    if first < FIRST_DRIVER_LOCK or index not in held:
+        stop(
+            VERIFIER,
+            NOT_ACQUIRED,
+            first,
+            text="A reader/writer lock was released that this context has not acquired.",
+            sites=_holders(context, lock, context.processor) if first else [],
+        )
+    if state.first != first or state.state not in (Held.READ, Held.WRITE):
+        stop(
+            VERIFIER,
+            OTHER_STATE,
+            first,
+            text="A reader/writer lock was released with a lock state that no acquisition of it has filled, or whose "
+            "acquisition has been released before.",
+            sites=_holders(context, lock, context.processor),
+        )
+    place = len(held) - 1 - held[::-1].index(index)
+    del held[place], context.held_sites[place]
+    cells = context.held_cells
+    for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
+        cells[HELD + number] = value
+    cells[COUNT] = len(held)
+    old, state.state = state.old_irql, Held.NOT
+    if context.escaped:
+        publish_escaped(context)
+    if index not in held:
+        if lock.writer == context.slot + 1:
+            lock.writer = 0
+            for each in range(first + context.machine.geometry.processors - 1, first - 1, -1):
+                context.platform.release(each)
+        else:
+            context.platform.release(index)
+    if lowers and old < DISPATCH_LEVEL:
+        lower_irql(context, old)
+
+
+def _holders(context: Context, lock: Any, processor: int) -> list[CallSite]:
+    if lock.writer:
+        return [site_of(context, "acquired for writing", lock.writer_site)]
+    site = lock.reader_sites[processor]
+    return [site_of(context, "acquired for reading", site)] if site else []

@@ -1,0 +1,26 @@
+"""Returns from a timer while it reads under a reader/writer lock."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+    adapter.Memory = NdisAllocateRWLock(adapter.Handle)
+    return NDIS_STATUS_SUCCESS
+
+
+def OnHalt(adapter: ADAPTER) -> None:
+    NdisFreeRWLock(adapter.Memory)
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    state = LOCK_STATE_EX()
+    NdisAcquireRWLockRead(adapter.Memory, state, NDIS_RWL_AT_DISPATCH_LEVEL)  # site: acquired
+    if REPAIRED:
+        NdisReleaseRWLock(adapter.Memory, state)
