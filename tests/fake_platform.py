@@ -157,10 +157,6 @@ class FakePlatform:
         """Note whose doorbell was rung."""
         self.rings.append(slot)
 
-    def pause(self) -> None:
-        """A moment passes."""
-        self.time += 10_000
-
     def choose(self, count: int, site: str) -> int:
         """The next of `choices`, else the first."""
         del site

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.host import logs, messages
 from emulator.host.platform import private_fence
 from emulator.host.supervisor import Supervisor, lacking
+from emulator.kernel.platform import PATIENCE_NS
 from emulator.rules.errors import EmulatorError, HostError
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
 from emulator.sync.processes import Exit
@@ -29,13 +30,8 @@ if TYPE_CHECKING:
 LONGEST_SLEEP_MS: Final = 1000
 BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
-PATIENCE_NS: Final = 50_000
-"""How long the host goes on looking at wires and rings after a frame has moved, before it sleeps.
-
-To be woken costs more than that, on a virtual machine several times; a host without traffic does not look at all.
-"""
 LONGEST_LOOK_NS: Final = 500_000
-"""How long it goes on so before it looks at the descriptors all the same."""
+"""How long the host goes on looking at wires and rings while frames move, before it looks at the descriptors too."""
 
 
 def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler) -> int:

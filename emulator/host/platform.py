@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import msgspec
 
 from emulator.host.messages import Grow, LogRecord
-from emulator.kernel.platform import current
+from emulator.kernel.platform import PATIENCE_NS, current
 from emulator.kernel.stop import owner_death
 from emulator.layout.machine import SystemLock
 from emulator.rules.errors import EmulatorError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LONGEST_SLEEP_NS: Final = 500_000_000
 """No sleep is longer, whatever the deadline: a lost ring would cost this much and not the machine."""
-LINGER_NS: Final = 50_000 if len(os.sched_getaffinity(0)) > 1 else 0
-"""About what it costs to be woken on another processor; with only one nobody could make anything ready meanwhile."""
+LINGER_NS: Final = PATIENCE_NS if len(os.sched_getaffinity(0)) > 1 else 0
+"""With only one processor nobody could make anything ready while another looks for it."""
 LONGEST_LOG_TEXT: Final = 8192
 UNIX_EPOCH_100NS: Final = 116_444_736_000_000_000
 LOG_BUFFER: Final = 1 << 20
@@ -88,7 +88,6 @@ class LivePlatform:
         "fence",
         "fetch_add",
         "now",
-        "pause",
         "release",
         "ring",
         "try_acquire",
@@ -121,7 +120,6 @@ class LivePlatform:
         self.compare_exchange: Callable[[Any, int, int], int] = interlocked.compare_exchange
         self.fence: Callable[[], None] = interlocked.fence if interlocked.available else private_fence()
         self.now: Callable[[], int] = time.monotonic_ns
-        self.pause: Callable[[], None] = os.sched_yield
         self.ring: Callable[[int], None] = self._ring_slot
         self._bind_locks(locks)
 
@@ -178,12 +176,12 @@ class LivePlatform:
 
     def linger(self, ready: Callable[[], bool]) -> bool:
         """Look again and again for LINGER_NS, letting everybody else run in between."""
-        now = time.monotonic_ns
+        now, step_aside = time.monotonic_ns, os.sched_yield
         end = now() + LINGER_NS
         while not ready():
             if now() >= end:
                 return False
-            os.sched_yield()
+            step_aside()
         return True
 
     def choose(self, count: int, site: str) -> int:

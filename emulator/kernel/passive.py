@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.kernel.platform import PATIENCE_NS
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import IDLE, sleep_until, wake_one
 from emulator.kernel.workqueue import SERVICE_ORDER
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from emulator.kernel.workqueue import Taken
 
 IDLE_EXTRA_WORKER_NS = 1_000_000_000
-PATIENCE_NS = 50_000
-"""How long a worker looks for the next item before it sleeps, when the last one came as soon as that: to be rung and
-to wake costs both sides more."""
 
 
 def live_as_worker(context: Context) -> None:
@@ -43,16 +41,14 @@ def live_as_worker(context: Context) -> None:
         woken = False
         if queued:
             if idle_since:
-                # Patience is worth its time while items come so soon that it would have met the last one.
+                # To linger is worth its time while items come so soon that it would have met the last one.
                 patient = queued - idle_since < PATIENCE_NS
                 idle_since = 0
             continue
-        now = platform.now()
-        idle_since = idle_since or now
-        if patient and now - idle_since < PATIENCE_NS:
-            platform.pause()
+        idle_since = idle_since or platform.now()
+        if patient and platform.linger(ready):
             continue
-        if not sleep_until(context, ready, now + IDLE_EXTRA_WORKER_NS if extra else None, IDLE):
+        if not sleep_until(context, ready, platform.now() + IDLE_EXTRA_WORKER_NS if extra else None, IDLE):
             context.enter_state(SlotState.RETIRING)
             return
         woken = True

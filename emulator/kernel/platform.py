@@ -6,12 +6,19 @@ same kernel runs on live processes and on the simulated machine.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+
+PATIENCE_NS: Final = 50_000
+"""How long whoever has just had work looks for more before it sleeps; the one figure of host, processors and workers.
+
+To be rung and to wake costs both sides together about as much, on a virtual machine more.  Who looks lets everybody
+else run in between, and who has had nothing to do does not look at all.
+"""
 
 
 class Platform(Protocol):
@@ -57,13 +64,14 @@ class Platform(Protocol):
         """Block the current context on its own doorbell, until rung or until ``deadline``; may return early."""
 
     def linger(self, ready: Callable[[], bool]) -> bool:
-        """Look again for a moment before going to sleep, which is cheaper than being woken; did it become ready?"""
+        """Look again for PATIENCE_NS before going to sleep, which is cheaper than being woken; did it become ready?
+
+        Where nobody else could make it ready meanwhile it looks once; the simulated machine does not look, and no time
+        passes there.
+        """
 
     def ring(self, slot: int) -> None:
         """Ring the doorbell of a slot."""
-
-    def pause(self) -> None:
-        """Let others go on for a moment: a step of a short wait for what is about to happen."""
 
     def choose(self, count: int, site: str) -> int:
         """Pick one of ``count`` equally legal ways to go on; the simulated machine explores them."""

@@ -32,7 +32,6 @@ CLOCK_NS: Final = 20
 LOCK_NS: Final = 50
 INTERLOCKED_NS: Final = 20
 DOORBELL_NS: Final = 100
-PAUSE_NS: Final = 20_000
 START_OF_TIME: Final = 1_000_000_000
 DATE_AT_START: Final = 134_117_856_000_000_000
 """2026-01-01 in 100 ns units since 1601: the date is the same in every execution."""
@@ -370,13 +369,6 @@ class SimulatedPlatform:
             if rung.state is TaskState.SLEEPING:
                 self._unblock(rung)
 
-    def pause(self) -> None:
-        """Another context may go on, and time passes."""
-        task = self._running
-        if task is not None:
-            self.time += PAUSE_NS
-            self._point(task, yielding=True)
-
     def choose(self, count: int, site: str) -> int:
         """One of ``count`` legal ways, by the scheduler's numbers."""
         if count <= 1:
@@ -387,7 +379,7 @@ class SimulatedPlatform:
         return value
 
     def linger(self, ready: Callable[[], bool]) -> bool:
-        """Nothing is gained here by looking twice."""
+        """To be woken costs nothing here: no look, no time, no choice of the scheduler's."""
         del ready
         return False
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import socket
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from emulator.host import messages
+from emulator.host import platform as module
 from emulator.host.platform import LivePlatform, lock_table, private_fence
 from emulator.kernel.context import Context
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
-from emulator.kernel.platform import current
+from emulator.kernel.platform import PATIENCE_NS, current
 from emulator.layout.arena import Arena, Geometry, offsets_of
 from emulator.layout.cells import LONG
 from emulator.layout.machine import ContextKind
@@ -24,8 +26,9 @@ from emulator.sync import atomic, memory, processes
 from tests.host.toy import ToyServices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+START = 1_000_000_000
 GEOMETRY = Geometry(work_items=64, frame_slots=64, pool_bytes=1 << 20, timers=32)
 SLOT = 4
 
@@ -200,3 +203,32 @@ def test_records_below_the_level_are_not_sent(bench: Bench) -> None:
     platform.log(20, "driver", "no")
     with pytest.raises(BlockingIOError):
         bench.reader.recv(10)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_it_lingers_for_a_moment_where_somebody_else_can_make_it_ready(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    clock = SimpleNamespace(now=START, looks=0, steps=0)
+
+    def step_aside() -> None:
+        clock.now += PATIENCE_NS // 4
+        clock.steps += 1
+
+    def ready_at(look: int) -> Callable[[], bool]:
+        def ready() -> bool:
+            clock.looks += 1
+            return bool(clock.looks >= look)
+
+        clock.looks = clock.steps = 0
+        return ready
+
+    monkeypatch.setattr(module, "LINGER_NS", PATIENCE_NS if processors > 1 else 0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic_ns=lambda: clock.now))
+    monkeypatch.setattr(module, "os", SimpleNamespace(sched_yield=step_aside))
+    assert bench.platform.linger(ready_at(1))
+    assert (clock.looks, clock.steps) == (1, 0)
+    assert bench.platform.linger(ready_at(4)) is (processors > 1)
+    assert (clock.looks, clock.steps) == ((4, 3) if processors > 1 else (1, 0))
+    assert not bench.platform.linger(ready_at(100))
+    assert clock.steps == (4 if processors > 1 else 0)
