@@ -296,17 +296,17 @@ def test_a_script_may_not_sleep_or_take_what_is_held() -> None:
 
 def test_who_lingers_on_the_simulated_machine_neither_looks_nor_takes_time() -> None:
     machine = Simulation()
-    platform, seen = machine.platform, []
+    platform, looks, lingered = machine.platform, [], []
 
     def ready() -> bool:
-        seen.append("looked")
+        looks.append(platform.time)
         return True
 
     def program() -> None:
         before = platform.time, len(platform.choices)
-        seen.append(platform.linger(ready))
+        lingered.append(platform.linger(ready))
         assert (platform.time, len(platform.choices)) == before
 
     machine.program(program)
     machine.finish()
-    assert seen == [False]
+    assert (lingered, looks) == ([False], [])
