@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_protocol import BINDING, TAG
+from tests.bad_drivers.base_protocol import BINDING, ProtocolFreeRequest, ProtocolRequest
 from tests.bad_drivers.include import include
 
 include(globals(), "protocol")
@@ -12,14 +12,7 @@ include(globals(), "protocol")
 def OnTimer(binding: BINDING) -> None:
     if binding.Cookie:
         return
-    memory = NdisAllocateMemoryWithTagPriority(binding.Handle, 4, TAG, 0)
-    request = NDIS_OID_REQUEST(RequestType=NDIS_REQUEST_TYPE.NdisRequestSetInformation)
-    request.Header.Type = NDIS_OBJECT_TYPE_OID_REQUEST
-    request.Header.Revision = NDIS_OID_REQUEST_REVISION_1
-    request.Header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
-    request.DATA.SET_INFORMATION.Oid = OID_GEN_INTERRUPT_MODERATION
-    request.DATA.SET_INFORMATION.InformationBuffer = memory
-    request.DATA.SET_INFORMATION.InformationBufferLength = 4
+    request = ProtocolRequest(binding, NDIS_REQUEST_TYPE.NdisRequestSetInformation, OID_GEN_INTERRUPT_MODERATION)
     binding.Cookie = 1
     NdisOidRequest(binding.Handle, request)
 
@@ -30,8 +23,7 @@ def ProtocolOidComplete(binding: BINDING, OidRequest: NDIS_OID_REQUEST, Status: 
         binding.Status = Status
         NdisSetEvent(binding.Asked)
         return
-    NdisFreeMemory(OidRequest.DATA.SET_INFORMATION.InformationBuffer, 0, 0)
-    NdisFreeMemory(OidRequest, 0, 0)
+    ProtocolFreeRequest(OidRequest)
     NdisInterlockedIncrement(Answered.Count)
 
 

@@ -6,6 +6,7 @@ what is sent comes back as a received frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.ndis import *
@@ -24,7 +25,6 @@ class ADAPTER(NONPAGED):
     Timer: TimerHandle
     Pool: NetBufferListPoolHandle
     Item: WorkItemHandle
-    Second: WorkItemHandle
     Interrupt: InterruptHandle
     SpareTimer: TimerHandle
     Lock: NDIS_SPIN_LOCK
@@ -33,7 +33,6 @@ class ADAPTER(NONPAGED):
     Count: LONG
     Ticks: LONG
     Memory: PVOID
-    Request: PVOID
     List: PVOID
 
 
@@ -96,22 +95,107 @@ def MPTimer(first: Any, adapter: ADAPTER, second: Any, third: Any) -> None:
     OnTimer(adapter)
 
 
+@NDIS_TIMER_FUNCTION
+def Tick(first: Any, adapter: ADAPTER, second: Any, third: Any) -> None:
+    """A spare timer's routine."""
+    NdisInterlockedIncrement(adapter.Count)
+
+
+@NDIS_IO_WORKITEM_FUNCTION
+def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
+    """A work item's routine."""
+    NdisInterlockedIncrement(adapter.Count)
+
+
+@MINIPORT_ISR
+def Isr(adapter: ADAPTER) -> tuple[bool, bool, int]:
+    """No interrupt is ours."""
+    return False, False, 0
+
+
+@MINIPORT_INTERRUPT_DPC
+def Dpc(adapter: ADAPTER, context: Any, throttle: Any, reserved: Any) -> None:
+    """Nothing to be done."""
+
+
+def TimerCharacteristics(adapter: ADAPTER, function: Callable[..., None]) -> NDIS_TIMER_CHARACTERISTICS:
+    """What NDIS is told of a timer."""
+    header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
+    return NDIS_TIMER_CHARACTERISTICS(Header=header, AllocationTag=TAG, TimerFunction=function, FunctionContext=adapter)
+
+
+def InterruptCharacteristics() -> NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
+    """What NDIS is told of an interrupt."""
+    header = NDIS_OBJECT_HEADER(0x84, 1, NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1)
+    return NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(Header=header, InterruptHandler=Isr, InterruptDpcHandler=Dpc)
+
+
+def PoolParameters() -> NET_BUFFER_LIST_POOL_PARAMETERS:
+    """What NDIS is told of a pool: lists with one small NET_BUFFER each."""
+    header = NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1)
+    return NET_BUFFER_LIST_POOL_PARAMETERS(Header=header, fAllocateNetBuffer=True, PoolTag=TAG, DataSize=64)
+
+
+def ConfigurationObject(adapter: ADAPTER) -> NDIS_CONFIGURATION_OBJECT:
+    """What NDIS is told when the adapter's configuration is opened."""
+    header = NDIS_OBJECT_HEADER(0xA9, 1, NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1)
+    return NDIS_CONFIGURATION_OBJECT(Header=header, NdisHandle=adapter.Handle)
+
+
+def StatusIndication(handle: AdapterHandle) -> NDIS_STATUS_INDICATION:
+    """A status of no consequence."""
+    header = NDIS_OBJECT_HEADER(0x98, 1, NDIS_SIZEOF_STATUS_INDICATION_REVISION_1)
+    code = NDIS_STATUS_MEDIA_SPECIFIC_INDICATION
+    return NDIS_STATUS_INDICATION(Header=header, SourceHandle=handle, StatusCode=code)
+
+
+def RegistrationAttributes(adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
+    """The first attributes that a miniport sets."""
+    header = NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1)
+    return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(Header=header, MiniportAdapterContext=adapter)
+
+
+def GeneralAttributes() -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
+    """The attributes that every miniport sets then."""
+    header = NDIS_OBJECT_HEADER(0x9F, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1)
+    return NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
+        Header=header,
+        MtuSize=1500,
+        MaxXmitLinkSpeed=1_000_000_000,
+        XmitLinkSpeed=1_000_000_000,
+        MaxRcvLinkSpeed=1_000_000_000,
+        RcvLinkSpeed=1_000_000_000,
+        MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected,
+        LookaheadSize=1500,
+        SupportedPacketFilters=0x2F,
+        MaxMulticastListSize=8,
+        MacAddressLength=6,
+        PermanentMacAddress=MAC,
+        CurrentMacAddress=MAC,
+    )
+
+
+def RegisterInterrupt(adapter: ADAPTER) -> NDIS_STATUS:
+    """Connect the adapter's interrupt."""
+    status, interrupt = NdisMRegisterInterruptEx(adapter.Handle, adapter, InterruptCharacteristics())
+    if interrupt is not None:
+        adapter.Interrupt = interrupt
+    return status
+
+
+def QueueWork(adapter: ADAPTER) -> NDIS_STATUS:
+    """Queue a new work item for Work, a hook, which may free it."""
+    item = NdisAllocateIoWorkItem(adapter.Handle)
+    if item is None:
+        return NDIS_STATUS_RESOURCES
+    NdisQueueIoWorkItem(item, Work, adapter)
+    return NDIS_STATUS_SUCCESS
+
+
 def MPAllocate(adapter: ADAPTER) -> NDIS_STATUS:
     """The timer and the pool."""
-    header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
-    status, timer = NdisAllocateTimerObject(
-        adapter.Handle,
-        NDIS_TIMER_CHARACTERISTICS(Header=header, AllocationTag=TAG, TimerFunction=MPTimer, FunctionContext=adapter),
-    )
-    pool = NdisAllocateNetBufferListPool(
-        adapter.Handle,
-        NET_BUFFER_LIST_POOL_PARAMETERS(
-            Header=NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1),
-            fAllocateNetBuffer=True,
-            PoolTag=TAG,
-            DataSize=64,
-        ),
-    )
+    status, timer = NdisAllocateTimerObject(adapter.Handle, TimerCharacteristics(adapter, MPTimer))
+    pool = NdisAllocateNetBufferListPool(adapter.Handle, PoolParameters())
     if timer is None or pool is None:
         return NDIS_STATUS_RESOURCES
     adapter.Timer, adapter.Pool = timer, pool
@@ -125,33 +209,10 @@ def MPSetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
 
 def SetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
     """Registration attributes, then the general ones."""
-    status = NdisMSetMiniportAttributes(
-        adapter.Handle,
-        NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
-            Header=NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1),
-            MiniportAdapterContext=adapter,
-        ),
-    )
-    if status != NDIS_STATUS_SUCCESS:
-        return status
-    return NdisMSetMiniportAttributes(
-        adapter.Handle,
-        NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
-            Header=NDIS_OBJECT_HEADER(0x9F, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1),
-            MtuSize=1500,
-            MaxXmitLinkSpeed=1_000_000_000,
-            XmitLinkSpeed=1_000_000_000,
-            MaxRcvLinkSpeed=1_000_000_000,
-            RcvLinkSpeed=1_000_000_000,
-            MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected,
-            LookaheadSize=1500,
-            SupportedPacketFilters=0x2F,
-            MaxMulticastListSize=8,
-            MacAddressLength=6,
-            PermanentMacAddress=MAC,
-            CurrentMacAddress=MAC,
-        ),
-    )
+    status = NdisMSetMiniportAttributes(adapter.Handle, RegistrationAttributes(adapter))
+    if status == NDIS_STATUS_SUCCESS:
+        status = NdisMSetMiniportAttributes(adapter.Handle, GeneralAttributes())
+    return status
 
 
 @MINIPORT_INITIALIZE

@@ -6,6 +6,7 @@ a millisecond after each restart it sends one frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.ndis import *
@@ -131,12 +132,11 @@ def ProtocolNetPnPEvent(binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT
     return NDIS_STATUS_SUCCESS
 
 
-def ProtocolAsk(binding: BINDING, kind: NDIS_REQUEST_TYPE, oid: int, value: int) -> NDIS_STATUS:
-    """Set or ask four bytes and wait for the answer, which may come from another context."""
+def ProtocolRequest(binding: BINDING, kind: NDIS_REQUEST_TYPE, oid: int, value: int = 0) -> NDIS_OID_REQUEST:
+    """A request that sets or asks four bytes."""
     memory = NdisAllocateMemoryWithTagPriority(binding.Handle, 4, TAG, 0)
-    if memory is None:
-        return NDIS_STATUS_RESOURCES
-    memory[0:4] = value.to_bytes(4, "little")
+    if memory is not None:
+        memory[0:4] = value.to_bytes(4, "little")
     request = NDIS_OID_REQUEST(RequestType=kind)
     request.Header.Type = NDIS_OBJECT_TYPE_OID_REQUEST
     request.Header.Revision = NDIS_OID_REQUEST_REVISION_1
@@ -144,13 +144,24 @@ def ProtocolAsk(binding: BINDING, kind: NDIS_REQUEST_TYPE, oid: int, value: int)
     request.DATA.SET_INFORMATION.Oid = oid
     request.DATA.SET_INFORMATION.InformationBuffer = memory
     request.DATA.SET_INFORMATION.InformationBufferLength = 4
+    return request
+
+
+def ProtocolFreeRequest(request: NDIS_OID_REQUEST) -> None:
+    """Give a request and its four bytes back."""
+    NdisFreeMemory(request.DATA.SET_INFORMATION.InformationBuffer, 0, 0)
+    NdisFreeMemory(request, 0, 0)
+
+
+def ProtocolAsk(binding: BINDING, kind: NDIS_REQUEST_TYPE, oid: int, value: int) -> NDIS_STATUS:
+    """Set or ask four bytes and wait for the answer, which may come from another context."""
+    request = ProtocolRequest(binding, kind, oid, value)
     NdisResetEvent(binding.Asked)
     status = NdisOidRequest(binding.Handle, request)
     if status == NDIS_STATUS_PENDING:
         NdisWaitEvent(binding.Asked, 0)
         status = NDIS_STATUS(binding.Status)
-    NdisFreeMemory(request, 0, 0)
-    NdisFreeMemory(memory, 0, 0)
+    ProtocolFreeRequest(request)
     return status
 
 
@@ -164,6 +175,12 @@ def ProtocolOidComplete(binding: BINDING, OidRequest: NDIS_OID_REQUEST, Status: 
 @PROTOCOL_STATUS_EX
 def ProtocolStatus(binding: BINDING, StatusIndication: NDIS_STATUS_INDICATION) -> None:
     """Whatever the adapter tells."""
+
+
+def TimerCharacteristics(binding: BINDING, function: Callable[..., None]) -> NDIS_TIMER_CHARACTERISTICS:
+    """What NDIS is told of a timer."""
+    header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
+    return NDIS_TIMER_CHARACTERISTICS(Header=header, AllocationTag=TAG, TimerFunction=function, FunctionContext=binding)
 
 
 @PROTOCOL_BIND_ADAPTER_EX
@@ -187,15 +204,7 @@ def ProtocolBind(
             DataSize=64,
         ),
     )
-    _, timer = NdisAllocateTimerObject(
-        ProtocolDriver,
-        NDIS_TIMER_CHARACTERISTICS(
-            Header=NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1),
-            AllocationTag=TAG,
-            TimerFunction=ProtocolTimer,
-            FunctionContext=binding,
-        ),
-    )
+    _, timer = NdisAllocateTimerObject(ProtocolDriver, TimerCharacteristics(binding, ProtocolTimer))
     if pool is None or timer is None:
         return NDIS_STATUS_RESOURCES
     binding.Pool, binding.Timer = pool, timer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, ConfigurationObject
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -11,9 +11,7 @@ include(globals(), "miniport")
 
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
-    header = NDIS_OBJECT_HEADER(0xA9, 1, NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1)
-    given = NDIS_CONFIGURATION_OBJECT(Header=header, NdisHandle=adapter.Handle)
-    _, configuration = NdisOpenConfigurationEx(given)  # site: taken
+    _, configuration = NdisOpenConfigurationEx(ConfigurationObject(adapter))  # site: taken
     if configuration is not None and REPAIRED:
         NdisCloseConfiguration(configuration)
     return NDIS_STATUS_SUCCESS

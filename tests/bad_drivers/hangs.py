@@ -6,7 +6,7 @@ import ctypes
 import os
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, QueueWork
 from tests.bad_drivers.include import include
 
 include(globals(), "miniport")
@@ -37,10 +37,7 @@ def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    item = NdisAllocateIoWorkItem(adapter.Handle)
-    if item is not None:
-        NdisQueueIoWorkItem(item, Work, adapter)
-    return NDIS_STATUS_SUCCESS
+    return QueueWork(adapter)
 
 
 def OnTimer(adapter: ADAPTER) -> None:

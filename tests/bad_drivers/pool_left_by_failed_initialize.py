@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER, TAG
+from tests.bad_drivers.base_miniport import ADAPTER, PoolParameters
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -11,13 +11,7 @@ include(globals(), "miniport")
 
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
-    pool = NdisAllocateNetBufferListPool(  # site: taken
-        adapter.Handle,
-        NET_BUFFER_LIST_POOL_PARAMETERS(
-            Header=NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1),
-            PoolTag=TAG,
-        ),
-    )
+    pool = NdisAllocateNetBufferListPool(adapter.Handle, PoolParameters())  # site: taken
     if pool is not None and REPAIRED:
         NdisFreeNetBufferListPool(pool)
     return NDIS_STATUS_FAILURE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, QueueWork, RegisterInterrupt
 from tests.bad_drivers.include import include
 
 WHERE = ""
@@ -41,28 +41,14 @@ def Dpc(adapter: ADAPTER, context: object, throttle: object, reserved: object) -
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
     raise_in("initialize")
-    status, interrupt = NdisMRegisterInterruptEx(
-        adapter.Handle,
-        adapter,
-        NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(
-            Header=NDIS_OBJECT_HEADER(0x84, 1, NDIS_SIZEOF_MINIPORT_INTERRUPT_CHARACTERISTICS_REVISION_1),
-            InterruptHandler=Isr,
-            InterruptDpcHandler=Dpc,
-        ),
-    )
-    if interrupt is not None:
-        adapter.Interrupt = interrupt
-    return status
+    return RegisterInterrupt(adapter)
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
     raise_in("restart")
-    item = NdisAllocateIoWorkItem(adapter.Handle)
-    if item is not None:
-        NdisQueueIoWorkItem(item, Work, adapter)
     NdisMSynchronizeWithInterruptEx(adapter.Interrupt, 0, Synchronized, adapter)
     NdisMQueueDpc(adapter.Interrupt, 0, 1, adapter)
-    return NDIS_STATUS_SUCCESS
+    return QueueWork(adapter)
 
 
 def OnTimer(adapter: ADAPTER) -> None:

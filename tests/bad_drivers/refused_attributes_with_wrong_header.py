@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER, SetAttributes
+from tests.bad_drivers.base_miniport import ADAPTER, RegistrationAttributes, SetAttributes
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -11,6 +11,8 @@ include(globals(), "miniport")
 
 
 def MPSetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
-    header = NDIS_OBJECT_HEADER(0x9E, 1, 12)
-    given = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(Header=header, MiniportAdapterContext=adapter)
-    return SetAttributes(adapter) if REPAIRED else NdisMSetMiniportAttributes(adapter.Handle, given)
+    if REPAIRED:
+        return SetAttributes(adapter)
+    given = RegistrationAttributes(adapter)
+    given.Header.Size = 12
+    return NdisMSetMiniportAttributes(adapter.Handle, given)

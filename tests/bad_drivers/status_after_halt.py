@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, StatusIndication
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -17,19 +17,12 @@ class HALTED(NONPAGED):
 Halted = HALTED()
 
 
-def Tell(handle: AdapterHandle) -> None:
-    header = NDIS_OBJECT_HEADER(0x98, 1, NDIS_SIZEOF_STATUS_INDICATION_REVISION_1)
-    code = NDIS_STATUS_MEDIA_SPECIFIC_INDICATION
-    told = NDIS_STATUS_INDICATION(Header=header, SourceHandle=handle, StatusCode=code)
-    NdisMIndicateStatusEx(handle, told)  # stop
-
-
 def OnHalt(adapter: ADAPTER) -> None:
     Halted.Adapter = adapter.Handle
     if REPAIRED:
-        Tell(adapter.Handle)
+        NdisMIndicateStatusEx(adapter.Handle, StatusIndication(adapter.Handle))
 
 
 def OnUnload(driver: MiniportDriverHandle) -> None:
     if not REPAIRED:
-        Tell(Halted.Adapter)
+        NdisMIndicateStatusEx(Halted.Adapter, StatusIndication(Halted.Adapter))  # stop

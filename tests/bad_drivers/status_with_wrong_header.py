@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, StatusIndication
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -11,8 +11,8 @@ include(globals(), "miniport")
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    header = NDIS_OBJECT_HEADER(0x98 if REPAIRED else 0x80, 1, NDIS_SIZEOF_STATUS_INDICATION_REVISION_1)
-    code = NDIS_STATUS_MEDIA_SPECIFIC_INDICATION
-    told = NDIS_STATUS_INDICATION(Header=header, SourceHandle=adapter.Handle, StatusCode=code)
+    told = StatusIndication(adapter.Handle)
+    if not REPAIRED:
+        told.Header.Type = NDIS_OBJECT_TYPE_DEFAULT
     NdisMIndicateStatusEx(adapter.Handle, told)  # stop
     return NDIS_STATUS_SUCCESS

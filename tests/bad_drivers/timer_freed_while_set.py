@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER, TAG
+from tests.bad_drivers.base_miniport import ADAPTER, Tick, TimerCharacteristics
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
 
 
-@NDIS_TIMER_FUNCTION
-def Tick(first: object, adapter: ADAPTER, second: object, third: object) -> None:
-    NdisInterlockedIncrement(adapter.Count)
-
-
-def Allocate(adapter: ADAPTER) -> NDIS_STATUS:
-    header = NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1)
-    given = NDIS_TIMER_CHARACTERISTICS(Header=header, AllocationTag=TAG, TimerFunction=Tick, FunctionContext=adapter)
-    status, timer = NdisAllocateTimerObject(adapter.Handle, given)  # site: allocated
-    if timer is not None:
-        adapter.SpareTimer = timer
-    return status
-
-
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    Allocate(adapter)
-    NdisSetTimerObject(adapter.SpareTimer, -10_000_000, 0, None)  # site: set
-    if REPAIRED:
-        NdisCancelTimerObject(adapter.SpareTimer)
-    NdisFreeTimerObject(adapter.SpareTimer)  # stop
-    return NDIS_STATUS_SUCCESS
+    status, timer = NdisAllocateTimerObject(adapter.Handle, TimerCharacteristics(adapter, Tick))  # site: allocated
+    if timer is not None:
+        NdisSetTimerObject(timer, -10_000_000, 0, None)  # site: set
+        if REPAIRED:
+            NdisCancelTimerObject(timer)
+        NdisFreeTimerObject(timer)  # stop
+    return status

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, Work
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
 
 
-@NDIS_IO_WORKITEM_FUNCTION
-def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
-    NdisInterlockedIncrement(adapter.Count)
-
-
-def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+def OnHalt(adapter: ADAPTER) -> None:
     item = NdisAllocateIoWorkItem(adapter.Handle)  # site: allocated
     if item is None:
-        return NDIS_STATUS_RESOURCES
-    adapter.Item = item
-    return NDIS_STATUS_SUCCESS
-
-
-def OnHalt(adapter: ADAPTER) -> None:
-    NdisQueueIoWorkItem(adapter.Item, Work, adapter)  # site: queued
+        return
+    NdisQueueIoWorkItem(item, Work, adapter)  # site: queued
     if REPAIRED:
         while adapter.Count.value == 0:
             NdisMSleep(1000)
-        NdisFreeIoWorkItem(adapter.Item)
+        NdisFreeIoWorkItem(item)

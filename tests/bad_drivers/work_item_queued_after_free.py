@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, Work
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
-
-
-@NDIS_IO_WORKITEM_FUNCTION
-def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
-    NdisInterlockedIncrement(adapter.Count)
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:

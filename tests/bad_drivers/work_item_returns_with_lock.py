@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emulator.ndis import *
-from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.base_miniport import ADAPTER, QueueWork
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
@@ -12,6 +12,7 @@ include(globals(), "miniport")
 
 @NDIS_IO_WORKITEM_FUNCTION
 def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
+    NdisFreeIoWorkItem(item)
     before = NDIS_RAISE_IRQL_TO_DISPATCH()
     NdisDprAcquireSpinLock(adapter.Lock)  # site: acquired
     if REPAIRED:
@@ -19,18 +20,5 @@ def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
     NDIS_LOWER_IRQL(before, DISPATCH_LEVEL)
 
 
-def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
-    item = NdisAllocateIoWorkItem(adapter.Handle)
-    if item is None:
-        return NDIS_STATUS_RESOURCES
-    adapter.Item = item
-    return NDIS_STATUS_SUCCESS
-
-
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    NdisQueueIoWorkItem(adapter.Item, Work, adapter)
-    return NDIS_STATUS_SUCCESS
-
-
-def OnHalt(adapter: ADAPTER) -> None:
-    NdisFreeIoWorkItem(adapter.Item)
+    return QueueWork(adapter)
