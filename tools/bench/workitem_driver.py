@@ -1,29 +1,28 @@
 """The driver of the work-item benchmark: a miniport without traffic whose timer queues work items at DISPATCH_LEVEL.
 
-Law: it does what any driver may and nothing more; each counter has one writer.  Registry values say what it does: with
-``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has run, in which the processor sleeps or,
-with ``Awake``, does not; without, items without rest.
+Law: it does what any driver may and nothing more, on the small miniport of the tests; each counter has one writer.
+Registry values say what it does: with ``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has
+run, in which the processor sleeps or, with ``Awake``, does not; without, items without rest.
 """
 
 # A driver: Microsoft's names, and the star import by which it includes a header.
-# ruff: noqa: F403, F405, N802, N803, N806
+# ruff: noqa: F403, F405, N802, N803
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from emulator.ndis import *
+from tests.bad_drivers.base_miniport import MILLISECOND, TAG
+from tests.bad_drivers.include import include
 
-TAG: Final = int.from_bytes(b"hcnB", "little")
 ITEMS: Final = 1024  # a power of two; as many may wait as with the peers
 TURN: Final = 256  # items queued in one call of the timer's routine, so that the processor serves others in between
 AWAKE_TURN: Final = 16  # single items queued in one call of the timer's routine
 LONGEST_WAIT: Final = 1000  # looks for the end of an item, about a microsecond each, before the routine gives way
-MILLISECOND: Final = -10_000
 LONGEST_PAUSE_MS: Final = 300
-MAC: Final = bytes.fromhex("020000000001")
 
-MiniportDriver: MiniportDriverHandle | None = None
+include(globals(), "miniport")
 
 
 class ADAPTER(NONPAGED):
@@ -31,6 +30,8 @@ class ADAPTER(NONPAGED):
 
     Handle: AdapterHandle
     Timer: TimerHandle
+    Lock: NDIS_SPIN_LOCK
+    Event: NDIS_EVENT
     Items: PVOID
     Samples: PVOID
     LoneItems: u32
@@ -140,7 +141,8 @@ def MPReadRegistry(Adapter: ADAPTER) -> None:
 
 
 def MPAllocate(Adapter: ADAPTER) -> NDIS_STATUS:
-    """The timer, the items and the room for the samples."""
+    """What to do; the timer, the items and the room for the samples."""
+    MPReadRegistry(Adapter)
     handle = Adapter.Handle
     single = MPQueueAwake if Adapter.Awake else MPQueueOne
     status, timer = NdisAllocateTimerObject(
@@ -180,53 +182,8 @@ def MPFree(Adapter: ADAPTER) -> None:
         NdisFreeMemory(Adapter.Samples, 0, 0)
     if Adapter.Timer:
         NdisFreeTimerObject(Adapter.Timer)
+    NdisFreeSpinLock(Adapter.Lock)
     NdisFreeMemory(Adapter, 0, 0)
-
-
-@MINIPORT_INITIALIZE
-def MPInitializeEx(
-    NdisMiniportHandle: AdapterHandle,
-    MiniportDriverContext: None,
-    MiniportInitParameters: NDIS_MINIPORT_INIT_PARAMETERS,
-) -> NDIS_STATUS:
-    """Make the adapter's context and what belongs to it."""
-    Adapter = NdisAllocateMemoryWithTagPriority(NdisMiniportHandle, sizeof(ADAPTER), TAG, 0)
-    if Adapter is None:
-        return NDIS_STATUS_RESOURCES
-    NdisZeroMemory(Adapter, sizeof(ADAPTER))
-    Adapter.Handle = NdisMiniportHandle
-    status = NdisMSetMiniportAttributes(
-        NdisMiniportHandle,
-        NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
-            Header=NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1),
-            MiniportAdapterContext=Adapter,
-        ),
-    )
-    if status == NDIS_STATUS_SUCCESS:
-        status = NdisMSetMiniportAttributes(
-            NdisMiniportHandle,
-            NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
-                Header=NDIS_OBJECT_HEADER(0x9F, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES_REVISION_1),
-                MtuSize=1500,
-                MaxXmitLinkSpeed=1_000_000_000,
-                XmitLinkSpeed=1_000_000_000,
-                MaxRcvLinkSpeed=1_000_000_000,
-                RcvLinkSpeed=1_000_000_000,
-                MediaConnectState=NDIS_MEDIA_CONNECT_STATE.MediaConnectStateConnected,
-                LookaheadSize=1500,
-                SupportedPacketFilters=0x2F,
-                MaxMulticastListSize=8,
-                MacAddressLength=6,
-                PermanentMacAddress=MAC,
-                CurrentMacAddress=MAC,
-            ),
-        )
-    if status == NDIS_STATUS_SUCCESS:
-        MPReadRegistry(Adapter)
-        status = MPAllocate(Adapter)
-    if status != NDIS_STATUS_SUCCESS:
-        MPFree(Adapter)
-    return status
 
 
 @MINIPORT_RESTART
@@ -248,81 +205,3 @@ def MPPause(Adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAM
     NdisCancelTimerObject(Adapter.Timer)
     DbgPrint("queued %u ran %u", Adapter.Queued, Adapter.Ran)
     return NDIS_STATUS_SUCCESS
-
-
-@MINIPORT_HALT
-def MPHaltEx(Adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
-    """Give everything back."""
-    MPFree(Adapter)
-
-
-@MINIPORT_SEND_NET_BUFFER_LISTS
-def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
-    """Complete what nobody sends here."""
-    NdisMSendNetBufferListsComplete(Adapter.Handle, NetBufferList, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
-
-
-@MINIPORT_RETURN_NET_BUFFER_LISTS
-def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
-    """Nothing is ever indicated."""
-
-
-@MINIPORT_CANCEL_SEND
-def MPCancelSend(Adapter: ADAPTER, CancelId: int) -> None:
-    """Nothing is kept here."""
-
-
-@MINIPORT_OID_REQUEST
-def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
-    """No protocol is bound, so nobody asks."""
-    return NDIS_STATUS_NOT_SUPPORTED
-
-
-@MINIPORT_CANCEL_OID_REQUEST
-def MPCancelOidRequest(Adapter: ADAPTER, RequestId: Any) -> None:
-    """No request ever waits."""
-
-
-@MINIPORT_DEVICE_PNP_EVENT_NOTIFY
-def MPDevicePnPEvent(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
-    """There is no hardware that could be gone."""
-
-
-@MINIPORT_SHUTDOWN
-def MPShutdownEx(Adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
-    """There is no hardware to silence."""
-
-
-@MINIPORT_UNLOAD
-def MPUnload(DriverObject: DRIVER_OBJECT) -> None:
-    """Take the registration back."""
-    if MiniportDriver is not None:
-        NdisMDeregisterMiniportDriver(MiniportDriver)
-
-
-def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
-    """Register the miniport."""
-    global MiniportDriver
-    status, MiniportDriver = NdisMRegisterMiniportDriver(
-        DriverObject,
-        RegistryPath,
-        None,
-        NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
-            Header=NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2),
-            MajorNdisVersion=6,
-            MinorNdisVersion=50,
-            InitializeHandlerEx=MPInitializeEx,
-            HaltHandlerEx=MPHaltEx,
-            UnloadHandler=MPUnload,
-            PauseHandler=MPPause,
-            RestartHandler=MPRestart,
-            OidRequestHandler=MPOidRequest,
-            SendNetBufferListsHandler=MPSendNetBufferLists,
-            ReturnNetBufferListsHandler=MPReturnNetBufferLists,
-            CancelSendHandler=MPCancelSend,
-            DevicePnPEventNotifyHandler=MPDevicePnPEvent,
-            ShutdownHandlerEx=MPShutdownEx,
-            CancelOidRequestHandler=MPCancelOidRequest,
-        ),
-    )
-    return status
