@@ -42,7 +42,7 @@ SMALL: dict[str, Any] = {
     "timers": 32,
     "bindings": 16,
     "pools": 16,
-    "layers": 18,
+    "filters": 8,
     "frame_slots": 256,
     "pool_bytes": 1 << 20,
 }

@@ -197,7 +197,6 @@ def states() -> str:
         "# States",
         "",
         "A pair of state and event without an arrow is illegal: the blank cells of Microsoft's tables are blank here.",
-        "The filter module's machine stands here as the law for filters to come.",
         "",
     ]
     for machine in (ADAPTER, FILTER, BINDING):

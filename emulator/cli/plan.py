@@ -94,9 +94,11 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
         if value is not None:
             setattr(machine, name, value)
     machine.debug = machine.debug or options.debug
-    if options.file and (options.miniport or options.protocol):
-        raise ConfigurationError("a file and --miniport or --protocol exclude each other: write [[driver]] in the file")
-    for kind in ("miniport", "protocol"):
+    if options.file and (options.miniport or options.filter or options.protocol):
+        raise ConfigurationError(
+            "a file and --miniport, --filter or --protocol exclude each other: write [[driver]] in the file"
+        )
+    for kind in ("miniport", "filter", "protocol"):
         for text in getattr(options, kind):
             module, path = _place(text)
             configuration.driver.append(DriverTable(kind=kind, module=module, path=path))

@@ -56,6 +56,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="?", metavar="FILE.toml", help="describes the machine; options take the place of what it says")
     add("--miniport", action="append", default=[], metavar="M", help="a miniport driver; each runs an adapter")
     add("--protocol", action="append", default=[], metavar="P", help="a protocol driver; binds to every adapter")
+    add(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="F",
+        help="a filter driver over every adapter; the topmost first",
+    )
     add("--wire", action="append", default=[], metavar="WIRE", help="tap:NAME or cable (default), for each adapter")
     add("--address", action="append", default=[], metavar="A", help="the Linux side's: 10.77.0.1/24,fd00:77::1/64")
     add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")

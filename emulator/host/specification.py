@@ -118,6 +118,6 @@ def _check(geometry: Geometry) -> None:
         raise ValueError(
             f"a machine has 1 to {MAXIMUM_PASSIVE_WORKERS} passive workers, not {geometry.passive_workers}"
         )
-    for name in ("driver_locks", "work_items", "timers", "drivers", "bindings", "pools", "layers", "frame_slots"):
+    for name in ("driver_locks", "work_items", "timers", "drivers", "bindings", "filters", "pools", "frame_slots"):
         if getattr(geometry, name) < 1:
             raise ValueError(f"{name} = {getattr(geometry, name)}: at least 1")

@@ -43,15 +43,20 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     timers: int = 256
     drivers: int = 32
     bindings: int = 64
+    filters: int = 32
     interrupts: int = 32
     pools: int = 64
     configurations: int = 64
-    layers: int = 64
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
     checked: bool = True
     traced: bool = False
     """Keep the number of each DDI call in the arena, for comparison with another machine."""
+
+    @property
+    def layers(self) -> int:
+        """Layers with counters of their own: adapters, then bindings, then the two edges of each filter module."""
+        return self.adapters + self.bindings + 2 * self.filters
 
     @property
     def slots(self) -> int:
@@ -103,6 +108,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.FILTER_DRIVER: (records.DRIVER, "drivers"),
     HandleKind.ADAPTER: (records.ADAPTER, "adapters"),
     HandleKind.BINDING: (records.BINDING, "bindings"),
+    HandleKind.FILTER_MODULE: (records.FILTER_MODULE, "filters"),
     HandleKind.WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.IO_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),

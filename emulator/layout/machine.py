@@ -309,6 +309,26 @@ class BINDING(Record):
     multicast: Bytes[Literal[192]]
 
 
+class FILTER_MODULE(Record):
+    """A filter driver's module in the stack of an adapter; ``parent`` is the adapter.  Locks: as ADAPTER."""
+
+    head: OBJECT
+    state: u32
+    adapter: u32
+    context: u64
+    filter_driver: u64
+    position: u32
+    attributes_set: u32
+    completion: u32
+    completion_status: u32
+    request: u64
+    request_head: u64
+    request_tail: u64
+    request_state: u32
+    lookahead: u32
+    name: Bytes[Literal[64]]
+
+
 class INTERRUPT(Record):
     """A registered interrupt: ISR and DPC by routine number, the processor that serves it."""
 

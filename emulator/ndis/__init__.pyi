@@ -10,6 +10,8 @@ from emulator.ndis.datapath import *
 from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
+from emulator.ndis.filter_modules import *
+from emulator.ndis.filter_registration import *
 from emulator.ndis.handles import *
 from emulator.ndis.hardware import *
 from emulator.ndis.indications import *
@@ -29,6 +31,7 @@ from emulator.ndis.pools import *
 from emulator.ndis.read_write_locks import *
 from emulator.ndis.registration import *
 from emulator.ndis.roles import *
+from emulator.ndis.roles_filter import *
 from emulator.ndis.status import *
 from emulator.ndis.structures import *
 from emulator.ndis.synchronization import *

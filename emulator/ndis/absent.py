@@ -164,19 +164,13 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "filter drivers",
         Why.NOT_YET,
-        "lightweight filters are to come",
+        "what passes through a filter is to come",
         """
         NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFCancelOidRequest NdisFCancelSendNetBufferLists
-        NdisFDeregisterFilterDriver NdisFDevicePnPEventNotify NdisFDirectOidRequest NdisFDirectOidRequestComplete
+        NdisFDevicePnPEventNotify NdisFDirectOidRequest NdisFDirectOidRequestComplete
         NdisFIndicateReceiveNetBufferLists NdisFIndicateStatus NdisFNetPnPEvent NdisFOidRequest
-        NdisFOidRequestComplete NdisFPauseComplete NdisFRegisterFilterDriver NdisFRestartComplete NdisFRestartFilter
-        NdisFReturnNetBufferLists NdisFSendNetBufferLists NdisFSendNetBufferListsComplete NdisFSetAttributes
-        NdisFSynchronousOidRequest FILTER_ATTACH FILTER_CANCEL_DIRECT_OID_REQUEST FILTER_CANCEL_OID_REQUEST
-        FILTER_CANCEL_SEND_NET_BUFFER_LISTS FILTER_DETACH FILTER_DEVICE_PNP_EVENT_NOTIFY FILTER_DIRECT_OID_REQUEST
-        FILTER_DIRECT_OID_REQUEST_COMPLETE FILTER_NET_PNP_EVENT FILTER_OID_REQUEST FILTER_OID_REQUEST_COMPLETE
-        FILTER_PAUSE FILTER_RECEIVE_NET_BUFFER_LISTS FILTER_RESTART FILTER_RETURN_NET_BUFFER_LISTS
-        FILTER_SEND_NET_BUFFER_LISTS FILTER_SEND_NET_BUFFER_LISTS_COMPLETE FILTER_SET_MODULE_OPTIONS FILTER_STATUS
-        FILTER_SYNCHRONOUS_OID_REQUEST FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE
+        NdisFOidRequestComplete NdisFRestartFilter NdisFReturnNetBufferLists NdisFSendNetBufferLists
+        NdisFSendNetBufferListsComplete NdisFSynchronousOidRequest
         """,
     ),
     _family(
@@ -314,7 +308,31 @@ ABSENT: Final[tuple[Family, ...]] = (
 _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
 _LINE_INTERRUPTS: Final = "line interrupts only"
 
+_NOT_YET_REGISTERED: Final = "may be declared, and not yet registered"
+
 PARTIAL: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        (
+            "FILTER_SEND_NET_BUFFER_LISTS",
+            "FILTER_SEND_NET_BUFFER_LISTS_COMPLETE",
+            "FILTER_CANCEL_SEND_NET_BUFFER_LISTS",
+            "FILTER_RECEIVE_NET_BUFFER_LISTS",
+            "FILTER_RETURN_NET_BUFFER_LISTS",
+            "FILTER_OID_REQUEST",
+            "FILTER_OID_REQUEST_COMPLETE",
+            "FILTER_CANCEL_OID_REQUEST",
+            "FILTER_DEVICE_PNP_EVENT_NOTIFY",
+            "FILTER_NET_PNP_EVENT",
+            "FILTER_STATUS",
+            "FILTER_DIRECT_OID_REQUEST",
+            "FILTER_DIRECT_OID_REQUEST_COMPLETE",
+            "FILTER_CANCEL_DIRECT_OID_REQUEST",
+            "FILTER_SYNCHRONOUS_OID_REQUEST",
+            "FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE",
+        ),
+        _NOT_YET_REGISTERED,
+    ),
+    "NdisFRegisterFilterDriver": "no handlers but those that every filter must have",
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_DIRECT_OID_REQUEST": _NEVER_CALLED,
@@ -338,7 +356,7 @@ PARTIAL: Final[dict[str, str]] = {
     "PROTOCOL_DIRECT_OID_REQUEST_COMPLETE": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "PROTOCOL_UNINSTALL": _NEVER_CALLED,
-    "NdisAllocateIoWorkItem": "adapter and miniport driver handles; those of filters and devices are to come",
+    "NdisAllocateIoWorkItem": "not with the handle of a device",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
     "NdisMQueueDpc": _LINE_INTERRUPTS,
     "NdisMRegisterInterruptEx": _LINE_INTERRUPTS,

@@ -45,8 +45,39 @@ PROTOCOL_HANDLERS: Final = (
 )
 """NDIS_PROTOCOL_DRIVER_CHARACTERISTICS."""
 
+FILTER_HANDLERS: Final = (
+    "SetOptionsHandler",
+    "SetFilterModuleOptionsHandler",
+    "AttachHandler",
+    "DetachHandler",
+    "RestartHandler",
+    "PauseHandler",
+    "SendNetBufferListsHandler",
+    "SendNetBufferListsCompleteHandler",
+    "CancelSendNetBufferListsHandler",
+    "ReceiveNetBufferListsHandler",
+    "ReturnNetBufferListsHandler",
+    "OidRequestHandler",
+    "OidRequestCompleteHandler",
+    "CancelOidRequestHandler",
+    "DevicePnPEventNotifyHandler",
+    "NetPnPEventHandler",
+    "StatusHandler",
+    "DirectOidRequestHandler",
+    "DirectOidRequestCompleteHandler",
+    "CancelDirectOidRequestHandler",
+    "SynchronousOidRequestHandler",
+    "SynchronousOidRequestCompleteHandler",
+)
+"""NDIS_FILTER_DRIVER_CHARACTERISTICS."""
+
 MINIPORT_SEND: Final = MINIPORT_HANDLERS.index("SendNetBufferListsHandler")
 MINIPORT_RETURN: Final = MINIPORT_HANDLERS.index("ReturnNetBufferListsHandler")
 MINIPORT_CANCEL_SEND: Final = MINIPORT_HANDLERS.index("CancelSendHandler")
 PROTOCOL_RECEIVE: Final = PROTOCOL_HANDLERS.index("ReceiveNetBufferListsHandler")
 PROTOCOL_SEND_COMPLETE: Final = PROTOCOL_HANDLERS.index("SendNetBufferListsCompleteHandler")
+FILTER_SEND: Final = FILTER_HANDLERS.index("SendNetBufferListsHandler")
+FILTER_SEND_COMPLETE: Final = FILTER_HANDLERS.index("SendNetBufferListsCompleteHandler")
+FILTER_CANCEL_SEND: Final = FILTER_HANDLERS.index("CancelSendNetBufferListsHandler")
+FILTER_RECEIVE: Final = FILTER_HANDLERS.index("ReceiveNetBufferListsHandler")
+FILTER_RETURN: Final = FILTER_HANDLERS.index("ReturnNetBufferListsHandler")

@@ -27,6 +27,12 @@ class FilterDriverHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class FilterModuleHandle(NDIS_HANDLE):
+    """A filter module; given to FilterAttach."""
+
+    __slots__ = ()
+
+
 class ProtocolDriverHandle(NDIS_HANDLE):
     """From NdisRegisterProtocolDriver."""
 

@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
-from emulator.ndis import oid_answers, oid_requests, stacks
+from emulator.ndis import filter_pnp, oid_answers, oid_requests, stacks
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -42,6 +42,7 @@ from emulator.ndis.pnp_structures import (
     pause_parameters,
     restart_parameters,
 )
+from emulator.ndis.pnp_waits import drain, signed
 from emulator.ndis.registration import drivers_of, handler
 from emulator.ndis.status import (
     NDIS_STATUS,
@@ -57,12 +58,9 @@ from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import AdapterEvent, AdapterState, BindingEvent, BindingState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.kernel.context import Context
 
 INFO, WARNING = 20, 30
-WATCHDOG_NS = 10_000_000_000
 WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
 WATCHDOG_PROTOCOL_PNP = 0x02
 OID_NS = 12_000_000_000
@@ -83,7 +81,7 @@ class PendingBind:
 
 
 def start_adapter(context: Context, number: int) -> int:
-    """Initialize the miniport, bind every protocol, restart the stack."""
+    """Initialize the miniport, attach every filter, bind every protocol, restart the stack."""
     machine = context.machine
     specification = machine.configuration["specification"].adapters[number]
     driver_handle, driver = miniport_for(context, specification.miniport)
@@ -123,6 +121,10 @@ def start_adapter(context: Context, number: int) -> int:
         _log(context, f"{specification.name or number}: MiniportInitializeEx returned {status_name(status)}")
         return status  # type: ignore[no-any-return]
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
+    status = filter_pnp.attach_filters(context, handle, adapter)
+    if status != NDIS_STATUS_SUCCESS:
+        stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
+        return status
     for protocol_handle, protocol in protocols(context):
         bind(context, handle, adapter, protocol_handle, protocol)
     return restart_stack(context, handle, adapter)
@@ -131,7 +133,7 @@ def start_adapter(context: Context, number: int) -> int:
 def stop_adapter(
     context: Context, number: int, action: NDIS_HALT_ACTION = NDIS_HALT_ACTION.NdisHaltDeviceDisabled
 ) -> int:
-    """Pause the stack, unbind every protocol, halt the miniport."""
+    """Pause the stack, unbind every protocol, detach every filter, halt the miniport."""
     found = find_adapter(context, number)
     if found is None:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
@@ -140,6 +142,7 @@ def stop_adapter(
         pause_stack(context, handle, adapter)
     for binding_handle, binding in bindings_of(context, handle):
         unbind(context, adapter, binding_handle, binding)
+    filter_pnp.detach_filters(context, handle, adapter)
     check = stacks.outstanding(context.machine, handle & INDEX_MASK)
     _await_requests(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
@@ -188,19 +191,26 @@ def surprise_remove(context: Context, number: int) -> int:
 
 
 def restart_stack(context: Context, handle: int, adapter: Any) -> int:
-    """Miniport first, then the protocols."""
+    """Miniport first, then the filters from the lowest up, then the protocols."""
+    status = filter_pnp.set_module_options(context, handle, adapter)
+    if status != NDIS_STATUS_SUCCESS:
+        return status
     move_adapter(context, adapter, AdapterEvent.RESTART_CALLED)
     adapter.completion = WAITING
     status = _miniport_call(context, adapter, "RestartHandler", restart_parameters())
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
-        status = NDIS_STATUS(_signed(adapter.restart_status))
+        status = NDIS_STATUS(signed(adapter.restart_status))
     adapter.completion = 0
     if status != NDIS_STATUS_SUCCESS:
         move_adapter(context, adapter, AdapterEvent.RESTART_FAILED)
         _log(context, f"{text_of(adapter.name)}: MiniportRestart returned {status_name(status)}")
-        return status  # type: ignore[no-any-return]
+        return status
     move_adapter(context, adapter, AdapterEvent.RESTART_SUCCEEDED)
+    status = filter_pnp.restart_filters(context, handle, adapter)
+    if status != NDIS_STATUS_SUCCESS:
+        pause_stack(context, handle, adapter)
+        return status
     for binding_handle, binding in bindings_of(context, handle):
         move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
         status = _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventRestart)
@@ -213,7 +223,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
 
 
 def pause_stack(context: Context, handle: int, adapter: Any) -> int:
-    """Protocols first, then the miniport; each waits for what is outstanding."""
+    """Protocols first, then the filters from the top down, then the miniport; each waits for what is outstanding."""
     machine, index = context.machine, handle & INDEX_MASK
     for binding_handle, binding in bindings_of(context, handle):
         if binding.state != BindingState.RUNNING:
@@ -222,7 +232,7 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
         wait_for_acknowledgement(context)
         _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventPause)
         place = binding_handle & INDEX_MASK
-        _drain(
+        drain(
             context,
             lambda place=place: stacks.binding_outstanding(machine, place) == 0,  # type: ignore[misc]
             WATCHDOG_PROTOCOL_PAUSE,
@@ -230,6 +240,7 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
             "a protocol's pause",
         )
         move_binding(context, adapter, binding, BindingEvent.PAUSE_COMPLETED)
+    filter_pnp.pause_filters(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.PAUSE_CALLED)
     wait_for_acknowledgement(context)
     adapter.completion = adapter.pause_pending = WAITING
@@ -277,7 +288,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
     )
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
-        status = NDIS_STATUS(_signed(adapter.restart_status))
+        status = NDIS_STATUS(signed(adapter.restart_status))
     adapter.completion = 0
     del context.memory["bind"]
     name = text_of(protocol.name)
@@ -318,7 +329,8 @@ def unload(context: Context) -> int:
         for _, driver in drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER):
             call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
         routine = driver_object.DriverUnload
-        if routine is not None and drivers_of(context, image.number, HandleKind.PROTOCOL_DRIVER):
+        kinds = (HandleKind.PROTOCOL_DRIVER, HandleKind.FILTER_DRIVER)
+        if routine is not None and any(drivers_of(context, image.number, kind) for kind in kinds):
             call(context, routine.__ndis_routine__, driver_object)
         check_unloaded(context, image)
     return NDIS_STATUS_SUCCESS
@@ -384,14 +396,14 @@ def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: 
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
     status = call(context, routine, decode(context, binding.context), net_event(code))
     if status == NDIS_STATUS_PENDING:
-        _drain(
+        drain(
             context,
             lambda: binding.completion == COMPLETED,
             WATCHDOG_PROTOCOL_PNP,
             binding.head.parent,
             f"{text_of(protocol.name)}'s {code.name}",
         )
-        status = NDIS_STATUS(_signed(binding.completion_status))
+        status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = 0
     del adapter, handle
     return status  # type: ignore[no-any-return]
@@ -404,25 +416,7 @@ def _miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, v
 
 
 def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
-    _drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
-
-
-def _drain(context: Context, ready: Callable[[], bool], kind: int, handle: int, what: str) -> None:
-    deadline = context.platform.now() + WATCHDOG_NS
-    while not ready():
-        # Counters of other contexts change without a wake-up, so look again every millisecond.
-        sleep_until(context, ready, min(deadline, context.platform.now() + 1_000_000))
-        if context.platform.now() >= deadline and not ready():
-            held = stacks.outstanding(context.machine, handle & INDEX_MASK)
-            stop(
-                0x7C,
-                0x25,
-                kind,
-                handle,
-                text=f"{what} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
-                holders=held.holders,
-            )
-    context.machine.services.round(context)
+    drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
 
 
 def _await_requests(context: Context, handle: int, adapter: Any) -> None:
@@ -463,10 +457,6 @@ def _reset_record(adapter: Any, number: int, name: str) -> None:
     ctypes.memset(ctypes.addressof(adapter) + head_size, 0, ctypes.sizeof(adapter) - head_size)
     adapter.number = number
     adapter.name = name.encode()[:64].ljust(64, b"\0")
-
-
-def _signed(status: int) -> int:
-    return status - (1 << 32) if status >> 31 else status
 
 
 def _log(context: Context, text: str) -> None:

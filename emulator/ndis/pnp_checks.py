@@ -67,11 +67,17 @@ def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding,
     _nothing_left(context, handle, shared, "MiniportHaltEx returned and left", failed=False)
 
 
+def check_detached(context: Context, handle: int, *, failed: bool) -> None:
+    """After FilterDetach has returned, or FilterAttach has failed."""
+    begin = "FilterAttach failed and left" if failed else "FilterDetach returned and left"
+    _nothing_left(context, handle, 0, begin, failed=failed, whose="filter module")
+
+
 def check_unloaded(context: Context, image: Image) -> None:
     """After a driver's unload routine has returned."""
     machine = context.machine
     name = machine.images.driver_name(image.number)
-    for kind in (HandleKind.MINIPORT_DRIVER, HandleKind.PROTOCOL_DRIVER):
+    for kind in (HandleKind.MINIPORT_DRIVER, HandleKind.FILTER_DRIVER, HandleKind.PROTOCOL_DRIVER):
         for handle, driver in machine.objects[kind].live():
             if driver.image == image.number and driver.head.kind == kind:
                 stop(
@@ -79,6 +85,7 @@ def check_unloaded(context: Context, image: Image) -> None:
                     0x0A,
                     handle,
                     image.number,
+                    rule="NdisFDeregisterFilterDriver" if kind == HandleKind.FILTER_DRIVER else "",
                     text=f"{name} has unloaded and is still registered.",
                     sites=[site_of(context, "registered", driver.head.allocated_site)],
                 )
@@ -96,14 +103,16 @@ def check_unloaded(context: Context, image: Image) -> None:
         _memory(context, owned, f"{begin} memory")
 
 
-def _nothing_left(context: Context, handle: int, shared: int, begin: str, *, failed: bool) -> None:
+def _nothing_left(
+    context: Context, handle: int, shared: int, begin: str, *, failed: bool, whose: str = "adapter"
+) -> None:
     machine = context.machine
     for kind, resource in RESOURCES.items():
         subcode = resource.after_failure if failed else resource.at_halt
         for left, record in machine.objects[kind].live():
             if record.head.parent == handle and record.head.kind == kind:
                 _left(context, left, record, resource, begin, subcode, handle)
-    _work_items(context, handle, f"{begin} a work item of the adapter")
+    _work_items(context, handle, f"{begin} a work item of the {whose}")
     if shared:
         stop(
             VERIFIER,
@@ -118,7 +127,7 @@ def _nothing_left(context: Context, handle: int, shared: int, begin: str, *, fai
     owned = [block for _, block in machine.pool.live() if block.owner == handle]
     _things(context, owned, begin)
     if owned:
-        _memory(context, owned, f"{begin} memory of the adapter")
+        _memory(context, owned, f"{begin} memory of the {whose}")
 
 
 def _left(

@@ -14,6 +14,11 @@ from emulator.ndis.structures_common import (
     NET_PNP_EVENT,
     NET_PNP_EVENT_NOTIFICATION,
 )
+from emulator.ndis.structures_filter import (
+    NDIS_FILTER_ATTACH_PARAMETERS,
+    NDIS_FILTER_PAUSE_PARAMETERS,
+    NDIS_FILTER_RESTART_PARAMETERS,
+)
 from emulator.ndis.structures_miniport import (
     NDIS_MINIPORT_INIT_PARAMETERS,
     NDIS_MINIPORT_PAUSE_PARAMETERS,
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 PAUSE_NDIS_INTERNAL = 1
 IF_TYPE_ETHERNET_CSMACD = 6
 MAC_ADDRESS_LENGTH = 6
+PHYSICAL_MEDIUM_802_3 = 14
 
 
 def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
@@ -92,4 +98,41 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         IfType=IF_TYPE_ETHERNET_CSMACD,
         BoundIfIndex=adapter.number + 1,
         LowestIfIndex=adapter.number + 1,
+    )
+
+
+def attach_parameters(adapter: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
+    """What FilterAttach is given: the module's name, and the adapter as its attributes describe it."""
+    base = adapter.name.rstrip(b"\0").decode()
+    return NDIS_FILTER_ATTACH_PARAMETERS(
+        Header=header_of("NDIS_FILTER_ATTACH_PARAMETERS", 1),
+        IfIndex=adapter.number + 1,
+        FilterModuleGuidName=name,
+        BaseMiniportIfIndex=adapter.number + 1,
+        BaseMiniportInstanceName=base,
+        BaseMiniportName=base,
+        MediaConnectState=adapter.media_connect_state,
+        MediaDuplexState=adapter.duplex,
+        XmitLinkSpeed=adapter.transmit_speed,
+        RcvLinkSpeed=adapter.receive_speed,
+        MiniportPhysicalMediaType=PHYSICAL_MEDIUM_802_3,
+        MacAddressLength=MAC_ADDRESS_LENGTH,
+        CurrentMacAddress=adapter.current_address,
+        LowerIfIndex=adapter.number + 1,
+    )
+
+
+def filter_pause_parameters() -> NDIS_FILTER_PAUSE_PARAMETERS:
+    """What FilterPause is given."""
+    return NDIS_FILTER_PAUSE_PARAMETERS(
+        Header=header_of("NDIS_FILTER_PAUSE_PARAMETERS", 1), PauseReason=PAUSE_NDIS_INTERNAL
+    )
+
+
+def filter_restart_parameters(adapter: Any) -> NDIS_FILTER_RESTART_PARAMETERS:
+    """What FilterRestart is given."""
+    return NDIS_FILTER_RESTART_PARAMETERS(
+        Header=header_of("NDIS_FILTER_RESTART_PARAMETERS", 1),
+        MiniportPhysicalMediaType=PHYSICAL_MEDIUM_802_3,
+        LowerIfIndex=adapter.number + 1,
     )

@@ -1,4 +1,4 @@
-"""Registering and deregistering miniport and protocol drivers.
+"""Registering and deregistering miniport and protocol drivers; filter_registration.py does it for filters.
 
 Law: every mandatory handler is the driver's to give; nothing is filled in for it, and what is missing is named.
 """
@@ -110,21 +110,21 @@ def NdisMRegisterMiniportDriver(
     del RegistryPath
     context = current.context
     given = MiniportDriverCharacteristics
-    fault = structure_fault(given) or _missing(given, MINIPORT_REQUIRED)
+    fault = structure_fault(given) or missing(given, MINIPORT_REQUIRED)
     for one, other in PAIRS:
         if fault is None and (getattr(given, one) is None) != (getattr(given, other) is None):
             fault = f"{one} and {other} come both or not at all"
-    status = _refuse(context, DriverObject, given, fault)
+    status = refuse(context, DriverObject, given, fault)
     if status is not None:
         return RegisteredMiniport(status, None)
     if given.Flags & NDIS_INTERMEDIATE_DRIVER:
         not_implemented("NdisMRegisterMiniportDriver", "NDIS_INTERMEDIATE_DRIVER")
-    handle = _register(
+    handle = register(
         context, DriverObject, HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS, given, MiniportDriverContext
     )
     if handle is None:
         return RegisteredMiniport(NDIS_STATUS_RESOURCES, None)
-    status = _set_options(context, HandleKind.MINIPORT_DRIVER, handle, given.SetOptionsHandler, MiniportDriverContext)
+    status = set_options(context, HandleKind.MINIPORT_DRIVER, handle, given.SetOptionsHandler, MiniportDriverContext)
     return RegisteredMiniport(status, MiniportDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
 
 
@@ -136,7 +136,7 @@ def NdisMRegisterMiniportDriver(
 )
 def NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: MiniportDriverHandle, /) -> None:
     """Take a miniport driver's registration back: in its unload handler, or in DriverEntry after a later failure."""
-    _deregister(current.context, NdisMiniportDriverHandle, HandleKind.MINIPORT_DRIVER)
+    deregister(current.context, NdisMiniportDriverHandle, HandleKind.MINIPORT_DRIVER)
 
 
 @ddi(
@@ -155,15 +155,15 @@ def NdisRegisterProtocolDriver(
     context = current.context
     driver_object = context.machine.driver_objects[context.driver]
     given = ProtocolCharacteristics
-    status = _refuse(context, driver_object, given, structure_fault(given) or _missing(given, PROTOCOL_REQUIRED))
+    status = refuse(context, driver_object, given, structure_fault(given) or missing(given, PROTOCOL_REQUIRED))
     if status is not None:
         return RegisteredProtocol(status, None)
-    handle = _register(
+    handle = register(
         context, driver_object, HandleKind.PROTOCOL_DRIVER, PROTOCOL_HANDLERS, given, ProtocolDriverContext
     )
     if handle is None:
         return RegisteredProtocol(NDIS_STATUS_RESOURCES, None)
-    status = _set_options(context, HandleKind.PROTOCOL_DRIVER, handle, given.SetOptionsHandler, ProtocolDriverContext)
+    status = set_options(context, HandleKind.PROTOCOL_DRIVER, handle, given.SetOptionsHandler, ProtocolDriverContext)
     return RegisteredProtocol(status, ProtocolDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
 
 
@@ -175,7 +175,7 @@ def NdisRegisterProtocolDriver(
 )
 def NdisDeregisterProtocolDriver(NdisProtocolHandle: ProtocolDriverHandle, /) -> None:
     """Take a protocol's registration back; NDIS has unbound it from every adapter before."""
-    _deregister(current.context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER)
+    deregister(current.context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER)
 
 
 def handler(context: Context, driver: Any, names: tuple[str, ...], name: str) -> int:
@@ -190,12 +190,14 @@ def drivers_of(context: Context, image: int, kind: HandleKind) -> list[tuple[int
     return [(handle, entry) for handle, entry in table.live() if entry.image == image and entry.head.kind == kind]
 
 
-def _missing(given: Any, required: tuple[str, ...]) -> str | None:
+def missing(given: Any, required: tuple[str, ...]) -> str | None:
+    """The handlers that registration demands and the driver did not give, in words."""
     absent = [name for name in required if getattr(given, name) is None]
     return f"{type(given).__name__} has no {', '.join(absent)}, which NDIS demands" if absent else None
 
 
-def _refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: str | None) -> NDIS_STATUS | None:
+def refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: str | None) -> NDIS_STATUS | None:
+    """The status with which a registration is refused, and the reason in the log; None where nothing is wrong."""
     if context.kind is not ContextKind.ZYGOTE:
         fault = "a driver registers in DriverEntry"
         status: NDIS_STATUS | None = NDIS_STATUS_FAILURE
@@ -210,9 +212,10 @@ def _refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: s
     return status
 
 
-def _register(
+def register(
     context: Context, driver_object: DRIVER_OBJECT, kind: HandleKind, names: tuple[str, ...], given: Any, value: Any
 ) -> int | None:
+    """Make the driver's record; its handle, or None when there is no room."""
     assert len(names) <= MAXIMUM_HANDLERS
     numbers = [_routine(type(given).__name__, name, getattr(given, name)) for name in names]
     made = context.machine.objects[kind].allocate(kind, driver=driver_object.image, parent=0, site=context.site)
@@ -246,7 +249,8 @@ def _routine(structure: str, name: str, function: Any) -> int:
     return number
 
 
-def _set_options(context: Context, kind: HandleKind, handle: int, function: Any, value: Any) -> NDIS_STATUS:
+def set_options(context: Context, kind: HandleKind, handle: int, function: Any, value: Any) -> NDIS_STATUS:
+    """Call SetOptionsHandler, if there is one; a driver whose handler fails is not registered."""
     if function is None:
         return NDIS_STATUS_SUCCESS
     status: NDIS_STATUS = call(context, function.__ndis_routine__, handle, value)
@@ -255,7 +259,8 @@ def _set_options(context: Context, kind: HandleKind, handle: int, function: Any,
     return status
 
 
-def _deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
+def deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
+    """Free a registration; 0x7C/0x21 for what is none, or no longer."""
     table = context.machine.objects[kind]
     driver = table.find(handle, kind)
     if driver is None:

@@ -22,6 +22,7 @@ from emulator.ndis.status import (
 from emulator.rules import irql as _irql
 
 _MINIPORT: Final = "NDIS_MINIPORT_DRIVER_CHARACTERISTICS."
+_FILTER: Final = "NDIS_FILTER_DRIVER_CHARACTERISTICS."
 _PROTOCOL: Final = "NDIS_PROTOCOL_DRIVER_CHARACTERISTICS."
 _INTERRUPT: Final = "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS."
 _STATUS: Final = "NDIS_STATUS"
@@ -52,7 +53,7 @@ SET_OPTIONS: Final = _Role(
     _STATUS,
     "NdisDriverHandle DriverContext",
     _irql.AT_PASSIVE,
-    fields=(f"{_MINIPORT}SetOptionsHandler", f"{_PROTOCOL}SetOptionsHandler"),
+    fields=(f"{_MINIPORT}SetOptionsHandler", f"{_FILTER}SetOptionsHandler", f"{_PROTOCOL}SetOptionsHandler"),
 )
 DRIVER_UNLOAD: Final = _Role(
     "DRIVER_UNLOAD",

@@ -23,6 +23,7 @@ from emulator.ndis.handles import (
     AdapterHandle,
     DeviceHandle,
     FilterDriverHandle,
+    FilterModuleHandle,
     MiniportDriverHandle,
     WorkItemHandle,
 )
@@ -51,22 +52,22 @@ if TYPE_CHECKING:
 WORKER_RETURNED_AT_BAD_IRQL = 0xE1
 MOST_ARGUMENTS = 4096
 _FIRST_OF_KERNEL = HandleKind.IO_WORK_ITEM << KIND_SHIFT
-_FILTER_KINDS = (HandleKind.FILTER_DRIVER, HandleKind.FILTER_MODULE, HandleKind.DEVICE)
+_NOT_YET_KINDS = (HandleKind.DEVICE,)
 PARENT_KINDS = {
     HandleKind[name]: f"before {rule.freed_before}"
     for name, rule in HANDLES.items()
-    if rule.accepted and HandleKind[name] not in _FILTER_KINDS
+    if rule.accepted and HandleKind[name] not in _NOT_YET_KINDS
 }
-"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed; filters are not here yet."""
+"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed; devices are not here yet."""
 _IRQL_RULE = "Irql_Miscellaneous_Function"
 _PAIR_RULE = "Init_NdisAllocateIoWorkItem"
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | FILTER, rules=(_PAIR_RULE, _IRQL_RULE), acquires="work item")
 def NdisAllocateIoWorkItem(
-    NdisObjectHandle: AdapterHandle | MiniportDriverHandle | FilterDriverHandle | DeviceHandle, /
+    NdisObjectHandle: AdapterHandle | MiniportDriverHandle | FilterDriverHandle | FilterModuleHandle | DeviceHandle, /
 ) -> WorkItemHandle | None:
-    """Allocate a work item for an adapter or a miniport driver; None (NULL) when there are none left.
+    """Allocate a work item for an adapter, a miniport driver, a filter driver or its module; None (NULL) for none left.
 
     A protocol's handle is refused: a protocol has no device or driver object for this call.
     """
@@ -263,7 +264,7 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
 
 def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
     machine: Machine = context.machine
-    if kind in _FILTER_KINDS:
+    if kind in _NOT_YET_KINDS:
         not_implemented("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
     del machine
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)

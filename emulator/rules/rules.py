@@ -44,7 +44,7 @@ class Rule(NamedTuple):
 
 
 _GATE: Final = "the gate of each function that the rule names and that is there, in the checked build"
-_NOT_YET_FILTERS: Final = "there are no filter drivers yet"
+_NOT_YET_FILTERS: Final = "there are no timed rules yet, and the limit is not published"
 _NOT_YET_DMA: Final = "there is no scatter/gather DMA yet"
 _NOT_YET_CLOCK: Final = "there are no timed rules yet"
 _CONNECTION: Final = "CoNDIS is left out on purpose"
@@ -99,7 +99,13 @@ RULES: Final[tuple[Rule, ...]] = (
         _YES,
         "0xC4/0x62 when the adapter is halted, its initialise fails or the driver unloads",
     ),
-    _sdv("NdisFDeregisterFilterDriver", Group.DDI_USAGE, "a filter's unload routine calls it", _NO, _NOT_YET_FILTERS),
+    _sdv(
+        "NdisFDeregisterFilterDriver",
+        Group.DDI_USAGE,
+        "a filter's unload routine calls it",
+        _YES,
+        "0x7C subcode 0x0A when the driver has unloaded and is still registered",
+    ),
     _sdv(
         "NdisMDeregisterInterruptEx",
         Group.DDI_USAGE,
@@ -284,7 +290,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     _sdv("Irql_CallManager_Function", Group.IRQL, "CoNDIS call managers", _NO, _CONNECTION),
     _sdv("Irql_Connection_Function", Group.IRQL, "CoNDIS connections", _NO, _CONNECTION),
-    _sdv("Irql_Filter_Driver_Function", Group.IRQL, "functions of filter drivers", _NO, _NOT_YET_FILTERS),
+    _gate("Irql_Filter_Driver_Function", "functions of filter drivers"),
     _sdv("Irql_Gather_DMA_Function", Group.IRQL, "scatter/gather DMA", _NO, _NOT_YET_DMA),
     _sdv("Irql_IM_Function", Group.IRQL, "functions of intermediate drivers", _NO, "there are none yet"),
     _sdv("Irql_Interfaces_Function", Group.IRQL, "network interfaces", _NO, "the functions are not there yet"),
@@ -330,10 +336,10 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisFilterTimedPauseComplete",
         0x92010,
         "a filter's pause is done in time, does not fail and is completed once",
-        _NOT_YET_FILTERS,
+        "0xC4/0x92010 for a pause that fails or takes too long, 0x7C subcode 0x1F for a second completion",
         limit=10,
         page="devtest/ndisfiltertimedpausecomplete-.md",
-    ),
+    )._replace(enforced=_YES),
     _verifier(
         "NdisFilterTimedDataSend",
         0x92011,

@@ -53,6 +53,7 @@ class Lab:
         miniport: str,
         *,
         protocol: str | Sequence[str] = (),
+        filters: str | Sequence[str] = (),
         wire: str = "cable",
         adapters: int = 1,
         processors: int = 1,
@@ -68,7 +69,8 @@ class Lab:
     ) -> Nic:
         """Start a machine and give its first adapter; ``.machine.nics`` has them all.
 
-        ``miniport`` and ``protocol`` (one or several) are module names or paths.  ``wire`` is ``cable``, which needs no
+        ``miniport``, ``protocol`` and ``filters`` (one or several, the topmost filter first) are module names or paths.
+        ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
         test is skipped, with the reason, where the computer has none.  ``address`` is the far end's, each adapter has
         a network of its own by default.  ``capture`` names the pcapng file to which the adapter's frames are written.
@@ -83,7 +85,7 @@ class Lab:
         return self.start_machine(
             specify.machine(
                 name or self._free_name(miniport),
-                specify.drivers(miniport, protocol),
+                specify.drivers(miniport, protocol, filters),
                 chosen,
                 dict(registry or {}),
                 {**shape, **options},

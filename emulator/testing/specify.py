@@ -38,10 +38,16 @@ def driver(name: str, kind: DriverKind) -> DriverSpecification:
     return DriverSpecification(kind=kind, module=name)
 
 
-def drivers(miniport: str, protocols: str | Sequence[str]) -> list[DriverSpecification]:
-    """The drivers of a machine: one miniport, and as many protocols as are named."""
-    names: Iterable[str] = [protocols] if isinstance(protocols, str) else protocols
-    return [driver(miniport, "miniport"), *(driver(name, "protocol") for name in names if name)]
+def drivers(
+    miniport: str, protocols: str | Sequence[str], filters: str | Sequence[str] = ()
+) -> list[DriverSpecification]:
+    """The drivers of a machine: one miniport, and as many filters (the topmost first) and protocols as are named."""
+    chosen = [driver(miniport, "miniport")]
+    kinds: tuple[tuple[DriverKind, str | Sequence[str]], ...] = (("filter", filters), ("protocol", protocols))
+    for kind, given in kinds:
+        names: Iterable[str] = [given] if isinstance(given, str) else given
+        chosen.extend(driver(name, kind) for name in names if name)
+    return chosen
 
 
 def adapter(

@@ -1,4 +1,4 @@
-"""A machine in this process with a small miniport and a small protocol, one of which may be a bad one.
+"""A machine in this process with a small miniport, small filters and a small protocol, one of which may be a bad one.
 
 Law: one life for all of them: load, start, run, pause, restart, run, stop, unload; nothing moves but by ``settle``, and
 time passes only when nothing else can happen.
@@ -23,6 +23,7 @@ from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
     import types
+    from collections.abc import Sequence
 
     from emulator.kernel.context import Context
     from emulator.kernel.stop import StopReport
@@ -60,12 +61,14 @@ class Computer:
         miniport: str,
         protocol: str,
         *,
+        filters: Sequence[str] = (),
         checked: bool = True,
         plant: dict[str, dict[str, Any]] | None = None,
         **geometry: Any,
     ) -> None:
         self.plant = plant or {}
-        names = [f"{PACKAGE}.{miniport}", f"{PACKAGE}.{protocol}"]
+        kinds = {miniport: "miniport", **dict.fromkeys(filters, "filter"), protocol: "protocol"}
+        names = [f"{PACKAGE}.{name}" for name in kinds]
         sizes: dict[str, Any] = {"passive_workers": 2, **geometry}
         self.fake = FakeMachine(
             services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
@@ -74,8 +77,8 @@ class Computer:
         self.fake.machine.configuration["specification"] = MachineSpecification(
             geometry=self.fake.geometry,
             drivers=[
-                DriverSpecification(kind="miniport", module=names[0]),
-                DriverSpecification(kind="protocol", module=names[1]),
+                DriverSpecification(kind=kind, module=f"{PACKAGE}.{name}")  # type: ignore[arg-type]
+                for name, kind in kinds.items()
             ],
             adapters=[AdapterSpecification(name="adapter0")],
         )

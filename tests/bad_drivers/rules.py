@@ -22,7 +22,7 @@ class Rule(NamedTuple):
     """One row."""
 
     driver: str
-    role: Literal["miniport", "protocol"]
+    role: Literal["miniport", "filter", "protocol"]
     code: int
     parameters: tuple[Parameter, Parameter, Parameter, Parameter] = (None, None, None, None)
     rule: str = ""
@@ -34,6 +34,8 @@ class Rule(NamedTuple):
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
 ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
+MODULE: Final = make_handle(HandleKind.FILTER_MODULE, 1, 0)
+FILTER: Final = make_handle(HandleKind.FILTER_DRIVER, 1, 1)
 BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
 INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
 # Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
@@ -245,4 +247,18 @@ RULES: Final = [
     Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
     Rule("global_written", "miniport", VnicLimit.VNIC_FORBIDDEN_NAME),
     Rule("global_container_changed", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+    # Filter drivers: states.md, sections 2 and 4.
+    Rule("filter_pause_completed_unasked", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_restart_completed_unasked", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_pause_completed_and_returned", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_pause_completed_twice", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_pause_fails", "filter", VERIFIER, (0x92010, 0xC0000001, MODULE, 0), "NdisFilterTimedPauseComplete"),
+    Rule("filter_pause_never_completed", "filter", VERIFIER, (0x92010, 0, ADAPTER, 0), "NdisFilterTimedPauseComplete"),
+    Rule("filter_item_left_at_detach", "filter", VERIFIER, (0x62, MODULE, 0, 1), PAIR),
+    Rule("filter_memory_left_at_detach", "filter", VERIFIER, (0x62, 0, 128, 2)),
+    Rule("filter_memory_left_by_failed_attach", "filter", VERIFIER, (0x62, 0, 64, 1)),
+    Rule("filter_unloads_registered", "filter", NDIS, (0x0A, FILTER, 2, 0), "NdisFDeregisterFilterDriver"),
+    Rule("filter_deregistered_twice", "filter", NDIS, (0x21, FILTER, 0, 0)),
+    Rule("filter_attributes_at_dispatch", "filter", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Filter_Driver_Function"),
+    Rule("filter_handle_of_another_kind", "filter", NDIS, (0x21, FILTER, HandleKind.FILTER_MODULE, 0)),
 ]

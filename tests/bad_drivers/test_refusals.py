@@ -19,6 +19,11 @@ AT_LOAD = [
     ("refused_driver_header", r"BAD_CHARACTERISTICS: .*Header.Type"),
     ("refused_version", r"BAD_VERSION: MajorNdisVersion is 5; this is NDIS 6"),
 ]
+FILTERS = [
+    ("refused_filter_without_pause", r"BAD_CHARACTERISTICS: .* has no PauseHandler, which NDIS demands"),
+    ("refused_filter_header", r"BAD_CHARACTERISTICS: .*Header.Type"),
+    ("refused_filter_version", r"BAD_VERSION: MajorNdisVersion is 5; this is NDIS 6"),
+]
 
 
 @pytest.mark.parametrize(("driver", "why"), AT_START, ids=[driver for driver, _ in AT_START])
@@ -39,5 +44,14 @@ def test_the_driver_is_not_loaded_and_the_error_says_why(driver: str, why: str) 
 @pytest.mark.parametrize("driver", [driver for driver, _ in AT_START + AT_LOAD])
 def test_the_repaired_twin_lives(driver: str) -> None:
     machine = Computer(f"repaired.{driver}", "base_protocol")
+    assert machine.life() == 0
+    assert machine.left() == []
+
+
+@pytest.mark.parametrize(("driver", "why"), FILTERS, ids=[driver for driver, _ in FILTERS])
+def test_the_filter_is_not_loaded_and_its_repaired_twin_lives(driver: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"DriverEntry of .*{driver} returned NDIS_STATUS_{why}"):
+        Computer("base_miniport", "base_protocol", filters=[driver]).life()
+    machine = Computer("base_miniport", "base_protocol", filters=[f"repaired.{driver}"])
     assert machine.life() == 0
     assert machine.left() == []

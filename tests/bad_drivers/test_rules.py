@@ -12,7 +12,15 @@ from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import FOLDER, PACKAGE, Computer
 from tests.bad_drivers.rules import RULES, Rule
 
-OTHERS = {"raises", "raises_above", "hangs", "holds_a_list", "asks_at_dispatch", "waits_for_the_other_adapter"}
+OTHERS = {
+    "raises",
+    "raises_above",
+    "hangs",
+    "holds_a_list",
+    "asks_at_dispatch",
+    "waits_for_the_other_adapter",
+    "second_filter",
+}
 """Drivers of this folder that other tests are about."""
 _MARK = re.compile(r"# (?:type: ignore\[[\w-]+\]  # )?(?:(?P<stop>stop)|site: (?P<site>.+))$")
 _PLACE = re.compile(r"^(?P<path>\S+):(?P<line>\d+) in ")
@@ -21,6 +29,8 @@ _PLACE = re.compile(r"^(?P<path>\S+):(?P<line>\d+) in ")
 def computer(rule: Rule, name: str, **options: Any) -> Computer:
     if rule.role == "miniport":
         return Computer(name, rule.other or "base_protocol", **options)
+    if rule.role == "filter":
+        return Computer("base_miniport", "base_protocol", filters=[name, *rule.other.split()], **options)
     return Computer(rule.other or "base_miniport", name, **options)
 
 
@@ -88,6 +98,12 @@ def test_the_common_part_keeps_every_rule(name: str) -> None:
     assert machine.life() == 0
     assert machine.left() == []
     assert name in str(machine.names)
+
+
+def test_two_small_filters_keep_every_rule() -> None:
+    machine = Computer("base_miniport", "base_protocol", filters=["base_filter", "second_filter"])
+    assert machine.life() == 0
+    assert machine.left() == []
 
 
 def test_every_driver_of_this_folder_is_in_the_table() -> None:

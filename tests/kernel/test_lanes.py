@@ -23,7 +23,7 @@ class Ring:
     """A machine of three adapters with its PnP thread, and the host's end of the control ring."""
 
     def __init__(self, adapters: int = 3) -> None:
-        self.fake = FakeMachine(adapters=adapters, bindings=4, pools=4, layers=8, pool_bytes=1 << 16)
+        self.fake = FakeMachine(adapters=adapters, bindings=4, pools=4, filters=2, pool_bytes=1 << 16)
         self.arena = self.fake.arena
         self.pnp = self.context(0)
 

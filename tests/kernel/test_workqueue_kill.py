@@ -31,7 +31,7 @@ from tests.patience import within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GEOMETRY = Geometry(work_items=256, frame_slots=16, pool_bytes=1 << 16, driver_locks=16, layers=2)
+GEOMETRY = Geometry(work_items=256, frame_slots=16, pool_bytes=1 << 16, driver_locks=16, bindings=1, filters=1)
 ITEMS_EACH = 100
 TRIALS = 24
 MORE_TRIALS = 76

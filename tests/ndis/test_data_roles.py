@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import roles, structures
+from emulator.ndis import roles, roles_filter, structures
 from emulator.ndis.callback_role import ROLES, Role
 from emulator.ndis.roles import (
     MINIPORT_HALT,
@@ -133,6 +133,7 @@ def test_every_handler_of_the_characteristics_has_exactly_one_role() -> None:
     assert len(set(filled)) == len(filled)
     for name in (
         "NDIS_MINIPORT_DRIVER_CHARACTERISTICS",
+        "NDIS_FILTER_DRIVER_CHARACTERISTICS",
         "NDIS_PROTOCOL_DRIVER_CHARACTERISTICS",
         "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS",
     ):
@@ -142,7 +143,8 @@ def test_every_handler_of_the_characteristics_has_exactly_one_role() -> None:
 
 
 def test_every_role_is_exported_under_its_name() -> None:
-    exported = {name: value for name, value in vars(roles).items() if isinstance(value, Role)}
+    known = {**vars(roles), **vars(roles_filter)}
+    exported = {name: value for name, value in known.items() if isinstance(value, Role)}
     assert exported == ROLES
     assert all(name == role.name for name, role in ROLES.items())
 
@@ -173,6 +175,10 @@ def test_who_may_pend() -> None:
         "MINIPORT_OID_REQUEST",
         "MINIPORT_RESET",
         "MINIPORT_DIRECT_OID_REQUEST",
+        "FILTER_PAUSE",
+        "FILTER_RESTART",
+        "FILTER_OID_REQUEST",
+        "FILTER_DIRECT_OID_REQUEST",
         "MINIPORT_IDLE_NOTIFICATION",
         "PROTOCOL_BIND_ADAPTER_EX",
         "PROTOCOL_UNBIND_ADAPTER_EX",

@@ -100,6 +100,28 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
         ],
         ("Bound", "Split", "Three", "Four"),
     ),
+    "NDIS_FILTER_DRIVER_CHARACTERISTICS": (
+        [
+            ("Versions", u8 * 4), ("Flags", u32), ("Names", String * 3), ("a", pointer * 17), ("b", pointer * 3),
+            ("c", pointer * 2),
+        ],
+        ("a", "b", "c"),
+    ),
+    "NDIS_FILTER_ATTRIBUTES": ([("Flags", u32)], ("Flags",)),
+    "NDIS_FILTER_ATTACH_PARAMETERS": (
+        [
+            ("IfIndex", u32), ("Luid", u64), ("Guid", pointer), ("Base", u32), ("Names", pointer * 2),
+            ("States", i32 * 2), ("Speeds", u64 * 2), ("Media", i32 * 2), ("Specific", pointer * 2),
+            ("MacLength", u16), ("Mac", u8 * 32), ("BaseLuid", u64), ("LowIndex", u32), ("LowLuid", u64),
+            ("Flags", u32),
+        ],
+        ("Flags",),
+    ),
+    "NDIS_FILTER_PAUSE_PARAMETERS": ([("Flags", u32), ("Reason", u32)], ("Reason",)),
+    "NDIS_FILTER_RESTART_PARAMETERS": (
+        [("Media", i32 * 2), ("Attributes", pointer), ("Index", u32), ("Luid", u64), ("Flags", u32)],
+        ("Flags",),
+    ),
     "NDIS_OPEN_PARAMETERS": (
         [("Name", pointer), ("Media", pointer), ("n", u32), ("Index", pointer), ("Types", pointer), ("m", u32)],
         ("m",),
@@ -162,6 +184,10 @@ TYPES = {
     "NDIS_OPEN_PARAMETERS": (0x87, 1),
     "NDIS_MINIPORT_DRIVER_CHARACTERISTICS": (0x8A, 3),
     "NDIS_FILTER_DRIVER_CHARACTERISTICS": (0x8B, 3),
+    "NDIS_FILTER_ATTRIBUTES": (0x8D, 1),
+    "NDIS_FILTER_ATTACH_PARAMETERS": (0x99, 1),
+    "NDIS_FILTER_PAUSE_PARAMETERS": (0x9A, 1),
+    "NDIS_FILTER_RESTART_PARAMETERS": (0x9B, 1),
     "NDIS_PROTOCOL_DRIVER_CHARACTERISTICS": (0x95, 2),
     "NDIS_OID_REQUEST": (0x96, 2),
     "NDIS_TIMER_CHARACTERISTICS": (0x97, 1),
@@ -188,7 +214,7 @@ def test_all_others_are_default() -> None:
 def test_every_structure_with_a_header_is_in_the_table() -> None:
     with_header = {kind.__name__ for kind in CLASSES if "Header" in kind.__slots__}
     assert with_header <= set(STRUCTURE_HEADERS)
-    assert set(STRUCTURE_HEADERS) - with_header == {"NDIS_OID_REQUEST", "NDIS_FILTER_DRIVER_CHARACTERISTICS"}
+    assert set(STRUCTURE_HEADERS) - with_header == {"NDIS_OID_REQUEST"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+"""Registering and deregistering filter drivers.
+
+Law: as registration.py: the four handlers without which there is no filter are the driver's to give; every other one
+that is NULL is bypassed.  What a set of handlers cannot do is in the table below, and is refused by name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.platform import current
+from emulator.layout.handles import HandleKind
+from emulator.ndis.absent import not_implemented
+from emulator.ndis.ddi import FILTER, ddi
+from emulator.ndis.handlers import FILTER_HANDLERS
+from emulator.ndis.handles import FilterDriverHandle
+from emulator.ndis.registration import deregister, missing, refuse, register, set_options
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.structures_common import structure_fault
+from emulator.rules.irql import AT_PASSIVE
+
+if TYPE_CHECKING:
+    from emulator.ndis.driver_object import DRIVER_OBJECT
+    from emulator.ndis.structures import NDIS_FILTER_DRIVER_CHARACTERISTICS
+
+FILTER_REQUIRED = ("AttachHandler", "DetachHandler", "RestartHandler", "PauseHandler")
+"""Handlers of a filter driver that registration demands (ddi_inventory.md)."""
+
+TOGETHER = (
+    ("OidRequestHandler", "OidRequestCompleteHandler"),
+    ("DirectOidRequestHandler", "DirectOidRequestCompleteHandler"),
+)
+"""Handlers that come both or not at all."""
+
+NEEDS = (
+    ("ReceiveNetBufferListsHandler", "StatusHandler"),
+    ("ReturnNetBufferListsHandler", "StatusHandler"),
+)
+"""Handlers that are of no use without another."""
+
+
+class RegisteredFilter(NamedTuple):
+    """What NdisFRegisterFilterDriver gives."""
+
+    Status: NDIS_STATUS
+    NdisFilterDriverHandle: FilterDriverHandle | None
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=FILTER,
+    rules=("Irql_Filter_Driver_Function", "NdisFDeregisterFilterDriver"),
+    acquires="filter driver",
+)
+def NdisFRegisterFilterDriver(
+    DriverObject: DRIVER_OBJECT,
+    FilterDriverContext: Any,
+    FilterDriverCharacteristics: NDIS_FILTER_DRIVER_CHARACTERISTICS,
+    /,
+) -> RegisteredFilter:
+    """Register a filter driver, in DriverEntry; it is attached to every adapter that starts afterwards.
+
+    Filters registered first are on top.  BAD_VERSION for another major version than 6, BAD_CHARACTERISTICS for a wrong
+    header or a missing handler (the log names it), RESOURCES.
+    """
+    context = current.context
+    given = FilterDriverCharacteristics
+    fault = structure_fault(given) or missing(given, FILTER_REQUIRED) or _incomplete(given)
+    status = refuse(context, DriverObject, given, fault)
+    if status is not None:
+        return RegisteredFilter(status, None)
+    for name in FILTER_HANDLERS[len(FILTER_REQUIRED) + 2 :]:
+        if getattr(given, name) is not None:
+            not_implemented("NdisFRegisterFilterDriver", name)
+    handle = register(context, DriverObject, HandleKind.FILTER_DRIVER, FILTER_HANDLERS, given, FilterDriverContext)
+    if handle is None:
+        return RegisteredFilter(NDIS_STATUS_RESOURCES, None)
+    status = set_options(context, HandleKind.FILTER_DRIVER, handle, given.SetOptionsHandler, FilterDriverContext)
+    return RegisteredFilter(status, FilterDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=FILTER,
+    rules=("Irql_Filter_Driver_Function", "NdisFDeregisterFilterDriver"),
+    releases="filter driver",
+)
+def NdisFDeregisterFilterDriver(NdisFilterDriverHandle: FilterDriverHandle, /) -> None:
+    """Take a filter driver's registration back, in its unload routine; NDIS has detached its modules before."""
+    deregister(current.context, NdisFilterDriverHandle, HandleKind.FILTER_DRIVER)
+
+
+def _incomplete(given: NDIS_FILTER_DRIVER_CHARACTERISTICS) -> str | None:
+    for one, other in TOGETHER:
+        if (getattr(given, one) is None) != (getattr(given, other) is None):
+            return f"{one} and {other} come both or not at all"
+    for one, other in NEEDS:
+        if getattr(given, one) is not None and getattr(given, other) is None:
+            return f"{one} needs {other}"
+    return None
+
+
+__all__ = ["NdisFDeregisterFilterDriver", "NdisFRegisterFilterDriver"]

@@ -1,0 +1,17 @@
+"""Completes a filter's pause twice."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_filter import FILTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "filter")
+
+
+def OnPause(filter: FILTER) -> NDIS_STATUS:
+    NdisFPauseComplete(filter.Handle)
+    if not REPAIRED:
+        NdisFPauseComplete(filter.Handle)  # stop
+    return NDIS_STATUS_PENDING

@@ -1,0 +1,16 @@
+"""Never completes a filter's pause."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_filter import FILTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "filter")
+
+
+def OnPause(filter: FILTER) -> NDIS_STATUS:
+    if REPAIRED:
+        NdisFPauseComplete(filter.Handle)
+    return NDIS_STATUS_PENDING
