@@ -25,6 +25,7 @@ from emulator.ndis.indications import *
 from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *
 from emulator.ndis.layout import *
+from emulator.ndis.lists import *
 from emulator.ndis.macros import *
 from emulator.ndis.mdl import *
 from emulator.ndis.memory import *

@@ -250,16 +250,13 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "lists, lookaside lists and older allocators",
+        "lookaside lists and older allocators",
         Why.NOT_YET,
         "to come",
         """
         NdisAllocateFromNPagedLookasideList NdisAllocateGenericObject NdisAllocateMemoryWithTag
         NdisDeleteNPagedLookasideList NdisFillMemory NdisFreeGenericObject NdisFreeMemoryWithTag
-        NdisFreeToNPagedLookasideList NdisInitializeListHead NdisInitializeNPagedLookasideList
-        NdisInitializeSListHead NdisInterlockedAddUlong NdisInterlockedInsertHeadList NdisInterlockedInsertTailList
-        NdisInterlockedPopEntrySList NdisInterlockedPushEntrySList NdisInterlockedRemoveHeadList NdisQueryDepthSList
-        NdisRetrieveUlong NdisStoreUlong
+        NdisFreeToNPagedLookasideList NdisInitializeNPagedLookasideList NdisRetrieveUlong NdisStoreUlong
         """,
     ),
     _family(

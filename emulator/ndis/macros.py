@@ -6,13 +6,17 @@ the member here, since Python assigns to members and not to calls.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from emulator.kernel.lists import containing_record
+from emulator.kernel.platform import current
 from emulator.ndis.constants import NetBufferListCancelId, NetBufferListHashInfo, NetBufferListHashValue
 
 if TYPE_CHECKING:
     from emulator.kernel.pointers import Memory
     from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST, NET_BUFFER_LIST_CONTEXT
+
+T = TypeVar("T")
 
 
 def NET_BUFFER_LIST_NEXT_NBL(_NBL: NET_BUFFER_LIST, /) -> NET_BUFFER_LIST | None:
@@ -185,12 +189,18 @@ def MmGetSystemAddressForMdlSafe(Mdl: MDL, Priority: int, /) -> memoryview | Non
     return Mdl.MappedSystemVa[: Mdl.ByteCount]
 
 
+def CONTAINING_RECORD(address: Any, type: type[T], field: str, /) -> T:
+    """The structure of which ``field`` is what ``address`` (a LIST_ENTRY, memory) stands for."""
+    return containing_record(current.context, address, type, field)  # type: ignore[no-any-return]
+
+
 def NDIS_MDL_LINKAGE(_Mdl: MDL, /) -> MDL | None:
     """The next MDL of a chain."""
     return _Mdl.Next
 
 
 __all__ = [
+    "CONTAINING_RECORD",
     "MmGetMdlByteCount",
     "MmGetMdlByteOffset",
     "MmGetMdlVirtualAddress",

@@ -29,6 +29,9 @@ class ADAPTER(NONPAGED):
     SpareTimer: TimerHandle
     Lock: NDIS_SPIN_LOCK
     ReadWrite: NDIS_RW_LOCK
+    Head: LIST_ENTRY
+    Link: LIST_ENTRY
+    OtherLink: LIST_ENTRY
     Event: NDIS_EVENT
     Count: LONG
     Ticks: LONG

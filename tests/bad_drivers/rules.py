@@ -51,7 +51,7 @@ OWN_TAG: Final = int.from_bytes(b"iniM", "little")
 OTHER_TAG: Final = int.from_bytes(b"reht", "little")
 UNREADABLE_TAG: Final = int.from_bytes(b"----", "little")
 PAIR: Final = "Init_NdisAllocateIoWorkItem"
-WORKER_INVALID, BAD_IRQL, VERIFIER, POOL, NDIS, TIMER_INVALID, UNEXPECTED_IRQL, FREED = (
+WORKER_INVALID, BAD_IRQL, VERIFIER, POOL, NDIS, TIMER_INVALID, UNEXPECTED_IRQL, FREED, CORRUPT = (
     0xE4,
     0xE1,
     0xC4,
@@ -60,6 +60,7 @@ WORKER_INVALID, BAD_IRQL, VERIFIER, POOL, NDIS, TIMER_INVALID, UNEXPECTED_IRQL, 
     0xC7,
     0xC8,
     0xD5,
+    0x139,
 )
 
 RULES: Final = [
@@ -133,6 +134,12 @@ RULES: Final = [
     Rule("memory_left_at_unload", "miniport", VERIFIER, (0x62, 0, 100, 1)),
     Rule("memory_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
     Rule("memory_used_after_reuse", "miniport", FREED, (None, 0, 0, 0)),
+    # Lists: the check that Windows makes of an entry's neighbours.
+    Rule("list_entry_removed_twice", "miniport", CORRUPT, (3, None, 0, 0)),
+    Rule("list_entry_inserted_twice", "miniport", CORRUPT, (3, None, 0, 0)),
+    Rule("list_head_not_initialized", "miniport", CORRUPT, (3, None, 0, 0)),
+    Rule("list_of_a_variable", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+    Rule("interlocked_with_held_lock", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
     # Timers and interrupts.
     Rule("timer_freed_while_set", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0), "CancelTimerObject"),
     Rule("timer_set_after_free", "miniport", TIMER_INVALID, (0, LATER_TIMER, 0, 0)),
