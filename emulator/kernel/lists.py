@@ -156,7 +156,7 @@ def remove(context: Context, entry_at: int) -> bool:
     following, previous = words[entry_at], words[entry_at + 1]
     word = ENTRY_TAG << 56 | entry_at << 3
     if words[follow(context, following) + 1] != word or words[follow(context, previous)] != word:
-        corrupt(entry_at << 3, "An entry was removed whose neighbours do not lead to it: it is not, or no more, in a list")
+        corrupt(entry_at << 3, "An entry was removed whose neighbours do not lead to it: it is in no list, or no more")
     context.platform.switch("list")
     words[follow(context, previous)] = following
     words[follow(context, following) + 1] = previous

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.kernel import spinlocks
@@ -35,12 +36,16 @@ def function(name: str) -> Any:
     return declarations[name].function
 
 
+def program(machine: Simulation, shared: SHARED, insert: Callable[[SHARED, int], None], number: int) -> None:
+    insert(machine.of(shared), number)
+
+
 def run(machine: Simulation, insert: Callable[[SHARED, int], None]) -> None:
     shared: SHARED = machine.make(SHARED)
     spinlocks.initialize(machine.main, shared.Lock, 0)
     function("NdisInitializeListHead")(shared.Head)
     for number in range(PROGRAMS):
-        machine.program(lambda number=number: insert(machine.of(shared), number))
+        machine.program(partial(program, machine, shared, insert, number))
     machine.finish()
     seen = set()
     while not function("IsListEmpty")(shared.Head):
