@@ -59,26 +59,27 @@ def HelloReceive(
 def HelloAnswer(Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int) -> tuple[Any, Any, int]:
     """Answers on the received frames' own memory, the frames for which there were none, and how many answers."""
     answers = HelloTakeAnswers(Binding, Count)
-    used = 0
+    used = len(answers)
+    last: Any = None
     received: Any = Chain
     for answer in answers:
         frame, buffer = received.FirstNetBuffer, answer.FirstNetBuffer
         header = NdisGetDataBuffer(frame, HELLO_HEADER, None, 1, 0)
         if header is None:
+            used = answers.index(answer)
             break
         destination, source = HELLO_ADDRESSES.unpack(header)
         HELLO_ADDRESSES.pack_into(header, 0, source, destination)
-        buffer.MdlChain, buffer.DataOffset = frame.MdlChain, frame.DataOffset
-        buffer.CurrentMdl, buffer.CurrentMdlOffset = frame.CurrentMdl, frame.CurrentMdlOffset
+        buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
+        buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
         buffer.DataLength = frame.DataLength
         answer.ProtocolReserved[0] = received
         received.Next, received = None, received.Next
-        used += 1
+        if last is not None:
+            last.Next = answer
+        last = answer
     HelloGiveAnswers(Binding, answers[used:])
-    first = None
-    for answer in reversed(answers[:used]):
-        answer.Next, first = first, answer
-    return first, received, used
+    return answers[0] if used else None, received, used
 
 
 def HelloTakeAnswers(Binding: BINDING, Count: int) -> list[Any]:

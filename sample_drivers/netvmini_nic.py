@@ -25,7 +25,7 @@ NIC_FEW_BUFFERS: Final = 64
 NIC_TRANSMIT_ENTRIES: Final = 512
 NIC_MULTICAST_LIST: Final = 32
 NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
-NIC_BUDGET: Final = 64
+NIC_BUDGET: Final = 128
 """Frames that are indicated at once."""
 NIC_DPC_ROUNDS: Final = 2048
 """Full rounds after which a DPC that finds no end goes on in a work item; each hand-over moves every list to it."""
@@ -327,7 +327,8 @@ def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> list[Any]:
     """The lists that are done with the oldest descriptors, with SendLock held."""
     take = Adapter.TransmitTake
     Adapter.TransmitTake = take + Descriptors & 0xFFFF_FFFF
-    return [nbl for nbl in NICTake(Adapter.TransmitNbls, take, Descriptors) if nbl is not None]
+    lists = NICTake(Adapter.TransmitNbls, take, Descriptors)
+    return [nbl for nbl in lists if nbl is not None] if None in lists else lists
 
 
 def NICChainToList(Chain: Any) -> list[Any]:

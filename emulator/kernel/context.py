@@ -55,6 +55,7 @@ class Context:
         "driver",
         "entered",
         "escaped",
+        "forgotten",
         "held",
         "held_cells",
         "held_sites",
@@ -98,6 +99,8 @@ class Context:
         self.delays = machine.arena.delay_words(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers: dict[int, Any] = {}
+        # How often a word was taken out of them: what was found by one before is to be looked up again.
+        self.forgotten = 0
         self.memory: dict[str, Any] = {}
         self.datapath: Any = None
         self.queue_item: Any = None

@@ -9,6 +9,7 @@ register (``loaders``), 0x11 and up an NDIS handle.
 from __future__ import annotations
 
 import ctypes
+from array import array
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from emulator.kernel.platform import current
@@ -25,18 +26,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_HANDLE_TAG = 0x11
+_NO_WORD = b"\xff" * 8
 DATA_TAG = int.from_bytes(b"Data", "little")
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
 
 
 class NonpagedMeta(RecordMeta):
-    """Gives every NONPAGED class its one place for the pointer that an instance came from."""
+    """Gives every NONPAGED class the places for the pointer that an instance came from and for views of its arrays."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:
         """Make the class."""
         if not any(isinstance(base, NonpagedMeta) for base in bases):
-            namespace["__slots__"] = ("_pointer",)
+            namespace["__slots__"] = ("_arrays", "_pointer")
         return super().__new__(mcs, name, bases, namespace, **options)
 
 
@@ -140,11 +142,11 @@ def encode(context: Context, value: Any, stored: bool = False) -> int:
     _private(context, f"a {type(value).__name__}")
 
 
-def encode_all(context: Context, values: list[Any]) -> list[int]:
+def encode_all(context: Context, values: list[Any]) -> bytes:
     """``encode`` for what a driver stores by the slice; a type may have a way for many of its kind at once."""
     publish_all = getattr(type(values[0]), "__publish_stored__", None) if values else None
-    words: list[int] | None = publish_all(values, context) if publish_all is not None else None
-    return words if words is not None else [encode(context, each, True) for each in values]
+    words: bytes | None = publish_all(values, context) if publish_all is not None else None
+    return words if words is not None else array("Q", [encode(context, each, True) for each in values]).tobytes()
 
 
 def publish_escaped(context: Context) -> None:
@@ -153,6 +155,12 @@ def publish_escaped(context: Context) -> None:
     while escaped:
         value = escaped.pop()
         type(value).__publish__(value, context, None)
+
+
+def forget(context: Context, word: int) -> None:
+    """The object of a word is not to be used for it any more: it is freed, or at home elsewhere."""
+    context.pointers.pop(word, None)
+    context.forgotten += 1
 
 
 def decode(context: Context, word: int) -> Any:
@@ -188,7 +196,7 @@ def load_block(context: Context, pointer: int) -> Any:
         found: Any = Memory(machine.arena.view, offset, block.length, pointer)
     else:
         found = machine.images.wrapper_for(kind).at(machine.arena.memory, offset)
-        found._pointer = pointer
+        found._pointer, found._arrays = pointer, {}
     context.pointers[pointer] = found
     return found
 
@@ -206,7 +214,7 @@ def make_in_pool(context: Context, structure: type[T]) -> T:
     offset = pointer & OFFSET_MASK
     machine.arena.view[offset : offset + length] = bytes(length)
     found: Any = machine.images.wrapper_for(structure).at(machine.arena.memory, offset)
-    found._pointer = pointer
+    found._pointer, found._arrays = pointer, {}
     context.pointers[pointer] = found
     if not number:
         machine.images.untyped.append((pointer, structure))
@@ -269,47 +277,80 @@ class PointerField(FieldType):
 
         return property(read, write)
 
-    def elements(self, array: Any) -> PointerArray:
+    def elements(self, words: Any) -> PointerArray:
         """Arrays of pointers are on the data path of drivers: one look at a word, no object for each element."""
-        return PointerArray(array)
+        return PointerArray(words)
 
 
 class PointerArray:
-    """An array of pointers: ``view[index]`` is None or the object of this context; slices take and give lists."""
+    """An array of pointers: ``view[index]`` is None or the object of this context; slices take and give lists.
 
-    __slots__ = ("_words",)
+    Runs of references are what a driver's rings are made of, so what this context last saw in each place is remembered:
+    where the words are still the same, and no reference has been forgotten since, they need not be looked up again.
+    """
+
+    __slots__ = ("_bytes", "_context", "_image", "_objects", "_since", "_words")
 
     def __init__(self, words: Any) -> None:
         self._words = words
+        self._bytes = memoryview(words).cast("B")
+        self._context = current.context
+        self._forget()
+
+    def _forget(self) -> None:
+        self._since = self._context.forgotten
+        self._image = bytearray(_NO_WORD * len(self._words))
+        self._objects: list[Any] = [None] * len(self._words)
 
     def __len__(self) -> int:
         return len(self._words)
 
     def __getitem__(self, index: Any) -> Any:
-        word = self._words[index]
         context = current.context
-        if type(word) is list:
-            try:
-                return list(map(context.pointers.__getitem__, word))
-            except KeyError:
-                return [decode(context, each) for each in word]
+        if type(index) is slice:
+            start, end, step = index.indices(len(self._words))
+            if step != 1:
+                return [decode(context, word) for word in self._words[index]]
+            if self._since != context.forgotten or self._context is not context:
+                self._context = context
+                self._forget()
+            image = bytes(self._bytes[8 * start : 8 * end])
+            if image == self._image[8 * start : 8 * end]:
+                return self._objects[start:end]
+            found = [decode(context, word) for word in self._words[index]]
+            self._remember(start, found, image)
+            return found[:]
+        word = self._words[index]
         try:
             return context.pointers[word]
         except KeyError:
             return decode(context, word)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        if type(value) is list:
-            self._words[index] = encode_all(current.context, value)
+        context = current.context
+        if type(index) is slice:
+            start, end, step = index.indices(len(self._words))
+            if step != 1 or len(value) != end - start:
+                raise ValueError(f"{len(value)} references do not fit {index}; an array keeps its length")
+            image = encode_all(context, value)
+            self._bytes[8 * start : 8 * end] = image
+            self._remember(start, value, image)
             return
         try:
             # What has been stored before and is still to be published: the word is all that is new.
-            if value._escaped:
+            if value._escaped is not None:
                 self._words[index] = value._word
                 return
         except AttributeError:
             pass
-        self._words[index] = encode(current.context, value, True)
+        self._words[index] = encode(context, value, True)
+
+    def _remember(self, start: int, objects: list[Any], image: bytes) -> None:
+        # Whoever was called in between may have forgotten some, or all.
+        if self._since == self._context.forgotten and self._context is current.context:
+            end = start + len(objects)
+            self._objects[start:end] = objects
+            self._image[8 * start : 8 * end] = image
 
     def __iter__(self) -> Any:
         return (self[index] for index in range(len(self._words)))

@@ -112,9 +112,17 @@ class _ArrayField(FieldType):
         stored: Any = holder * self.length
 
         def read(record: Any) -> Any:
-            array = raw.__get__(record)
+            try:
+                return record._arrays[name]
+            except (AttributeError, KeyError):
+                array = raw.__get__(record)
             view = inner.elements(array)
-            return view if view is not None else ArrayView(stored.from_buffer(array), element)
+            if view is None:
+                return ArrayView(stored.from_buffer(array), element)
+            kept = getattr(record, "_arrays", None)
+            if kept is not None:
+                kept[name] = view
+            return view
 
         return property(read)
 

@@ -190,6 +190,7 @@ class BufferPool:
         path = self.path
         words, halves, at, platform = path.words, path.halves, self.directory, path.context.platform
         pointers = path.context.pointers
+        path.context.forgotten += 1
         platform.acquire(SystemLock.OBJECTS)
         head = words[at + FREE_HEAD]
         for thing in things:
@@ -300,7 +301,7 @@ class BufferPool:
         made._owner = NOBODY
         made._site = 0
         made._lists = made._info = False
-        made._escaped = made._kept = False
+        made._kept, made._escaped = False, None
         made._derived = None
         made.NdisPoolHandle = self.handle
         made.Scratch = None
@@ -322,7 +323,7 @@ class BufferPool:
         made._word = BUFFER_TAG << 56 | self.number << 32 | index
         made._record = entry + self.layout.buffer
         made._lists = False
-        made._escaped = made._kept = False
+        made._kept, made._escaped = False, None
         made._site = 0
         made.NdisPoolHandle = self.handle
         made.DataPhysicalAddress = 0
@@ -349,12 +350,12 @@ def _made_anew(thing: Any) -> Any:
     buffer = thing
     if isinstance(thing, NET_BUFFER_LIST):
         set_class(thing, NET_BUFFER_LIST)
-        thing._kept = thing._escaped = False
+        thing._kept, thing._escaped = False, None
         thing._owner = NOBODY
         buffer = thing._buffer
     if buffer is not None:
         set_class(buffer, NET_BUFFER)
-        buffer._kept = buffer._escaped = False
+        buffer._kept, buffer._escaped = False, None
     return thing
 
 
@@ -422,6 +423,7 @@ def forget_dead_pools(path: DataPath) -> None:
 
 def _forget_words(path: DataPath, pool: BufferPool) -> None:
     pointers = path.context.pointers
+    path.context.forgotten += 1
     for thing in pool.things:
         if thing is not None:
             pointers.pop((list_word if isinstance(thing, NET_BUFFER_LIST) else buffer_word)(thing), None)

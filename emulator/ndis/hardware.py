@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel import pointers
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory
+from emulator.kernel.pointers import Memory, forget
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, FRAME_SLOT_BYTES, PAGE
@@ -146,7 +146,7 @@ def NdisMUnmapIoSpace(MiniportAdapterHandle: AdapterHandle, VirtualAddress: Vnic
     del Length
     context = current.context
     adapter_of(context, MiniportAdapterHandle, "NdisMUnmapIoSpace")
-    context.pointers.pop(getattr(VirtualAddress, "_pointer", 0), None)
+    forget(context, getattr(VirtualAddress, "_pointer", 0))
 
 
 @ddi(
@@ -222,7 +222,7 @@ def NdisMFreeSharedMemory(
     context.platform.acquire(SystemLock.POOL)
     used[place : place + slots] = bytes(slots)
     context.platform.release(SystemLock.POOL)
-    context.pointers.pop(getattr(VirtualAddress, "_pointer", 0), None)
+    forget(context, getattr(VirtualAddress, "_pointer", 0))
 
 
 def adapter_index_byte(handle: int) -> int:

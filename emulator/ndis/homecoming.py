@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.pointers import decode, loaders
+from emulator.kernel.pointers import decode, forget, loaders
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.kernel.waits import sleep_in_call, wake
@@ -226,7 +226,7 @@ def _read_extras(path: DataPath, nbl: NET_BUFFER_LIST, present: int, pending: li
         nbl.ParentNetBufferList = _thing(path, words[at])
         pending.append(nbl.ParentNetBufferList)
     if present & CONTEXT:
-        path.context.pointers.pop(words[at + 1], None)
+        forget(path.context, words[at + 1])
         nbl.Context = load_context(path, words[at + 1]) if words[at + 1] else None
     if present & SCRATCH:
         nbl.Scratch = _refer(path, words[at + 8])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory
+from emulator.kernel.pointers import Memory, forget
 from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.ndis.buffer_pools import MDL_RECORD
@@ -124,7 +124,7 @@ def release(context: Context, mdl: MDL) -> None:
         dead = pool.header(pointer)
         sites = [site_of(context, "freed the first time", dead.freed_site)] if dead is not None else []
         stop(0xC2, 0x07, 0, pointer & OFFSET_MASK, rule="NdisAllocateMdl", text="An MDL was freed twice.", sites=sites)
-    context.pointers.pop(mdl._word, None)
+    forget(context, mdl._word)
     if mdl.MdlFlags & MDL_MADE_BY_NDIS and not mdl.MdlFlags & MDL_PARTIAL:
         data = pool.block(mdl._address)
         pool.free(POINTER_TAG << 56 | data.generation << 40 | mdl._address, site=context.site)

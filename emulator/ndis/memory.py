@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, SizeOf, load_block
+from emulator.kernel.pointers import Memory, SizeOf, forget, load_block
 from emulator.kernel.pool import OFFSET_MASK, describe_block, tag_text
 from emulator.kernel.stop import site_of, stop
 from emulator.ndis.ddi import ddi
@@ -165,7 +165,7 @@ def free_block(context: Context, address: Any, tag: int | None = None) -> None:
             text=f"Memory with the tag '{tag_text(block.tag)}' was freed with the tag '{tag_text(tag)}'.",
             sites=sites,
         )
-    context.pointers.pop(pointer, None)
+    forget(context, pointer)
     machine.pool.free(pointer, site=context.site)
 
 

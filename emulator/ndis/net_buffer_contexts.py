@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory
+from emulator.kernel.pointers import Memory, forget
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import stop
 from emulator.ndis.buffer_pools import CONTEXT_RECORD
@@ -121,7 +121,7 @@ def _write(context: Context, area: NET_BUFFER_LIST_CONTEXT) -> None:
 
 def _free(context: Context, area: NET_BUFFER_LIST_CONTEXT) -> None:
     pointer = area._memory._pointer
-    context.pointers.pop(pointer, None)
+    forget(context, pointer)
     context.machine.pool.free(pointer, site=context.site)
 
 

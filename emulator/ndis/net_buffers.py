@@ -152,7 +152,7 @@ class NET_BUFFER:
     ScatterGatherList: Any
     _data: MDL | None
     _entry: int
-    _escaped: bool
+    _escaped: bytes | None
     _index: int
     _kept: bool
     _lists: bool
@@ -229,7 +229,7 @@ class NET_BUFFER_LIST:
     _context: NET_BUFFER_LIST_CONTEXT | None
     _derived: Any
     _entry: int
-    _escaped: bool
+    _escaped: bytes | None
     _index: int
     _info: bool
     _kept: bool

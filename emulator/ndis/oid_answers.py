@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
+from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids
@@ -138,7 +138,7 @@ def originator(context: Context, adapter: Any, request: Any, status: NDIS_STATUS
         above.BytesRead = above.InformationBufferLength
     above.BytesNeeded = below.BytesNeeded
     for block in (below.InformationBuffer, request):
-        context.pointers.pop(block._pointer, None)
+        forget(context, block._pointer)
         context.machine.pool.free(block._pointer, site=context.site)
     return origin
 

@@ -205,7 +205,7 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     elif nbl.Context is not nbl._context:
         free_contexts(context, nbl)
     nbl._owner = NOBODY
-    nbl._escaped = False
+    nbl._escaped = None
     stock = pool.stock
     stock.append(nbl)
     if len(stock) > STOCK_LIMIT:
@@ -266,7 +266,7 @@ def NdisFreeNetBuffer(NetBuffer: NET_BUFFER, /) -> None:
             + ("belongs to its NET_BUFFER_LIST." if pool.is_list_pool else "is free already."),
         )
     NetBuffer._site = NOBODY
-    NetBuffer._escaped = False
+    NetBuffer._escaped = None
     stock = pool.stock
     stock.append(NetBuffer)
     if len(stock) > STOCK_LIMIT:

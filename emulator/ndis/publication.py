@@ -11,6 +11,7 @@ stop says so.
 from __future__ import annotations
 
 import struct
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import encode
@@ -50,6 +51,7 @@ LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
 ASK_AGAIN_NS: Final = 2_000_000
 NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 _U32: Final = 0xFFFF_FFFF
+_ESCAPED: Final = attrgetter("_escaped")
 
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.
 
@@ -61,7 +63,7 @@ def publish_list(nbl: NET_BUFFER_LIST, context: Context, stored: bool | None = F
     path = nbl._pool.path
     if stored and (path.defers or context.held):
         if not nbl._escaped:
-            nbl._escaped = True
+            nbl._escaped = nbl._word.to_bytes(8, "little")
             if path.defers:
                 path.escaped[nbl] = None
             else:
@@ -81,7 +83,7 @@ def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = F
     path = pool.path
     if stored and (path.defers or context.held):
         if not buffer._escaped:
-            buffer._escaped = True
+            buffer._escaped = buffer._word.to_bytes(8, "little")
             if path.defers:
                 path.escaped[buffer] = None
             else:
@@ -94,22 +96,22 @@ def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = F
     return buffer._word
 
 
-def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> list[int] | None:
+def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
     """The words of lists that are stored by the slice and may wait for the release point; None when they may not."""
     path: DataPath = context.datapath
     if not path.defers:
         return None
-    escaped = path.escaped
     try:
-        for nbl in [each for each in lists if not each._escaped]:
-            if type(nbl) is not NET_BUFFER_LIST:
-                return None
-            if nbl._owner != NOBODY:
-                nbl._escaped = True
-                escaped[nbl] = None
-        return [nbl._word for nbl in lists]
-    except AttributeError:  # None, or an object of another kind
-        return None
+        return b"".join(map(_ESCAPED, lists))
+    except (AttributeError, TypeError):  # one has not been stored yet, or is of another kind
+        pass
+    for nbl in lists:
+        if type(nbl) is not NET_BUFFER_LIST or nbl._owner == NOBODY:
+            return None
+        if nbl._escaped is None:
+            nbl._escaped = nbl._word.to_bytes(8, "little")
+            path.escaped[nbl] = None
+    return b"".join(map(_ESCAPED, lists))
 
 
 def publish_mdl(mdl: MDL) -> None:
@@ -159,7 +161,7 @@ def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
         nbl: NET_BUFFER_LIST | None = pending.pop()
         while nbl is not None and type(nbl) is NET_BUFFER_LIST and nbl._owner != NOBODY and not nbl._kept:
             nbl._kept = True
-            nbl._escaped = False
+            nbl._escaped = None
             following = nbl.Next
             parent = nbl.ParentNetBufferList
             if parent is not None:
@@ -253,7 +255,7 @@ def _write_buffers(path: DataPath, first: NET_BUFFER, done: list[NET_BUFFER]) ->
             )
         except (struct.error, TypeError, AttributeError) as error:
             _unwritable(path.context, buffer, error)
-        buffer._escaped = False
+        buffer._escaped = None
         buffer._kept = True
         done.append(buffer)
         buffer = following
@@ -261,6 +263,7 @@ def _write_buffers(path: DataPath, first: NET_BUFFER, done: list[NET_BUFFER]) ->
 
 def _send_away(path: DataPath, lists: list[NET_BUFFER_LIST], buffers: list[NET_BUFFER]) -> None:
     halves, away, pointers, checked = path.halves, path.away, path.context.pointers, path.checked
+    path.context.forgotten += 1
     for buffer in reversed(buffers):
         if not buffer._pool.is_list_pool:
             pointers.pop(buffer._word, None)

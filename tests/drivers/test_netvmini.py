@@ -138,7 +138,7 @@ def test_short_of_buffers_frames_are_lent(rig: Rig) -> None:
     rig.nic.blocked = True
     rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(520)))
     held = rig.context_of()
-    assert (held.BuffersPosted - held.BuffersTaken) & 0xFFFF_FFFF == 64
+    assert (held.BuffersPosted - held.BuffersTaken) & 0xFFFF_FFFF == 120
     rig.nic.blocked = False
     rig.settle()
     assert sorted(answer[14:18] for answer in rig.nic.sent) == [number.to_bytes(4, "big") for number in range(520)]
@@ -157,7 +157,7 @@ def test_a_dpc_without_end_goes_on_in_a_work_item(rig: Rig, monkeypatch: pytest.
 
 
 def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
-    rig.nic.waiting.extend(frame() for _ in range(64))
+    rig.nic.waiting.extend(frame() for _ in range(128))
     rig.nic.pump()
     rig.fake.platform.tick = 80_000_000
     rig.fake.round()
@@ -165,7 +165,7 @@ def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
     assert rig.fake.machine.queues[0].counts == (1, 0)
     rig.settle()
     assert rig.fake.machine.queues[0].counts == (1, 1)
-    assert len(rig.nic.sent) == 64
+    assert len(rig.nic.sent) == 128
 
 
 def test_link_changes_are_indicated(rig: Rig) -> None:
