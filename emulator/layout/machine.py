@@ -253,7 +253,9 @@ class DRIVER(Record):
 class ADAPTER(Record):
     """A miniport adapter as NDIS keeps it.  Locks: STACKS for state and stack, REQUESTS for the request lane.
 
-    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.
+    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
+    the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
+    NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
     """
 
     head: OBJECT
@@ -289,6 +291,10 @@ class ADAPTER(Record):
     bindings: u32
     surprise_removed: u32
     supported_oids: u64
+    operation: u64
+    operation_of: u64
+    opened: u64
+    operations: u32
     name: Bytes[Literal[64]]
 
 

@@ -13,7 +13,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
-from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
+from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis import filter_pnp, oid_answers, oid_requests, stacks
 from emulator.ndis.adapters import (
     GENERAL_SET,
@@ -27,7 +27,7 @@ from emulator.ndis.adapters import (
     text_of,
     wait_for_acknowledgement,
 )
-from emulator.ndis.bindings import COMPLETED, WAITING
+from emulator.ndis.bindings import COMPLETED, WAITING, begin_operation, completed_and_returned, end_operation
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION, NET_PNP_EVENT_CODE
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
@@ -65,19 +65,6 @@ WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x2
 WATCHDOG_PROTOCOL_PNP = 0x02
 OID_NS = 12_000_000_000
 """Driver Verifier's NdisTimedOidComplete."""
-
-
-class PendingBind:
-    """The bind in progress in the PnP thread: which NdisOpenAdapterEx call is legal now."""
-
-    __slots__ = ("adapter", "adapter_handle", "bind_context", "binding_handle", "protocol")
-
-    def __init__(self, adapter: Any, adapter_handle: int, protocol: int) -> None:
-        self.adapter = adapter
-        self.adapter_handle = adapter_handle
-        self.protocol = protocol
-        self.bind_context = make_handle(HandleKind.BIND_CONTEXT, 1, adapter_handle & INDEX_MASK)
-        self.binding_handle = 0
 
 
 def start_adapter(context: Context, number: int) -> int:
@@ -275,27 +262,37 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
 
 def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: int, protocol: Any) -> bool:
     """Offer the adapter to a protocol; True when it opened it."""
-    pending = PendingBind(adapter, adapter_handle, protocol_handle)
-    context.memory["bind"] = pending
-    adapter.completion = WAITING
+    bind_context = begin_operation(context, adapter, HandleKind.BIND_CONTEXT, adapter_handle, protocol_handle)
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "BindAdapterHandlerEx")
     status = call(
         context,
         routine,
         decode(context, protocol.context),
-        pending.bind_context,
+        bind_context,
         bind_parameters(context, adapter, protocol),
     )
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
         status = NDIS_STATUS(signed(adapter.restart_status))
-    adapter.completion = 0
-    del context.memory["bind"]
+    elif adapter.completion == COMPLETED:
+        completed_and_returned("ProtocolBindAdapterEx", bind_context)
+    opened = end_operation(context, adapter)
     name = text_of(protocol.name)
-    if status != NDIS_STATUS_SUCCESS or not pending.binding_handle:
+    binding = context.machine.objects[HandleKind.BINDING].find(opened, HandleKind.BINDING)
+    if status != NDIS_STATUS_SUCCESS and binding is not None:
+        stop(
+            0x7C,
+            0x16,
+            protocol_handle,
+            bind_context,
+            opened,
+            text=f"The bind failed with {status_name(status)} and the adapter is still open: NdisCloseAdapterEx was "
+            "not called.",
+            sites=[site_of(context, "opened", binding.head.allocated_site)],
+        )
+    if status != NDIS_STATUS_SUCCESS or binding is None:
         _log(context, f"{name} did not bind to {text_of(adapter.name)}: {status_name(status)}")
         return False
-    binding = context.machine.objects[HandleKind.BINDING].find(pending.binding_handle, HandleKind.BINDING)
     move_binding(context, adapter, binding, BindingEvent.BIND_SUCCEEDED)
     return True
 
@@ -304,13 +301,15 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
     """Take the adapter away from a protocol; it closes the binding."""
     move_binding(context, adapter, binding, BindingEvent.UNBIND_CALLED)
     protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    unbind_context = make_handle(HandleKind.UNBIND_CONTEXT, 1, binding.head.parent & INDEX_MASK)
-    adapter.completion = WAITING
+    parent = binding.head.parent
+    unbind_context = begin_operation(context, adapter, HandleKind.UNBIND_CONTEXT, parent, binding.protocol)
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
     status = call(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, binding.head.parent, "ProtocolUnbindAdapterEx")
-    adapter.completion = 0
+        _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
+    elif adapter.completion == COMPLETED:
+        completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
+    end_operation(context, adapter)
     if context.machine.objects[HandleKind.BINDING].find(binding_handle, HandleKind.BINDING) is not None:
         stop(
             0x7C,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from sample_drivers.netvmini_nic import NIC_OIDS
 from tests.scenarios.traffic import MINIPORT
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from emulator.testing import Lab
 
 DRIVERS: Final = "tests.scenarios.drivers"
+BAD: Final = "tests.bad_drivers"
 
 
 def test_the_list_of_oids_that_initialize_gave_is_found_by_a_processor(lab: Lab) -> None:
@@ -19,3 +22,22 @@ def test_the_list_of_oids_that_initialize_gave_is_found_by_a_processor(lab: Lab)
     said = lab.log.wait_for("status")
     assert said.context == "processor 0"
     assert said.text == f"status 0x0, list {struct.pack(f'<{len(NIC_OIDS)}I', *NIC_OIDS).hex()}"
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "free"])
+def test_a_bind_left_to_a_work_item_opens_the_adapter_there(lab: Lab, checked: bool) -> None:
+    nic = lab.start(
+        f"{BAD}.base_miniport", protocol=f"{BAD}.repaired.open_after_bind_completed", checked=checked, adapters=2
+    )
+    for count in (1, 2):
+        said = lab.log.wait_for("the bind is completed with 0x0", count=count)
+        assert said.context.startswith("passive worker")
+    nic.machine.end()
+    assert nic.machine.screen == ""
+
+
+def test_an_open_in_a_work_item_when_the_bind_is_over_stops(lab: Lab) -> None:
+    with lab.expect_stop(0x7C, parameters=[0x16, None, None, 0]) as stop:
+        lab.start(f"{BAD}.base_miniport", protocol=f"{BAD}.open_after_bind_completed")
+    assert stop.report.context.startswith("passive worker")
+    assert stop.report.callback == "open_after_bind_completed!OpenLater"
