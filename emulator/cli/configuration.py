@@ -88,6 +88,8 @@ _TABLES: Final[dict[str, type[Struct]]] = {
     "watchdog": WatchdogTable,
 }
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_ABSENT: Final = dict.fromkeys(("hardware_queues", "queues"), "several hardware queues of an adapter are")
+"""Keys that say what is to come, and what that is."""
 _TYPES: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -162,6 +164,8 @@ def in_words(message: str) -> str:
 
 def _fault(what: str, table: str) -> str:
     unknown = re.search(r"contains unknown field `(.*)`", what)
+    if unknown is not None and unknown[1] in _ABSENT:
+        return f"{unknown[1]}: {_ABSENT[unknown[1]]} not implemented by this emulator"
     if unknown is not None:
         known = _TABLES[table].__struct_fields__ if table in _TABLES else ()
         close = difflib.get_close_matches(unknown[1], known, 1)

@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from emulator.kernel.machine import refuse_absent
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
-from emulator.rules.errors import ConfigurationError
+from emulator.rules.errors import ConfigurationError, NotImplementedByEmulator
 from vnic.wires.wire import WireSpecification
 
 DEFAULT_LOADER: Final = "emulator.ndis.loader"
@@ -78,7 +79,8 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
     def prepared(self) -> MachineSpecification:
         """The specification as it will be run: room for its adapters; under ``debug`` one context of each kind.
 
-        Raises ConfigurationError where a value is of the wrong type or makes no machine.
+        Raises ConfigurationError where a value is of the wrong type, makes no machine or asks for what is not
+        implemented.
         """
         try:
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
@@ -88,7 +90,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
                 geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
             _check(geometry)
             _check_files(checked.adapters)
-        except (msgspec.ValidationError, ValueError) as error:
+        except (msgspec.ValidationError, ValueError, NotImplementedByEmulator) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
         return msgspec.structs.replace(checked, geometry=geometry)
 
@@ -111,7 +113,10 @@ def _check_files(adapters: list[AdapterSpecification]) -> None:
 
 
 def _check(geometry: Geometry) -> None:
-    """ValueError for numbers that no machine can have."""
+    """ValueError for numbers that no machine can have, NotImplementedByEmulator for those that none has yet."""
+    if geometry.hardware_queues < 1:
+        raise ValueError(f"hardware_queues = {geometry.hardware_queues}: at least 1")
+    refuse_absent(geometry)
     if not 1 <= geometry.processors <= MOST_PROCESSORS:
         raise ValueError(f"a machine has 1 to {MOST_PROCESSORS} processors, not {geometry.processors}")
     if not 1 <= geometry.passive_workers <= MAXIMUM_PASSIVE_WORKERS:

@@ -104,6 +104,16 @@ def test_a_whole_file(file: Path) -> None:
     specification.prepared()
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "place"),
+    [("[machine]", "hardware_queues", "[machine]"), ('[[adapter]]\nname = "left"', "queues", "[[adapter]] number 1")],
+)
+def test_several_hardware_queues_are_to_come_and_said_to_be(table: str, key: str, place: str, file: Path) -> None:
+    file.write_text(GOOD.replace(table, f"{table}\n{key} = 4"), encoding="utf-8")
+    told = f"{place}: {key}: several hardware queues of an adapter are not implemented by this emulator"
+    assert refused(str(file)) == f"{file}: {told}"
+
+
 def test_options_take_the_place_of_what_the_file_says(file: Path) -> None:
     plan = planned(str(file), "--checked", "--processors", "1", "--duration", "9", "--registry", "Colour=12", "--debug")
     assert plan.duration == 9

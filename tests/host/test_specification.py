@@ -21,6 +21,8 @@ from emulator.rules.errors import ConfigurationError
         ({"passive_workers": 0}, "1 to 16 passive workers, not 0"),
         ({"passive_workers": 17}, "1 to 16 passive workers, not 17"),
         ({"work_items": 0}, "work_items = 0"),
+        ({"hardware_queues": 0}, "hardware_queues = 0"),
+        ({"hardware_queues": 2}, "one hardware queue (hardware_queues = 2) is not implemented by this emulator"),
         ({"timers": "many"}, "Expected `int`, got `str`"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.machine import SlotState
 from emulator.rules.control import ControlOperation
-from emulator.rules.errors import BugCheck, ConfigurationError
+from emulator.rules.errors import BugCheck, ConfigurationError, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
 from emulator.simulated import NotReached
 from emulator.simulated.machine import SimulatedMachine
@@ -314,3 +314,8 @@ def test_every_context_has_left_after_the_end() -> None:
     assert machine.state == "ended"
     assert {machine.arena.slots[slot].state for slot in machine.contexts} == {SlotState.EXITED}
     machine.close()
+
+
+def test_what_no_machine_has_yet_is_said_by_name() -> None:
+    with pytest.raises(NotImplementedByEmulator, match=r"one hardware queue .* is not implemented"):
+        made(hardware_queues=2)
