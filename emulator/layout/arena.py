@@ -116,6 +116,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.NET_BUFFER_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.CONFIGURATION: (records.CONFIGURATION, "configurations"),
+    HandleKind.GENERIC_OBJECT: (records.CONFIGURATION, "configurations"),
 }
 """Which record stands behind a handle, and which number of the geometry says how many there are."""
 

@@ -26,9 +26,11 @@ from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *
 from emulator.ndis.layout import *
 from emulator.ndis.lists import *
+from emulator.ndis.lookaside_lists import *
 from emulator.ndis.macros import *
 from emulator.ndis.mdl import *
 from emulator.ndis.memory import *
+from emulator.ndis.memory_older import *
 from emulator.ndis.net_buffer_contexts import *
 from emulator.ndis.net_buffers import *
 from emulator.ndis.object_header import *

@@ -129,16 +129,14 @@ ABSENT: Final[tuple[Family, ...]] = (
     ),
     _family(
         "port I/O and raw registers",
-        Why.NOT_YET,
-        "the virtual adapter is reached through vnic.device, which has no ports; the functions are to come",
+        Why.ON_PURPOSE,
+        "the registers of the virtual adapter are members of Vnic, which reads and writes each at once; it has no ports",
         """
-        NdisGetPhysicalAddressHigh NdisGetPhysicalAddressLow NdisMDeregisterIoPortRange NdisMRegisterIoPortRange
-        NdisRawReadPortBufferUchar NdisRawReadPortBufferUlong NdisRawReadPortBufferUshort NdisRawReadPortUchar
-        NdisRawReadPortUlong NdisRawReadPortUshort NdisRawWritePortBufferUchar NdisRawWritePortBufferUlong
-        NdisRawWritePortBufferUshort NdisRawWritePortUchar NdisRawWritePortUlong NdisRawWritePortUshort
-        NdisReadRegisterUchar NdisReadRegisterUlong NdisReadRegisterUshort NdisSetPhysicalAddressHigh
-        NdisSetPhysicalAddressLow NdisWriteRegisterUchar NdisWriteRegisterUlong NdisWriteRegisterUshort
-        NdisZeroMappedMemory
+        NdisMDeregisterIoPortRange NdisMRegisterIoPortRange NdisRawReadPortBufferUchar NdisRawReadPortBufferUlong
+        NdisRawReadPortBufferUshort NdisRawReadPortUchar NdisRawReadPortUlong NdisRawReadPortUshort
+        NdisRawWritePortBufferUchar NdisRawWritePortBufferUlong NdisRawWritePortBufferUshort NdisRawWritePortUchar
+        NdisRawWritePortUlong NdisRawWritePortUshort NdisReadRegisterUchar NdisReadRegisterUlong
+        NdisReadRegisterUshort NdisWriteRegisterUchar NdisWriteRegisterUlong NdisWriteRegisterUshort
         """,
     ),
     _family(
@@ -247,16 +245,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         "to come",
         """
         NDIS_INIT_MUTEX NDIS_RELEASE_MUTEX NDIS_WAIT_FOR_MUTEX
-        """,
-    ),
-    _family(
-        "lookaside lists and older allocators",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisAllocateFromNPagedLookasideList NdisAllocateGenericObject NdisAllocateMemoryWithTag
-        NdisDeleteNPagedLookasideList NdisFillMemory NdisFreeGenericObject NdisFreeMemoryWithTag
-        NdisFreeToNPagedLookasideList NdisInitializeNPagedLookasideList NdisRetrieveUlong NdisStoreUlong
         """,
     ),
     _family(

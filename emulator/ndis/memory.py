@@ -51,7 +51,7 @@ def NdisAllocateMemoryWithTagPriority(
     del Priority
     context = current.context
     tag = pool_tag(Tag)
-    _check_allocation(context, Length, tag)
+    check_allocation(Length, tag)
     structure = getattr(Length, "structure", None)
     machine = context.machine
     number = machine.images.type_numbers.get(structure, 0) if structure is not None else 0
@@ -87,15 +87,15 @@ def NdisFreeMemoryWithTagPriority(NdisHandle: NDIS_HANDLE | None, VirtualAddress
 @ddi(irql=ANY, note="the levels depend on the memory: any for what is resident, and nothing is paged here")
 def NdisZeroMemory(Destination: Any, Length: int, /) -> None:
     """Fill memory with zeros."""
-    view = _bytes_of(Destination, Length)
+    view = bytes_of(Destination, Length)
     view[:] = bytes(len(view))
 
 
 @ddi(irql=ANY, note="the levels depend on the memory: any for what is resident, and nothing is paged here")
 def NdisMoveMemory(Destination: Any, Source: Any, Length: int, /) -> None:
     """Copy bytes; ``Source`` may be memory, a structure or bytes."""
-    target = _bytes_of(Destination, Length)
-    source = Source[:Length] if isinstance(Source, bytes | bytearray | memoryview) else _bytes_of(Source, Length)
+    target = bytes_of(Destination, Length)
+    source = Source[:Length] if isinstance(Source, bytes | bytearray | memoryview) else bytes_of(Source, Length)
     target[:] = source
 
 
@@ -106,14 +106,16 @@ def NdisMoveMemory(Destination: Any, Source: Any, Length: int, /) -> None:
 )
 def NdisEqualMemory(Source1: Any, Source2: Any, Length: int, /) -> bool:
     """Are the first ``Length`` bytes of both the same?"""
-    return bytes(_readable(Source1, Length)) == bytes(_readable(Source2, Length))
+    return bytes(readable(Source1, Length)) == bytes(readable(Source2, Length))
 
 
-def _readable(source: Any, length: int) -> Any:
-    return source[:length] if isinstance(source, bytes | bytearray | memoryview) else _bytes_of(source, length)
+def readable(source: Any, length: int) -> Any:
+    """The first bytes of memory, of a structure or of bytes."""
+    return source[:length] if isinstance(source, bytes | bytearray | memoryview) else bytes_of(source, length)
 
 
-def _bytes_of(target: Any, length: int) -> memoryview:
+def bytes_of(target: Any, length: int) -> memoryview:
+    """The first bytes of memory, to be written."""
     if isinstance(target, Memory):
         return target.view[:length]
     if isinstance(target, memoryview):
@@ -121,7 +123,8 @@ def _bytes_of(target: Any, length: int) -> memoryview:
     return memoryview(target).cast("B")[:length]
 
 
-def _check_allocation(context: Context, length: int, tag: int) -> None:
+def check_allocation(length: int, tag: int, rule: str = "NdisAllocateMemoryWithTagPriority") -> None:
+    """Stop for memory of no bytes, and for a tag that nobody can read."""
     if length <= 0:
         stop(BAD_POOL_CALLER, 0x00, 0, NONPAGED_POOL, tag, text="Memory of zero bytes was asked for.")
     if tag == 0 or not any(chr(byte).isalnum() for byte in tag.to_bytes(4, "little")):
@@ -130,10 +133,9 @@ def _check_allocation(context: Context, length: int, tag: int) -> None:
         stop(
             BAD_POOL_CALLER,
             *parameters,
-            rule="NdisAllocateMemoryWithTagPriority",
+            rule=rule,
             text="Memory was allocated without a usable tag: give four characters that name its use.",
         )
-    del context
 
 
 def free_block(context: Context, address: Any, tag: int | None = None) -> None:

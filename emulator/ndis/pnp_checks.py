@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.images import Image
+from emulator.kernel.lookaside import LOOKASIDE
 from emulator.kernel.pointers import DATA_TAG
 from emulator.kernel.pool import describe_block
 from emulator.kernel.stop import CallSite, site_of, stop
@@ -40,11 +41,16 @@ RESOURCES = {
     HandleKind.TIMER: Resource("a timer", "CancelTimerObject", 0x09, 0x0C),
     HandleKind.NET_BUFFER_LIST_POOL: Resource("a NET_BUFFER_LIST pool"),
     HandleKind.NET_BUFFER_POOL: Resource("a NET_BUFFER pool"),
+    HandleKind.GENERIC_OBJECT: Resource("a generic object", "NdisAllocateGenericObject"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
 }
 """Work items, memory and shared memory are looked at by themselves, as they are counted."""
 
-THINGS: dict[type, str] = {DEVICE_OBJECT: "a device object", NDIS_RW_LOCK_EX: "a reader/writer lock"}
+THINGS: dict[type, str] = {
+    DEVICE_OBJECT: "a device object",
+    NDIS_RW_LOCK_EX: "a reader/writer lock",
+    LOOKASIDE: "a lookaside list",
+}
 """Pool blocks that a driver knows as something else than memory."""
 
 

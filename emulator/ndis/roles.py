@@ -358,6 +358,22 @@ MINIPORT_IDLE_NOTIFICATION: Final = _Role(
 MINIPORT_CANCEL_IDLE_NOTIFICATION: Final = _Role(
     "MINIPORT_CANCEL_IDLE_NOTIFICATION", _VOID, "MiniportAdapterContext", _irql.AT_PASSIVE
 )
+ALLOCATE_FUNCTION: Final = _Role(
+    "ALLOCATE_FUNCTION",
+    "PVOID",
+    "PoolType NumberOfBytes Tag",
+    _irql.AT_MOST_DISPATCH,
+    page="nf-wdm-exinitializenpagedlookasidelist",
+    note="an argument of NdisInitializeNPagedLookasideList",
+)
+FREE_FUNCTION: Final = _Role(
+    "FREE_FUNCTION",
+    _VOID,
+    "Buffer",
+    _irql.AT_MOST_DISPATCH,
+    page="nf-wdm-exinitializenpagedlookasidelist",
+    note="an argument of NdisInitializeNPagedLookasideList",
+)
 NET_BUFFER_ALLOCATE_MDL: Final = _Role(
     "NET_BUFFER_ALLOCATE_MDL",
     "MDL",

@@ -154,8 +154,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisAllocateGenericObject",
         Group.MEMORY,
         "allocate and free alternate; none is left when halt ends",
-        _NO,
-        "the function is not there yet",
+        _YES,
+        "0x7C/0x21 when one is freed twice, 0xC4/0x62 when one is left at unload; it belongs to no adapter",
     ),
     _sdv(
         "NdisAllocateMdl",

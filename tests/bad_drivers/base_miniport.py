@@ -32,6 +32,7 @@ class ADAPTER(NONPAGED):
     Head: LIST_ENTRY
     Link: LIST_ENTRY
     OtherLink: LIST_ENTRY
+    Lookaside: NPAGED_LOOKASIDE_LIST
     Event: NDIS_EVENT
     Count: LONG
     Ticks: LONG

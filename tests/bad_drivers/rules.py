@@ -134,6 +134,13 @@ RULES: Final = [
     Rule("memory_left_at_unload", "miniport", VERIFIER, (0x62, 0, 100, 1)),
     Rule("memory_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
     Rule("memory_used_after_reuse", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("lookaside_left_at_unload", "miniport", VERIFIER, (0x62, 0, None, 1)),
+    Rule("lookaside_entry_left_at_unload", "miniport", VERIFIER, (0x62, 0, 64, 1)),
+    Rule("lookaside_used_after_delete", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("lookaside_entry_of_another", "miniport", POOL, (0x0A, None, None, OWN_TAG)),
+    Rule("lookaside_entry_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
+    Rule("generic_object_freed_twice", "miniport", NDIS, (0x21, None, 0, 0), "NdisAllocateGenericObject"),
+    Rule("generic_object_left_at_unload", "miniport", VERIFIER, (0x62, None, 0, 1), "NdisAllocateGenericObject"),
     # Lists: the check that Windows makes of an entry's neighbours.
     Rule("list_entry_removed_twice", "miniport", CORRUPT, (3, None, 0, 0)),
     Rule("list_entry_inserted_twice", "miniport", CORRUPT, (3, None, 0, 0)),

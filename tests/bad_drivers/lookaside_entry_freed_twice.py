@@ -1,0 +1,20 @@
+"""Gives an entry back to its lookaside list twice."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER, TAG
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+    NdisInitializeNPagedLookasideList(adapter.Lookaside, None, None, 0, 64, TAG, 0)
+    entry = NdisAllocateFromNPagedLookasideList(adapter.Lookaside)  # site: allocated
+    NdisFreeToNPagedLookasideList(adapter.Lookaside, entry)  # site: freed the first time
+    if not REPAIRED:
+        NdisFreeToNPagedLookasideList(adapter.Lookaside, entry)  # stop
+    NdisDeleteNPagedLookasideList(adapter.Lookaside)
+    return NDIS_STATUS_SUCCESS
