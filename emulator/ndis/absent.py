@@ -130,7 +130,7 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "port I/O and raw registers",
         Why.ON_PURPOSE,
-        "the registers of the virtual adapter are members of Vnic, which reads and writes each at once; it has no ports",
+        "the registers of the virtual adapter are members of Vnic, each read and written in one step; it has no ports",
         """
         NdisMDeregisterIoPortRange NdisMRegisterIoPortRange NdisRawReadPortBufferUchar NdisRawReadPortBufferUlong
         NdisRawReadPortBufferUshort NdisRawReadPortUchar NdisRawReadPortUlong NdisRawReadPortUshort
