@@ -68,12 +68,10 @@ class Port:
         fence, ring = machine.host.fence, machine.ring
 
         def wake() -> None:
-            if not sleeping[slot]:
-                # It may be about to sleep: then it has not seen what was published, or shows its flag behind the fence.
-                fence()
-                if not sleeping[slot]:
-                    return
-            if asserted(queue):
+            # What was published comes before the look at two words of others: the flag of a processor that may be about
+            # to sleep, and the mask, which a work item may be about to open in another process.
+            fence()
+            if sleeping[slot] and asserted(queue):
                 sleeping[slot] = 0
                 ring(slot)
 

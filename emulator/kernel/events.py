@@ -1,6 +1,7 @@
 """Dispatcher events: a signal that contexts of other processes wait for.
 
-Law: the waiters' bitmap changes under the dispatcher lock; the signal is read without it, after every wake-up.
+Law: the waiters' bitmap changes under the dispatcher lock; signal and bitmap are read without it, after every wake-up.
+Who waits when the event is set is released, even if it is reset before the waiter looks, as on Windows.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ def wait_event(context: Context, event: Any, deadline: int | None) -> bool:
         return True
     event.waiters |= bit
     platform.release(SystemLock.DISPATCHER)
-    signalled = sleep_until(context, lambda: bool(event.signalled), deadline)
-    if not signalled:
+    # Only set_event takes a waiter out of the bitmap.
+    released = sleep_until(context, lambda: bool(event.signalled or not event.waiters & bit), deadline)
+    if not released:
         platform.acquire(SystemLock.DISPATCHER)
+        released = not event.waiters & bit
         event.waiters &= ~bit
-        signalled = bool(event.signalled)
         platform.release(SystemLock.DISPATCHER)
-    return signalled
+    return released

@@ -59,6 +59,7 @@ def _take_processor(context: Context) -> None:
         wake(context, processor)
         sleep_in_call(context, lambda: not arena.withheld[processor], platform.now() + ASK_AGAIN_NS)
     arena.raising[context.slot] = 0
+    platform.fence()
     wake(context, processor)
 
 

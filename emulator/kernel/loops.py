@@ -45,22 +45,25 @@ def processor_round(context: Context) -> bool:
     busy = services.interrupts(context) or busy
     # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
     # that is put off as long as nobody asks.
-    withheld, asked = context.machine.arena.withheld, wanted(context)
+    withheld, asked, published = context.machine.arena.withheld, wanted(context), False
     if not asked and services.withholds(context):
         withheld[context.slot] = 1
     else:
         services.leave(context)
         if withheld[context.slot]:
             withheld[context.slot] = 0
-            _wake_those_who_raise(context)
+            published = True
     context.irql = box.irql = PASSIVE_LEVEL
     platform.release(context.processor_lock)
+    if published:
+        _wake_those_who_raise(context)
     if asked:
         sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
     return busy
 
 
 def _wake_those_who_raise(context: Context) -> None:
+    """Nothing is withheld any more; the lock's release is the fence in between."""
     for slot, flag in enumerate(bytes(context.machine.arena.raising)):
         if flag:
             wake(context, slot)

@@ -1,6 +1,8 @@
 """Sleeping and waking between contexts: flags in the arena, one doorbell a slot, bounded sleeps.
 
-Law: a sleeper sets its flag, fences and looks again before it blocks; a waker publishes, fences and reads the flag.
+Law: a sleeper sets its flag, fences and looks again before it blocks; a waker publishes, fences and reads the flag.  A
+sleeper that gets up clears its flag, fences and looks at what was published, because whoever saw the flag counts on it.
+docs/design.md has the table of all pairs.
 """
 
 from __future__ import annotations
@@ -33,13 +35,16 @@ def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | Non
         platform.fence()
         if ready():
             sleeping[slot] = 0
+            platform.fence()
             return True
         if stop_word[0]:
             sleeping[slot] = 0
             raise_if_stopped(context)
         if deadline is not None and platform.now() >= deadline:
             sleeping[slot] = 0
-            return False
+            platform.fence()
+            # Whoever has seen the flag since the last look has rung, and believes that it was heard.
+            return ready()
         platform.sleep(deadline)
         sleeping[slot] = 0
 
