@@ -1,7 +1,8 @@
 """`ndisemu demo`: real pings through a miniport at DISPATCH_LEVEL, a protocol and work items, in a few seconds.
 
-Law: with privileges a real TAP in a namespace of its own and the kernel's ICMP, else the cable; what was used and what
-was not is said. The closing line is true: lost frames, lost work items and anything left behind are looked for.
+Law: a real TAP in a namespace of its own and the kernel's ICMP where privileges or user namespaces allow it, else the
+cable; what was used and what was not is said. The closing line is true: lost frames, lost work items and anything left
+behind are looked for.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Demo:
         self.interface = IPv4Interface(ADDRESS)
         self.neighbour = self.interface.ip + 1
         self.obstacle = ""
+        self.own_namespace = False
         self.shown = 0
         self.began = 0.0
         self.result: PingResult | None = None
@@ -121,10 +123,13 @@ class Demo:
         """Why there is no TAP, in one line; empty when there is one."""
         if self.options.wire == "cable":
             return "on the cable, as asked for"
-        from emulator.host.privileges import tap_obstacle
+        from emulator.host import own_namespace, privileges
 
-        found = tap_obstacle()
+        found = privileges.tap_obstacle()
         if found is None:
+            self.own_namespace = privileges.needs_own_namespace()
+            if self.own_namespace:
+                own_namespace.enter()
             return ""
         reason = f"{found.name}: {found.detail}; to mend it: {found.mend}"
         if self.options.wire == "tap":
@@ -163,7 +168,8 @@ class Demo:
     def _introduce(self, session: Session) -> None:
         wire = session.specification.adapters[0].wire
         geometry = session.specification.geometry
-        where = f"{wire.name}, in a network namespace of its own" if wire.interface else "the cable"
+        kind = "user and network" if self.own_namespace else "network"
+        where = f"{wire.name}, in a {kind} namespace of its own" if wire.interface else "the cable"
         self.say(
             f"netvmini on {where}; {geometry.processors} processor at DISPATCH_LEVEL, "
             f"{geometry.passive_workers} passive workers; responder answers for {self.neighbour}"

@@ -72,6 +72,12 @@ class Display:
         """One line."""
         self.output.line(text)
 
+    def inside(self, way_in: str) -> None:
+        """The machine's TAPs are in a network namespace of its own, where this command leads."""
+        self.line(
+            f"no TAP may be made here, so in a network namespace of its own; to run a program there: {way_in} PROGRAM"
+        )
+
     def counters(self, sample: Sample, specification: MachineSpecification) -> None:
         """The counters now."""
         self.line(line_of(sample, self.before, specification))
@@ -144,6 +150,10 @@ class JsonDisplay(Display):
 
     def line(self, text: str) -> None:
         """Words that are for people alone."""
+
+    def inside(self, way_in: str) -> None:
+        """The machine's TAPs are in a network namespace of its own."""
+        self.emit({"event": "namespace", "enter": way_in})
 
     def log(self, record: logging.LogRecord, seconds: float) -> None:
         """A record of a driver or of the host."""

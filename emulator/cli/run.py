@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emulator.cli.plan import Plan
     from emulator.cli.samples import Sample
     from emulator.cli.session import Session
+    from emulator.host.specification import MachineSpecification
 
 LIVE_INTERVAL: Final = 0.25
 PLAIN_INTERVAL: Final = 1.0
@@ -95,6 +96,19 @@ def run(options: argparse.Namespace) -> int:
     return Runner(options, plan, log_file).run()
 
 
+def _enter_namespace(specification: MachineSpecification) -> str:
+    """Go where this user may make the machine's TAPs, if that is not here; the command that leads there, or nothing."""
+    from emulator.host import own_namespace, privileges
+    from vnic.wires.network import interfaces
+
+    taps = {adapter.wire.interface for adapter in specification.adapters} - {""}
+    # A TAP that is there already has been made for this user by somebody.
+    if not taps or taps & set(interfaces()) or privileges.may_make_taps() or own_namespace.refusal() is not None:
+        return ""
+    own_namespace.enter()
+    return own_namespace.way_in()
+
+
 def _check_count(name: str, value: int) -> None:
     from emulator.host.specification import MOST_PROCESSORS
     from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS
@@ -135,6 +149,9 @@ class Runner:
         """Until the end; the exit code."""
         from emulator.cli.session import Session
 
+        way_in = _enter_namespace(self.specification)
+        if way_in and not self.quiet:
+            self.display.inside(way_in)
         with Session(self.specification, self._log) as session:
             self.session = session
             for stream in (self.output, self.log_file):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import errno
+import functools
 import importlib.util
 import os
 import socket
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from emulator.host import own_namespace
+from emulator.host.own_namespace import privilege_mend
 from emulator.rules.errors import HostError
 from emulator.sync import memory
 from emulator.sync.libc import SYS_CLOSE_RANGE
@@ -27,23 +30,15 @@ from vnic.wires.tap import Tap
 from vnic.wires.wire import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    Refusal = Callable[[], HostError | None]
 
 OLDEST_PYTHON: Final = (3, 11)
 TRIAL_MEMORY: Final = 64 << 20  # bytes: more than a machine of the default size allocates
 _CAP_NET_ADMIN: Final = 12
+_CAP_SYS_ADMIN: Final = 21
 _STATUS: Final = Path("/proc/self/status")
-_USER_NAMESPACES: Final = (
-    # (file, value that forbids them, the command that allows them)
-    ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
-    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-    ),
-)
-_IN_A_CONTAINER: Final = "start the container with --cap-add NET_ADMIN --cap-add SYS_ADMIN --device /dev/net/tun"
 
 
 class Outcome(enum.StrEnum):
@@ -79,12 +74,37 @@ class Check(msgspec.Struct, frozen=True):
 
 def check_all() -> list[Check]:
     """Return all checks, in the order in which one would mend them."""
-    return [check() for check in (*_MACHINE_CHECKS, *_TAP_CHECKS, *_OTHER_CHECKS)]
+    refusal = functools.cache(own_namespace.refusal)  # is tried once, and not at all by the privileged
+    return [
+        *(check() for check in _MACHINE_CHECKS),
+        *_tap_checks(refusal),
+        _check_icmp(refusal),
+        _check_user_namespaces(refusal),
+        _check_pyroute2(),
+    ]
 
 
 def tap_obstacle() -> Check | None:
     """Return the first thing that this computer lacks for a TAP in a network namespace of its own, or None."""
-    return next((found for check in _TAP_CHECKS if (found := check()).outcome is Outcome.MISSING), None)
+    checks = _tap_checks(functools.cache(own_namespace.refusal))
+    return next((check for check in checks if check.outcome is Outcome.MISSING), None)
+
+
+def may_make_taps() -> bool:
+    """Return whether this process may make a TAP where it is."""
+    return bool(effective_capabilities() >> _CAP_NET_ADMIN & 1)
+
+
+def needs_own_namespace() -> bool:
+    """Return whether this process may make TAPs and namespaces only after `own_namespace.enter`."""
+    return not (may_make_taps() and effective_capabilities() >> _CAP_SYS_ADMIN & 1)
+
+
+def _tap_checks(refusal: Refusal) -> Iterator[Check]:
+    yield _check_pytun()
+    yield _check_net_admin(refusal)  # before the device, since what mends this may mend a device that is shut, too
+    yield _check_device()
+    yield _check_trial(refusal)
 
 
 def _check_processor() -> Check:
@@ -164,36 +184,47 @@ def _check_device() -> Check:
     return Check("device", Need.TAP, Outcome.GOOD, f"{tap.DEVICE} can be opened")
 
 
-def _check_net_admin() -> Check:
-    if effective_capabilities() >> _CAP_NET_ADMIN & 1:
+def _check_net_admin(refusal: Refusal) -> Check:
+    if may_make_taps():
         return Check("CAP_NET_ADMIN", Need.TAP, Outcome.GOOD, "effective")
-    return Check("CAP_NET_ADMIN", Need.TAP, Outcome.MISSING, "not effective", _privilege_mend())
+    found = refusal()
+    if found is None:
+        return Check("CAP_NET_ADMIN", Need.TAP, Outcome.GOOD, "not effective, save in a user namespace of one's own")
+    detail = f"not effective, nor is there a user namespace for it: {_in_words(found)}"
+    return Check("CAP_NET_ADMIN", Need.TAP, Outcome.MISSING, detail, found.mend)
 
 
-def _check_trial() -> Check:
+def _check_trial(refusal: Refusal) -> Check:
     """Make a TAP where it can be in nobody's way: in a namespace that ends with it."""
+    if needs_own_namespace() and refusal() is None:
+        return Check("TAP", Need.TAP, Outcome.GOOD, "made and removed in a user namespace of its own")
     try:
         with Namespace.create() as namespace, namespace.entered():
             Tap.open("ndis0", "10.77.0.1/24").close()
     except WireError as error:
-        mend = _privilege_mend() if error.errno in (errno.EPERM, errno.EACCES) else error.mend
+        mend = privilege_mend() if error.errno in (errno.EPERM, errno.EACCES) else error.mend
         return Check("TAP", Need.TAP, Outcome.MISSING, f"{error.step}: {error.reason}", mend)
     return Check("TAP", Need.TAP, Outcome.GOOD, "made, addressed and removed in a namespace of its own")
 
 
-def _check_user_namespaces() -> Check:
-    for path, forbidding, mend in _USER_NAMESPACES:
-        try:
-            value = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue  # This kernel does not have that switch.
-        if value == forbidding:
-            return Check("user namespaces", Need.COMFORT, Outcome.LIMITED, f"{path} is {value}", mend)
-    return Check("user namespaces", Need.COMFORT, Outcome.GOOD, "allowed")
+def _check_user_namespaces(refusal: Refusal) -> Check:
+    if not needs_own_namespace():
+        return Check("user namespaces", Need.COMFORT, Outcome.GOOD, "not needed with these privileges")
+    found = refusal()
+    if found is None:
+        detail = "allowed: demo and run make a TAP in one"
+        return Check("user namespaces", Need.COMFORT, Outcome.GOOD, detail)
+    return Check("user namespaces", Need.COMFORT, Outcome.LIMITED, _in_words(found), found.mend)
 
 
-def _check_icmp() -> Check:
+def _in_words(error: HostError) -> str:
+    return f"{error.step}: {error.reason}"
+
+
+def _check_icmp(refusal: Refusal) -> Check:
     """Either kind of socket does: the raw one of the privileged, or the ping socket that the administrator allows."""
+    if needs_own_namespace() and refusal() is None:
+        return Check("ICMP", Need.PING, Outcome.GOOD, "raw ICMP socket, in a user namespace of its own")
     for kind, detail in ((socket.SOCK_RAW, "raw ICMP socket"), (socket.SOCK_DGRAM, "ping socket")):
         try:
             socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
@@ -219,25 +250,10 @@ def effective_capabilities() -> int:
     return 0
 
 
-def _privilege_mend() -> str:
-    return _IN_A_CONTAINER if os.geteuid() == 0 else "run the same command with sudo"
-
-
 _MACHINE_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
     _check_processor,
     _check_python,
     _check_kernel,
     _check_memory,
     _check_atomic,
-)
-_TAP_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
-    _check_pytun,
-    _check_net_admin,  # before the device, since what mends this mends a device that is shut to ordinary users too
-    _check_device,
-    _check_trial,
-)
-_OTHER_CHECKS: Final[tuple[Callable[[], Check], ...]] = (
-    _check_icmp,
-    _check_user_namespaces,
-    _check_pyroute2,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 from tests.patience import within
 
@@ -28,6 +31,11 @@ DEADLINE = 40.0
 _INSIDE = str(Path(__file__).with_name("inside.py"))
 UNPRIVILEGED = (_INSIDE, "unprivileged")
 """Put before a program: it runs without what a TAP and a namespace need."""
+_PROBE = """
+from emulator.host import own_namespace
+refusal = own_namespace.refusal()
+raise SystemExit(str(refusal) if refusal else 0)
+"""
 
 
 class Ended(NamedTuple):
@@ -122,6 +130,24 @@ def in_namespace(namespace: Namespace, program: tuple[str, ...] = REAL) -> dict[
     """What to give to `ndisemu` or `running` so that the program runs in a network namespace."""
     descriptor = namespace.fileno()
     return {"program": (_INSIDE, "namespace", str(descriptor), *program), "pass_fds": (descriptor,)}
+
+
+def ordinary(mode: str = "666") -> tuple[str, ...]:
+    """Put before a program: another user runs it, where /dev/net/tun has this mode.  Skips where nobody can."""
+    missing = _missing_for_another_user()
+    if missing:
+        pytest.skip(missing)
+    return (_INSIDE, "ordinary", mode)
+
+
+@functools.cache
+def _missing_for_another_user() -> str:
+    """Why this run cannot play an ordinary user who may make user namespaces; empty where it can."""
+    if os.geteuid():
+        return "playing another user needs root"
+    with running("-c", _PROBE, program=(_INSIDE, "ordinary", "666")) as run:
+        ended = run.end()
+    return f"playing another user: {ended.err.strip().splitlines()[-1]}" if ended.code else ""
 
 
 def complaint(ended: Ended, code: int) -> str:

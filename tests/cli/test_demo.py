@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulator.rules.errors import EXIT_EMULATOR, EXIT_HOST, EXIT_INTERRUPTED, EXIT_STOP
-from tests.cli.command import UNPRIVILEGED, complaint, ndisemu, running
+from tests.cli.command import UNPRIVILEGED, complaint, ndisemu, ordinary, running
 from vnic.wires.network import interfaces
 
 BROKEN = (str(Path(__file__).with_name("broken_command.py")),)
@@ -40,6 +40,21 @@ def test_with_privileges_it_pings_through_a_tap_of_its_own() -> None:
     assert ended.out.startswith("netvmini on tap:ndis0, in a network namespace of its own")
     shows_everything(ended.out)
     assert interfaces() == before
+
+
+def test_an_ordinary_user_has_a_tap_in_a_user_namespace_of_his_own() -> None:
+    ended = ndisemu("demo", program=(*ordinary(), "-m", "emulator.cli"))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("netvmini on tap:ndis0, in a user and network namespace of its own")
+    shows_everything(ended.out)
+
+
+def test_an_ordinary_user_before_a_shut_device_pings_on_the_cable() -> None:
+    ended = ndisemu("demo", "--pings", "10", program=(*ordinary("600"), "-m", "emulator.cli"))
+    assert (ended.code, ended.err) == (0, "")
+    first = ended.out.splitlines()[0]
+    assert first.startswith("no TAP here, so on the cable (CAP_NET_ADMIN: not effective, nor is there a user namespace")
+    assert "opening /dev/net/tun: Permission denied; to mend it: sudo chmod a+rw /dev/net/tun)" in first
 
 
 def test_without_privileges_it_says_so_and_pings_on_the_cable() -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from emulator.rules.errors import EXIT_HOST, EXIT_USAGE
-from tests.cli.command import ROOT, UNPRIVILEGED, complaint, ndisemu
+from tests.cli.command import ROOT, UNPRIVILEGED, complaint, ndisemu, ordinary
 
 
 def test_help_names_every_command_and_exit_code() -> None:
@@ -78,6 +78,16 @@ def test_doctor_finds_that_a_tap_can_be_had() -> None:
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines()[-1].startswith("A TAP can be had")
     assert ndisemu("doctor", "--json").event("verdict") == {"event": "verdict", "tap": True, "mend": ""}
+
+
+def test_doctor_tells_an_ordinary_user_of_user_namespaces() -> None:
+    ended = ndisemu("doctor", program=(*ordinary(), "-m", "emulator.cli"))
+    assert (ended.code, ended.err) == (0, "")
+    assert "ok      user namespaces: allowed: demo and run make a TAP in one" in ended.out
+    assert ended.out.splitlines()[-1].startswith("A TAP can be had")
+    ended = ndisemu("doctor", program=(*ordinary("600"), "-m", "emulator.cli"))
+    assert ended.code == EXIT_HOST
+    assert "limited user namespaces: opening /dev/net/tun: Permission denied; to mend it: sudo chmod" in ended.out
 
 
 def test_doctor_names_what_is_lacking_and_what_mends_it() -> None:

@@ -19,6 +19,7 @@ from tests.cli.command import (
     complaint,
     in_namespace,
     ndisemu,
+    ordinary,
     running,
 )
 from tests.patience import DEADLINE
@@ -279,6 +280,39 @@ def test_no_permission_is_one_line_with_what_mends_it() -> None:
     arguments = ("run", *DRIVERS, "--wire", "tap:ndis0", "--address", "10.77.0.1/24")
     told = complaint(ndisemu(*arguments, program=(*UNPRIVILEGED, "-m", "emulator.cli")), EXIT_HOST)
     assert "; to mend it: " in told
+
+
+_PING_INSIDE = """
+import sys
+from vnic.wires import linux
+from vnic.wires.ping import ping
+for kind, name in ((linux.CLONE_NEWUSER, "user"), (linux.CLONE_NEWNET, "net")):
+    with open(f"/proc/{sys.argv[1]}/ns/{name}") as place:
+        linux.set_namespace(place.fileno(), kind)
+print([ping(address, count=20).clean for address in ("10.77.0.2", "fd00:77::2")])
+"""
+
+
+def test_an_ordinary_user_s_tap_is_in_a_namespace_of_its_own_where_he_can_go() -> None:
+    before = interfaces()
+    arguments = ("run", "--miniport", "netvmini", "--protocol", "responder", "--wire", "tap:ndis0")
+    addresses = ("--address", "10.77.0.1/24,fd00:77::1/64")
+    with running(*arguments, *addresses, program=(*ordinary(), "-m", "emulator.cli")) as run:
+        way_in = run.wait_for("no TAP may be made here, so in a network namespace of its own; to run a program there: ")
+        assert way_in.endswith(f": nsenter --user --net --preserve-credentials --target {run.process.pid} PROGRAM\n")
+        run.wait_for("adapter 0 on tap:ndis0 at 10.77.0.1/24,fd00:77::1/64: started")
+        assert interfaces() == before
+        pinged = ndisemu("-c", _PING_INSIDE, str(run.process.pid), program=ordinary())
+        assert (pinged.code, pinged.out, pinged.err) == (0, "[True, True]\n", "")
+        run.process.send_signal(signal.SIGINT)
+        ended = run.end()
+    assert (ended.code, ended.err) == (EXIT_INTERRUPTED, "")
+
+
+def test_the_way_into_an_ordinary_user_s_namespace_for_programs() -> None:
+    arguments = ("run", *DRIVERS, "--wire", "tap:ndis0", "--duration", "0.1", "--json")
+    ended = ndisemu(*arguments, program=(*ordinary(), "-m", "emulator.cli"))
+    assert ended.event("namespace")["enter"].startswith("nsenter --user --net --preserve-credentials --target ")
 
 
 @pytest.mark.tap

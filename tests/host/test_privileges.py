@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.host import privileges
+from emulator.host import own_namespace, privileges
 from emulator.host.privileges import Check, Need, Outcome, check_all, effective_capabilities, tap_obstacle
+from emulator.rules.errors import HostError
 from emulator.sync import memory
 from vnic.wires import linux, tap
 from vnic.wires.network import interfaces
@@ -136,10 +137,14 @@ def test_a_device_that_is_shut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("user", "mend"), [(0, "--cap-add NET_ADMIN"), (1000, "sudo")])
 def test_no_capability(user: int, mend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def forbid(_flags: int) -> None:
+        raise refuse(errno.EPERM)
+
     status = tmp_path / "status"
     status.write_text("Name:\tx\nCapEff:\t0000000000000400\n", encoding="ascii")
     monkeypatch.setattr(privileges, "_STATUS", status)
-    monkeypatch.setattr("emulator.host.privileges.os.geteuid", lambda: user)
+    monkeypatch.setattr("emulator.host.own_namespace.os.geteuid", lambda: user)
+    monkeypatch.setattr(linux, "unshare", forbid)  # in the child that tries a user namespace, too
     assert effective_capabilities() == 0x400
     check = found("CAP_NET_ADMIN")
     assert check.outcome is Outcome.MISSING
@@ -169,16 +174,35 @@ def test_no_icmp(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "ping_group_range" in check.mend
 
 
-def test_user_namespaces_that_are_forbidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    switch = tmp_path / "switch"
-    absent = tmp_path / "absent"
-    switches = ((str(absent), "0", "no such switch"), (str(switch), "0", "turn it on"))
-    monkeypatch.setattr(privileges, "_USER_NAMESPACES", switches)
-    switch.write_text("0\n", encoding="ascii")
+def test_what_stands_before_a_user_namespace_stands_before_a_tap(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    status = tmp_path / "status"
+    status.write_text("CapEff:\t0000000000000000\n", encoding="ascii")
+    monkeypatch.setattr(privileges, "_STATUS", status)
+    monkeypatch.setattr(own_namespace, "refusal", lambda: HostError("making it", "turn it on", "it is off"))
     check = found("user namespaces")
-    assert (check.outcome, check.mend) == (Outcome.LIMITED, "turn it on")
-    switch.write_text("1\n", encoding="ascii")
-    assert found("user namespaces").outcome is Outcome.GOOD
+    assert (check.outcome, check.detail, check.mend) == (Outcome.LIMITED, "making it: it is off", "turn it on")
+    check = found("CAP_NET_ADMIN")
+    assert (check.outcome, check.mend) == (Outcome.MISSING, "turn it on")
+    assert "nor is there a user namespace for it: making it: it is off" in check.detail
+
+
+def test_with_user_namespaces_an_ordinary_user_lacks_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def forbid(_flags: int) -> None:
+        raise refuse(errno.EPERM)
+
+    status = tmp_path / "status"
+    status.write_text("CapEff:\t0000000000000000\n", encoding="ascii")
+    tried = []
+    monkeypatch.setattr(privileges, "_STATUS", status)
+    monkeypatch.setattr(linux, "unshare", forbid)
+    monkeypatch.setattr(own_namespace, "refusal", lambda: tried.append(1))
+    assert privileges.needs_own_namespace()
+    for name in ("CAP_NET_ADMIN", "TAP", "ICMP", "user namespaces"):
+        tried.clear()
+        assert found(name).outcome is Outcome.GOOD
+        assert len(tried) == 1
 
 
 def test_no_pyroute2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ import socket
 import struct
 from typing import Final
 
+CLONE_NEWUSER: Final = 0x10000000
 CLONE_NEWNET: Final = 0x40000000
 
 _IFF_UP: Final = 0x1
