@@ -10,15 +10,14 @@ import ctypes
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from emulator.kernel import lock_entries
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import publish_escaped
-from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.spinlocks import COUNT, FIRST_DRIVER_LOCK, HELD, VERIFIER
-from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop, stop_limit
-from emulator.layout.machine import MAXIMUM_HELD_LOCKS, READ_WRITE_ENTRY, SystemLock
+from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop
+from emulator.layout.machine import MAXIMUM_HELD_LOCKS, READ_WRITE_ENTRY
 from emulator.layout.records import Array, Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
-from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -63,61 +62,20 @@ class KLOCK_STATE(Record):
 
 def initialize(context: Context, lock: Any) -> bool:
     """Give the lock its entries; False when the lock table has no room for them."""
-    count = context.machine.geometry.processors
-    used, platform = context.machine.arena.lock_used, context.platform
-    platform.acquire(SystemLock.LOCKS)
-    index = bytes(used).find(bytes(count))
-    if index >= 0:
-        used[index : index + count] = bytes((READ_WRITE_ENTRY,)) * count
-    platform.release(SystemLock.LOCKS)
-    if index < 0:
-        return False
-    ctypes.memset(ctypes.addressof(lock), 0, KRW_LOCK.size())
-    lock.first = FIRST_DRIVER_LOCK + index
-    return True
+    first = lock_entries.take(context, READ_WRITE_ENTRY)
+    if first:
+        _clear(lock, first)
+    return bool(first)
 
 
 def initialize_in_place(context: Context, lock: Any) -> None:
-    """``initialize`` for a lock that a driver embeds and that nothing ever frees.
-
-    Where the lock lies is remembered: the same place gets the same entries again, and when the table is full the
-    entries of locks whose memory has been freed, or used for something else, are taken back.
-    """
-    arena = context.machine.arena
-    place = ctypes.addressof(lock) - arena.base
-    if not 0 <= place < len(arena.view):
-        stop_limit(
-            VnicLimit.VNIC_PRIVATE_DATA,
-            "A read/write lock was initialised that does not lie in nonpaged memory: no other context could see it.",
-        )
-    count, homes = context.machine.geometry.processors, arena.lock_homes
-    known = homes.tolist().index(place) if place in homes.tolist() else -1
-    if known >= 0 and arena.lock_used[known] == READ_WRITE_ENTRY:
-        lock.first, lock.writer = FIRST_DRIVER_LOCK + known, 0
-        return
-    if not initialize(context, lock):
-        _take_back(context)
-        if not initialize(context, lock):
-            stop_limit(
-                VnicLimit.VNIC_TABLE_FULL,
-                f"The machine has {len(arena.lock_used)} locks, of which a read/write lock takes {count}; too few are "
-                "free.",
-                remedy="Give the machine more: driver_locks in its [machine] table.",
-            )
-    homes[lock.first - FIRST_DRIVER_LOCK] = place
+    """``initialize`` for a lock that a driver embeds and that nothing ever frees."""
+    _clear(lock, lock_entries.take_in_place(context, lock, READ_WRITE_ENTRY))
 
 
-def _take_back(context: Context) -> None:
-    """Free the entries of embedded locks that are no more."""
-    arena, count = context.machine.arena, context.machine.geometry.processors
-    blocks = [(pointer & OFFSET_MASK, block.length) for pointer, block in context.machine.pool.live()]
-    for index, place in enumerate(arena.lock_homes.tolist()):
-        if not place:
-            continue
-        alive = any(start <= place < start + length for start, length in blocks)
-        if not alive or KRW_LOCK.at(arena.memory, place).first != FIRST_DRIVER_LOCK + index:
-            arena.lock_used[index : index + count] = bytes(count)
-            arena.lock_homes[index] = 0
+def _clear(lock: Any, first: int) -> None:
+    ctypes.memset(ctypes.addressof(lock), 0, KRW_LOCK.size())
+    lock.first = first
 
 
 def free(context: Context, lock: Any) -> None:
@@ -135,10 +93,7 @@ def free(context: Context, lock: Any) -> None:
             )
         platform.release(index)
     lock.first = 0
-    start = first - FIRST_DRIVER_LOCK
-    context.machine.arena.lock_used[start : start + context.machine.geometry.processors] = bytes(
-        context.machine.geometry.processors
-    )
+    lock_entries.give_back(context, first, READ_WRITE_ENTRY)
 
 
 def acquire(context: Context, lock: Any, state: Any, site: int, *, write: bool, raises: bool = True) -> None:

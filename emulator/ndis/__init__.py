@@ -24,6 +24,7 @@ from emulator.ndis.hardware import *
 from emulator.ndis.indications import *
 from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *
+from emulator.ndis.kernel_locks import *
 from emulator.ndis.layout import *
 from emulator.ndis.lists import *
 from emulator.ndis.lookaside_lists import *
@@ -38,6 +39,7 @@ from emulator.ndis.oid_requests import *
 from emulator.ndis.oids import *
 from emulator.ndis.pnp import *
 from emulator.ndis.pools import *
+from emulator.ndis.processors import *
 from emulator.ndis.read_write_locks import *
 from emulator.ndis.registration import *
 from emulator.ndis.roles import *

@@ -231,20 +231,10 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "kernel services beneath NDIS",
         Why.NOT_YET,
-        "work items, locks and DPCs of the kernel itself are to come; NDIS has its own",
+        "work items and DPCs of the kernel itself are to come; NDIS has its own",
         """
         ExQueueWorkItem IoInitializeWorkItem IoQueueWorkItemEx IoSizeofWorkItem IoUninitializeWorkItem
-        KeAcquireSpinLock KeAcquireSpinLockAtDpcLevel KeAcquireSpinLockForDpc KeAcquireSpinLockRaiseToDpc
-        KeInitializeDpc KeInsertQueueDpc KeLowerIrql KeRaiseIrql KeRaiseIrqlToDpcLevel KeReleaseSpinLock
-        KeReleaseSpinLockForDpc KeReleaseSpinLockFromDpcLevel KeRemoveQueueDpc IO_WORKITEM_ROUTINE_EX
-        """,
-    ),
-    _family(
-        "mutexes",
-        Why.NOT_YET,
-        "to come",
-        """
-        NDIS_INIT_MUTEX NDIS_RELEASE_MUTEX NDIS_WAIT_FOR_MUTEX
+        KeInitializeDpc KeInsertQueueDpc KeRemoveQueueDpc IO_WORKITEM_ROUTINE_EX
         """,
     ),
     _family(
@@ -257,14 +247,19 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "processor groups and information",
+        "use of processors",
+        Why.ON_PURPOSE,
+        "a processor is a process that sleeps when it has nothing to do: nobody counts its idle time",
+        """
+        NdisGetCurrentProcessorCounts NdisGetCurrentProcessorCpuUsage
+        """,
+    ),
+    _family(
+        "information on processors",
         Why.NOT_YET,
         "to come",
         """
-        NdisActiveGroupCount NdisCurrentGroupAndProcessor NdisGetCurrentProcessorCounts
-        NdisGetCurrentProcessorCpuUsage NdisGetHypervisorInfo NdisGetProcessorInformation
-        NdisGetProcessorInformationEx NdisGetRoutineAddress NdisGetRssProcessorInformation
-        NdisGroupActiveProcessorCount NdisGroupActiveProcessorMask NdisGroupMaxProcessorCount NdisMaxGroupCount
+        NdisGetHypervisorInfo NdisGetProcessorInformation NdisGetProcessorInformationEx NdisGetRssProcessorInformation
         """,
     ),
     _family(

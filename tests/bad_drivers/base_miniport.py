@@ -33,6 +33,8 @@ class ADAPTER(NONPAGED):
     Link: LIST_ENTRY
     OtherLink: LIST_ENTRY
     Lookaside: NPAGED_LOOKASIDE_LIST
+    Mutex: KMUTEX
+    KernelLock: KSPIN_LOCK
     Event: NDIS_EVENT
     Count: LONG
     Ticks: LONG

@@ -141,6 +141,13 @@ RULES: Final = [
     Rule("lookaside_entry_freed_twice", "miniport", POOL, (0x07, 0, None, 0)),
     Rule("generic_object_freed_twice", "miniport", NDIS, (0x21, None, 0, 0), "NdisAllocateGenericObject"),
     Rule("generic_object_left_at_unload", "miniport", VERIFIER, (0x62, None, 0, 1), "NdisAllocateGenericObject"),
+    # The kernel's own locks, and its IRQL.
+    Rule("mutex_released_unowned", "miniport", 0x7E, (0xC0000046, 0, 0, 0)),
+    Rule("mutex_not_initialized", "miniport", VERIFIER, (0x1002, 0, 0, 0)),
+    Rule("kernel_spin_lock_recursive", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
+    Rule("kernel_spin_lock_at_dpc_level", "miniport", VERIFIER, (0x40, PASSIVE, 0, 0)),
+    Rule("kernel_spin_lock_from_dpc_level", "miniport", VERIFIER, (0x41, PASSIVE, 0, 0)),
+    Rule("irql_raised_to_lower", "miniport", VERIFIER, (0x30, DISPATCH, 1, 0)),
     # Lists: the check that Windows makes of an entry's neighbours.
     Rule("list_entry_removed_twice", "miniport", CORRUPT, (3, None, 0, 0)),
     Rule("list_entry_inserted_twice", "miniport", CORRUPT, (3, None, 0, 0)),

@@ -1,0 +1,18 @@
+"""Waits for a mutex that it has not initialised."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+    if REPAIRED:
+        NDIS_INIT_MUTEX(adapter.Mutex)
+    NDIS_WAIT_FOR_MUTEX(adapter.Mutex)  # stop
+    NDIS_RELEASE_MUTEX(adapter.Mutex)
+    return NDIS_STATUS_SUCCESS
