@@ -58,6 +58,8 @@ class AdapterTable(Struct, kw_only=True, forbid_unknown_fields=True):
     wire: str = "cable"
     address: str = ""
     mtu: int = DEFAULT_MTU
+    capture: str = ""
+    faults: str | dict[str, Any] = ""
     mac: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5})?$")] = ""
     link_speed: Positive = 1_000_000_000
     registry: dict[str, Any] = {}
@@ -119,8 +121,25 @@ def read(path: str) -> Configuration:
     for driver in found.driver:
         if driver.path:
             driver.path = str(base / Path(driver.path).expanduser())
+    for adapter in found.adapter:
+        if adapter.capture:
+            adapter.capture = str(base / Path(adapter.capture).expanduser())
+        adapter.wire = _located(adapter.wire, base)
     found.machine.paths = [str(base / Path(place).expanduser()) for place in found.machine.paths] or [str(base)]
     return found
+
+
+def _located(wire: str, base: Path) -> str:
+    """A wire whose files are found relative to the file that names them."""
+    kind, _, rest = wire.partition(":")
+    if kind != "pcap":
+        return wire
+    parts = [part if number else f"file={part}" for number, part in enumerate(rest.split(","))]
+    for number, part in enumerate(parts):
+        key, _, path = part.partition("=")
+        if key in ("file", "out") and path:
+            parts[number] = f"{key}={base / Path(path).expanduser()}"
+    return "pcap:" + ",".join(parts).removeprefix("file=")
 
 
 def _check_registries(path: str, found: Configuration) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.cli.samples import Sample, line_of, object_of, short_line_of
+from emulator.cli.samples import Sample, line_of, object_of, short_line_of, wire_lines_of
 
 if TYPE_CHECKING:
     from emulator.cli.streams import Stream
@@ -99,6 +99,11 @@ class Display:
     def stopped(self, report: MachineReport, screen: str) -> None:
         """The stop screen."""
         self.errors.text(screen)
+
+    def wires(self, sample: Sample, specification: MachineSpecification) -> None:
+        """What capture files, faults and replays came to."""
+        for line in wire_lines_of(sample, specification):
+            self.line(line)
 
     def ended(self, sample: Sample | None, why: str) -> None:
         """Nothing is left of the machine."""

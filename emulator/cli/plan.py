@@ -23,6 +23,7 @@ from emulator.host.specification import (
 )
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import ConfigurationError
+from vnic.wires.faults import faults_of, parse_faults
 from vnic.wires.wire import parse_wire
 
 if TYPE_CHECKING:
@@ -114,29 +115,37 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
 
 
 def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:
-    """The nth --wire and the nth --address belong to the nth adapter; several miniports run one adapter each."""
-    miniports, wires, addresses = options.miniport, options.wire, options.address
+    """The nth --wire, --address... belongs to the nth adapter; several miniports run one adapter each."""
+    miniports, wires = options.miniport, options.wire
     count = max(len(miniports), len(wires)) if miniports else 0
     if len(wires) > count:
         raise ConfigurationError("--wire needs a --miniport whose adapter it is plugged into")
-    if len(addresses) > count:
-        raise ConfigurationError(
-            f"{len(addresses)} addresses for {count} adapters; those of one adapter have a comma between them"
-        )
+    for word, several in (("address", "addresses"), ("capture", "captures"), ("faults", "faults")):
+        number = len(getattr(options, word))
+        if number > count:
+            hint = "" if word == "capture" else "; those of one adapter have a comma between them"
+            raise ConfigurationError(f"{number} {several} for {count} adapters{hint}")
     if len(miniports) > 1 and count > len(miniports):
         raise ConfigurationError(f"{count} wires for {len(miniports)} miniports: use a file and say which is whose")
+
+    def given(word: str, number: int, without: str = "") -> str:
+        values: list[str] = getattr(options, word)
+        return values[number] if number < len(values) else without
+
     return [
         AdapterTable(
             miniport=_name_of(*_place(miniports[number])) if len(miniports) > 1 else "",
-            wire=wires[number] if number < len(wires) else "cable",
-            address=addresses[number] if number < len(addresses) else "",
+            wire=given("wire", number, "cable"),
+            address=given("address", number),
+            capture=given("capture", number),
+            faults=given("faults", number),
         )
         for number in range(count)
     ]
 
 
 def _replace_wires(options: argparse.Namespace, configuration: Configuration) -> None:
-    for word in ("wire", "address"):
+    for word in ("wire", "address", "capture", "faults"):
         values = getattr(options, word)
         if not values:
             continue
@@ -194,6 +203,7 @@ def _name_of(module: str, path: str) -> str:
 def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecification:
     try:
         wire = parse_wire(table.wire, table.address, table.mtu)
+        faults = parse_faults(table.faults) if isinstance(table.faults, str) else faults_of(table.faults)
     except ConfigurationError as error:
         where = f"{source}: [[adapter]] number {number}: " if source != "options" else ""
         raise ConfigurationError(f"{where}{error}") from None
@@ -201,6 +211,8 @@ def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecificat
         name=table.name,
         miniport=table.miniport,
         wire=wire,
+        capture=os.path.abspath(table.capture) if table.capture else "",
+        faults=faults,
         mac=table.mac,
         link_speed=table.link_speed,
         registry=table.registry,
@@ -223,6 +235,7 @@ def _refuse_twice(source: str, what: str, names: list[str]) -> None:
 
 def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
     _refuse_twice(source, "wire", [adapter.wire.name for adapter in adapters if adapter.wire.interface])
+    _refuse_twice(source, "capture", [adapter.capture for adapter in adapters if adapter.capture])
     addresses = [address for adapter in adapters for address in adapter.wire.address.split(",") if address]
     _refuse_twice(source, "address", addresses)
 

@@ -64,8 +64,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="a filter driver over every adapter; the topmost first",
     )
-    add("--wire", action="append", default=[], metavar="WIRE", help="tap:NAME or cable (default), for each adapter")
+    add(
+        "--wire",
+        action="append",
+        default=[],
+        metavar="WIRE",
+        help="tap:NAME, cable (default) or pcap:FILE, for each adapter",
+    )
     add("--address", action="append", default=[], metavar="A", help="the Linux side's: 10.77.0.1/24,fd00:77::1/64")
+    add("--capture", action="append", default=[], metavar="FILE", help="write the adapter's frames to a pcapng file")
+    add("--faults", action="append", default=[], metavar="F", help="a bad wire: loss=0.01,in.delay=2ms~1ms,seed=7")
     add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")
     add("--processors", type=int, metavar="N", help="processors at DISPATCH_LEVEL (1)")
     add("--passive-workers", type=int, metavar="M", help="workers for work items at PASSIVE_LEVEL (2)")
@@ -215,7 +223,10 @@ class Runner:
             raise session.failure
         refused = bool(machine.statuses) and all(machine.statuses)
         if not self.quiet:
-            why = "interrupted" if session.interrupted else "no adapter started" if refused else "its time was up"
+            why = "no adapter started" if refused else "replayed" if session.replayed else "its time was up"
+            why = "interrupted" if session.interrupted else why
+            if self.last is not None:
+                self.display.wires(self.last, self.specification)
             self.display.ended(self.last, why)
         if self.output.failure is not None:
             raise self.output.failure

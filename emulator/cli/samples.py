@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LOSSES = ("receive_errors", "receive_discards", "send_errors")
 
+FAULTS = ("lost", "corrupted", "duplicated", "reordered", "delayed", "dropped")
+
 
 class Sample(msgspec.Struct, frozen=True):
     """A machine's counters at one moment."""
@@ -87,6 +89,30 @@ def short_line_of(sample: Sample, before: Sample | None, specification: MachineS
     waited = f" p50 {sample.delay(50):,.0f} us" if run else ""
     parts.append(f"items {sample.counters.get('work_items_queued', 0):,}/{run:,}{waited}")
     return "  ".join(parts)
+
+
+def wire_lines_of(sample: Sample, specification: MachineSpecification) -> list[str]:
+    """What the wires of a sample did besides carrying frames, one line for each that did anything."""
+    lines = []
+    for number, (counted, adapter) in enumerate(zip(sample.adapters, specification.adapters, strict=False)):
+        parts = []
+        if "replayed" in counted:
+            parts.append(f"{counted['replayed']:,} frames replayed")
+        for direction in ("in", "out"):
+            kinds = [kind for kind in FAULTS if f"{direction}_{kind}" in counted]
+            if kinds:
+                words = ", ".join(f"{counted[f'{direction}_{kind}']:,} {kind}" for kind in kinds)
+                parts.append(f"{direction} {words}")
+        for done, missed, path in (
+            ("captured", "not_captured", adapter.capture),
+            ("written", "not_written", adapter.wire.out),
+        ):
+            if done in counted:
+                without = f", {counted[missed]:,} were not" if counted[missed] else ""
+                parts.append(f"{counted[done]:,} frames {done} in {path}{without}")
+        if parts:
+            lines.append(f"adapter {number} on {adapter.wire.name}: {'; '.join(parts)}")
+    return lines
 
 
 def object_of(sample: Sample) -> dict[str, Any]:

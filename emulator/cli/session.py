@@ -113,7 +113,13 @@ class Session:
     @property
     def over(self) -> bool:
         """Whether the machine shall not go on, or does not."""
-        return self.interrupted or self.failure is not None or not self.alive
+        return self.interrupted or self.failure is not None or not self.alive or self.replayed
+
+    @property
+    def replayed(self) -> bool:
+        """Whether every capture file that the run shall end with has been replayed."""
+        wires = {n for n, adapter in enumerate(self.specification.adapters) if adapter.wire.end == "exit"}
+        return bool(wires) and self.machine is not None and wires <= self.machine.finished_wires
 
     @property
     def alive(self) -> bool:

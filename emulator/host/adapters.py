@@ -36,9 +36,11 @@ def lay_wires(
         for number, adapter in enumerate(adapters):
             if adapter.wire.kind == "cable":
                 wires.append(_cable(next(ends), adapter.wire.name, adapter.wire.mtu))
+            elif adapter.wire.kind == "pcap":
+                wires.append(_pcap(adapter, machine, number))
             else:
                 wires.append(_tap(adapter, namespaces.get(number)))
-            if adapter.capture:
+            if adapter.capture or adapter.faults.any:
                 wires[-1] = _wrapped(wires[-1], adapter, machine, number)
     except BaseException:
         for wire in wires:
@@ -83,10 +85,17 @@ def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:
         return Tap.open(wire.interface, wire.address, wire.mtu)
 
 
+def _pcap(adapter: AdapterSpecification, machine: int, number: int) -> Wire:
+    from vnic.wires.replay import PcapWire
+
+    return PcapWire(adapter.wire, adapter.name or f"adapter{number}", mac_of(adapter, machine, number))
+
+
 def _wrapped(wire: Wire, adapter: AdapterSpecification, machine: int, number: int) -> Wire:
     """Put the wrappers around a wire that were asked for."""
     from vnic.wires.pcapng import CaptureWriter
     from vnic.wires.wrapped import WrappedWire
 
     name, mac = adapter.name or f"adapter{number}", mac_of(adapter, machine, number)
-    return WrappedWire(wire, CaptureWriter(adapter.capture, wire.name, name, mac) if adapter.capture else None)
+    capture = CaptureWriter(adapter.capture, wire.name, name, mac) if adapter.capture else None
+    return WrappedWire(wire, capture, adapter.faults if adapter.faults.any else None)

@@ -21,6 +21,7 @@ from emulator.host.logs import TrustedHandler
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.sync import descriptors, memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed
+from vnic.wires.captures import check_capture
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -247,12 +248,15 @@ class Console:
     def start_machine(
         self, specification: MachineSpecification, namespaces: dict[int, int] | None = None
     ) -> MachineProxy:
-        """Start a machine; returns at once.
+        """Start a machine; returns at once, when the capture files that it replays have been looked through.
 
         ``namespaces`` gives, by adapter number, a descriptor of the network namespace in which its wire shall lie.
         """
         number = len(self.machines) + 1
         prepared = specification.prepared()
+        for adapter in prepared.adapters:
+            if adapter.wire.kind == "pcap":
+                check_capture(adapter.wire.file)
         machine = self.machines[number] = MachineProxy(self, number, prepared)
         near: list[int] = []
         inside = namespaces or {}

@@ -13,6 +13,7 @@ import msgspec
 from emulator.kernel.machine import refuse_absent
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
 from emulator.rules.errors import ConfigurationError, NotImplementedByEmulator
+from vnic.wires.faults import FaultSpecification
 from vnic.wires.wire import WireSpecification
 
 DEFAULT_LOADER: Final = "emulator.ndis.loader"
@@ -43,6 +44,8 @@ class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
     wire: WireSpecification = WireSpecification("cable")
     capture: str = ""
     """The pcapng file to which every frame of the adapter is written; empty: none."""
+    faults: FaultSpecification = FaultSpecification()
+    """What the wire does to frames (see ``vnic.wires.faults.parse_faults``)."""
     mac: str = ""
     """The hardware's permanent address, ``02:00:00:00:00:01``; empty: made from machine and adapter number."""
     link_speed: int = 1_000_000_000
@@ -97,19 +100,21 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
 
 def _located(adapter: AdapterSpecification) -> AdapterSpecification:
     """An adapter whose files are found wherever the host works."""
-    if not adapter.capture:
-        return adapter
-    return msgspec.structs.replace(adapter, capture=os.path.abspath(adapter.capture))
+    wire = adapter.wire
+    file, out, capture = (os.path.abspath(path) if path else "" for path in (wire.file, wire.out, adapter.capture))
+    return msgspec.structs.replace(adapter, capture=capture, wire=msgspec.structs.replace(wire, file=file, out=out))
 
 
 def _check_files(adapters: list[AdapterSpecification]) -> None:
-    """ValueError for a file that several adapters would write to."""
+    """ValueError for a file that would be written to twice, or read and written."""
+    read = {adapter.wire.file for adapter in adapters}
     written: set[str] = set()
-    for adapter in adapters:
-        for path in (adapter.capture,):
-            if path and path in written:
-                raise ValueError(f"the file {path} would be written to twice")
-            written.add(path)
+    for path in (path for adapter in adapters for path in (adapter.capture, adapter.wire.out) if path):
+        if path in written:
+            raise ValueError(f"two captures would be written to {path}")
+        if path in read:
+            raise ValueError(f"{path} would be replayed and written to")
+        written.add(path)
 
 
 def _check(geometry: Geometry) -> None:

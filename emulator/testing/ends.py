@@ -6,11 +6,13 @@ of a TAP lies in the laboratory's own anonymous network namespace.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from emulator.testing.machine import LabMachine
     from vnic.wires.cable import FarEnd
     from vnic.wires.network import LinkWatcher, Namespace
 
@@ -166,6 +168,53 @@ class TapEnd:
     def close(self) -> None:
         """Give the packet socket back."""
         self._socket.close()
+
+
+class FileEnd:
+    """Nobody: an adapter whose wire is a capture file hears the file alone."""
+
+    def __init__(self, machine: LabMachine, number: int) -> None:
+        self._machine = machine
+        self._number = number
+        self._never = os.eventfd(0, os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        """A descriptor that is never readable."""
+        return self._never
+
+    def send(self, frame: bytes, timeout: float) -> bool:
+        """No frame can be put on it."""
+        raise TypeError("a wire that replays a file takes no frames from a test")
+
+    def take(self) -> bytes | None:
+        """What the adapter sends is in the wire's ``out`` file."""
+        return None
+
+    def carrier(self) -> bool:
+        """Is the link up?"""
+        return bool(self._machine.statistics().adapters[self._number]["carrier"])
+
+    def wait_carrier(self, up: bool, timeout: float) -> bool:
+        """Wait until the link is up or down."""
+        try:
+            self._machine.wait(lambda now: now.adapters[self._number]["carrier"] == up, "carrier", timeout)
+        except AssertionError:
+            return False
+        return True
+
+    def gone(self) -> bool:
+        """Is the machine gone?"""
+        return not self._machine.running
+
+    def remove(self) -> None:
+        """Nobody takes a file away."""
+        raise TypeError("a wire that replays a file cannot be taken away")
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._never >= 0:
+            os.close(self._never)
+            self._never = -1
 
 
 def ping(end: Any, address: str, **options: Any) -> Any:

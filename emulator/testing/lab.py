@@ -15,7 +15,7 @@ import pytest
 from emulator.host.console import Console, Deadline, MachineStop
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.testing import leftovers, specify
-from emulator.testing.ends import CableEnd, TapEnd
+from emulator.testing.ends import CableEnd, FileEnd, TapEnd
 from emulator.testing.expectation import Expectation
 from emulator.testing.log import DriverLog
 from emulator.testing.machine import DEADLINE, LabMachine
@@ -64,6 +64,7 @@ class Lab:
         mac: str = "",
         mtu: int = 1500,
         capture: str | os.PathLike[str] = "",
+        faults: str = "",
         name: str = "",
         **options: Any,
     ) -> Nic:
@@ -72,14 +73,16 @@ class Lab:
         ``miniport``, ``protocol`` and ``filters`` (one or several, the topmost filter first) are module names or paths.
         ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
-        test is skipped, with the reason, where the computer has none.  ``address`` is the far end's, each adapter has
-        a network of its own by default.  ``capture`` names the pcapng file to which the adapter's frames are written.
-        Further options are fields of the machine's geometry and of its watchdog.
+        test is skipped, with the reason, where the computer has none; or ``pcap:FILE,out=FILE``, which is replayed.
+        ``address`` is the far end's, each adapter has a network of its own by default.  ``capture`` names the pcapng
+        file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
+        ``loss=0.01,seed=7`` (docs/configuration.md).  Further options are fields of the machine's geometry and of its
+        watchdog.
         """
         if adapters > 1 and (address or mac or capture):
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
         kept = os.fspath(capture)
-        chosen = [specify.adapter(wire, self._adapters + i, address, mac, mtu, kept) for i in range(adapters)]
+        chosen = [specify.adapter(wire, self._adapters + i, address, mac, mtu, kept, faults) for i in range(adapters)]
         self._adapters += adapters
         shape = {"processors": processors, "passive_workers": passive_workers, "checked": checked}
         return self.start_machine(
@@ -107,11 +110,13 @@ class Lab:
             raise
         cables = iter(machine.proxy.cables)
         for number, adapter in enumerate(machine.proxy.specification.adapters):
-            end: End = (
-                CableEnd(next(cables))
-                if adapter.wire.kind == "cable"
-                else TapEnd(self.namespace, adapter.wire.interface, self.links)
-            )
+            end: End
+            if adapter.wire.kind == "cable":
+                end = CableEnd(next(cables))
+            elif adapter.wire.kind == "pcap":
+                end = FileEnd(machine, number)
+            else:
+                end = TapEnd(self.namespace, adapter.wire.interface, self.links)
             self._ends.append(end)
             machine.nics.append(Nic(machine, number, end))
         if not machine.nics:

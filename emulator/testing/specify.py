@@ -14,6 +14,7 @@ from emulator.host.specification import (
     WatchdogLimits,
 )
 from emulator.layout.arena import Geometry
+from vnic.wires.faults import parse_faults
 from vnic.wires.wire import DEFAULT_MTU, parse_wire
 
 if TYPE_CHECKING:
@@ -51,7 +52,13 @@ def drivers(
 
 
 def adapter(
-    kind: str, number: int, address: str | None, mac: str = "", mtu: int = DEFAULT_MTU, capture: str = ""
+    kind: str,
+    number: int,
+    address: str | None,
+    mac: str = "",
+    mtu: int = DEFAULT_MTU,
+    capture: str = "",
+    faults: str = "",
 ) -> AdapterSpecification:
     """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
 
@@ -60,7 +67,14 @@ def adapter(
     text = f"tap:ndis{number}" if kind == "tap" else kind
     wire = parse_wire(text, network_of(number) if address is None else address, mtu)
     registry: dict[str, RegistryValue] = {"Address": wire.address} if wire.address else {}
-    return AdapterSpecification(name=f"adapter{number}", wire=wire, mac=mac, registry=registry, capture=capture)
+    return AdapterSpecification(
+        name=f"adapter{number}",
+        wire=wire,
+        mac=mac,
+        registry=registry,
+        capture=capture,
+        faults=parse_faults(faults),
+    )
 
 
 def machine(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,6 +146,34 @@ def test_addresses_of_both_versions_reach_the_drivers() -> None:
     assert specification.adapters[0].registry == {}
 
 
+def test_captures_faults_and_files_are_found_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text(
+        '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n'
+        '[[adapter]]\nwire = "pcap:in.pcap,out=out.pcapng,loop=2"\ncapture = "first.pcapng"\n'
+        'faults = "loss=1%,seed=2"\n'
+        '[[adapter]]\ncapture = "/second.pcapng"\n[adapter.faults]\nseed = 7\n[adapter.faults.in]\ndelay = "2ms"\n',
+        encoding="utf-8",
+    )
+    first, second = planned(str(path)).specification.adapters
+    assert (first.wire.file, first.wire.out, first.wire.loop) == (f"{tmp_path}/in.pcap", f"{tmp_path}/out.pcapng", 2)
+    assert (first.capture, second.capture) == (f"{tmp_path}/first.pcapng", "/second.pcapng")
+    assert (first.faults.incoming.loss, first.faults.outgoing.loss, first.faults.seed) == (0.01, 0.01, 2)
+    assert (second.faults.incoming.delay, second.faults.outgoing.delay, second.faults.seed) == (2_000_000, 0, 7)
+    twice = ("--capture", "x", "--capture", "x")
+    assert "the capture" in refused(str(path), *twice)
+    assert "is named twice" in refused(str(path), *twice)
+
+
+def test_captures_and_faults_of_the_options() -> None:
+    options = ("--miniport", "a.b", "--capture", "x.pcapng", "--faults", "out.loss=0.5")
+    (adapter,) = planned(*options).specification.adapters
+    assert adapter.capture == os.path.abspath("x.pcapng")
+    assert (adapter.faults.incoming.any, adapter.faults.outgoing.loss) == (False, 0.5)
+    assert "2 captures for 1 adapters" in refused(*options, "--capture", "y")
+    assert "faults 'loss': 'loss' is not KEY=VALUE" in refused("--miniport", "a.b", "--faults", "loss")
+
+
 def test_each_miniport_runs_an_adapter_of_its_own() -> None:
     adapters = planned("--miniport", "a.b", "--miniport", "c.d", "--wire", "tap:x0").specification.adapters
     assert [(adapter.miniport, adapter.wire.name) for adapter in adapters] == [("b", "tap:x0"), ("d", "cable")]
@@ -171,6 +200,16 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ('[driver]\nkind = "miniport"\n', "[driver]: is a list of tables; write [[driver]]"),
         ("[[adapter]]\n[[adapter]]\nmtu = true\n", "[[adapter]] number 2, key mtu: expected a whole number, got true"),
         ('[[adapter]]\nmac = "x"\n', "[[adapter]] number 1, key mac: expected an address like 02:00:00:00:00:01"),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\n[adapter.faults]\nlost = 1\n',
+            "[[adapter]] number 1: faults: unknown fault 'lost'; there are loss, corrupt, duplicate, reorder, delay, "
+            "each also with 'in.' or 'out.' before it, and seed",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nfaults = "loss=2"\n',
+            "[[adapter]] number 1: faults 'loss=2': loss=2: expected a part of all frames, 0 to 1 (or 0% to 100%)",
+        ),
+        ("[[adapter]]\nfaults = 1\n", "[[adapter]] number 1, key faults: expected text or a table, got a whole number"),
         ("[registry]\na = 1.5\n", "[registry], key a: expected a whole number or text, got a number"),
         (
             '[[driver]]\nkind = "miniport"\n[driver.registry]\nx = []\n',
@@ -193,7 +232,7 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nwire = "tun:x"\n',
-            "[[adapter]] number 1: wire 'tun:x': unknown kind 'tun'; there are 'tap:NAME' and 'cable'",
+            "[[adapter]] number 1: wire 'tun:x': unknown kind 'tun'; there are 'tap:NAME', 'cable' and 'pcap:FILE'",
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n' + '[[adapter]]\nwire = "tap:x"\n' * 2,

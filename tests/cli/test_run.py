@@ -6,6 +6,7 @@ import os
 import pty
 import signal
 import socket
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ from tests.cli.command import (
     running,
 )
 from tests.patience import DEADLINE
+from tests.vnic.test_wires_captures import pcap
+from vnic.wires.captures import check_capture
 from vnic.wires.network import Namespace, interfaces
 from vnic.wires.tap import Tap
 
@@ -123,6 +126,41 @@ def test_a_file_is_run(tmp_path: Path) -> None:
     ended = ndisemu("run", str(path), program=TOY)
     assert (ended.code, ended.err) == (0, "")
     assert "lab runs: 1 processor, 2 passive workers, checked build" in ended.out
+
+
+def test_a_capture_file_is_replayed_and_the_run_ends_with_it(tmp_path: Path) -> None:
+    source, out, kept = (tmp_path / name for name in ("in.pcap", "out.pcapng", "all.pcapng"))
+    frames = [bytes.fromhex("024e4401000102000000000288b5") + bytes([n] * 46) for n in range(100)]
+    source.write_bytes(pcap("<", False, frames=frames))
+    wire = f"pcap:{source},out={out},speed=asap,end=exit"
+    arguments = ("run", *DRIVERS, "--wire", wire, "--capture", str(kept), "--faults", "in.loss=0.1,seed=7")
+    ended = ndisemu(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    chance = Random("7/in/loss").random
+    heard = sum(chance() >= 0.1 for _ in frames[:59])
+    assert (
+        f"adapter 0 on pcap:in.pcap: 59 frames replayed; in {59 - heard} lost; "
+        f"{2 * heard} frames captured in {kept}; {heard} frames written in {out}\n" in ended.out
+    )
+    assert ended.out.endswith("(replayed)\n")
+    assert check_capture(str(out)) == heard
+    ended = ndisemu(*arguments, "--json")
+    last = ended.event("ended")["last"]["adapters"][0]
+    assert (last["replayed"], last["in_lost"], last["captured"], last["written"]) == (59, 59 - heard, 2 * heard, heard)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--wire", "pcap:/dev/null"), EXIT_USAGE, "/dev/null: is no file, so it cannot be replayed"),
+        (("--capture", "/dev/full"), EXIT_HOST, "wire cable to /dev/full failed (No space left on device)"),
+        (("--capture", "/nowhere/a.pcapng"), EXIT_HOST, "to /nowhere/a.pcapng failed (No such file or directory)"),
+        (("--faults", "loss=2"), EXIT_USAGE, "loss=2: expected a part of all frames"),
+    ],
+)
+def test_files_and_faults_that_cannot_be_are_one_line(arguments: tuple[str, ...], code: int, told: str) -> None:
+    ended = ndisemu("run", *DRIVERS, *arguments)
+    assert told in complaint(ended, code)
 
 
 @pytest.mark.parametrize(("option", "shown"), [("-v", True), ("-q", False)])

@@ -46,6 +46,42 @@ def test_a_wire_that_makes_no_sense(text: str, says: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_capture_file() -> None:
+    assert parse_wire("pcap:a.pcap") == WireSpecification("pcap", file="a.pcap")
+    found = parse_wire("pcap:/x/a=b.pcap,out=b.pcapng,speed=2.5,loop=3,end=exit,direction=all", "10.77.0.1/24", 9000)
+    assert (found.file, found.out, found.speed, found.loop) == ("/x/a=b.pcap", "b.pcapng", 2.5, 3)
+    assert (found.end, found.direction, found.address, found.mtu) == ("exit", "all", "10.77.0.1/24", 9000)
+    assert found.name == "pcap:a=b.pcap"
+    assert parse_wire("pcap:a,speed=asap").speed == 0
+    assert parse_wire("pcap:a,loop=forever").loop == 0
+    assert parse_wire("pcap:~/a,out=~/b").file == os.path.expanduser("~/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("pcap", "the file's name is missing"),
+        ("pcap:", "the file's name is missing; write for example 'pcap:in.pcapng'"),
+        ("pcap:,out=b", "the file's name is missing"),
+        ("pcap:a,asap", "'asap' is no option; there are out, speed, loop, end, direction"),
+        ("pcap:a,spede=2", "'spede=2' is no option"),
+        ("pcap:a,out=", "out=: expected the name of a file"),
+        ("pcap:a,speed=0", "speed=0: expected how many times as fast"),
+        ("pcap:a,speed=nan", "speed=nan: expected"),
+        ("pcap:a,speed=fast", "speed=fast: expected"),
+        ("pcap:a,loop=0", "loop=0: expected how often, or forever"),
+        ("pcap:a,loop=1.5", "loop=1.5: expected"),
+        ("pcap:a,end=stop", "end=stop: expected stay or exit"),
+        ("pcap:a,direction=out", "direction=out: expected in or all"),
+        ("pcap:a,loop=2,loop=3", "loop is given twice"),
+    ],
+)
+def test_a_capture_file_that_makes_no_sense(text: str, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        parse_wire(text)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("mtu", [0, 575, 9001])
 def test_an_mtu_out_of_range(mtu: int) -> None:
     with pytest.raises(ConfigurationError, match="576 to 9000"):

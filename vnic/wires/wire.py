@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -119,19 +119,26 @@ class ActiveWire(Wire, Protocol):
 class WireSpecification(msgspec.Struct, frozen=True):
     """A wire as the user asked for it; crosses from the command line to the host."""
 
-    kind: Literal["tap", "cable"]
+    kind: Literal["tap", "cable", "pcap"]
     interface: str = ""  # of a TAP: what the Linux side is called
     address: str = ""  # of the Linux side: "10.77.0.1/24", "10.77.0.1/24,fd00:77::1/64"; empty leaves it without one
     mtu: int = DEFAULT_MTU
+    file: str = ""  # of a pcap: the capture file that is replayed
+    out: str = ""  # and the file to which what the adapter sends is written
+    speed: float = 1.0  # how many times as fast as it was captured; 0 is as fast as the driver takes the frames
+    loop: int = 1  # how often; 0 is for ever
+    end: Literal["stay", "exit"] = "stay"  # what a run does at the end of the file
+    direction: Literal["in", "all"] = "in"  # whether frames that were captured as sent are left out
 
     @property
     def name(self) -> str:
-        """Return the wire's name in messages and reports: `tap:ndis0`, `cable`."""
-        return f"{self.kind}:{self.interface}" if self.interface else self.kind
+        """Return the wire's name in messages and reports: `tap:ndis0`, `cable`, `pcap:file.pcapng`."""
+        shown = self.interface or os.path.basename(self.file)
+        return f"{self.kind}:{shown}" if shown else self.kind
 
 
 def parse_wire(text: str, address: str = "", mtu: int = DEFAULT_MTU) -> WireSpecification:
-    """Read `tap:NAME` or `cable`; what makes no sense is a ConfigurationError of one line."""
+    """Read `tap:NAME`, `cable` or `pcap:FILE,...`; what makes no sense is a ConfigurationError of one line."""
     kind, colon, interface = text.partition(":")
     address = ",".join(map(str, parse_addresses(address)))
     if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
@@ -145,7 +152,56 @@ def parse_wire(text: str, address: str = "", mtu: int = DEFAULT_MTU) -> WireSpec
         if fault:
             raise ConfigurationError(f"wire {text!r}: {fault}; write for example 'tap:ndis0'")
         return WireSpecification("tap", interface, address, mtu)
-    raise ConfigurationError(f"wire {text!r}: unknown kind {kind!r}; there are 'tap:NAME' and 'cable'")
+    if kind == "pcap":
+        return _parse_pcap(text, interface, address, mtu)
+    raise ConfigurationError(f"wire {text!r}: unknown kind {kind!r}; there are 'tap:NAME', 'cable' and 'pcap:FILE'")
+
+
+def _parse_pcap(text: str, rest: str, address: str, mtu: int) -> WireSpecification:
+    """Read `FILE,out=FILE,speed=2,loop=3,end=exit,direction=all`."""
+    file, *options = rest.split(",")
+    if not file:
+        raise ConfigurationError(f"wire {text!r}: the file's name is missing; write for example 'pcap:in.pcapng'")
+    found: dict[str, Any] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or key not in _PCAP_OPTIONS:
+            known = ", ".join(_PCAP_OPTIONS)
+            raise ConfigurationError(
+                f"wire {text!r}: {option!r} is no option; there are {known} (and no file has a comma)"
+            )
+        if key in found:
+            raise ConfigurationError(f"wire {text!r}: {key} is given twice")
+        read, expected = _PCAP_OPTIONS[key]
+        found[key] = read(value)
+        if found[key] is None:
+            raise ConfigurationError(f"wire {text!r}: {option}: expected {expected}")
+    return WireSpecification("pcap", address=address, mtu=mtu, file=os.path.expanduser(file), **found)
+
+
+def _speed(value: str) -> float | None:
+    if value == "asap":
+        return 0.0
+    try:
+        speed = float(value)
+    except ValueError:
+        return None
+    return speed if 1e-6 <= speed <= 1e6 else None
+
+
+def _loop(value: str) -> int | None:
+    if value == "forever":
+        return 0
+    return int(value) if value.isdecimal() and 0 < int(value) < 1 << 62 else None
+
+
+_PCAP_OPTIONS: Final[dict[str, tuple[Callable[[str], Any], str]]] = {
+    "out": (lambda value: os.path.expanduser(value) or None, "the name of a file"),
+    "speed": (_speed, "how many times as fast as it was captured, or asap"),
+    "loop": (_loop, "how often, or forever"),
+    "end": (lambda value: value if value in ("stay", "exit") else None, "stay or exit"),
+    "direction": (lambda value: value if value in ("in", "all") else None, "in or all"),
+}
 
 
 def parse_addresses(text: str) -> list[InterfaceAddress]:

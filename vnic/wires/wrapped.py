@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vnic.wires.faulty import FaultyCalls
 from vnic.wires.recording import CapturedCalls, Recording
 from vnic.wires.wire import ActiveWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vnic.wires.faults import FaultSpecification
     from vnic.wires.pcapng import CaptureWriter
     from vnic.wires.wire import Alarm, FrameCalls, Wire
 
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
 class WrappedWire:
     """A wire and its wrappers."""
 
-    def __init__(self, inner: Wire, capture: CaptureWriter | None = None) -> None:
+    def __init__(
+        self, inner: Wire, capture: CaptureWriter | None = None, faults: FaultSpecification | None = None
+    ) -> None:
         self.name = inner.name
         self.mtu = inner.mtu
         self._inner = inner
         self._active = inner if isinstance(inner, ActiveWire) else None
         self._recording = Recording(capture) if capture is not None else None
+        self._faulty = FaultyCalls(faults) if faults is not None else None
 
     @property
     def carrier(self) -> bool:
@@ -39,12 +44,15 @@ class WrappedWire:
 
     def descriptors(self) -> tuple[int, ...]:
         """Return every descriptor that must stay open for the wire and its wrappers to work, `fileno` first."""
-        own = self._recording.descriptors() if self._recording is not None else ()
-        return *self._inner.descriptors(), *own
+        recording = self._recording.descriptors() if self._recording is not None else ()
+        timer = (self._faulty.timer.fileno(),) if self._faulty is not None else ()
+        return *self._inner.descriptors(), *recording, *timer
 
     def set_carrier(self, up: bool) -> None:
         """Tell the outside that the link is up or down."""
         self._inner.set_carrier(up)
+        if self._faulty is not None and not up:
+            self._faulty.clear()
 
     def poll_removed(self) -> bool:
         """Return whether the wire has been taken away from outside."""
@@ -55,12 +63,16 @@ class WrappedWire:
         try:
             self._inner.close()
         finally:
+            if self._faulty is not None:
+                self._faulty.close()
             if self._recording is not None:
                 self._recording.close()
 
     def frame_calls(self, bottom: Callable[[int], FrameCalls]) -> FrameCalls:
         """Compose the calls that move its frames."""
         calls = self._active.frame_calls(bottom) if self._active is not None else bottom(self.fileno())
+        if self._faulty is not None:
+            calls = self._faulty.around(calls)
         if self._recording is not None:
             calls = CapturedCalls(calls, self._recording)
         return calls
@@ -68,6 +80,8 @@ class WrappedWire:
     def alarms(self) -> list[Alarm]:
         """Return what must be polled besides `fileno`, and called back."""
         found = self._active.alarms() if self._active is not None else []
+        if self._faulty is not None:
+            found = found + self._faulty.alarms()
         if self._recording is not None:
             found = found + self._recording.alarms()
         return found
@@ -82,6 +96,8 @@ class WrappedWire:
     def counters(self) -> dict[str, int]:
         """Return what the wire and its wrappers have counted."""
         found = self._active.counters() if self._active is not None else {}
+        if self._faulty is not None:
+            found = found | self._faulty.counters()
         if self._recording is not None:
             writer = self._recording.writer
             found = found | {"captured": writer.captured, "not_captured": writer.missed}
