@@ -35,9 +35,11 @@ def test_the_driver_that_is_shown_is_the_file_s_own_text() -> None:
 
 @pytest.mark.parametrize("change", ["protocol driver of 1", "def HelloReceive(Other", "def HelloAnswer(Other"])
 def test_an_old_quotation_is_noticed(change: str) -> None:
-    planted = TEXT.replace(change.removesuffix("1").removesuffix("Other"), change)
-    assert planted != TEXT
-    assert readme.quoted(planted, readme.QUOTED.read_text(encoding="utf-8")) == TEXT
+    source = readme.QUOTED.read_text(encoding="utf-8")
+    true = readme.quoted(TEXT, source)
+    planted = true.replace(change.removesuffix("1").removesuffix("Other"), change)
+    assert planted != true
+    assert readme.quoted(planted, source) == true
 
 
 def test_a_readme_without_room_for_the_driver_is_told() -> None:

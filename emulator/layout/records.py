@@ -213,7 +213,10 @@ def field_type(annotation: Any) -> FieldType | None:
         return declared if isinstance(declared, FieldType) else declared()
     if isinstance(annotation, type) and issubclass(annotation, ctypes._SimpleCData | ctypes.Structure | ctypes.Array):
         return Cell(annotation)
-    raise LayoutError(f"{getattr(annotation, '__name__', annotation)!s} is pageable; it cannot live in nonpaged pool")
+    raise LayoutError(
+        f"{getattr(annotation, '__name__', annotation)!s} is pageable; it cannot live in nonpaged pool "
+        "(u32, u64, LONG, PVOID, Bytes, Array, a handle or a structure can)"
+    )
 
 
 def build_fields(

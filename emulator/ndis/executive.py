@@ -53,6 +53,8 @@ class Executive:
             stacks.refresh(context)
             if context.kind is ContextKind.PROCESSOR and not context.callback:
                 publication.publish_all(context)
+                if context.machine.checked:  # here, where it costs no frame anything: before each pause, at the latest
+                    private_data.compare_fingerprints(context)
             box.epoch = epoch
         publication.serve_recalls(context)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emulator.layout.arena import Arena
 
 INFO = 20
+_OURS = __file__.removesuffix("ndis/loader.py")
 REGISTRY_ROOT = "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
 ModuleLoader = Callable[[str], types.ModuleType]
@@ -177,7 +178,7 @@ def _where(error: BaseException) -> str:
     place = ""
     while trace is not None:
         code = trace.tb_frame.f_code
-        if "importlib" not in code.co_filename and code.co_filename != __file__:
+        if "importlib" not in code.co_filename and not code.co_filename.startswith(_OURS):
             place = f"{code.co_filename}:{trace.tb_lineno}: "
         trace = trace.tb_next
     return place

@@ -21,6 +21,8 @@ from emulator.testing.log import DriverLog
 from emulator.testing.machine import DEADLINE, LabMachine
 from emulator.testing.nic import Nic
 
+__tracebackhide__ = True  # a failure is shown where the test asked
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from emulator.host.console import MachineStop
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
 
+__tracebackhide__ = True  # a failure is shown where the test asked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 

@@ -15,6 +15,8 @@ from emulator.rules.control import ControlOperation
 from emulator.testing.machine import DEADLINE
 from emulator.testing.packets import frames_of, hexdump, packet_of, station
 
+__tracebackhide__ = True  # a failure is shown where the test asked
+
 if TYPE_CHECKING:
     from emulator.ndis.status import NDIS_STATUS
     from emulator.testing.ends import End

@@ -38,10 +38,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Look right after the test's own code, unless another fixture still works with the laboratory."""
     try:
         result = yield
-    except BaseException:
+    except BaseException as error:
         used = _laboratory(item)
         if used is not None:
-            _tell(item, used)
+            _tell(item, used, str(error))
         raise
     used = _laboratory(item)
     if used is not None and not _shared(item):
@@ -65,8 +65,8 @@ def _complain(lab: Lab) -> None:
         pytest.fail("\n\n".join(problems), pytrace=False)
 
 
-def _tell(item: pytest.Item, lab: Lab) -> None:
-    """The test has failed by itself: what its machines have to say stands beside it."""
-    problems = lab.finish()
+def _tell(item: pytest.Item, lab: Lab, told: str) -> None:
+    """The test has failed by itself: what its machines have to say, and it has not told, stands beside it."""
+    problems = [problem for problem in lab.finish() if problem not in told]
     if problems:
         item.add_report_section("call", "lab", "\n\n".join(problems))

@@ -272,6 +272,7 @@ RULES: Final = [
     Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
     Rule("global_written", "miniport", VnicLimit.VNIC_FORBIDDEN_NAME),
     Rule("global_container_changed", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
+    Rule("global_container_changed_in_receive", "protocol", VnicLimit.VNIC_PRIVATE_DATA),
     # Filter drivers: states.md, sections 2 and 4.
     Rule("filter_pause_completed_unasked", "filter", NDIS, (0x1F, 0, MODULE, 0)),
     Rule("filter_restart_completed_unasked", "filter", NDIS, (0x1F, 0, MODULE, 0)),

@@ -300,6 +300,10 @@ def test_a_driver_that_refuses_its_adapter(tmp_path: Path) -> None:
     [
         ("import nowhere\n", "plugin.py does not import: "),
         ("def DriverEntry(:\n", "SyntaxError"),
+        (
+            "from emulator.ndis import *\nclass A(NONPAGED):\n    x: int\n",
+            "plugin.py:2: LayoutError: A.x: int is pageable",
+        ),
         ("x = 1\n", "it has no DriverEntry(DriverObject, RegistryPath)"),
         ("def DriverEntry(a, b):\n    return 0xC0000001\n", "DriverEntry of plugin returned NDIS_STATUS_FAILURE"),
     ],
