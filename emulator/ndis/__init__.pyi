@@ -7,6 +7,7 @@ from emulator.ndis.configuration import *
 from emulator.ndis.constants import *
 from emulator.ndis.data_access import *
 from emulator.ndis.datapath import *
+from emulator.ndis.datapath_filters import *
 from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *

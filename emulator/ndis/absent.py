@@ -162,13 +162,11 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "filter drivers",
         Why.NOT_YET,
-        "what passes through a filter is to come",
+        "requests and events that pass through a filter are to come",
         """
-        NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFCancelOidRequest NdisFCancelSendNetBufferLists
-        NdisFDevicePnPEventNotify NdisFDirectOidRequest NdisFDirectOidRequestComplete
-        NdisFIndicateReceiveNetBufferLists NdisFIndicateStatus NdisFNetPnPEvent NdisFOidRequest
-        NdisFOidRequestComplete NdisFRestartFilter NdisFReturnNetBufferLists NdisFSendNetBufferLists
-        NdisFSendNetBufferListsComplete NdisFSynchronousOidRequest
+        NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFCancelOidRequest NdisFDevicePnPEventNotify
+        NdisFDirectOidRequest NdisFDirectOidRequestComplete NdisFNetPnPEvent NdisFOidRequest NdisFOidRequestComplete
+        NdisFRestartFilter NdisFSynchronousOidRequest
         """,
     ),
     _family(
@@ -293,17 +291,11 @@ _NOT_YET_REGISTERED: Final = "may be declared, and not yet registered"
 PARTIAL: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
-            "FILTER_SEND_NET_BUFFER_LISTS",
-            "FILTER_SEND_NET_BUFFER_LISTS_COMPLETE",
-            "FILTER_CANCEL_SEND_NET_BUFFER_LISTS",
-            "FILTER_RECEIVE_NET_BUFFER_LISTS",
-            "FILTER_RETURN_NET_BUFFER_LISTS",
             "FILTER_OID_REQUEST",
             "FILTER_OID_REQUEST_COMPLETE",
             "FILTER_CANCEL_OID_REQUEST",
             "FILTER_DEVICE_PNP_EVENT_NOTIFY",
             "FILTER_NET_PNP_EVENT",
-            "FILTER_STATUS",
             "FILTER_DIRECT_OID_REQUEST",
             "FILTER_DIRECT_OID_REQUEST_COMPLETE",
             "FILTER_CANCEL_DIRECT_OID_REQUEST",
@@ -312,7 +304,7 @@ PARTIAL: Final[dict[str, str]] = {
         ),
         _NOT_YET_REGISTERED,
     ),
-    "NdisFRegisterFilterDriver": "no handlers but those that every filter must have",
+    "NdisFRegisterFilterDriver": "not for the handlers of OID requests and PnP events",
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_DIRECT_OID_REQUEST": _NEVER_CALLED,

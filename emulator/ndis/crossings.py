@@ -78,6 +78,8 @@ enter5 = _enter("a, b, c, d, e")
 
 OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
 LAYER_MASK = 0xFFF
+FILTER_LAYER: Final = 0x800
+"""Added to the index of a filter module where a binding's may stand as well."""
 
 
 def defer(context: Context, operation: int, layer: int, nbl: NET_BUFFER_LIST, flags: int) -> None:

@@ -274,9 +274,9 @@ def NdisReturnNetBufferLists(
 def NdisCancelSendNetBufferLists(NdisBindingHandle: BindingHandle, CancelId: Any, /) -> None:
     """Ask for sends with a cancel id to be completed with NDIS_STATUS_SEND_ABORTED, where they are still queued."""
     context = current.context
-    stack = binding_view(context, NdisBindingHandle, "NdisCancelSendNetBufferLists").stack
-    if stack.cancel.function is not None:
-        enter2(context, stack.cancel, stack.context, CancelId)
+    cancel, value = binding_view(context, NdisBindingHandle, "NdisCancelSendNetBufferLists").stack.cancels
+    if cancel.function is not None:
+        enter2(context, cancel, value, CancelId)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | FILTER, rules=("Irql_Miscellaneous_Function",))

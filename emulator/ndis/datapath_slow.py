@@ -9,7 +9,7 @@ our choice, the documents leave it to NDIS.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
@@ -27,6 +27,7 @@ from emulator.ndis.constants import (
     NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE,
 )
 from emulator.ndis.crossings import (
+    FILTER_LAYER,
     FLAGS_MASK,
     LAYER_MASK,
     LAYER_SHIFT,
@@ -62,6 +63,7 @@ from emulator.rules.irql import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.ndis.filter_views import Below, Module
     from emulator.ndis.net_buffers import NET_BUFFER_LIST
 
 _BROADCAST = b"\xff" * 6
@@ -92,11 +94,22 @@ def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, por
         count += 1
         nbl = nbl.Next
     stack.path.words[stack.counters + COMPLETED] += count
-    _complete(context, binding, first, count, _at_dispatch(context, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL))
+    complete(context, binding, first, count, at_dispatch(context, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL))
 
 
-def complete_by_source(context: Context, stack: Stack, first: NET_BUFFER_LIST, flags: int) -> None:
-    """Completed lists of several bindings: each binding's in one chain, in the order in which they came."""
+def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, flags: int) -> None:
+    """Lists that a layer completes: to the next filter, or to their bindings in one chain each, in their order."""
+    module = stack.completer
+    if module is not None:
+        count = 0
+        own: NET_BUFFER_LIST | None = first
+        while own is not None:
+            own._owner = module.image if own.SourceHandle == module.handle else module.driver
+            count += 1
+            own = own.Next
+        stack.path.words[stack.upper + COMPLETED] += count
+        complete(context, module, first, count, flags)
+        return
     chains: dict[int, list[NET_BUFFER_LIST]] = {}
     nbl: NET_BUFFER_LIST | None = first
     while nbl is not None:
@@ -105,7 +118,7 @@ def complete_by_source(context: Context, stack: Stack, first: NET_BUFFER_LIST, f
     views = stack.path.views
     for source, lists in chains.items():
         binding = views.get(source)
-        if not isinstance(binding, Binding) or binding.stack is not stack:
+        if not isinstance(binding, Binding) or binding.base is not stack.base:
             wrong_link(
                 context,
                 lists[0],
@@ -116,12 +129,12 @@ def complete_by_source(context: Context, stack: Stack, first: NET_BUFFER_LIST, f
         if stack.checked:
             for nbl in lists:
                 nbl._owner = binding.driver
-        stack.path.words[stack.counters + COMPLETED] += len(lists)
-        _complete(context, binding, lists[0], len(lists), flags)
+        stack.path.words[stack.upper + COMPLETED] += len(lists)
+        complete(context, binding, lists[0], len(lists), flags)
 
 
 def unusual_indicate(
-    context: Context, stack: Stack, first: NET_BUFFER_LIST, port: int, number: int, flags: int
+    context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, port: int, number: int, flags: int
 ) -> None:
     """An indication that is lent, or that no binding or several want, or that packet filters divide."""
     del number
@@ -132,29 +145,33 @@ def unusual_indicate(
     while nbl is not None:
         lists.append(nbl)
         nbl = nbl.Next
-    wanted = _divide(context, stack, lists)
     words = stack.path.words
-    words[stack.counters + INDICATED] += len(lists)
     if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
-        for binding, mine in wanted:
-            _lend(context, stack, binding, mine, flags)
-        nobody = lists
-    else:
-        nobody = _give(context, stack, wanted, lists, flags)
+        # A miniport's lists have been marked as the receiver's already; a filter's have the owners that they came with.
+        owners = [stack.driver] * len(lists) if isinstance(stack, Stack) else [nbl._owner for nbl in lists]
+        takers = [(stack.taker, lists)] if stack.taker is not None else _divide(context, stack, lists)
+        for taker, mine in takers:
+            _lend(context, stack, taker, mine, flags, owners)
+        if stack.checked:
+            for nbl, owner in zip(lists, owners, strict=True):
+                nbl._owner = owner
+        return
+    words[stack.upper + INDICATED if isinstance(stack, Stack) else stack.indicated] += len(lists)
+    nobody = _give(context, stack, _divide(context, stack, lists), lists, flags)
     if not nobody:
         return
     _link(nobody)
+    turn = stack.turn
     if stack.checked:
         for nbl in nobody:
-            nbl._owner = stack.driver
-    words[stack.counters + RETURNED] += len(nobody)
-    if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
-        _return(context, stack, nobody[0], _at_dispatch(context, NDIS_RETURN_FLAGS_DISPATCH_LEVEL))
+            nbl._owner = turn.driver
+    words[turn.counters + RETURNED] += len(nobody)
+    _return(context, turn, nobody[0], at_dispatch(context, NDIS_RETURN_FLAGS_DISPATCH_LEVEL))
 
 
 def _give(
     context: Context,
-    stack: Stack,
+    stack: Stack | Module,
     wanted: list[tuple[Binding, list[NET_BUFFER_LIST]]],
     lists: list[NET_BUFFER_LIST],
     flags: int,
@@ -164,7 +181,7 @@ def _give(
     for binding, mine in wanted:
         others = [nbl for nbl in mine if keeper[id(nbl)] is not binding]
         if others:
-            _lend(context, stack, binding, others, flags)
+            _lend(context, stack, binding, others, flags, [nbl._owner for nbl in others])
     nobody = [nbl for nbl in lists if id(nbl) not in keeper]
     given = [(binding, [nbl for nbl in mine if keeper[id(nbl)] is binding]) for binding, mine in wanted]
     for binding, kept in given:
@@ -188,7 +205,8 @@ def run_nested(context: Context, target: int, argument: int) -> None:
     flags = target & FLAGS_MASK
     refresh(context)
     first: NET_BUFFER_LIST = decode(context, argument)
-    binding = next((view for view in context.datapath.views.values() if _is(view, layer)), None)
+    views: dict[int, Any] = context.datapath.modules if layer & FILTER_LAYER else context.datapath.views
+    binding = next((view for view in views.values() if _is(view, layer)), None)
     if binding is None:
         wrong_link(context, first, "A call that was put off reached a binding that is closed.")
     stack = binding.stack
@@ -225,11 +243,12 @@ def wrong_number(context: Context, first: NET_BUFFER_LIST, found: int, said: int
 
 
 def _is(view: object, layer: int) -> bool:
-    return isinstance(view, Binding) and view.index == layer
+    return not isinstance(view, Stack) and getattr(view, "index", -1) == layer
 
 
-def _complete(context: Context, binding: Binding, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
-    words = binding.stack.path.words
+def complete(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    """Call the send completion handler of a binding or a filter module."""
+    words = context.datapath.words
     words[binding.counters + COMPLETED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, binding.index, first, flags)
@@ -239,21 +258,28 @@ def _complete(context: Context, binding: Binding, first: NET_BUFFER_LIST, count:
     words[binding.counters + CALLS_OUT] += 1
 
 
-def _receive(context: Context, binding: Binding, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
-    words = binding.stack.path.words
+def _receive(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    words = context.datapath.words
     words[binding.counters + CALLS_IN] += 1
     enter5(context, binding.receive, binding.context, first, 0, count, flags)
     words[binding.counters + CALLS_OUT] += 1
 
 
-def _return(context: Context, stack: Stack, first: NET_BUFFER_LIST, flags: int) -> None:
+def _return(context: Context, stack: Below | Stack, first: NET_BUFFER_LIST, flags: int) -> None:
     words = stack.path.words
     words[stack.counters + CALLS_IN] += 1
     enter3(context, stack.returns, stack.context, first, flags)
     words[stack.counters + CALLS_OUT] += 1
 
 
-def _lend(context: Context, stack: Stack, binding: Binding, lists: list[NET_BUFFER_LIST], flags: int) -> None:
+def _lend(
+    context: Context,
+    stack: Stack | Module,
+    binding: Binding | Module,
+    lists: list[NET_BUFFER_LIST],
+    flags: int,
+    owners: list[int],
+) -> None:
     _link(lists)
     before = []
     for nbl in lists:
@@ -280,17 +306,17 @@ def _lend(context: Context, stack: Stack, binding: Binding, lists: list[NET_BUFF
             buffer.MdlChain,
         ):
             not_as_indicated(context, nbl, "A lent NET_BUFFER_LIST came back with other data than it was lent with.")
-        nbl._owner = stack.driver
+        nbl._owner = owners[place]
 
 
 def _divide(
-    context: Context, stack: Stack, lists: list[NET_BUFFER_LIST]
+    context: Context, stack: Stack | Module, lists: list[NET_BUFFER_LIST]
 ) -> list[tuple[Binding, list[NET_BUFFER_LIST]]]:
     """Which binding wants which lists; a filter is looked at only where the bindings' filters differ."""
     receivers = [binding for binding in stack.receivers if binding.receive.function is not None]
     if not receivers:
         return []
-    adapter = context.machine.objects[HandleKind.ADAPTER].records[stack.index]
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[stack.base.index]
     if all(binding.filter == adapter.packet_filter for binding in receivers):
         return [(binding, lists) for binding in receivers]
     own = bytes(adapter.current_address)
@@ -331,5 +357,6 @@ def _link(lists: list[NET_BUFFER_LIST]) -> None:
     lists[-1].Next = None
 
 
-def _at_dispatch(context: Context, flag: int) -> int:
+def at_dispatch(context: Context, flag: int) -> int:
+    """A flag that claims DISPATCH_LEVEL, where it is true."""
     return flag if context.irql == DISPATCH_LEVEL else 0

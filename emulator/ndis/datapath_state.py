@@ -39,6 +39,7 @@ class DataPath:
         "home",
         "journal",
         "memory",
+        "modules",
         "numbers",
         "owners",
         "passive",
@@ -72,6 +73,7 @@ class DataPath:
         self.numbers: dict[int, BufferPool] = {}
         self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
+        self.modules: dict[int, Any] = {}
         self.sources: dict[int, int] = {}
         # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
         self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}

@@ -6,7 +6,7 @@ the modules in a stack is the order in which the machine names its filter driver
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
@@ -15,6 +15,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.adapters import complete, publish_change, wrong_handle
 from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.ddi import FILTER, ddi
+from emulator.ndis.handlers import FILTER_HANDLERS
 from emulator.ndis.handles import FilterModuleHandle
 from emulator.ndis.status import (
     NDIS_STATUS,
@@ -27,13 +28,17 @@ from emulator.ndis.structures_common import structure_fault
 from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import FILTER as FILTER_MACHINE
-from emulator.rules.states import FilterEvent, FilterState, Offence, next_state
+from emulator.rules.states import FilterEvent, FilterState, Offence, Operation, next_state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.ndis.structures import NDIS_FILTER_ATTRIBUTES
 
 WARNING = 30
+REACHABLE = FILTER_MACHINE.operations[Operation.OID_REQUEST].states
+"""The states in which requests, indications and events reach a module."""
 _RULES = ("Irql_Filter_Driver_Function",)
 
 
@@ -56,6 +61,34 @@ def driver_of(context: Context, module: Any) -> Any:
     """The registered filter driver of a module."""
     drivers = context.machine.objects[HandleKind.FILTER_DRIVER]
     return drivers.find(module.filter_driver, HandleKind.FILTER_DRIVER)
+
+
+class Found(NamedTuple):
+    """A module with a handler that was looked for."""
+
+    handle: int
+    module: Any
+    routine: int
+
+
+def next_above(context: Context, adapter_handle: int, position: int, name: str) -> Found | None:
+    """The next attached module above a position that has this handler."""
+    return _first(context, modules_of(context, adapter_handle), name, lambda other: other > position)
+
+
+def next_below(context: Context, adapter_handle: int, position: int | None, name: str) -> Found | None:
+    """The next attached module below a position (None: the whole stack) that has this handler."""
+    modules = modules_of(context, adapter_handle)[::-1]
+    return _first(context, modules, name, lambda other: position is None or other < position)
+
+
+def _first(context: Context, modules: list[tuple[int, Any]], name: str, reaches: Callable[[int], bool]) -> Found | None:
+    for handle, module in modules:
+        if reaches(module.position) and module.state in REACHABLE:
+            routine = driver_of(context, module).handlers[FILTER_HANDLERS.index(name)]
+            if routine:
+                return Found(handle, module, routine)
+    return None
 
 
 def move_module(context: Context, adapter: Any, module: Any, event: FilterEvent) -> None:

@@ -149,6 +149,8 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     if status == NDIS_STATUS_SUCCESS:
         move_module(context, adapter, module, FilterEvent.ATTACH_SUCCEEDED)
         return NDIS_STATUS_SUCCESS
+    # The driver has freed the module's context; nobody may compile the stack with it.
+    module.context = 0
     move_module(context, adapter, module, FilterEvent.ATTACH_FAILED)
     wait_for_acknowledgement(context)
     check_detached(context, handle, failed=True)

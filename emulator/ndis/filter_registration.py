@@ -39,6 +39,16 @@ NEEDS = (
 """Handlers that are of no use without another."""
 
 
+NOT_YET = (
+    "OidRequestHandler",
+    "DevicePnPEventNotifyHandler",
+    "NetPnPEventHandler",
+    "DirectOidRequestHandler",
+    "SynchronousOidRequestHandler",
+)
+"""Handlers that nothing calls yet."""
+
+
 class RegisteredFilter(NamedTuple):
     """What NdisFRegisterFilterDriver gives."""
 
@@ -69,7 +79,7 @@ def NdisFRegisterFilterDriver(
     status = refuse(context, DriverObject, given, fault)
     if status is not None:
         return RegisteredFilter(status, None)
-    for name in FILTER_HANDLERS[len(FILTER_REQUIRED) + 2 :]:
+    for name in NOT_YET:
         if getattr(given, name) is not None:
             not_implemented("NdisFRegisterFilterDriver", name)
     handle = register(context, DriverObject, HandleKind.FILTER_DRIVER, FILTER_HANDLERS, given, FilterDriverContext)

@@ -4,7 +4,9 @@ Law: the owner of a list is one number, private to its context and published wit
 demands the owner that rules/nbl.py names and sets the next one; only a mismatch comes here.
 
 Owners: -1 the pool, 0 to 255 the driver of that image number, and while a list is on its way SENDING + adapter (the
-miniport has it to send), RECEIVED + binding (indicated to that binding), LENT + binding (indicated with RESOURCES).
+miniport has it to send), RECEIVED + binding (indicated to that binding), LENT + binding (indicated with RESOURCES),
+FILTER_SENDS + module (somebody else's send that the filter module has, on its way down or up), FILTER_RECEIVES + module
+and FILTER_LENT + module (the same of receives).
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 SENDING: Final = 0x1000
 RECEIVED: Final = 0x2000
 LENT: Final = 0x3000
+FILTER_SENDS: Final = 0x4000
+FILTER_RECEIVES: Final = 0x5000
+FILTER_LENT: Final = 0x6000
 _INDEX: Final = 0xFFF
 
 SEND, SEND_COMPLETE, INDICATE, RETURN, FREE, INDICATED_BACK = 1, 2, 3, 4, 5, 6
@@ -46,8 +51,20 @@ def describe_owner(context: Context, owner: int) -> str:
     if kind in (RECEIVED, LENT):
         how = "lent to" if kind == LENT else "indicated to"
         return f"is {how} {_protocol_of(context, index)}"
+    if kind in _FILTER_WORDS:
+        return f"is {_FILTER_WORDS[kind]} {_filter_of(context, index)}"
     name = machine.images.driver_name(owner)
     return f"belongs to {name}" if name else "belongs to nobody's driver"
+
+
+_FILTER_WORDS: Final = {FILTER_SENDS: "a send with", FILTER_RECEIVES: "a receive with", FILTER_LENT: "lent to"}
+
+
+def _filter_of(context: Context, index: int) -> str:
+    from emulator.layout.handles import HandleKind
+
+    module = context.machine.objects[HandleKind.FILTER_MODULE].records[index]
+    return f"{context.machine.images.driver_name(module.head.driver) or 'the filter'} (filter module {index})"
 
 
 def _protocol_of(context: Context, index: int) -> str:
@@ -61,9 +78,10 @@ def wrong_owner(context: Context, nbl: NET_BUFFER_LIST, what: str, operation: in
     """Stop for a hand-over by a driver that does not own the list: what was done, and what is true of the list."""
     owner = nbl._owner
     offence = NOT_OWNER
-    if operation == RETURN and owner & ~_INDEX == LENT:
+    kind = owner & ~_INDEX
+    if kind == FILTER_LENT or (operation == RETURN and kind == LENT):
         offence = RESOURCES_RETURNED
-    elif operation == INDICATE and owner & ~_INDEX in (RECEIVED, LENT):
+    elif operation == INDICATE and kind in (RECEIVED, LENT):
         offence = INDICATED_WHILE_IN_USE
     _stop(context, nbl, offence, f"{what}, and it {describe_owner(context, owner)}. {wanted}")
 
@@ -78,8 +96,21 @@ def not_as_indicated(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoRet
     _stop(context, nbl, RESOURCES_RETURNED, text)
 
 
-def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> NoReturn:
+def came_home(context: Context, nbl: NET_BUFFER_LIST) -> bool:
+    """Is it a filter's own list that was returned to it?  The one who returned it could not see that it is."""
+    owner = nbl._owner
+    if owner & ~_INDEX != FILTER_RECEIVES:
+        return False
+    module = context.datapath.modules.get(nbl.SourceHandle or 0)
+    return module is not None and module.received == owner and module.image == context.driver
+
+
+def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
     """Stop for NdisFreeNetBufferList of what may not be freed."""
+    if came_home(context, nbl):
+        nbl._owner = context.driver
+        if not nbl.ChildRefCount:
+            return
     owner = nbl._owner
     if owner == NOBODY:
         _stop(context, nbl, NOT_OWNER, "A NET_BUFFER_LIST was freed twice.", "freed the first time")

@@ -21,7 +21,7 @@ from emulator.ndis.handlers import (
     PROTOCOL_RECEIVE,
     PROTOCOL_SEND_COMPLETE,
 )
-from emulator.ndis.ownership import LENT, RECEIVED, SENDING
+from emulator.ndis.ownership import FILTER_RECEIVES, FILTER_SENDS, LENT, RECEIVED, SENDING
 from emulator.rules.errors import EmulatorError
 from emulator.rules.states import AdapterState, BindingState
 
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
+    from emulator.ndis.filter_views import Below, Completer, Module
 
 SENT, COMPLETED, INDICATED, RETURNED, CALLS_IN, CALLS_OUT = 0, 1, 2, 3, 4, 5
 """Places of the counters of a layer in the arena's words."""
 
-_ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
-_ADAPTER_RECEIVES: Final = (AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
-_BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
+ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
+ADAPTER_RECEIVES: Final = (AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
+BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
 
 
 class Target:
@@ -50,11 +51,18 @@ class Target:
         self.driver = driver
         self.mark = driver << 32 | routine
 
+    def around(self, function: Callable[..., Any] | None) -> Target:
+        """The same routine, called through a function of NDIS's."""
+        made = object.__new__(Target)
+        made.function, made.routine, made.driver, made.mark = function, self.routine, self.driver, self.mark
+        return made
+
 
 class Binding:
-    """A protocol binding, compiled."""
+    """A protocol binding, compiled; its ``stack`` is what is next below it, ``base`` the adapter's stack."""
 
     __slots__ = (
+        "base",
         "complete",
         "context",
         "counters",
@@ -75,7 +83,8 @@ class Binding:
         machine = context.machine
         protocol = machine.objects[HandleKind.PROTOCOL_DRIVER].find(record.protocol, HandleKind.PROTOCOL_DRIVER)
         handlers = protocol.handlers if protocol is not None else None
-        self.stack = stack
+        self.base = stack
+        self.stack: Below | Stack = stack
         self.handle = handle
         self.index = index
         self.driver: int = record.head.driver
@@ -86,18 +95,20 @@ class Binding:
         self.lent = LENT + index
         self.filter: int = record.packet_filter
         self.counters = machine.arena.counters_words(context.slot, machine.geometry.adapters + index)
-        moves = record.state in _BINDING_MOVES
-        self.refuses = not moves or stack.state not in _ADAPTER_MOVES or stack.send.function is None
-        self.takes = moves and self.filter != 0 and stack.state in _ADAPTER_RECEIVES
+        moves = record.state in BINDING_MOVES
+        self.refuses = not moves or stack.state not in ADAPTER_MOVES or stack.send.function is None
+        self.takes = moves and self.filter != 0 and stack.state in ADAPTER_RECEIVES
 
 
 class Stack:
-    """A miniport adapter with its bindings, compiled."""
+    """A miniport adapter with its bindings, compiled; filter_views.link puts filter modules between them."""
 
     __slots__ = (
+        "base",
         "bindings",
-        "cancel",
+        "cancels",
         "checked",
+        "completer",
         "context",
         "counters",
         "driver",
@@ -112,7 +123,14 @@ class Stack:
         "send",
         "sending",
         "state",
+        "taker",
+        "turn",
+        "upper",
     )
+
+    only: Binding | Completer | None
+    receiver: Binding | Module | None
+    turn: Below | Stack
 
     def __init__(self, path: DataPath, index: int, record: Any, epoch: int) -> None:
         context = path.context
@@ -129,10 +147,14 @@ class Stack:
         self.context = decode(context, record.context)
         self.send = Target(context, handlers[MINIPORT_SEND] if handlers is not None else 0, self.driver)
         self.returns = Target(context, handlers[MINIPORT_RETURN] if handlers is not None else 0, self.driver)
-        self.cancel = Target(context, handlers[MINIPORT_CANCEL_SEND] if handlers is not None else 0, self.driver)
+        cancel = Target(context, handlers[MINIPORT_CANCEL_SEND] if handlers is not None else 0, self.driver)
+        self.cancels = cancel, self.context
         self.sending = SENDING + index
         self.checked = path.checked
-        self.counters = machine.arena.counters_words(context.slot, index)
+        self.counters = self.upper = machine.arena.counters_words(context.slot, index)
+        self.base = self.turn = self
+        self.completer: Module | None = None
+        self.taker: Module | None = None
         self.bindings = tuple(
             Binding(path, self, handle, handle & 0xFFFF_FFFF, binding)
             for handle, binding in machine.objects[HandleKind.BINDING].live()
@@ -190,16 +212,28 @@ def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:
 def _compile(path: DataPath, epoch: int) -> None:
     forget_dead_pools(path)
     views: dict[int, Any] = {}
+    modules: dict[int, Any] = {}
     owners: dict[int, int] = {}
+    attached = path.context.machine.objects[HandleKind.FILTER_MODULE].live()
+    if attached:
+        # The module is above this one: a stack without filters has nothing of it.
+        from emulator.ndis.filter_views import link
+    else:
+        link = None  # type: ignore[assignment]
     table = path.context.machine.objects[HandleKind.ADAPTER]
     for handle, record in table.live():
         stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
         views[handle] = stack
+        own = [(module, entry) for module, entry in attached if entry.head.parent == handle]
+        for module in link(stack, sorted(own, key=lambda each: each[1].position)) if own else ():
+            modules[module.handle] = module
+            owners[module.driver] = owners[module.received] = owners[module.lent] = module.image
         owners[stack.sending] = stack.driver
         for binding in stack.bindings:
             views[binding.handle] = binding
             owners[binding.received] = owners[binding.lent] = binding.driver
     path.views = views
+    path.modules = modules
     path.owners = owners
     path.epoch = epoch
 
@@ -223,6 +257,9 @@ def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
         name = machine.images.driver_name(adapter.head.driver)
         holders.append(f"{name} has not completed {sends} of the lists that it was given to send")
         holders.extend(_sites(machine, SENDING + adapter_index, "sent"))
+    for module, record in machine.objects[HandleKind.FILTER_MODULE].live():
+        if record.adapter == adapter_index:
+            holders.extend(_held_by_module(machine, module & 0xFFFF_FFFF))
     for _, binding in machine.objects[HandleKind.BINDING].live():
         if binding.adapter != adapter_index:
             continue
@@ -238,9 +275,37 @@ def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
 
 
 def module_outstanding(machine: Machine, handle: int) -> Outstanding:
-    """What passes through a filter module: nothing, until the data path knows filters."""
-    del machine, handle
-    return Outstanding(0, [], 0)
+    """The lists that a filter module has to get back or to give back: its own, and others' that it holds."""
+    index = handle & 0xFFFF_FFFF
+    above, below = _module_counts(machine, index)
+    mine = [below[SENT] - below[COMPLETED], above[INDICATED] - above[RETURNED]]
+    others = [above[SENT] - above[COMPLETED], below[INDICATED] - below[RETURNED]]
+    return Outstanding(sum(map(abs, mine + others)), _held_by_module(machine, index), 0)
+
+
+def _module_counts(machine: Machine, index: int) -> tuple[list[int], list[int]]:
+    layer = machine.geometry.adapters + machine.geometry.bindings + 2 * index
+    return layer_counts(machine, layer + 1), layer_counts(machine, layer)
+
+
+def _held_by_module(machine: Machine, index: int) -> list[str]:
+    above, below = _module_counts(machine, index)
+    record = machine.objects[HandleKind.FILTER_MODULE].records[index]
+    name = machine.images.driver_name(record.head.driver)
+    holders = []
+    sends = above[SENT] - above[COMPLETED] - (below[SENT] - below[COMPLETED])
+    if sends > 0:
+        holders.append(f"{name} has neither sent on nor completed {sends} of the lists that it was given to send")
+        holders.extend(_sites(machine, FILTER_SENDS + index, "sent"))
+    elif sends < 0:
+        holders.append(f"{name} has not got back {-sends} of the lists that it originated and sent")
+    receives = below[INDICATED] - below[RETURNED] - (above[INDICATED] - above[RETURNED])
+    if receives > 0:
+        holders.append(f"{name} has neither passed on nor returned {receives} of the lists that were indicated to it")
+        holders.extend(_sites(machine, FILTER_RECEIVES + index, "indicated"))
+    elif receives < 0:
+        holders.append(f"{name} has not got back {-receives} of the lists that it originated and indicated")
+    return holders
 
 
 def binding_outstanding(machine: Machine, index: int) -> int:

@@ -5,7 +5,7 @@ Law: correct by itself.  The functions that begin with ``On`` are hooks, which a
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from emulator.ndis import *
 
@@ -19,6 +19,9 @@ class FILTER(NONPAGED):
 
     Handle: FilterModuleHandle
     Item: WorkItemHandle
+    Pool: NetBufferListPoolHandle
+    Kept: PVOID
+    Done: NDIS_EVENT
     Lock: NDIS_SPIN_LOCK
     Running: u32
     Cookie: u64
@@ -43,6 +46,35 @@ def OnPause(filter: FILTER) -> NDIS_STATUS:
     return NDIS_STATUS_SUCCESS
 
 
+def OnSend(filter: FILTER, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    """Frames on their way down."""
+    NdisFSendNetBufferLists(filter.Handle, nbl, NDIS_DEFAULT_PORT_NUMBER, flags)
+
+
+def OnSendComplete(filter: FILTER, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    """Frames that have been sent; those of the filter's own end here."""
+    if nbl.SourceHandle == filter.Handle:
+        NdisFreeNetBufferList(nbl)
+        NdisSetEvent(filter.Done)
+        return
+    NdisFSendNetBufferListsComplete(filter.Handle, nbl, flags)
+
+
+def OnReceive(filter: FILTER, nbl: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    """Frames on their way up."""
+    NdisFIndicateReceiveNetBufferLists(filter.Handle, nbl, NDIS_DEFAULT_PORT_NUMBER, count, flags)
+
+
+def OnReturn(filter: FILTER, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    """Frames on their way back."""
+    NdisFReturnNetBufferLists(filter.Handle, nbl, flags)
+
+
+def OnStatus(filter: FILTER, indication: NDIS_STATUS_INDICATION) -> None:
+    """What the adapter tells."""
+    NdisFIndicateStatus(filter.Handle, indication)
+
+
 def OnUnload(DriverObject: DRIVER_OBJECT) -> None:
     """Inside DriverUnload, before the registration is taken back."""
 
@@ -61,6 +93,18 @@ def FilterAttach(
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(filter, sizeof(FILTER))
     filter.Handle = NdisFilterHandle
+    NdisInitializeEvent(filter.Done)
+    pool = NdisAllocateNetBufferListPool(
+        NdisFilterHandle,
+        NET_BUFFER_LIST_POOL_PARAMETERS(
+            Header=NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1),
+            fAllocateNetBuffer=True,
+            PoolTag=TAG,
+            DataSize=64,
+        ),
+    )
+    if pool is not None:
+        filter.Pool = pool
     attributes = NDIS_FILTER_ATTRIBUTES(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_FILTER_ATTRIBUTES,
@@ -72,15 +116,34 @@ def FilterAttach(
     if status == NDIS_STATUS_SUCCESS:
         status = OnAttach(filter)
     if status != NDIS_STATUS_SUCCESS:
-        NdisFreeMemory(filter, 0, 0)
+        FilterFree(filter)
     return status
+
+
+def FilterFree(filter: FILTER) -> None:
+    """Give everything of the module back."""
+    NdisFreeNetBufferListPool(filter.Pool)
+    NdisFreeMemory(filter, 0, 0)
+
+
+def FilterFrame(filter: FILTER) -> NET_BUFFER_LIST:
+    """A frame of the filter's own."""
+    nbl = NdisAllocateNetBufferList(filter.Pool, 0, 0)
+    assert nbl is not None
+    assert nbl.FirstNetBuffer is not None
+    nbl.SourceHandle = filter.Handle
+    nbl.FirstNetBuffer.DataLength = 60
+    data = NdisGetDataBuffer(nbl.FirstNetBuffer, 60, None, 1, 0)
+    if data is not None:
+        data[0:60] = bytes.fromhex("020000000009 020000000001 88b5").ljust(60, b"\0")
+    return nbl
 
 
 @FILTER_DETACH
 def FilterDetach(filter: FILTER) -> None:
     """Free the module's context."""
     OnDetach(filter)
-    NdisFreeMemory(filter, 0, 0)
+    FilterFree(filter)
 
 
 @FILTER_RESTART
@@ -95,6 +158,44 @@ def FilterPause(filter: FILTER, PauseParameters: NDIS_FILTER_PAUSE_PARAMETERS) -
     """From here on none do."""
     filter.Running = 0
     return OnPause(filter)
+
+
+@FILTER_SEND_NET_BUFFER_LISTS
+def FilterSend(filter: FILTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
+    """Frames on their way down."""
+    OnSend(filter, NetBufferList, SendFlags)
+
+
+@FILTER_SEND_NET_BUFFER_LISTS_COMPLETE
+def FilterSendComplete(filter: FILTER, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int) -> None:
+    """Frames that have been sent."""
+    OnSendComplete(filter, NetBufferList, SendCompleteFlags)
+
+
+@FILTER_CANCEL_SEND_NET_BUFFER_LISTS
+def FilterCancelSend(filter: FILTER, CancelId: Any) -> None:
+    """Nothing is queued here."""
+    NdisFCancelSendNetBufferLists(filter.Handle, CancelId)
+
+
+@FILTER_RECEIVE_NET_BUFFER_LISTS
+def FilterReceive(
+    filter: FILTER, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, NumberOfNetBufferLists: int, ReceiveFlags: int
+) -> None:
+    """Frames on their way up."""
+    OnReceive(filter, NetBufferLists, NumberOfNetBufferLists, ReceiveFlags)
+
+
+@FILTER_RETURN_NET_BUFFER_LISTS
+def FilterReturn(filter: FILTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
+    """Frames on their way back."""
+    OnReturn(filter, NetBufferLists, ReturnFlags)
+
+
+@FILTER_STATUS
+def FilterStatus(filter: FILTER, StatusIndication: NDIS_STATUS_INDICATION) -> None:
+    """What the adapter tells."""
+    OnStatus(filter, StatusIndication)
 
 
 @DRIVER_UNLOAD
@@ -124,6 +225,12 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
         DetachHandler=FilterDetach,
         RestartHandler=FilterRestart,
         PauseHandler=FilterPause,
+        SendNetBufferListsHandler=FilterSend,
+        SendNetBufferListsCompleteHandler=FilterSendComplete,
+        CancelSendNetBufferListsHandler=FilterCancelSend,
+        ReceiveNetBufferListsHandler=FilterReceive,
+        ReturnNetBufferListsHandler=FilterReturn,
+        StatusHandler=FilterStatus,
     )
     OnCharacteristics(given)
     status, FilterDriver = NdisFRegisterFilterDriver(DriverObject, None, given)

@@ -47,6 +47,7 @@ PROTOCOL: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 1)
 BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
 CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
 LIST_TAG: Final = int.from_bytes(b"torP", "little")
+FILTER_TAG: Final = int.from_bytes(b"tliF", "little")
 OWN_TAG: Final = int.from_bytes(b"iniM", "little")
 OTHER_TAG: Final = int.from_bytes(b"reht", "little")
 UNREADABLE_TAG: Final = int.from_bytes(b"----", "little")
@@ -287,4 +288,18 @@ RULES: Final = [
     Rule("filter_deregistered_twice", "filter", NDIS, (0x21, FILTER, 0, 0)),
     Rule("filter_attributes_at_dispatch", "filter", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Filter_Driver_Function"),
     Rule("filter_handle_of_another_kind", "filter", NDIS, (0x21, FILTER, HandleKind.FILTER_MODULE, 0)),
+    # What passes through a filter: nbl.md, section 3.
+    Rule("filter_send_completed_twice", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("filter_send_on_and_completed", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("filter_receive_returned_and_passed_on", "filter", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("filter_receive_kept_at_pause", "filter", NDIS, (0x27, 1, 1, 0)),
+    Rule("filter_own_send_without_source", "filter", NDIS, (0x1E, 0, None, FILTER_TAG)),
+    Rule("filter_changes_source_handle", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("filter_completes_its_own", "filter", NDIS, (0x1E, 0, None, FILTER_TAG)),
+    Rule("filter_frees_what_passes", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("filter_sends_while_paused", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_originates_without_complete", "filter", NDIS, (0x1E, 0, None, FILTER_TAG)),
+    Rule("filter_false_dispatch_flag", "filter", VERIFIER, (0xE5, 0, 1, 0), "Flags_Irql"),
+    Rule("filter_status_with_wrong_header", "filter", NDIS, (0x20, 0x40010012, MODULE, 0)),
+    Rule("filter_lent_and_returned", "filter", NDIS, (0x1E, 0, None, OWN_TAG)),
 ]

@@ -5,7 +5,7 @@ Law: it writes the records that registration and binding write, and calls only t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
@@ -21,6 +21,9 @@ from emulator.ndis.handlers import (
 from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
 from emulator.rules.states import AdapterState, BindingState
 from tests.fake_platform import FakeMachine, FakeServices, driver_module, surface
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MINIPORT = """
     sent = []
@@ -107,6 +110,7 @@ class SmallStack:
         checked: bool = True,
         bindings: int = 1,
         extra: str = "",
+        more: Sequence[Any] = (),
         miniport: str = MINIPORT,
         protocol: str = PROTOCOL,
         **geometry: Any,
@@ -118,6 +122,7 @@ class SmallStack:
         if extra:
             drivers.append(driver_module("extra", extra, **names))
         self.extra: Any = drivers[-1]
+        drivers.extend(more)
         self.fake = FakeMachine(drivers, checked=checked, **geometry)
         services: FakeServices = self.fake.services
         services.on_round = self._round

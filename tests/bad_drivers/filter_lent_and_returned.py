@@ -1,0 +1,16 @@
+"""Returns a list that it was only lent."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_filter import FILTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "filter")
+
+
+def OnReceive(filter: FILTER, nbl: NET_BUFFER_LIST, count: int, flags: int) -> None:
+    if flags & NDIS_RECEIVE_FLAGS_RESOURCES and not REPAIRED:
+        NdisFReturnNetBufferLists(filter.Handle, nbl, flags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)  # stop
+    NdisFIndicateReceiveNetBufferLists(filter.Handle, nbl, NDIS_DEFAULT_PORT_NUMBER, count, flags)
