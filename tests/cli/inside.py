@@ -53,7 +53,9 @@ def mount(source: str, target: str, kind: str, flags: int, options: str = "") ->
 
 
 def as_ordinary_user(mode: int) -> None:
-    """Become another user who can read what Python needs, in a mount namespace that ends with him."""
+    """Become another user who can read what Python needs, in a mount namespace of his own; who is one, stays."""
+    if os.geteuid():
+        return
     linux.unshare(_CLONE_NEWNS)
     mount("none", "/", "", _RECURSIVE | _PRIVATE)
     mount("tmpfs", "/dev/net", "tmpfs", 0, "mode=755")

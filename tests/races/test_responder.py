@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MILLISECOND = 1_000_000
 AGING_MS, AGE_MS = 20, 10
 OWN = bytes((10, 77, 0, 2))
+OWN6 = bytes.fromhex("fd000077000000000000000000000002")
+GROUP = bytes.fromhex("ff0200000000000000000001ff000002")
 BUGGY = "tests.races.buggy_responder"
 HEARD = (3, 4, 5)
 """Neighbours by the last byte of their addresses."""
@@ -53,6 +55,19 @@ def echo_request(number: int, sequence: int) -> bytes:
     head = pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(message), 7, 0, 64, 1, 0, address(number), OWN)
     head = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
     return STATION + hardware(number) + b"\x08\x00" + head + message
+
+
+def address6(number: int) -> bytes:
+    return OWN6[:-1] + bytes((number,))
+
+
+def solicitation(number: int) -> bytes:
+    body = OWN6 + b"\1\1" + hardware(number)
+    message = pack("!BBHI", 135, 0, 0, 0) + body
+    covered = address6(number) + GROUP + pack("!II", len(message), 58) + message
+    message = message[:2] + checksum(covered).to_bytes(2, "big") + message[4:]
+    head = pack("!IHBB", 6 << 28, len(message), 58, 255) + address6(number) + GROUP
+    return b"\x33\x33" + GROUP[-4:] + hardware(number) + b"\x86\xdd" + head + message
 
 
 def bindings(machine: SimulatedMachine) -> list[Any]:
@@ -92,6 +107,27 @@ def heard_again_while_aged(machine: SimulatedMachine) -> None:
     assert machine.stop() is None
 
 
+def both_versions_heard_while_aged(machine: SimulatedMachine) -> None:
+    """The same neighbours are heard over both versions, some while the table is aged: none is lost, none is doubled."""
+    machine.wait_running()
+    until_aging = machine.arena.earliest[0] - machine.now
+    for turn in (0, until_aging - 20_000):
+        for number in HEARD:
+            assert machine.inject(solicitation(number), delay=turn + 100 * machine.choose(400))
+            assert machine.inject(arp_request(number), delay=turn + 100 * machine.choose(400))
+        advertised = [frame for frame in answers(machine, 2 * len(HEARD)) if frame[12:14] == b"\x86\xdd"]
+        assert [frame[:6] for frame in advertised] == [hardware(number) for number in HEARD]
+        assert {frame[54] for frame in advertised} == {136}
+    machine.run_for(5 * MILLISECOND)
+    (binding,) = bindings(machine)
+    known = [bytes(one.Address) for one in binding.Neighbours if one.Used]
+    mapped = [bytes(10) + b"\xff\xff" + address(number) for number in HEARD]
+    assert sorted(known) == sorted([*mapped, *map(address6, HEARD)])
+    assert binding.Learned - binding.Aged == len(known)
+    assert (binding.ArpAnswered, binding.SolicitationsAnswered, binding.Refused) == (6, 6, 0)
+    assert machine.stop() is None
+
+
 def paused_under_load(machine: SimulatedMachine) -> None:
     """Pings arrive, the table is aged and the adapter is paused, all at about the same time; then it goes on."""
     machine.wait_running()
@@ -114,14 +150,18 @@ def paused_under_load(machine: SimulatedMachine) -> None:
     assert machine.stop() is None
 
 
-SCRIPTS: list[Callable[[SimulatedMachine], None]] = [heard_again_while_aged, paused_under_load]
+SCRIPTS: list[Callable[[SimulatedMachine], None]] = [
+    heard_again_while_aged,
+    both_versions_heard_while_aged,
+    paused_under_load,
+]
 
 
 def options(driver: str = RESPONDER) -> dict[str, Any]:
     return {
         "machine": SimulatedMachine,
         "drivers": [NETVMINI, driver],
-        "registry": {"Address": "10.77.0.1/24", "AgingInterval": AGING_MS},
+        "registry": {"Address": "10.77.0.1/24,fd00:77::1/64", "AgingInterval": AGING_MS},
         "defines": {**FEW_BUFFERS, "AGE_MS": AGE_MS},
         "passive_workers": 2,
     }
