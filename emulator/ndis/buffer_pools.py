@@ -39,6 +39,7 @@ from emulator.ndis.net_buffers import (
     POOL_MDL_TAG,
     buffer_word,
     list_word,
+    prepare_reserved,
     set_class,
 )
 
@@ -300,7 +301,8 @@ class BufferPool:
         made._mark = (self.number & 0xFF) << 24 | index
         made._owner = NOBODY
         made._site = 0
-        made._lists = made._info = False
+        made._info = False
+        prepare_reserved(made)
         made._kept, made._escaped = False, None
         made._derived = None
         made.NdisPoolHandle = self.handle
@@ -322,7 +324,7 @@ class BufferPool:
         made._entry = entry
         made._word = BUFFER_TAG << 56 | self.number << 32 | index
         made._record = entry + self.layout.buffer
-        made._lists = False
+        prepare_reserved(made)
         made._kept, made._escaped = False, None
         made._site = 0
         made.NdisPoolHandle = self.handle

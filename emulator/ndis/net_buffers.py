@@ -3,9 +3,8 @@
 Law: an object belongs to one context; its members are plain slots, as cheap as a local. Another context sees it only
 through its record in the arena (publication.py), and between the two nobody may touch it.
 
-Three states have no members to read. A freed list has its links deleted, so that reading them says so; one that is away
-(published) has another class, whose every access says so; lists of reserved words are made when they are first
-asked for.
+Two states have no members to read: a freed list has lost its links, one that is away (published) everything. In the
+checked build both have another class, which says so. The class itself has no hook: that is what makes it cheap to read.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from emulator.kernel.context import Context as KernelContext
     from emulator.kernel.pointers import Memory
@@ -161,16 +160,6 @@ class NET_BUFFER:
     _site: int
     _word: int
 
-    def __getattr__(self, name: str) -> Any:
-        """Make the lists of reserved words when they are asked for; say why anything else is missing."""
-        length = _RESERVED_OF_BUFFER.get(name)
-        if length is None:
-            return _missing(self, name)
-        made = [None] * length
-        setattr(self, name, made)
-        self._lists = True
-        return made
-
     if TYPE_CHECKING:
 
         def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
@@ -240,22 +229,54 @@ class NET_BUFFER_LIST:
     _site: int
     _word: int
 
-    def __getattr__(self, name: str) -> Any:
-        """Make the lists of reserved words when they are asked for; say why anything else is missing."""
-        length = _RESERVED_OF_LIST.get(name)
-        if length is None:
-            return _missing(self, name)
-        info = name == "NetBufferListInfo"
-        made: list[Any] = [0] * length if info else [None] * length
-        setattr(self, name, made)
-        self._info = self._info or info
-        self._lists = True
-        return made
-
     if TYPE_CHECKING:
 
         def __publish__(self, context: KernelContext, stored: bool | None = False) -> int:
             """Given by publication.py, which knows records and homes."""
+
+
+class _Unwritten:
+    """Reserved words that nobody has written yet; the first write puts a list in their place.
+
+    Most lists never need one, and what has none needs no publishing.  A class with ``__getattr__`` could make them when
+    they are asked for, but the interpreter reads every member of such a class three times as slowly.
+    """
+
+    __slots__ = ("_length", "_name", "_thing")
+
+    def __init__(self, thing: NET_BUFFER | NET_BUFFER_LIST, name: str, length: int) -> None:
+        self._thing = thing
+        self._name = name
+        self._length = length
+
+    def _content(self) -> list[Any]:
+        found: Any = getattr(self._thing, self._name)
+        if found is self:
+            found = ([0] if self._name == "NetBufferListInfo" else [None]) * self._length
+        return found  # type: ignore[no-any-return]
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._content()[index]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        content = self._content()
+        content[index] = value
+        thing = self._thing
+        setattr(thing, self._name, content)
+        thing._lists = True
+        if self._name == "NetBufferListInfo":
+            thing._info = True  # type: ignore[union-attr]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._content())
+
+    def __eq__(self, other: object) -> bool:
+        return self._content() == other
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 _RESERVED_OF_BUFFER: Final = {"ProtocolReserved": 6, "MiniportReserved": 4}
@@ -263,20 +284,26 @@ _RESERVED_OF_LIST: Final = {"ProtocolReserved": 4, "MiniportReserved": 2, "NetBu
 _CODE_FREED: Final = 0xD5
 
 
-def _missing(thing: Any, name: str) -> NoReturn:
+def prepare_reserved(thing: NET_BUFFER | NET_BUFFER_LIST) -> None:
+    """Give a new NET_BUFFER or list its reserved words, unwritten."""
+    lengths = _RESERVED_OF_LIST if isinstance(thing, NET_BUFFER_LIST) else _RESERVED_OF_BUFFER
+    thing._lists = False
+    for name, length in lengths.items():
+        setattr(thing, name, _Unwritten(thing, name, length))
+
+
+def _read_freed(self: Any, name: str) -> NoReturn:
     context = current.context
-    if name in type(thing).__slots__ and not name.startswith("_"):
-        if context.machine.checked and isinstance(thing, NET_BUFFER_LIST) and thing._owner == NOBODY:
-            stop(
-                _CODE_FREED,
-                thing._word,
-                0,
-                context.site,
-                text=f"{type(thing).__name__}.{name} was read after the list had been freed.",
-                sites=[site_of(context, "freed", thing._site)],
-            )
-        raise AttributeError(f"{type(thing).__name__}.{name} has never been set")
-    raise AttributeError(f"{type(thing).__name__} has no member {name}")
+    if name.startswith("_") or name not in NET_BUFFER_LIST.__slots__:
+        raise AttributeError(f"NET_BUFFER_LIST has no member {name}", name=name, obj=self)
+    stop(
+        _CODE_FREED,
+        self._word,
+        0,
+        context.site,
+        text=f"NET_BUFFER_LIST.{name} was read after the list had been freed.",
+        sites=[site_of(context, "freed", self._site)],
+    )
 
 
 def _slot(kind: type, name: str) -> Callable[[Any], Any]:
@@ -337,6 +364,11 @@ _AWAY: Final[dict[str, Any]] = {
 }
 AWAY_LIST: Any = type("NET_BUFFER_LIST", (NET_BUFFER_LIST,), dict(_AWAY))
 AWAY_BUFFER: Any = type("NET_BUFFER", (NET_BUFFER,), dict(_AWAY))
+FREED_LIST: Any = type(
+    "NET_BUFFER_LIST",
+    (NET_BUFFER_LIST,),
+    {"__slots__": (), "__getattr__": _read_freed, "__doc__": "A freed list, whose links are gone: reading them stops."},
+)
 set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 """Change an object's class without asking the class that it has."""
 

@@ -31,7 +31,16 @@ from emulator.ndis.ddi import GateKind, ddi
 from emulator.ndis.handles import NDIS_HANDLE, NetBufferListPoolHandle, NetBufferPoolHandle
 from emulator.ndis.memory import pool_tag
 from emulator.ndis.net_buffer_contexts import push_context
-from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST, NOBODY, list_owner, list_site
+from emulator.ndis.net_buffers import (
+    FREED_LIST,
+    MDL,
+    NET_BUFFER,
+    NET_BUFFER_LIST,
+    NOBODY,
+    list_owner,
+    list_site,
+    set_class,
+)
 from emulator.ndis.ownership import bad_free, free_contexts
 from emulator.ndis.structures_common import (
     NET_BUFFER_LIST_POOL_PARAMETERS,
@@ -164,6 +173,8 @@ def NdisAllocateNetBufferAndNetBufferList(
         if taken is None:
             return None
         nbl = taken
+    if type(nbl) is FREED_LIST:
+        set_class(nbl, NET_BUFFER_LIST)
     nbl._owner = context.driver
     nbl._site = context.site
     nbl.Next = nbl.ParentNetBufferList = None
@@ -200,8 +211,8 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
         if nbl.Context is not nbl._context:
             free_contexts(context, nbl)
         nbl._site = context.site
-        # Without its links a freed list says so when it is read: see net_buffers.py.
         del nbl.Next, nbl.FirstNetBuffer, nbl.Status
+        set_class(nbl, FREED_LIST)
     elif nbl.Context is not nbl._context:
         free_contexts(context, nbl)
     nbl._owner = NOBODY
@@ -317,6 +328,8 @@ def _take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
         if taken is None:
             return None
         nbl = taken
+    if type(nbl) is FREED_LIST:
+        set_class(nbl, NET_BUFFER_LIST)
     nbl._owner = context.driver
     nbl._site = context.site
     nbl.Next = nbl.ParentNetBufferList = nbl.FirstNetBuffer = None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST
 from emulator.rules.bugcheck_ndis import NdisBugCheck
 from emulator.rules.errors import BugCheck
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
@@ -338,3 +339,27 @@ def test_a_handler_that_returns_at_another_irql_is_a_stop() -> None:
     with stack.fake.dispatch(), pytest.raises(BugCheck) as caught:
         send(stack, sendable(stack))
     assert caught.value.code == 0xC8
+
+
+def test_reserved_words_that_nobody_has_written_are_no_list_yet() -> None:
+    stack = SmallStack()
+    with stack.fake.dispatch():
+        nbl = sendable(stack)
+        buffer: Any = nbl.FirstNetBuffer
+        unwritten = nbl.ProtocolReserved
+        assert (list(unwritten), len(nbl.MiniportReserved), nbl.NetBufferListInfo[3]) == ([None] * 4, 2, 0)
+        assert not nbl._lists
+        unwritten[1] = 5
+        unwritten[2] = 6
+        assert nbl._lists
+        assert nbl.ProtocolReserved == unwritten == [None, 5, 6, None]
+        assert not buffer._lists
+        buffer.MiniportReserved[:] = [1, 2, 3, 4]
+        assert (buffer._lists, buffer.MiniportReserved[3]) == (True, 4)
+
+
+@pytest.mark.parametrize("kind", [NET_BUFFER_LIST, NET_BUFFER, MDL])
+def test_what_is_on_the_path_of_frames_is_read_without_a_hook(kind: type) -> None:
+    assert not hasattr(kind, "__getattr__"), "a class with it is read three times as slowly"
+    assert kind.__getattribute__ is object.__getattribute__
+    assert kind.__setattr__ is object.__setattr__

@@ -100,9 +100,9 @@ def look(nbl: Any) -> tuple[Any, ...]:
         nbl.NblFlags,
         nbl.Flags,
         nbl.ChildRefCount,
-        nbl.ProtocolReserved,
+        list(nbl.ProtocolReserved),
         [value if value is None else value._pointer for value in nbl.MiniportReserved],
-        nbl.NetBufferListInfo,
+        list(nbl.NetBufferListInfo),
         nbl._owner,
         (
             buffer.DataOffset,
@@ -111,7 +111,7 @@ def look(nbl: Any) -> tuple[Any, ...]:
             buffer.DataPhysicalAddress,
             buffer.ChecksumBias,
         ),
-        (buffer.MiniportReserved, buffer.ProtocolReserved),
+        (list(buffer.MiniportReserved), list(buffer.ProtocolReserved)),
         (mdl._word, mdl.StartVa, mdl.ByteOffset, mdl.ByteCount, mdl.MdlFlags, bytes(mdl.MappedSystemVa[:4])),
     )
 
@@ -391,7 +391,7 @@ def test_any_chain_survives_any_number_of_journeys(shapes: Any, journeys: list[b
                 mdls = [(mdl._word, mdl.ByteCount, mdl.StartVa) for mdl in chain(buffer.MdlChain)]
                 now = [mdl._word for mdl in chain(buffer.MdlChain)].index(buffer.CurrentMdl._word)
                 buffers.append((buffer._word, mdls, now, buffer.CurrentMdlOffset, buffer.DataLength))
-            found.append((nbl._word, buffers, nbl.Flags, nbl.ProtocolReserved, nbl.NetBufferListInfo))
+            found.append((nbl._word, buffers, nbl.Flags, list(nbl.ProtocolReserved), list(nbl.NetBufferListInfo)))
         return found
 
     with fake.running(contexts[0], 2, driver=MINI):
