@@ -360,6 +360,5 @@ def test_reserved_words_that_nobody_has_written_are_no_list_yet() -> None:
 
 @pytest.mark.parametrize("kind", [NET_BUFFER_LIST, NET_BUFFER, MDL])
 def test_what_is_on_the_path_of_frames_is_read_without_a_hook(kind: type) -> None:
-    assert not hasattr(kind, "__getattr__"), "a class with it is read three times as slowly"
-    assert kind.__getattribute__ is object.__getattribute__
-    assert kind.__setattr__ is object.__setattr__
+    hooks = {"__getattr__", "__getattribute__", "__setattr__"}
+    assert not [base for base in kind.__mro__[:-1] if hooks & set(vars(base))], "such a class is read thrice as slowly"
