@@ -11,6 +11,7 @@ from emulator.ndis.datapath_filters import *
 from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
+from emulator.ndis.event_logs import *
 from emulator.ndis.filter_modules import *
 from emulator.ndis.filter_registration import *
 from emulator.ndis.handles import *
@@ -39,6 +40,7 @@ from emulator.ndis.registration import *
 from emulator.ndis.roles import *
 from emulator.ndis.roles_filter import *
 from emulator.ndis.status import *
+from emulator.ndis.strings import *
 from emulator.ndis.structures import *
 from emulator.ndis.synchronization import *
 from emulator.ndis.system import *

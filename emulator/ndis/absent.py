@@ -156,7 +156,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         "to come",
         """
         NdisCloseFile NdisMCloseLog NdisMCreateLog NdisMFlushLog NdisMWriteLogData NdisMapFile NdisOpenFile
-        NdisUnmapFile NdisWriteErrorLogEntry NdisWriteEventLogEntry
+        NdisUnmapFile
         """,
     ),
     _family(
@@ -233,15 +233,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """
         ExQueueWorkItem IoInitializeWorkItem IoQueueWorkItemEx IoSizeofWorkItem IoUninitializeWorkItem
         KeInitializeDpc KeInsertQueueDpc KeRemoveQueueDpc IO_WORKITEM_ROUTINE_EX
-        """,
-    ),
-    _family(
-        "strings",
-        Why.NOT_YET,
-        "a string is a Python string here; functions on counted strings are to come",
-        """
-        NdisAnsiStringToUnicodeString NdisEqualString NdisEqualUnicodeString NdisFreeString NdisInitAnsiString
-        NdisInitUnicodeString NdisInitializeString NdisUnicodeStringToAnsiString NdisUpcaseUnicodeString
         """,
     ),
     _family(
