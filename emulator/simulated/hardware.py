@@ -41,13 +41,15 @@ class Operation(NamedTuple):
 class SimulatedPort:
     """One adapter's hardware and wire."""
 
-    def __init__(self, host: SimulatedHost, number: int, mac: bytes, megabits: int) -> None:
+    def __init__(
+        self, host: SimulatedHost, number: int, mac: bytes, megabits: int, wire: SimulatedWire | None = None
+    ) -> None:
         arena = host.arena
         self.host = host
         self.number = number
         self.mac = mac
         self.megabits = megabits
-        self.wire = SimulatedWire()
+        self.wire = wire if wire is not None else SimulatedWire()
         self.powered = False
         self.starved = False
         self.discarded = 0
@@ -69,6 +71,8 @@ class SimulatedPort:
         """Plug the cable in or out."""
         self.hardware.set_link(up, self.megabits)
         self.wire.carrier = up
+        if not up:
+            self.wire.cut()
         self.interrupt()
 
     def remove(self) -> None:
@@ -80,6 +84,7 @@ class SimulatedPort:
     def close(self) -> None:
         """Carrier off; nothing moves any more."""
         self.wire.carrier = False
+        self.wire.cut()
         self.powered = False
 
     def interrupt(self) -> None:
@@ -92,6 +97,7 @@ class SimulatedPort:
 
     def service(self) -> bool:
         """Move some frames each way; True when something was done."""
+        self.wire.depart(self.host.platform.time)
         if not self.powered or not self.hardware.present:
             return False
         enabled = self.hardware.attend()
@@ -129,7 +135,7 @@ class SimulatedPort:
         self.starved = not count
         lengths: list[int] = []
         while len(lengths) < count and self.wire.due(host.platform.time):
-            frame = self.wire.take()
+            frame = self.wire.take(host.platform.time)
             if len(frame) < queue.capacity:
                 queue.empties[len(lengths)][: len(frame)] = frame
                 lengths.append(len(frame))
@@ -141,7 +147,7 @@ class SimulatedPort:
 
     def _discard(self, due: int) -> bool:
         for _ in range(due):
-            self.wire.take()
+            self.wire.take(self.host.platform.time)
         self.discarded += due
         return True
 
@@ -159,7 +165,7 @@ class SimulatedPort:
             done = place
             if VNIC_MINIMUM_FRAME <= len(frame) <= VNIC_MAXIMUM_FRAME and self.wire.carrier:
                 self.host.record(EventKind.FRAME_OUT, frame)
-                self.host.sent(self.wire, frame)
+                self.wire.send(frame, self.host.platform.time)
         if done:
             queue.finish(done)
             self.interrupt()
@@ -196,8 +202,9 @@ class SimulatedHost:
             except DeviceFault as fault:
                 self.fault = 0, fault
                 return
-            arrivals = [port.wire.next_arrival for port in self.ports if port.listens]
-            platform.sleep(min((time for time in arrivals if time is not None), default=None))
+            times = [port.wire.next_arrival for port in self.ports if port.listens]
+            times += [port.wire.next_departure for port in self.ports]
+            platform.sleep(min((time for time in times if time is not None), default=None))
             arena.sleeping[HOST_SLOT] = 0
 
     def record(self, kind: EventKind, frame: bytes) -> None:
@@ -205,12 +212,6 @@ class SimulatedHost:
         platform = self.platform
         platform.time += FRAME_NS
         platform.trace.record(platform.time, HOST_SLOT, kind, frame_digest(frame), len(frame))
-
-    def sent(self, wire: SimulatedWire, frame: bytes) -> None:
-        """Keep what an adapter has sent."""
-        from emulator.simulated.wire import SentFrame
-
-        wire.sent.append(SentFrame(self.platform.time, frame))
 
     # -- control -------------------------------------------------------------------------------------------------------
 

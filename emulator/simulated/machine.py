@@ -22,8 +22,9 @@ from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
 from emulator.ndis.oid_requests import BUILT_IN_TYPES
 from emulator.rules.control import ControlOperation
-from emulator.rules.errors import BugCheck
+from emulator.rules.errors import BugCheck, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
+from emulator.simulated.faulty_wire import FaultySimulatedWire
 from emulator.simulated.hardware import HOST_SLOT, SimulatedHost, SimulatedPort
 from emulator.simulated.images import private_module
 from emulator.simulated.platform import STEP_LIMIT
@@ -57,6 +58,15 @@ def _gates(checked: bool) -> Iterator[None]:
             setattr(surface, name, function)
 
 
+def _refuse_absent(specification: Any) -> None:
+    """NotImplementedByEmulator for what a specification can say and only the live host has."""
+    for adapter in specification.adapters:
+        if adapter.wire.kind == "pcap":
+            raise NotImplementedByEmulator("the wire pcap of a simulated machine")
+        if getattr(adapter, "capture", ""):
+            raise NotImplementedByEmulator("the capture of a simulated machine")
+
+
 class SimulatedMachine(Simulation):
     """One machine with NDIS.
 
@@ -67,6 +77,7 @@ class SimulatedMachine(Simulation):
         registry: With ``drivers``: registry values that every driver and adapter finds.
         defines: Constants of the drivers by name, set before DriverEntry as a compiler's -D would: fewer buffers make a
             machine that starts sooner.
+        faults: With ``drivers``: what the wires do to frames, as in ``loss=0.01,delay=2ms,seed=7``.
         start: Load the drivers and start the adapters now; else ``start()`` does.
         numbers: With ``drivers``: numbers of the geometry (``processors``, ``passive_workers``, ``checked``...).
     """
@@ -79,6 +90,7 @@ class SimulatedMachine(Simulation):
         adapters: int = 1,
         registry: dict[str, int | str] | None = None,
         defines: dict[str, Any] | None = None,
+        faults: str = "",
         start: bool = True,
         seed: int = 0,
         scheduler: str | Scheduler | Schedule = "random",
@@ -88,7 +100,8 @@ class SimulatedMachine(Simulation):
     ) -> None:
         if specification is None:
             geometry = small_geometry(adapters=max(1, adapters), **numbers)
-            specification = specification_of(drivers, adapters, registry or {}, geometry)
+            specification = specification_of(drivers, adapters, registry or {}, geometry, faults)
+        _refuse_absent(specification)
         self.specification = specification
         super().__init__(
             seed=seed,
@@ -108,7 +121,8 @@ class SimulatedMachine(Simulation):
         self.ports: list[SimulatedPort] = self.host.ports
         for number, adapter in enumerate(specification.adapters):
             megabits = max(1, adapter.link_speed // MEGABIT)
-            self.ports.append(SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits))
+            wire = FaultySimulatedWire(adapter.faults) if adapter.faults.any else None
+            self.ports.append(SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits, wire))
         self.cables = [SimulatedFarEnd(self, port.wire) for port in self.ports]
         if start:
             self.start()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from emulator.layout.arena import Geometry
+from vnic.wires.faults import FaultSpecification, parse_faults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,7 @@ class SimulatedAdapter(msgspec.Struct, frozen=True, kw_only=True):
     wire: SimulatedWireSpecification = SimulatedWireSpecification()
     mac: str = ""
     link_speed: int = 1_000_000_000
+    faults: FaultSpecification = FaultSpecification()
     registry: dict[str, RegistryValue] = {}
 
 
@@ -76,7 +78,7 @@ def small_geometry(**numbers: Any) -> Geometry:
 
 
 def specification_of(
-    drivers: Sequence[str], adapters: int, registry: dict[str, RegistryValue], geometry: Geometry
+    drivers: Sequence[str], adapters: int, registry: dict[str, RegistryValue], geometry: Geometry, faults: str = ""
 ) -> SimulatedSpecification:
     """A machine of these plug-ins (module names or paths of .py files), the first of them the miniport."""
     made = []
@@ -92,7 +94,7 @@ def specification_of(
     return SimulatedSpecification(
         geometry=geometry,
         drivers=made,
-        adapters=[SimulatedAdapter(name=f"adapter{number}") for number in range(adapters)],
+        adapters=[SimulatedAdapter(name=f"adapter{number}", faults=parse_faults(faults)) for number in range(adapters)],
         registry=registry,
     )
 

@@ -55,9 +55,29 @@ class SimulatedWire:
         """How many frames have arrived and wait to be taken."""
         return sum(time <= now for time, _, _ in self._arriving)
 
-    def take(self) -> bytes:
-        """The oldest frame."""
+    def take(self, now: int) -> bytes:
+        """The oldest frame that has arrived."""
+        del now
         return heapq.heappop(self._arriving)[2]
+
+    def send(self, frame: bytes, time: int) -> None:
+        """Keep what the adapter has sent."""
+        self.sent.append(SentFrame(time, frame))
+
+    @property
+    def next_departure(self) -> int | None:
+        """When the next frame that was sent reaches the far end: each did so at once."""
+        return None
+
+    def depart(self, now: int) -> None:
+        """Let what is due reach the far end."""
+
+    def cut(self) -> None:
+        """The link is down."""
+
+    def counters(self) -> dict[str, int]:
+        """What the wire has counted: nothing."""
+        return {}
 
 
 def frame_digest(frame: bytes) -> str:

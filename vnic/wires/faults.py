@@ -136,6 +136,13 @@ class FaultyLine:
         """What came to pass, by names like ``in_lost``; only what was asked for."""
         return {f"{self._direction}_{name}": self.counts[name] for name in self._shown}
 
+    def __len__(self) -> int:
+        return len(self._under_way) + len(self._held)
+
+    def due_by(self, now: int) -> int:
+        """How many frames can be taken then."""
+        return sum(due <= now for due, _, _ in self._under_way) + sum(due <= now for due, _ in self._held)
+
     @property
     def due(self) -> int:
         """When the next frame can be taken."""
@@ -149,7 +156,7 @@ class FaultyLine:
         if fate.lost:
             counts["lost"] += 1
             return
-        if len(self._under_way) + len(self._held) >= ROOM:
+        if len(self) >= ROOM:
             counts["dropped"] += 1
             return
         if fate.corrupt >= 0:
@@ -183,7 +190,7 @@ class FaultyLine:
 
     def clear(self) -> None:
         """The link is down: what is under way does not arrive."""
-        self.counts["dropped"] += len(self._under_way) + len(self._held)
+        self.counts["dropped"] += len(self)
         self._under_way.clear()
         self._held.clear()
 
