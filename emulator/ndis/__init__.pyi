@@ -17,6 +17,7 @@ from emulator.ndis.filter_registration import *
 from emulator.ndis.handles import *
 from emulator.ndis.hardware import *
 from emulator.ndis.indications import *
+from emulator.ndis.instance_names import *
 from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *
 from emulator.ndis.kernel_locks import *

@@ -263,12 +263,11 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "names, ports and the rest",
+        "ports and the rest",
         Why.NOT_YET,
         "to come",
         """
-        NdisMAllocatePort NdisMConfigMSIXTableEntry NdisMFreePort NdisMQueryAdapterInstanceName NdisMQueueDpcEx
-        NdisQueryAdapterInstanceName NdisQueryBindInstanceName NdisSetCoalescableTimerObject
+        NdisMAllocatePort NdisMConfigMSIXTableEntry NdisMFreePort NdisMQueueDpcEx
         """,
     ),
 )

@@ -7,13 +7,16 @@ Characters are counted in bytes: two for each UTF-16 unit, one for each of Latin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import Memory, load_block
 from emulator.ndis.ddi import ddi
 from emulator.ndis.memory import free_block
 from emulator.rules.irql import ANY, AT_PASSIVE
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
 
 STRING_TAG: Final = int.from_bytes(b"NDst", "little")
 _RULES: Final = ("Irql_Miscellaneous_Function",)
@@ -71,21 +74,10 @@ def NdisInitializeString(Destination: UNICODE_STRING, Source: str | None, /) -> 
 
     Without memory, and for None (NULL), the lengths are 0.
     """
-    context = current.context
     Destination.Length = Destination.MaximumLength = 0
     Destination.Buffer = None
-    if Source is None:
-        return
-    encoded = _units(Source)
-    pointer = context.machine.pool.allocate(
-        len(encoded) + 2, tag=STRING_TAG, type_number=0, site=context.site, driver=context.driver, owner=0
-    )
-    if pointer is None:
-        return
-    buffer: Memory = load_block(context, pointer)
-    buffer[:] = encoded + b"\0\0"
-    Destination.Buffer = buffer
-    Destination.Length, Destination.MaximumLength = len(encoded), len(encoded) + 2
+    if Source is not None:
+        allocate_buffer(current.context, Destination, Source, STRING_TAG)
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES, releases="string")
@@ -123,6 +115,21 @@ def NdisUnicodeStringToAnsiString(as_: ANSI_STRING, us: UNICODE_STRING, /) -> No
 def NdisUpcaseUnicodeString(d: UNICODE_STRING, s: UNICODE_STRING, /) -> None:
     """Put a text in capitals into a string that has room for it; where there is too little nothing changes."""
     _store(d, "".join(map(_capital, str(s))))
+
+
+def allocate_buffer(context: Context, string: UNICODE_STRING, text: str, tag: int) -> bool:
+    """Give a string a buffer of the pool with this text, and a zero behind it; False when there is no room."""
+    encoded = _units(text)
+    pointer = context.machine.pool.allocate(
+        len(encoded) + 2, tag=tag, type_number=0, site=context.site, driver=context.driver, owner=0
+    )
+    if pointer is None:
+        return False
+    buffer: Memory = load_block(context, pointer)
+    buffer[:] = encoded + b"\0\0"
+    string.Buffer = buffer
+    string.Length, string.MaximumLength = len(encoded), len(encoded) + 2
+    return True
 
 
 def _capital(letter: str) -> str:

@@ -74,14 +74,28 @@ def NdisSetTimerObject(
 ) -> bool:
     """Arm the timer: ``DueTime`` in 100 ns units, negative is relative; True if it was armed already."""
     context = current.context
-    timer = _timer(context, TimerObject, "set")
+    return _set(context, TimerObject, DueTime, MillisecondsPeriod, FunctionContext)
+
+
+@ddi(irql=AT_MOST_DISPATCH)
+def NdisSetCoalescableTimerObject(
+    TimerObject: TimerHandle, DueTime: int, MillisecondsPeriod: int, FunctionContext: Any, Tolerance: int, /
+) -> bool:
+    """Arm a timer that may be up to ``Tolerance`` milliseconds late; True if it was armed already."""
+    context = current.context
+    late = Tolerance * context.platform.choose(2, "coalesced timer") if Tolerance > 0 else 0
+    return _set(context, TimerObject, DueTime, MillisecondsPeriod, FunctionContext, late * 1_000_000)
+
+
+def _set(context: Context, handle: TimerHandle, due_time: int, period: int, argument: Any, late: int = 0) -> bool:
+    timer = _timer(context, handle, "set")
     platform = context.platform
-    if DueTime <= 0:
-        due = platform.now() - DueTime * _TICK
+    if due_time <= 0:
+        due = platform.now() - due_time * _TICK
     else:
-        due = platform.now() + max(0, DueTime - platform.system_time()) * _TICK
-    value = encode(context, FunctionContext) if FunctionContext is not None else timer.default_context
-    return timers.set_timer(context, timer, due, MillisecondsPeriod * 1_000_000, value, context.site)
+        due = platform.now() + max(0, due_time - platform.system_time()) * _TICK
+    value = encode(context, argument) if argument is not None else timer.default_context
+    return timers.set_timer(context, timer, due + late, period * 1_000_000, value, context.site)
 
 
 @ddi(
@@ -165,5 +179,6 @@ __all__ = [
     "NdisAllocateTimerObject",
     "NdisCancelTimerObject",
     "NdisFreeTimerObject",
+    "NdisSetCoalescableTimerObject",
     "NdisSetTimerObject",
 ]

@@ -233,8 +233,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisQueryBindInstanceName",
         Group.MISCELLANEOUS,
         "the string that it returns is freed with NdisFreeMemory",
-        _NO,
-        "the function is not there yet",
+        _YES,
+        "0xC4/0x62 when the driver unloads and its buffer is still there",
     ),
     _sdv(
         "NdisReEnumerateProtocolBindings",

@@ -151,6 +151,7 @@ RULES: Final = [
     Rule("irql_raised_to_lower", "miniport", VERIFIER, (0x30, DISPATCH, 1, 0)),
     Rule("string_not_freed", "miniport", VERIFIER, (0x62, 0, 18, 1)),
     Rule("string_freed_that_is_none", "miniport", POOL, (0x41, 0, 0, 0)),
+    Rule("instance_name_left_at_unload", "protocol", VERIFIER, (0x62, 0, None, 1)),
     # Lists: the check that Windows makes of an entry's neighbours.
     Rule("list_entry_removed_twice", "miniport", CORRUPT, (3, None, 0, 0)),
     Rule("list_entry_inserted_twice", "miniport", CORRUPT, (3, None, 0, 0)),

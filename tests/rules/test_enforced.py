@@ -13,6 +13,7 @@ SHOWN_BY = {
     "SpinLockBalanced": "spin_lock_released_twice",
     "SpinLockDprRelease": "spin_lock_dpr_recursive",
     "NdisMIndicateStatusEx": "status_after_halt",
+    "NdisQueryBindInstanceName": "instance_name_left_at_unload",
     "DoubleCompleteWorkItem": "oid_completed_twice_by_work_item",
 }
 """Bad drivers whose stop names a sister of the rule, or none."""
