@@ -11,7 +11,6 @@ stop says so.
 from __future__ import annotations
 
 import struct
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import encode
@@ -51,7 +50,6 @@ LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
 ASK_AGAIN_NS: Final = 2_000_000
 NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 _U32: Final = 0xFFFF_FFFF
-_ESCAPED: Final = attrgetter("_escaped")
 
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.
 
@@ -102,7 +100,7 @@ def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
     if not path.defers:
         return None
     try:
-        return b"".join(map(_ESCAPED, lists))
+        return b"".join([nbl._escaped for nbl in lists])  # type: ignore[misc]
     except (AttributeError, TypeError):  # one has not been stored yet, or is of another kind
         pass
     for nbl in lists:
@@ -111,7 +109,7 @@ def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
         if nbl._escaped is None:
             nbl._escaped = nbl._word.to_bytes(8, "little")
             path.escaped[nbl] = None
-    return b"".join(map(_ESCAPED, lists))
+    return b"".join([nbl._escaped for nbl in lists])  # type: ignore[misc]
 
 
 def publish_mdl(mdl: MDL) -> None:
