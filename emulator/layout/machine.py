@@ -123,7 +123,6 @@ ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]
 ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
 ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
 CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]
-SLOT_CELLS = SLOT.size() // 8
 
 
 class STOP_RECORD(Record):

@@ -9,7 +9,7 @@ from typing import Final
 
 from emulator.rules.bugcheck_entries import GENERAL, BugCheckEntry, Subcode
 from emulator.rules.bugcheck_ndis import NDIS_AND_VERIFIER, WATCHDOG_KINDS, NdisBugCheck
-from emulator.rules.errors import BugCheck, Parameters, first_line
+from emulator.rules.errors import Parameters, first_line
 from emulator.rules.limits import LIMITS, LimitEntry, VnicLimit, is_limit, limit_entry
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "NdisBugCheck",
     "Subcode",
     "VnicLimit",
-    "bug_check",
     "bug_check_entry",
     "bugcheck_name",
     "describe",
@@ -47,11 +46,6 @@ def bugcheck_name(code: int) -> str:
         return entry.name
     limit = limit_entry(code)
     return limit.limit.name if limit is not None else f"0x{code & 0xFFFFFFFF:08X}"
-
-
-def bug_check(code: int, p1: int = 0, p2: int = 0, p3: int = 0, p4: int = 0, *, report: object = None) -> BugCheck:
-    """Build the exception for a code, with its name filled in; the caller raises it once the stop is recorded."""
-    return BugCheck(code, (p1, p2, p3, p4), bugcheck_name(code), report)
 
 
 def stop_line(code: int, parameters: Parameters) -> str:

@@ -268,8 +268,3 @@ OFFENCES: Final[tuple[OwnershipOffence, ...]] = (
 def handover(operation: str) -> Handover | None:
     """Return the row of a call, or None where the call hands nothing on."""
     return BY_OPERATION.get(operation)
-
-
-def dispatch_flag_is_false(rule: FlagRule, flags: int, irql: int) -> bool:
-    """Tell whether a flags word claims DISPATCH_LEVEL at a lower level (2 is DISPATCH_LEVEL)."""
-    return bool(flags & rule.dispatch_level) and irql < 2

@@ -332,12 +332,6 @@ def legal_operations(machine: Machine[S, E], state: S) -> tuple[Operation, ...]:
     return tuple(operation for operation in machine.operations if may(machine, operation, state))
 
 
-def state_mask(machine: Machine[S, E], operation: Operation) -> int:
-    """Return the legal states of an operation as bits, so that a gate is `1 << state & mask`."""
-    legality = machine.operations.get(operation)
-    return 0 if legality is None else sum(1 << state for state in legality.states)
-
-
 def _camel(name: str) -> str:
     return "".join(word.capitalize() for word in name.split("_"))
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from emulator.testing.ends import End
     from emulator.testing.machine import LabMachine
 
-MOST_SKIPPED = 8
-
 
 class NothingReceived(AssertionError):
     """No frame came in time."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import encode
 from emulator.layout.handles import HandleKind
 from emulator.ndis import publication, stacks
 from emulator.ndis.handlers import (
@@ -228,8 +227,3 @@ def chain(first: Any) -> list[Any]:
         found.append(first)
         first = first.Next
     return found
-
-
-def word_of(value: Any) -> int:
-    """What a field would hold after the value was handed over."""
-    return encode(current.context, value)

@@ -12,8 +12,6 @@ from emulator.rules.bugcheck_ndis import NdisBugCheck
 from emulator.rules.errors import BugCheck
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
 
-Act = Callable[[SmallStack, Any], None]
-
 
 def sendable(stack: SmallStack) -> Any:
     nbl = stack.call(PROTO, stack.proto.allocate, stack.pool(PROTO), stack.mdl(), 0, 60)

@@ -13,7 +13,6 @@ from emulator.rules.bugchecks import (
     WATCHDOG_KINDS,
     NdisBugCheck,
     VnicLimit,
-    bug_check,
     bug_check_entry,
     bugcheck_name,
     describe,
@@ -124,10 +123,4 @@ def test_a_limit_never_looks_like_a_bug_check_of_windows() -> None:
         assert limit not in BUG_CHECKS
         assert "STOP:" not in stop_line(limit, (1, 2, 3, 4))
         assert limit.name in stop_line(limit, (1, 2, 3, 4))
-        assert "STOP:" not in str(bug_check(limit))
     assert not any(is_limit(code) for code in BUG_CHECKS)
-
-
-def test_the_exception_is_built_with_its_name() -> None:
-    error = bug_check(0xE4, 1, 0x31, report="text")
-    assert (error.name, error.parameters, error.report) == ("WORKER_INVALID", (1, 0x31, 0, 0), "text")

@@ -8,7 +8,6 @@ from emulator.rules.nbl import (
     OFFENCES,
     Direction,
     Party,
-    dispatch_flag_is_false,
     handover,
 )
 
@@ -40,16 +39,6 @@ def test_sends_go_down_and_receives_come_up() -> None:
         "NdisReturnNetBufferLists": Party.BELOW,
         "NdisFReturnNetBufferLists": Party.BELOW,
     }
-
-
-def test_the_dispatch_flag_must_be_true() -> None:
-    row = handover("NdisSendNetBufferLists")
-    assert row is not None
-    assert row.flags is not None
-    assert dispatch_flag_is_false(row.flags, 1, 0)
-    assert dispatch_flag_is_false(row.flags, 3, 1)
-    assert not dispatch_flag_is_false(row.flags, 1, 2)
-    assert not dispatch_flag_is_false(row.flags, 2, 0)
 
 
 def test_offences_are_stops_that_exist() -> None:

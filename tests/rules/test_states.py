@@ -23,7 +23,6 @@ from emulator.rules.states import (
     may,
     mermaid,
     next_state,
-    state_mask,
 )
 
 if TYPE_CHECKING:
@@ -131,8 +130,6 @@ def test_operations_are_legal_where_the_pages_say(
     machine: Machine[Any, Any], operation: Operation, states: set[str]
 ) -> None:
     assert {state.name for state in machine.states if may(machine, operation, state)} == states
-    mask = state_mask(machine, operation)
-    assert {state.name for state in machine.states if 1 << state & mask} == states
 
 
 def test_a_completion_that_nobody_waits_for_has_its_stop() -> None:

@@ -13,11 +13,11 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from vnic.device import (
+    VNIC_DESCRIPTOR_ADDRESS_MASK,
+    VNIC_DESCRIPTOR_LENGTH_SHIFT,
     VNIC_DESCRIPTOR_MORE,
     Vnic,
     VnicDescriptor,
-    VnicDescriptorAddress,
-    VnicDescriptorLength,
     VnicLayout,
     VnicPostReceive,
     VnicReceive,
@@ -117,8 +117,8 @@ class Rings(RuleBasedStateMachine):
         addresses, lengths = VnicReceive(self.nic, 0, maximum)
         got = [VnicDescriptor(*pair) for pair in zip(addresses, lengths, strict=True)]
         assert got == [self.filled.popleft() for _ in range(min(maximum, len(self.filled)))]
-        assert all(0 < VnicDescriptorLength(word) <= 1500 for word in got)
-        self.idle += [VnicDescriptorAddress(word) for word in got]
+        assert all(0 < length <= 1500 for length in lengths)
+        self.idle += addresses
 
     @rule(pieces=st.lists(st.integers(1, 4), max_size=6))
     def transmit(self, pieces: list[int]) -> None:
@@ -148,7 +148,8 @@ class Rings(RuleBasedStateMachine):
         if posted:
             words = self.end.descriptors(min(count, posted))
             assert words == list(self.sent)[: min(count, posted)]
-            assert len(self.end.fragment(words[0] & ~VNIC_DESCRIPTOR_MORE)) == VnicDescriptorLength(words[0])
+            word = words[0] & ~VNIC_DESCRIPTOR_MORE
+            assert len(self.end.fragment(word)) == word >> VNIC_DESCRIPTOR_LENGTH_SHIFT
             self.end.finish(len(words))
             self.finished += len(words)
             for _ in words:
@@ -162,7 +163,7 @@ class Rings(RuleBasedStateMachine):
     @rule()
     def reset(self) -> None:
         self.end.reset()
-        self.idle += [*self.posted, *(VnicDescriptorAddress(word) for word in self.filled)]
+        self.idle += [*self.posted, *(word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in self.filled)]
         self.posted.clear()
         self.filled.clear()
         self.finished += len(self.sent)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-READY: Final = 0  # the producer is about to queue its first item
 STOP: Final = 1  # written by the bench: queue no more
 RAN: Final = 2  # callbacks that have run, written by the consumer every EVERY items and at its end
 QUEUED: Final = 3  # items queued in all, written by the producer at its end

@@ -29,8 +29,6 @@ from vnic.device.layout import (
     VNIC_RECEIVE_HEADROOM,
     VNIC_RECEIVE_SLOT,
     VnicDescriptor,
-    VnicDescriptorAddress,
-    VnicDescriptorLength,
     VnicLayout,
 )
 from vnic.device.registers import (
@@ -116,8 +114,6 @@ __all__ = [
     "VNIC_STATUS_RESETTING",
     "Vnic",
     "VnicDescriptor",
-    "VnicDescriptorAddress",
-    "VnicDescriptorLength",
     "VnicLayout",
     "VnicPostReceive",
     "VnicReadMacAddress",

@@ -73,16 +73,6 @@ def VnicDescriptor(address: int, length: int, more: bool = False, /) -> int:
     return address | length << 32 | VNIC_DESCRIPTOR_MORE if more else address | length << 32
 
 
-def VnicDescriptorAddress(descriptor: int, /) -> int:
-    """The bus address of a packed descriptor."""
-    return descriptor & 0xFFFF_FFFF
-
-
-def VnicDescriptorLength(descriptor: int, /) -> int:
-    """The length in bytes of a packed descriptor."""
-    return descriptor >> 32 & 0xFFFF
-
-
 class QueueOffsets:
     """Offsets of one queue's parts from the start of the hardware block."""
 
