@@ -164,7 +164,7 @@ LONG = FRAMES[50]
         (GOOD[:10], "in the middle of a section's header: 2 of 4"),
         (GOOD[:8] + b"abcd" + GOOD[12:], "offset 8: 61 62 63 64 is no byte order"),
         (GOOD[:12] + b"\2" + GOOD[13:], "offset 0: version 2 of pcapng"),
-        (GOOD + enhanced("<", LONG)[:-1], "offset 144: the file ends in the middle of a block: 3 of 4"),
+        (GOOD + enhanced("<", LONG)[:-1], "offset 56: the file ends in the middle of a block: 91 of 92"),
         (GOOD + enhanced("<", LONG)[:-4] + bytes(4), "begins with the length 100 and ends with 0"),
         (GOOD + struct.pack("<II", 6, 13), "offset 48: a block of 13 bytes cannot be"),
         (GOOD + struct.pack("<II", 6, 1 << 31), "a block of 2147483648 bytes cannot be"),

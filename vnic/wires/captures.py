@@ -26,6 +26,7 @@ LONGEST_BLOCK: Final = 1 << 24
 SECOND: Final = 1_000_000_000
 
 SECTION_HEADER: Final = 0x0A0D0D0A
+SECTION_MAGIC: Final = SECTION_HEADER.to_bytes(4, "big")  # which reads the same in both orders
 BYTE_ORDER: Final = 0x1A2B3C4D
 INTERFACE: Final = 1
 OLD_PACKET: Final = 2
@@ -98,7 +99,7 @@ def read_capture(file: BinaryIO, path: str) -> Iterator[Record]:
     """The frames of a file in its order.  CaptureError where it is damaged."""
     reader = _Reader(file, path)
     magic = reader.take(4, "the first four bytes of a capture file")
-    if magic == SECTION_HEADER.to_bytes(4, "big"):  # reads the same in both orders
+    if magic == SECTION_MAGIC:
         return _read_pcapng(reader)
     for name, order in _ORDERS.items():
         unit = _PCAP_UNITS.get(int.from_bytes(magic, name))
@@ -125,12 +126,13 @@ class _Reader:
         self.offset += count
         return data
 
-    def at_end(self) -> bool:
-        """Is there nothing more?"""
-        if self.file.read(1):
-            self.file.seek(-1, os.SEEK_CUR)
-            return False
-        return True
+    def take_if_any(self, count: int, what: str) -> bytes:
+        """So many bytes, or none at the end of the file."""
+        data = self.file.read(count)
+        if data and len(data) < count:
+            raise self.fault(f"the file ends in the middle of {what}: {len(data)} of {count} bytes are there")
+        self.offset += len(data)
+        return data
 
     def fault(self, what: str, offset: int | None = None) -> CaptureError:
         return CaptureError(self.path, self.offset if offset is None else offset, what)
@@ -157,9 +159,9 @@ def _read_pcap(reader: _Reader, order: str, unit: int) -> Iterator[Record]:
     reader.ethernet(link & 0xFFFF, 20)
     check = (link >> 28) * 2 if link & _FRAME_CHECK else 0
     header = struct.Struct(order + "IIII")
-    while not reader.at_end():
-        offset = reader.offset
-        seconds, fraction, captured, original = header.unpack(reader.take(16, "a frame's header"))
+    while head := reader.take_if_any(16, "a frame's header"):
+        offset = reader.offset - 16
+        seconds, fraction, captured, original = header.unpack(head)
         if captured > LONGEST_FRAME:
             raise reader.fault(f"a frame of {captured} bytes cannot be", offset)
         data = reader.take(captured, "a frame")
@@ -171,46 +173,45 @@ def _read_pcapng(reader: _Reader) -> Iterator[Record]:
     order = "<"
     interfaces: list[_Interface] = []
     last = 0
-    kind = SECTION_HEADER
-    first = reader.take(4, "a block's length")
-    while True:
+    head = SECTION_MAGIC + reader.take(4, "a block's length")
+    while head:
         offset = reader.offset - 8
-        if kind == SECTION_HEADER:
-            magic = reader.take(4, "a section's header")
-            order = next((mark for name, mark in _ORDERS.items() if magic == BYTE_ORDER.to_bytes(4, name)), "")
-            if not order:
-                raise reader.fault(f"{magic.hex(' ')} is no byte order of a section", reader.offset - 4)
+        if head[:4] == SECTION_MAGIC:
+            order = _order(reader)
             interfaces = []
-        body = _body(reader, order, first, offset, 4 if kind == SECTION_HEADER else 0)
-        if kind == SECTION_HEADER:
-            if struct.unpack_from(order + "H", body)[0] != 1:
-                raise reader.fault(
-                    f"version {struct.unpack_from(order + 'H', body)[0]} of pcapng; 1 can be read", offset
-                )
-        elif kind == INTERFACE:
-            interfaces.append(_interface(reader, order, body, offset))
-        elif kind in (ENHANCED_PACKET, OLD_PACKET, SIMPLE_PACKET):
+        kind, length = struct.unpack(order + "II", head)
+        body = _body(reader, order, length, offset, 4 if kind == SECTION_HEADER else 0)
+        if kind in (ENHANCED_PACKET, OLD_PACKET, SIMPLE_PACKET):
             record = _packet(reader, order, kind, body, interfaces, offset, last)
             last = record.time
             yield record
-        if reader.at_end():
-            return
-        kind = int.from_bytes(head := reader.take(4, "a block's header"), "little" if order == "<" else "big")
-        if head == SECTION_HEADER.to_bytes(4, "big"):
-            kind = SECTION_HEADER
-        first = reader.take(4, "a block's length")
+        elif kind == INTERFACE:
+            interfaces.append(_interface(reader, order, body, offset))
+        elif kind == SECTION_HEADER:
+            version = struct.unpack_from(order + "H", body)[0]
+            if version != 1:
+                raise reader.fault(f"version {version} of pcapng; 1 can be read", offset)
+        head = reader.take_if_any(8, "a block's header")
 
 
-def _body(reader: _Reader, order: str, first: bytes, offset: int, taken: int) -> bytes:
+def _order(reader: _Reader) -> str:
+    """The byte order of the section that begins here."""
+    magic = reader.take(4, "a section's header")
+    for name, order in _ORDERS.items():
+        if magic == BYTE_ORDER.to_bytes(4, name):
+            return order
+    raise reader.fault(f"{magic.hex(' ')} is no byte order of a section", reader.offset - 4)
+
+
+def _body(reader: _Reader, order: str, length: int, offset: int, taken: int) -> bytes:
     """The rest of a block, whose length stands before and behind it."""
-    length = struct.unpack(order + "I", first)[0]
     if length < 12 + taken or length % 4 or length > LONGEST_BLOCK:
         raise reader.fault(f"a block of {length} bytes cannot be", offset)
-    body = reader.take(length - 12 - taken, "a block")
-    again = struct.unpack(order + "I", reader.take(4, "a block"))[0]
+    body = reader.take(length - 8 - taken, "a block")
+    again = struct.unpack(order + "I", body[-4:])[0]
     if again != length:
         raise reader.fault(f"a block begins with the length {length} and ends with {again}", offset)
-    return body
+    return body[:-4]
 
 
 def _options(reader: _Reader, order: str, data: bytes, offset: int) -> dict[int, bytes]:
@@ -264,7 +265,7 @@ def _packet(
     frame = reader.frame(body[start : start + captured], captured, original, offset)
     if kind == SIMPLE_PACKET:
         return Record(last, frame, 0)
-    options = _options(reader, order, body[start + (captured + 3 & ~3) :], offset)
-    flags = options.get(OPTION_FLAGS, b"")
+    tail = body[start + (captured + 3 & ~3) :]
+    flags = _options(reader, order, tail, offset).get(OPTION_FLAGS, b"") if tail else b""
     direction = struct.unpack(order + "I", flags)[0] & 3 if len(flags) == 4 else 0
     return Record((high << 32 | low) * SECOND // interface.units + interface.offset, frame, direction % 3)

@@ -95,15 +95,15 @@ class Fates:
     def __next__(self) -> Fate:
         """The fate of the next frame."""
         faults = self._faults
-        corrupt = self._place() if self._corrupt() < faults.corrupt else -1.0
+        corrupt = self._place() if faults.corrupt and self._corrupt() < faults.corrupt else -1.0
         delay = faults.delay
         if faults.jitter:
             delay += int((2 * self._jitter() - 1) * faults.jitter)
         return Fate(
-            self._loss() < faults.loss,
+            faults.loss > 0 and self._loss() < faults.loss,
             corrupt,
-            self._duplicate() < faults.duplicate,
-            self._reorder() < faults.reorder,
+            faults.duplicate > 0 and self._duplicate() < faults.duplicate,
+            faults.reorder > 0 and self._reorder() < faults.reorder,
             delay,
         )
 
