@@ -126,3 +126,18 @@ def test_the_kernel_s_ping_over_a_slow_wire(lab: Lab) -> None:
     result = nic.ping(count=5)
     assert result.clean, str(result)
     assert min(result.round_trips) >= 10_000_000
+
+
+@pytest.mark.tap
+def test_a_tap_deleted_with_frames_under_way(lab: Lab, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    nic = lab.start(MINIPORT, protocol=HELLO, wire="tap", faults="delay=50ms", capture=path)
+    for number in range(20):
+        nic.send(frame(nic, number))
+    nic.machine.wait(lambda now: now.adapters[0]["out_delayed"] >= 1, "answers under way")
+    nic.remove()
+    assert lab.log.wait_for("was taken away")
+    nic.machine.end()
+    with open_capture(str(path)) as file:
+        found = list(read_capture(file, str(path)))
+    assert any(record.direction == OUT for record in found)
