@@ -170,6 +170,16 @@ class Nic:
             self._hear()
             raise AssertionError(f"the carrier of adapter {self.number} did not go {'on' if up else 'off'}")
 
+    def wait_replayed(self, timeout: float = DEADLINE) -> None:
+        """Wait until the wire's capture file has been replayed and the adapter is quiet; AssertionError if not."""
+        proxy = self.machine.proxy
+        proxy.console.wait(lambda: self.number in proxy.finished_wires or not self.machine.running, timeout)
+        self.machine.pump()
+        if self.number not in proxy.finished_wires:
+            raise AssertionError(
+                f"adapter {self.number}: {proxy.specification.adapters[self.number].wire.name} goes on"
+            )
+
     def remove(self) -> None:
         """Take the wire away from outside: a surprise removal."""
         self.end.remove()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.rules.errors import ConfigurationError
-from tests.patience import DEADLINE
 from tests.scenarios.traffic import HELLO, MINIPORT, RESPONDER, echo, frame, swapped
 from vnic.wires.captures import OUT, Record, open_capture, read_capture
 
@@ -43,7 +42,7 @@ def test_the_answers_to_scapy_s_file_are_in_the_out_file(lab: Lab, tmp_path: Pat
     nic.machine.wait(lambda now: now.adapters[0]["written"] == 51, "51 answers")
     assert nic.carrier, "the link stays up at the end of the file"
     assert nic.counters["replayed"] == 51
-    assert lab.console.wait(lambda: 0 in nic.machine.proxy.finished_wires, DEADLINE)
+    nic.wait_replayed()
     nic.machine.end()
     answers = scapy.rdpcap(str(out))
     assert answers[0][scapy.ARP].hwsrc == MAC
@@ -86,6 +85,8 @@ def test_pause_and_link_with_a_file(lab: Lab, tmp_path: Path) -> None:
     replay.link(True)
     replay.machine.wait(lambda now: now.adapters[0]["replayed"] > before + 100, "it goes on")
     assert replay.counters["in_lost"] > 0
+    with pytest.raises(AssertionError, match=r"pcap:first\.pcapng goes on"):
+        replay.wait_replayed(0.01)
     with pytest.raises(TypeError, match="takes no frames"):
         replay.send(frame(replay, 1))
     replay.machine.end()

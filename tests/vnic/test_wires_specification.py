@@ -73,6 +73,7 @@ def test_a_capture_file() -> None:
         ("pcap:a,loop=1.5", "loop=1.5: expected"),
         ("pcap:a,end=stop", "end=stop: expected stay or exit"),
         ("pcap:a,direction=out", "direction=out: expected in or all"),
+        ("pcap:a,end=exit,loop=forever", "loop=forever has no end"),
         ("pcap:a,loop=2,loop=3", "loop is given twice"),
     ],
 )

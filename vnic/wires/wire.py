@@ -176,6 +176,8 @@ def _parse_pcap(text: str, rest: str, address: str, mtu: int) -> WireSpecificati
         found[key] = read(value)
         if found[key] is None:
             raise ConfigurationError(f"wire {text!r}: {option}: expected {expected}")
+    if found.get("loop") == 0 and found.get("end") == "exit":
+        raise ConfigurationError(f"wire {text!r}: loop=forever has no end at which to exit")
     return WireSpecification("pcap", address=address, mtu=mtu, file=os.path.expanduser(file), **found)
 
 
