@@ -24,13 +24,15 @@ RegistryValue = int | str
 
 
 class DriverSpecification(msgspec.Struct, frozen=True, kw_only=True):
-    """One plug-in: a module that can be imported, or a file."""
+    """One plug-in: a module that can be imported, or a file.
+
+    It is named by the last part of the module or by the file's stem, as Windows names a driver by its file.
+    """
 
     kind: DriverKind
+    """What it registers; it may register others besides."""
     module: str = ""
     path: str = ""
-    name: str = ""
-    """As Windows names a driver by its file; empty: the last part of the module or the file's stem."""
     registry: dict[str, RegistryValue] = {}
     """The values under the driver's Parameters key."""
 

@@ -252,6 +252,9 @@ class DRIVER(Record):
 class ADAPTER(Record):
     """A miniport adapter as NDIS keeps it.  Locks: STACKS for state and stack, REQUESTS for the request lane.
 
+    From ``maximum_transmit_speed`` on as the general attributes say; ``automatic`` is AutoNegotiationFlags, which
+    NDIS_STATUS_LINK_STATE changes together with ``pause_functions``.
+
     ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
     the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
     NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
@@ -290,6 +293,18 @@ class ADAPTER(Record):
     bindings: u32
     surprise_removed: u32
     supported_oids: u64
+    maximum_transmit_speed: u64
+    maximum_receive_speed: u64
+    physical_medium: u32
+    access: u32
+    direction: u32
+    connection: u32
+    interface_type: u32
+    connector: u32
+    data_back_fill: u32
+    context_back_fill: u32
+    pause_functions: u32
+    automatic: u32
     operation: u64
     operation_of: u64
     opened: u64

@@ -17,6 +17,7 @@ from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.absent import not_implemented
+from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.status import (
@@ -162,6 +163,8 @@ def NdisMSetMiniportAttributes(
         return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
     if not isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES):
         not_implemented("NdisMSetMiniportAttributes", type(given).__name__)
+    if getattr(given, "AttributeFlags", 0) & NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT:
+        not_implemented("NdisMSetMiniportAttributes", "NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT")
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
@@ -202,6 +205,13 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     adapter.media_connect_state = given.MediaConnectState
     adapter.duplex = given.MediaDuplexState
     adapter.transmit_speed, adapter.receive_speed = given.XmitLinkSpeed, given.RcvLinkSpeed
+    adapter.maximum_transmit_speed, adapter.maximum_receive_speed = given.MaxXmitLinkSpeed, given.MaxRcvLinkSpeed
+    adapter.physical_medium = given.PhysicalMediumType
+    adapter.access, adapter.direction = given.AccessType, given.DirectionType
+    adapter.connection, adapter.interface_type = given.ConnectionType, given.IfType
+    adapter.connector = bool(given.IfConnectorPresent)
+    adapter.data_back_fill, adapter.context_back_fill = given.DataBackFillSize, given.ContextBackFillSize
+    adapter.pause_functions, adapter.automatic = given.SupportedPauseFunctions, given.AutoNegotiationFlags
     adapter.statistics_supported = given.SupportedStatistics
     adapter.permanent_address = bytes(given.PermanentMacAddress[:6])
     adapter.current_address = bytes(given.CurrentMacAddress[:6])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.handles import ConfigurationHandle
@@ -64,6 +65,8 @@ def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> Opene
     parent = ConfigObject.NdisHandle
     if structure_fault(ConfigObject):
         return OpenedConfiguration(NDIS_STATUS_INVALID_PARAMETER, None)
+    if ConfigObject.Flags:
+        not_implemented("NdisOpenConfigurationEx", f"Flags {ConfigObject.Flags:#x}")
     if parent is None or _values(context, parent) is None:
         return OpenedConfiguration(NDIS_STATUS_FAILURE, None)
     made = context.machine.objects[HandleKind.CONFIGURATION].allocate(
@@ -78,9 +81,9 @@ def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> Opene
 def NdisReadConfiguration(
     ConfigurationHandle: ConfigurationHandle, Keyword: str, ParameterType: NDIS_PARAMETER_TYPE, /
 ) -> ReadParameter:
-    """Read one value; FAILURE when there is none, or none of that type."""
+    """Read one value; FAILURE when there is none, or none of that type: a machine's registry has no binary ones."""
     value = _opened(ConfigurationHandle, "NdisReadConfiguration").get(Keyword.lower())
-    if value is None:
+    if value is None or ParameterType == NDIS_PARAMETER_TYPE.NdisParameterBinary:
         return ReadParameter(NDIS_STATUS_FAILURE, None)
     text = ParameterType in (NDIS_PARAMETER_TYPE.NdisParameterString, NDIS_PARAMETER_TYPE.NdisParameterMultiString)
     if text:

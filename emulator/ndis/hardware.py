@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 IO_SPACE_TAG = 0x05
 SHARED_MEMORY_TAG = 0x06
 HOST_SLOT = 0
+MOST_SHARED_MEMORY = 0xFF_FFFF
+"""Of one allocation: its length travels with its address in one word."""
 
 
 class CM_RESOURCE_TYPE(IntEnum):
@@ -158,7 +160,7 @@ def NdisMUnmapIoSpace(MiniportAdapterHandle: AdapterHandle, VirtualAddress: Vnic
 def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int, Cached: bool, /) -> SharedMemory:
     """Allocate memory that the adapter reaches by DMA: its address for the driver and for the adapter.
 
-    Bug check 0x7C/0x01 above PASSIVE_LEVEL.
+    One allocation has less than 16 MiB.  Bug check 0x7C/0x01 above PASSIVE_LEVEL.
     """
     del Cached
     context = current.context
@@ -179,7 +181,7 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
     platform = context.platform
     platform.acquire(SystemLock.POOL)
     place = bytes(used).find(bytes(slots))
-    if Length <= 0 or place < 0 or (place + slots) * FRAME_SLOT_BYTES > length:
+    if not 0 < Length <= MOST_SHARED_MEMORY or place < 0 or (place + slots) * FRAME_SLOT_BYTES > length:
         platform.release(SystemLock.POOL)
         return SharedMemory(None, None)
     owner = adapter_index_byte(MiniportAdapterHandle)
@@ -201,7 +203,10 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
 def NdisMFreeSharedMemory(
     MiniportAdapterHandle: AdapterHandle, Length: int, Cached: bool, VirtualAddress: Memory, PhysicalAddress: int, /
 ) -> None:
-    """Free shared memory.  Bug check 0x7C/0x03 when it is not the adapter's, or was freed before."""
+    """Free shared memory as it was allocated.
+
+    Bug check 0x7C/0x03 when it is not the adapter's, was freed before, or another address or length is given.
+    """
     del Cached
     context = current.context
     adapter_of(context, MiniportAdapterHandle, "NdisMFreeSharedMemory")
@@ -210,14 +215,17 @@ def NdisMFreeSharedMemory(
     place = (PhysicalAddress - start) // FRAME_SLOT_BYTES
     used = _used_map(context)
     owner = adapter_index_byte(MiniportAdapterHandle)
-    if place < 0 or bytes(used[place : place + slots]) != bytes((owner,)) * slots:
+    mine = 0 < Length <= MOST_SHARED_MEMORY and place >= 0
+    mine = mine and getattr(VirtualAddress, "_pointer", 0) == _shared_word(PhysicalAddress, Length)
+    if not mine or bytes(used[place : place + slots]) != bytes((owner,)) * slots:
         stop(
             0x7C,
             0x03,
             MiniportAdapterHandle,
             PhysicalAddress // PAGE,
             PhysicalAddress,
-            text="Shared memory was freed that this adapter does not have.",
+            text="Shared memory was freed that this adapter does not have, or not with the addresses and the length "
+            "that it was allocated with.",
         )
     context.platform.acquire(SystemLock.POOL)
     used[place : place + slots] = bytes(slots)
@@ -254,8 +262,12 @@ def _site_map(context: Context) -> memoryview:
     return arena.view[start : start + 4 * arena.geometry.frame_slots].cast("I")
 
 
+def _shared_word(address: int, length: int) -> int:
+    return SHARED_MEMORY_TAG << 56 | length << 32 | address
+
+
 def _shared(context: Context, address: int, length: int) -> Memory:
-    word = SHARED_MEMORY_TAG << 56 | (length & 0xFF_FFFF) << 32 | address
+    word = _shared_word(address, length)
     memory = Memory(context.machine.arena.view, address, length, word)
     context.pointers[word] = memory
     return memory

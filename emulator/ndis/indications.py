@@ -12,6 +12,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.filter_modules import REACHABLE, module_of, next_above
@@ -44,6 +45,7 @@ def NdisMIndicateStatusEx(MiniportAdapterHandle: AdapterHandle, StatusIndication
         fault = "the registration attributes have not been set"
     if fault is not None:
         _wrong(given, MiniportAdapterHandle, fault, "NdisMIndicateStatusEx")
+    _whole_adapter(given, "NdisMIndicateStatusEx")
     if given.StatusCode == NDIS_STATUS_LINK_STATE:
         _note_link(context, adapter, given.StatusBuffer)
     indicate(context, MiniportAdapterHandle, given)
@@ -62,6 +64,7 @@ def NdisFIndicateStatus(NdisFilterHandle: FilterModuleHandle, StatusIndication: 
         fault = "the filter module is not attached"
     if fault is not None:
         _wrong(StatusIndication, NdisFilterHandle, fault, "")
+    _whole_adapter(StatusIndication, "NdisFIndicateStatus")
     indicate(context, module.head.parent, StatusIndication, module.position)
 
 
@@ -93,6 +96,13 @@ def _wrong(given: NDIS_STATUS_INDICATION, handle: int, fault: str, rule: str) ->
     stop(0x7C, 0x20, given.StatusCode, handle, rule=rule, text=f"A status indication is wrong: {fault}.")
 
 
+def _whole_adapter(given: NDIS_STATUS_INDICATION, name: str) -> None:
+    if given.PortNumber:
+        not_implemented(name, f"port {given.PortNumber}")
+    if given.DestinationHandle:
+        not_implemented(name, "a DestinationHandle")
+
+
 def _note_link(context: Context, adapter: Any, buffer: Any) -> None:
     state = (
         buffer if isinstance(buffer, NDIS_LINK_STATE) else NDIS_LINK_STATE.from_bytes(getattr(buffer, "view", buffer))
@@ -100,6 +110,7 @@ def _note_link(context: Context, adapter: Any, buffer: Any) -> None:
     adapter.media_connect_state = state.MediaConnectState
     adapter.duplex = state.MediaDuplexState
     adapter.transmit_speed, adapter.receive_speed = state.XmitLinkSpeed, state.RcvLinkSpeed
+    adapter.pause_functions, adapter.automatic = state.PauseFunctions, state.AutoNegotiationFlags
     adapter.link_sequence += 1
     publish_change(context, adapter)
 

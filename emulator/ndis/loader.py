@@ -17,11 +17,13 @@ from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
+from emulator.layout.handles import HandleKind
 from emulator.ndis import ddi, publication
 from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.executive import Executive
 from emulator.ndis.oid_requests import BUILT_IN_TYPES
 from emulator.ndis.private_data import forbid_global_writes
+from emulator.ndis.registration import drivers_of
 from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name
 from emulator.rules.errors import BugCheck, ConfigurationError, EmulatorError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import PASSIVE_LEVEL
@@ -35,6 +37,11 @@ INFO = 20
 _OURS = __file__.removesuffix("ndis/loader.py")
 REGISTRY_ROOT = "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
+KINDS = {
+    "miniport": HandleKind.MINIPORT_DRIVER,
+    "protocol": HandleKind.PROTOCOL_DRIVER,
+    "filter": HandleKind.FILTER_DRIVER,
+}
 ModuleLoader = Callable[[str], types.ModuleType]
 
 
@@ -44,7 +51,6 @@ class DriverEntrySpecification(Protocol):
     kind: str
     module: str
     path: str
-    name: str
     registry: Any
 
 
@@ -69,6 +75,10 @@ def load_machine(context: Context, specification: Specification) -> None:
     forget_plugins()
     context.machine.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
     load_images(context, [driver.path or driver.module for driver in specification.drivers])
+    for image, driver in zip(context.machine.images.images, specification.drivers, strict=False):
+        if not drivers_of(context, image.number, KINDS[driver.kind]):
+            name = context.machine.images.driver_name(image.number)
+            raise ConfigurationError(f"driver {name} is listed as a {driver.kind} and has registered none")
 
 
 def forget_plugins() -> None:

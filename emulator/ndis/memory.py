@@ -11,6 +11,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import Memory, SizeOf, forget, load_block
 from emulator.kernel.pool import OFFSET_MASK, describe_block, tag_text
 from emulator.kernel.stop import site_of, stop
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH
@@ -68,8 +69,10 @@ def NdisAllocateMemoryWithTagPriority(
     note="the levels depend on the memory: <= DISPATCH_LEVEL for nonpaged pool, and there is no other here",
 )
 def NdisFreeMemory(VirtualAddress: Any, Length: int, MemoryFlags: int, /) -> None:
-    """Free memory; ``Length`` is not checked, ``MemoryFlags`` is 0 for pool."""
-    del Length, MemoryFlags
+    """Free memory; ``Length`` is not checked, ``MemoryFlags`` is 0 for pool, and there is no other memory here."""
+    del Length
+    if MemoryFlags:
+        not_implemented("NdisFreeMemory", f"MemoryFlags {MemoryFlags:#x}")
     free_block(current.context, VirtualAddress)
 
 

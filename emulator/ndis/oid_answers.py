@@ -53,6 +53,8 @@ def link_state(adapter: Any) -> NDIS_LINK_STATE:
         MediaDuplexState=adapter.duplex,
         XmitLinkSpeed=adapter.transmit_speed,
         RcvLinkSpeed=adapter.receive_speed,
+        PauseFunctions=adapter.pause_functions,
+        AutoNegotiationFlags=adapter.automatic,
     )
 
 
@@ -62,10 +64,10 @@ ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
     oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: _u32(a.mtu),
     oids.OID_GEN_MAC_OPTIONS: lambda _, a, __: _u32(a.mac_options),
     oids.OID_GEN_MEDIA_CONNECT_STATUS: lambda _, a, __: _u32(0 if a.media_connect_state == 1 else 1),
-    oids.OID_GEN_PHYSICAL_MEDIUM: lambda _, __, ___: _u32(14),
-    oids.OID_GEN_PHYSICAL_MEDIUM_EX: lambda _, __, ___: _u32(14),
+    oids.OID_GEN_PHYSICAL_MEDIUM: lambda _, a, __: _u32(a.physical_medium),
+    oids.OID_GEN_PHYSICAL_MEDIUM_EX: lambda _, a, __: _u32(a.physical_medium),
     oids.OID_GEN_DRIVER_VERSION: lambda c, a, _: struct.pack("<H", _driver_version(c, a)),
-    oids.OID_GEN_MAX_LINK_SPEED: lambda _, a, __: struct.pack("<QQ", a.transmit_speed, a.receive_speed),
+    oids.OID_GEN_MAX_LINK_SPEED: lambda _, a, __: struct.pack("<QQ", a.maximum_transmit_speed, a.maximum_receive_speed),
     oids.OID_GEN_LINK_STATE: lambda _, a, __: link_state(a).to_bytes(),
     oids.OID_GEN_MEDIA_SUPPORTED: lambda _, __, ___: _u32(0),
     oids.OID_GEN_MEDIA_IN_USE: lambda _, __, ___: _u32(0),

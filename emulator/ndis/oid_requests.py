@@ -15,6 +15,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis import oid_answers
+from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapters import adapter_of
 from emulator.ndis.bindings import binding_of
 from emulator.ndis.ddi import MINIPORT, PROTOCOL, ddi
@@ -27,10 +28,12 @@ from emulator.ndis.status import (
     NDIS_STATUS_ADAPTER_NOT_READY,
     NDIS_STATUS_CLOSING,
     NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_PENDING,
     NDIS_STATUS_SUCCESS,
     status_name,
 )
+from emulator.ndis.structure_headers import header_fault
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL
 from emulator.rules.states import AdapterState, BindingState
 
@@ -41,6 +44,7 @@ IDLE, BUSY = 0, 1
 NEW, ISSUED, IN_HANDLER, PENDED, COMPLETE = 0, 1, 2, 3, 4
 READY_STATES = (AdapterState.PAUSED, AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
 QUERY, SET, STATISTICS, METHOD = 0, 1, 2, 12
+KINDS = (QUERY, SET, STATISTICS, METHOD)
 NDIS_BUG, VERIFIER = 0x7C, 0xC4
 
 
@@ -48,7 +52,8 @@ NDIS_BUG, VERIFIER = 0x7C, 0xC4
 def NdisOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS_OID_REQUEST, /) -> NDIS_STATUS:
     """Ask NDIS or the miniport; PENDING means that ProtocolOidRequestComplete will be called, perhaps already.
 
-    The request and its buffer must stay as they are until it is complete.
+    The request and its buffer must stay as they are until it is complete.  INVALID_PARAMETER for a wrong header,
+    NOT_SUPPORTED for a RequestType that no driver may use.
     """
     context = current.context
     binding = binding_of(context, NdisBindingHandle, "NdisOidRequest")
@@ -64,8 +69,13 @@ def NdisOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS_OID_REQUES
             text=f"An OID request ({oid_answers.describe(request)}) was issued again before it was complete.",
             sites=[site_of(context, "issued the first time", request.ndis_issued_site)],
         )
-    if request.Header.Type != 0x96:
+    header = request.Header
+    if header_fault("NDIS_OID_REQUEST", header.Type, header.Revision, header.Size) is not None:
         return NDIS_STATUS_INVALID_PARAMETER
+    if request.RequestType not in KINDS:
+        return NDIS_STATUS_NOT_SUPPORTED
+    if request.PortNumber:
+        not_implemented("NdisOidRequest", f"port {request.PortNumber}")
     if binding.state == BindingState.UNBOUND:
         return NDIS_STATUS_CLOSING
     if adapter.state not in READY_STATES:

@@ -89,7 +89,7 @@ def start_adapter(context: Context, number: int) -> int:
         routine,
         AdapterHandle(handle),
         decode(context, driver.context),
-        init_parameters(resources_of(context, adapter)),
+        init_parameters(resources_of(context, adapter), number),
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
         _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
@@ -393,7 +393,7 @@ def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: 
     protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
     binding.completion = WAITING
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
-    status = call(context, routine, decode(context, binding.context), net_event(code))
+    status = call(context, routine, decode(context, binding.context), net_event(code, adapter))
     if status == NDIS_STATUS_PENDING:
         drain(
             context,
@@ -404,7 +404,7 @@ def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: 
         )
         status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = 0
-    del adapter, handle
+    del handle
     return status  # type: ignore[no-any-return]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.structures_common import (
     NDIS_OBJECT_HEADER,
@@ -24,14 +25,17 @@ from emulator.ndis.structures_miniport import (
     NDIS_MINIPORT_PAUSE_PARAMETERS,
     NDIS_MINIPORT_RESTART_PARAMETERS,
 )
-from emulator.ndis.structures_protocol import NDIS_BIND_PARAMETERS
+from emulator.ndis.structures_protocol import (
+    NDIS_BIND_PARAMETERS,
+    NDIS_PROTOCOL_PAUSE_PARAMETERS,
+    NDIS_PROTOCOL_RESTART_PARAMETERS,
+)
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NET_PNP_EVENT_CODE
+    from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT
 
 PAUSE_NDIS_INTERNAL = 1
-IF_TYPE_ETHERNET_CSMACD = 6
 MAC_ADDRESS_LENGTH = 6
 PHYSICAL_MEDIUM_802_3 = 14
 
@@ -42,10 +46,10 @@ def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
     return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
-def init_parameters(resources: list[Any]) -> NDIS_MINIPORT_INIT_PARAMETERS:
+def init_parameters(resources: list[Any], number: int) -> NDIS_MINIPORT_INIT_PARAMETERS:
     """What MiniportInitializeEx is given."""
     return NDIS_MINIPORT_INIT_PARAMETERS(
-        Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1), AllocatedResources=resources
+        Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1), AllocatedResources=resources, IfIndex=number + 1
     )
 
 
@@ -61,10 +65,20 @@ def restart_parameters() -> NDIS_MINIPORT_RESTART_PARAMETERS:
     return NDIS_MINIPORT_RESTART_PARAMETERS(Header=header_of("NDIS_MINIPORT_RESTART_PARAMETERS", 1))
 
 
-def net_event(code: NET_PNP_EVENT_CODE) -> NET_PNP_EVENT_NOTIFICATION:
-    """What ProtocolNetPnPEvent is given."""
+def net_event(code: NET_PNP_EVENT_CODE, adapter: Any) -> NET_PNP_EVENT_NOTIFICATION:
+    """What ProtocolNetPnPEvent is given; a pause and a restart have parameters."""
+    buffer: Any = None
+    if code == NET_PNP_EVENT_CODE.NetEventPause:
+        header = header_of("NDIS_PROTOCOL_PAUSE_PARAMETERS", 1)
+        buffer = NDIS_PROTOCOL_PAUSE_PARAMETERS(Header=header, PauseReason=PAUSE_NDIS_INTERNAL)
+    elif code == NET_PNP_EVENT_CODE.NetEventRestart:
+        header = header_of("NDIS_PROTOCOL_RESTART_PARAMETERS", 1)
+        buffer = NDIS_PROTOCOL_RESTART_PARAMETERS(Header=header, BoundIfIndex=adapter.number + 1)
     return NET_PNP_EVENT_NOTIFICATION(
-        Header=header_of("NET_PNP_EVENT_NOTIFICATION", 1), NetPnPEvent=NET_PNP_EVENT(NetEvent=code)
+        Header=header_of("NET_PNP_EVENT_NOTIFICATION", 1),
+        NetPnPEvent=NET_PNP_EVENT(
+            NetEvent=code, Buffer=buffer, BufferLength=buffer.Header.Size if buffer is not None else 0
+        ),
     )
 
 
@@ -83,9 +97,9 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         AdapterName=name,
         BoundAdapterName=name,
         MtuSize=adapter.mtu,
-        MaxXmitLinkSpeed=adapter.transmit_speed,
+        MaxXmitLinkSpeed=adapter.maximum_transmit_speed,
         XmitLinkSpeed=adapter.transmit_speed,
-        MaxRcvLinkSpeed=adapter.receive_speed,
+        MaxRcvLinkSpeed=adapter.maximum_receive_speed,
         RcvLinkSpeed=adapter.receive_speed,
         MediaConnectState=adapter.media_connect_state,
         MediaDuplexState=adapter.duplex,
@@ -95,7 +109,14 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         MacAddressLength=MAC_ADDRESS_LENGTH,
         CurrentMacAddress=adapter.current_address,
         MacOptions=adapter.mac_options,
-        IfType=IF_TYPE_ETHERNET_CSMACD,
+        PhysicalMediumType=adapter.physical_medium,
+        AccessType=adapter.access,
+        DirectionType=adapter.direction,
+        ConnectionType=adapter.connection,
+        IfType=adapter.interface_type,
+        IfConnectorPresent=bool(adapter.connector),
+        DataBackFillSize=adapter.data_back_fill,
+        ContextBackFillSize=adapter.context_back_fill,
         BoundIfIndex=adapter.number + 1,
         LowestIfIndex=adapter.number + 1,
     )

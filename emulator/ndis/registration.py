@@ -26,6 +26,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.structures_common import structure_fault
+from emulator.ndis.system import NDIS_MINOR_VERSION
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.limits import VnicLimit
 
@@ -203,6 +204,9 @@ def refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: st
         status: NDIS_STATUS | None = NDIS_STATUS_FAILURE
     elif given.MajorNdisVersion != MAJOR_NDIS_VERSION:
         fault = f"MajorNdisVersion is {given.MajorNdisVersion}; this is NDIS 6"
+        status = NDIS_STATUS_BAD_VERSION
+    elif given.MinorNdisVersion > NDIS_MINOR_VERSION:
+        fault = f"MinorNdisVersion is {given.MinorNdisVersion}; this is NDIS 6.{NDIS_MINOR_VERSION}"
         status = NDIS_STATUS_BAD_VERSION
     else:
         status = NDIS_STATUS_BAD_CHARACTERISTICS if fault else None

@@ -21,6 +21,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.structures_common import structure_fault
 from emulator.ndis.work_items import unknown_routine
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL
 
@@ -44,10 +45,10 @@ class AllocatedTimer(NamedTuple):
 def NdisAllocateTimerObject(
     NdisHandle: NDIS_HANDLE, TimerCharacteristics: NDIS_TIMER_CHARACTERISTICS, /
 ) -> AllocatedTimer:
-    """Allocate a timer.  BAD_CHARACTERISTICS without a tag or a function, RESOURCES when there are none left."""
+    """Allocate a timer; BAD_CHARACTERISTICS for a wrong header, no tag or no function, RESOURCES when none is left."""
     context = current.context
     function = TimerCharacteristics.TimerFunction
-    if function is None or not TimerCharacteristics.AllocationTag:
+    if structure_fault(TimerCharacteristics) or function is None or not TimerCharacteristics.AllocationTag:
         return AllocatedTimer(NDIS_STATUS_BAD_CHARACTERISTICS, None)
     routine = getattr(function, "__ndis_routine__", 0)
     if not routine:

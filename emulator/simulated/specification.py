@@ -46,7 +46,6 @@ class SimulatedDriver(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     module: str = ""
     path: str = ""
-    name: str = ""
     registry: dict[str, RegistryValue] = {}
 
 

@@ -245,6 +245,7 @@ RULES: Final = [
     Rule("oid_issued_twice", "protocol", NDIS, (0x26, BINDING, None, 0), "NdisOidDoubleRequest"),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
+    Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),
     Rule("shared_memory_freed_twice", "miniport", NDIS, (0x03, ADAPTER, None, None)),
     Rule("shared_memory_at_dispatch", "miniport", NDIS, (0x01, ADAPTER, 4096, DISPATCH)),
     Rule("event_completed_unasked", "protocol", NDIS, (0x22, BINDING, 0, 0)),

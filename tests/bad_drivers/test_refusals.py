@@ -17,6 +17,7 @@ AT_START = [
 AT_LOAD = [
     ("refused_handler_missing", r"BAD_CHARACTERISTICS: .* has no PauseHandler, which NDIS demands"),
     ("refused_driver_header", r"BAD_CHARACTERISTICS: .*Header.Type"),
+    ("refused_later_version", r"BAD_VERSION: MinorNdisVersion is 88; this is NDIS 6.87"),
     ("refused_version", r"BAD_VERSION: MajorNdisVersion is 5; this is NDIS 6"),
 ]
 FILTERS = [

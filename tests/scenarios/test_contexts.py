@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from emulator.rules.errors import ConfigurationError
 from sample_drivers.netvmini_nic import NIC_OIDS
-from tests.scenarios.traffic import MINIPORT
+from tests.scenarios.traffic import HELLO, MINIPORT
 
 if TYPE_CHECKING:
     from emulator.testing import Lab
@@ -41,3 +42,8 @@ def test_an_open_in_a_work_item_when_the_bind_is_over_stops(lab: Lab) -> None:
         lab.start(f"{BAD}.base_miniport", protocol=f"{BAD}.open_after_bind_completed")
     assert stop.report.context.startswith("passive worker")
     assert stop.report.callback == "open_after_bind_completed!OpenLater"
+
+
+def test_a_driver_is_of_the_kind_that_it_is_listed_as(lab: Lab) -> None:
+    with pytest.raises(ConfigurationError, match="driver hello is listed as a miniport and has registered none"):
+        lab.start(HELLO)
