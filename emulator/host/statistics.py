@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from emulator.host.blackbox import words_of
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
-from emulator.layout.delays import DELAY_BUCKETS
 from emulator.trace.calls import recorded_calls
 
 if TYPE_CHECKING:
@@ -74,8 +73,7 @@ def queue_to_callback(machine: Supervisor) -> dict[int, int]:
     first = machine.geometry.first_passive_slot
     found: dict[int, int] = {}
     for slot in range(first, first + MAXIMUM_PASSIVE_WORKERS):
-        start = arena.delay_words(slot)
-        for bucket, count in enumerate(arena.words[start : start + DELAY_BUCKETS]):
+        for bucket, count in enumerate(arena.delays(slot)):
             if count:
                 found[bucket] = found.get(bucket, 0) + count
     return found

@@ -41,7 +41,7 @@ class Context:
     ``datapath`` what the floor above needs at every frame, ``queue_item`` what it calls to queue a work item,
     ``escaped`` what was stored in shared memory under a spin
     lock and must be published before the lock is released.
-    ``delays`` is where its histogram of work items begins among the arena's words, ``cells`` the slot as words.
+    ``delays`` is its histogram of work items, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
@@ -96,7 +96,7 @@ class Context:
         self.driver = 0
         self.callback = 0
         self.entered = 0
-        self.delays = machine.arena.delay_words(slot)
+        self.delays = machine.arena.delays(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers: dict[int, Any] = {}
         # How often a word was taken out of them: what was found by one before is to be looked up again.

@@ -41,7 +41,7 @@ class Services(Protocol):
         """What this context is to call for each work item that it has taken.
 
         It runs the item's routine at PASSIVE_LEVEL, looks at what that left behind and publishes what must not stay
-        private, as ``leave`` does; it gives the moment at which the routine began.
+        private, as ``leave`` does; it gives the time from the item's queuing to the first act of its routine.
         """
 
     def control(self, context: Context, operation: CONTROL) -> int:

@@ -8,6 +8,7 @@ different locks.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -16,12 +17,10 @@ from emulator.kernel.waits import IDLE, wake_one
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_ENTRY_BYTES, WORK_QUEUES
 from emulator.layout.cells import LONGLONG
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
-from emulator.layout.machine import ITEM_CELL, MACHINE, WORK_ITEM, WORK_QUEUE, SystemLock
+from emulator.layout.machine import MACHINE, WORK_ITEM, WORK_QUEUE, SystemLock
 from emulator.rules.work_items import CRITICAL_QUEUE, QUEUED_TWICE, WORKER_PRIORITY, Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
     from emulator.kernel.stop import CallSite
@@ -33,16 +32,17 @@ SERVICE_ORDER = tuple(sorted(WORKER_PRIORITY, key=WORKER_PRIORITY.__getitem__, r
 """Worker queues in the order in which a free worker serves them: by the priority of their threads on Windows."""
 
 _ENTRY = struct.Struct("<QQIIQ")
+unpack_entry = _ENTRY.unpack_from
+"""The members of a TakenItem, from memory and an offset."""
 _STATE: int = WORK_ITEM.state.offset  # type: ignore[attr-defined]
 _STATE_MASK = 0xFF
-_ITEM_BYTES = WORK_ITEM.size()
-_ITEM_WORDS = _ITEM_BYTES // 8
-
+ITEM_BYTES = WORK_ITEM.size()
+_ITEM_WORDS = ITEM_BYTES // 8
 
 Taken = tuple[int, int, int, int, int]
 """The members of TakenItem, where one is made for each callback."""
-if TYPE_CHECKING:
-    Putter = Callable[[int, int, int, int], bool]
+NEVER_SEEN = 0, -1, 0
+Putter = Callable[[int, int, int, int], bool]
 
 
 class WorkItemState(IntEnum):
@@ -62,6 +62,18 @@ class TakenItem(NamedTuple):
     queued_time: int
 
 
+class TakersEnd(NamedTuple):
+    """One queue for whoever takes from it: where its two indices lie among the arena's words, its entries, its lock."""
+
+    put_at: int
+    take_at: int
+    base: int
+    mask: int
+    lock: int
+    acquire: Callable[[], int | None]
+    release: Callable[[], int | None]
+
+
 class WorkQueue:
     """One worker queue's ring, as a process sees it."""
 
@@ -78,6 +90,7 @@ class WorkQueue:
         "_take",
         "_take_lock",
         "_words",
+        "first_state",
         "first_worker",
         "last_worker",
         "number",
@@ -96,6 +109,8 @@ class WorkQueue:
         self._take_lock = SystemLock.QUEUE_TAKE + number
         self._items = machine.objects[HandleKind.WORK_ITEM]
         self._first_item = arena.offsets["table_work_items"] // 8
+        # Where the state of the first item lies, ITEM_BYTES before that of the next.
+        self.first_state = self._first_item * 8 + _STATE
         # The slots of all passive workers that there may ever be.
         self.first_worker = machine.geometry.first_passive_slot
         self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS
@@ -134,17 +149,17 @@ class WorkQueue:
                 return None
             if len(seen) >= 2 * table.capacity:
                 seen.clear()
-            at = self._first_item + (handle & INDEX_MASK) * _ITEM_WORDS
-            seen[handle] = found = at, words[at], at + _STATE // 8
+            first = self._first_item + (handle & INDEX_MASK) * _ITEM_WORDS
+            seen[handle] = found = first, words[first], first + _STATE // 8
             return found
 
         def put(handle: int, routine: int, value: int, site: int) -> bool:
-            item = seen.get(handle)
-            if item is None or words[item[0]] != item[1]:
-                item = look(handle)
-                if item is None:
+            first, alive, at = seen.get(handle) or NEVER_SEEN
+            if words[first] != alive:
+                found = look(handle)
+                if found is None:
                     return False
-            at = item[2]
+                at = found[2]
             moment = now()
             failed = acquire()
             if failed:
@@ -167,39 +182,10 @@ class WorkQueue:
 
         return put
 
-    def taker(self, context: Context) -> Callable[[], Taken | None]:
-        """A function that removes the oldest item for this context; what it gives are the members of TakenItem.
-
-        The item is in the context's hand, as its slot says, until ITEM_CELL of its cells is cleared.
-        """
-        words, memory, cells, mask, base = self._words, self._memory, context.cells, self._mask, self._base
-        put_at, take_at, lock, lock_failed = self._put, self._take, self._take_lock, context.platform.lock_failed
-        acquire, release = context.platform.bound(lock)
-        unpack, state = _ENTRY.unpack_from, self._first_item * 8 + _STATE
-
-        def take() -> Taken | None:
-            failed = acquire()
-            if failed:
-                lock_failed(lock, failed)
-            place = words[take_at]
-            if words[put_at] == place:
-                release()
-                return None
-            entry = unpack(memory, base + (place & mask) * WORK_ENTRY_BYTES)
-            handle = cells[ITEM_CELL] = entry[0]
-            memory[(handle & INDEX_MASK) * _ITEM_BYTES + state] = 0
-            words[take_at] = place + 1
-            failed = release()
-            if failed:
-                lock_failed(lock, failed)
-            return entry
-
-        return take
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """The indices of put and take in the arena's words, for a loop over all queues."""
-        return self._put, self._take
+    def end_of(self, context: Context) -> TakersEnd:
+        """The queue as a context sees it that takes from it (see ``passive.server``)."""
+        acquire, release = context.platform.bound(self._take_lock)
+        return TakersEnd(self._put, self._take, self._base, self._mask, self._take_lock, acquire, release)
 
     @property
     def pending(self) -> bool:

@@ -215,9 +215,10 @@ class Arena:
         size = records.COUNTERS.size()
         return (self.offsets["counters"] + (slot * self.geometry.layers + layer) * size) // 8
 
-    def delay_words(self, slot: int) -> int:
-        """Index into ``words`` of a context's histogram of how long work items waited for it (see layout.delays)."""
-        return self.offsets["delays"] // 8 + slot * DELAY_BUCKETS
+    def delays(self, slot: int) -> memoryview:
+        """A context's histogram of how long work items waited for it, by bucket (see layout.delays)."""
+        start = self.offsets["delays"] + 8 * DELAY_BUCKETS * slot
+        return self.view[start : start + 8 * DELAY_BUCKETS].cast("Q")
 
     def hardware_offset(self, adapter: int) -> int:
         """Where the registers and rings of an adapter begin."""

@@ -1,7 +1,7 @@
 """A histogram of delays that lives in shared memory: one for each context, written by it alone, summed by the reader.
 
-Law: counting a delay is one shift and one store; a percentile is off by no more than the width of its bucket, which is
-a microsecond up to 131 microseconds and less than a quarter of the delay beyond.
+Law: counting a delay is one look-up and one store; a percentile is off by no more than the width of its bucket, which
+is a microsecond up to 131 microseconds and less than a quarter of the delay beyond.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ def bucket_of(nanoseconds: int) -> int:
     return min(LINEAR_BUCKETS + ((length - _FIRST_LENGTH) << 2 | quarter), DELAY_BUCKETS - 1)
 
 
-COARSE_SHIFT = _FIRST_LENGTH - 3
-COARSE = tuple(bucket_of(step << COARSE_SHIFT) for step in range(4096))
-"""``bucket_of`` for delays up to 134 milliseconds that are no linear ones, by their 32-microsecond steps."""
-
-
 def lower_edge(bucket: int) -> int:
     """The shortest delay that a bucket counts, in nanoseconds; that of the next bucket is where it ends."""
     if bucket < LINEAR_BUCKETS:
         return bucket << UNIT_SHIFT
     octave, quarter = divmod(bucket - LINEAR_BUCKETS, 4)
     return (4 + quarter) << octave + _FIRST_LENGTH - 3
+
+
+_LONGEST_LISTED = bucket_of(134_000_000)
+BUCKETS = b"".join(
+    bytes((bucket,)) * (lower_edge(bucket + 1) - lower_edge(bucket) >> UNIT_SHIFT) for bucket in range(_LONGEST_LISTED)
+)
+"""``bucket_of`` for delays up to a tenth of a second, by their units of 1024 nanoseconds."""
+LISTED_NS = len(BUCKETS) << UNIT_SHIFT
 
 
 def percentile(counts: Mapping[int, int], percent: float) -> int:

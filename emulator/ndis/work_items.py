@@ -28,7 +28,7 @@ from emulator.ndis.handles import (
     WorkItemHandle,
 )
 from emulator.ndis.private_data import compare_fingerprints
-from emulator.ndis.publication import publish_all
+from emulator.ndis.publication import leave
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
 from emulator.rules.work_items import (
@@ -153,29 +153,21 @@ def routine_of(function: Any, ddi_name: str, role: str) -> int:
 
 
 def runner(context: Context) -> Callable[[Taken], int]:
-    """What calls a taken item's routine in this context and looks at what it left behind; gives when it began."""
+    """What calls a taken item's routine in this context and looks at what it left behind; gives how long it waited."""
     machine, images = context.machine, context.machine.images
     cells, words, now = context.cells, machine.arena.words, context.platform.now
     routines, marks = context.routines, images.marks
     held, fingerprints = context.held, context.memory.get("fingerprints")
-    arguments: dict[int, tuple[Any, int, int]] = {}
-
-    def argument_of(word: int) -> Any:
-        # A block that was seen before costs one look at whether it still lives; everything else is decoded each time.
-        value = decode_argument(context, word)
-        if word >> KIND_SHIFT == POINTER_TAG:
-            if len(arguments) == MOST_ARGUMENTS:
-                arguments.clear()
-            arguments[word] = value, *machine.pool.sign_of_life(word)
-        return value
+    decoded = _arguments(context)
+    # The last argument once more, since most drivers have one context: where its sign of life lies, and what that is.
+    last, value, sign_at, sign = 0, *decoded(0)
 
     def run(taken: Taken) -> int:
-        handle, word, routine, _, _ = taken
-        known = arguments.get(word)
-        if known is not None and words[known[1]] == known[2]:
-            value = known[0]
-        else:
-            value = argument_of(word) if word else None
+        nonlocal last, value, sign_at, sign
+        handle, word, routine, _, queued = taken
+        if word != last or words[sign_at] != sign:
+            value, sign_at, sign = decoded(word)
+            last = word
         device = None
         if handle >= _FIRST_OF_KERNEL:
             # The kernel's form: the device object comes first, and is let go of when the routine has returned.
@@ -202,12 +194,38 @@ def runner(context: Context) -> Callable[[Taken], int]:
             _left_behind(context, taken)
         path = context.datapath
         if path is not None and path.tracked:
-            publish_all(context)
+            leave(context)
         if fingerprints:
             compare_fingerprints(context)
-        return entered
+        return entered - queued
 
     return run
+
+
+def _arguments(context: Context) -> Callable[[int], tuple[Any, int, int]]:
+    """What decodes a routine's argument: its value, which of the arena's words is its sign of life, and what that is.
+
+    What lies in the pool is kept and costs one look from then on; the sign of everything else is never found again.
+    """
+    pool, words = context.machine.pool, context.machine.arena.words
+    kept: dict[int, tuple[Any, int, int]] = {}
+    nothing = None, 0, words[0]
+
+    def decoded(word: int) -> tuple[Any, int, int]:
+        if not word:
+            return nothing
+        known = kept.get(word)
+        if known is not None and words[known[1]] == known[2]:
+            return known
+        value = decode_argument(context, word)
+        if word >> KIND_SHIFT != POINTER_TAG:
+            return value, 0, -1
+        if len(kept) >= MOST_ARGUMENTS:
+            kept.clear()
+        kept[word] = known = value, *pool.sign_of_life(word)
+        return known
+
+    return decoded
 
 
 def _left_behind(context: Context, taken: Taken) -> None:

@@ -80,7 +80,7 @@ class NoServices:
 
         def run(taken: Taken) -> int:
             call(context, taken[2], decode(context, taken[1]), taken[0])
-            return context.entered
+            return context.entered - taken[4]
 
         return run
 

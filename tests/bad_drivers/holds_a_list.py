@@ -30,17 +30,13 @@ class WAITING(NONPAGED):
 Waiting = WAITING()
 
 
-def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    NdisInitializeEvent(Waiting.Event)
-    return NDIS_STATUS_SUCCESS
-
-
 def OnTimer(adapter: ADAPTER) -> None:
     if Waiting.Count.value:
         NdisMSleep(1)
     elif not Waiting.Queued.value:
         item, nbl = NdisAllocateIoWorkItem(adapter.Handle), MPFrame(adapter)
         if item is not None and nbl is not None:
+            NdisInitializeEvent(Waiting.Event)
             NdisInterlockedIncrement(Waiting.Queued)
             NdisQueueIoWorkItem(item, Work, nbl)
     NdisSetTimerObject(adapter.Timer, MILLISECOND, 0, None)

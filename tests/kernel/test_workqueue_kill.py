@@ -19,6 +19,7 @@ from emulator.host.platform import LivePlatform, lock_table
 from emulator.kernel.context import Context
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
+from emulator.kernel.passive import Server
 from emulator.kernel.platform import current
 from emulator.layout.arena import Arena, Geometry, offsets_of
 from emulator.layout.handles import HandleKind
@@ -29,7 +30,9 @@ from emulator.sync.doorbell import Doorbell
 from tests.patience import within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from emulator.kernel.workqueue import Taken
 
 GEOMETRY = Geometry(work_items=256, frame_slots=16, pool_bytes=1 << 16, driver_locks=16, bindings=1, filters=1)
 ITEMS_EACH = 100
@@ -52,7 +55,8 @@ class Shared:
         self.locks.initialize()
         self.bells = [Doorbell.create() for _ in range(GEOMETRY.slots)]
         self.log, self.other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.machine = Machine(self.arena, Images(), Idle())
+        self.services = Idle()
+        self.machine = Machine(self.arena, Images(), self.services)
         self.machine.format(1)
         self.pages = [mmap.mmap(-1, LOG_BYTES) for _ in range(4)]
 
@@ -72,7 +76,22 @@ class Shared:
 
 
 class Idle:
-    """Services of which only the rounds are called."""
+    """Services of which only the rounds are called, and what runs an item: it notes that the item has been taken."""
+
+    page: mmap.mmap
+    count = 0
+
+    def round(self, context: Context) -> None:
+        context.box.epoch = context.machine.arena.machine.epoch
+
+    def runner(self, context: Context) -> Callable[[Taken], int]:
+        del context
+
+        def run(taken: Taken) -> int:
+            self.count = note(self.page, self.count, taken[1])
+            return 0
+
+        return run
 
     def __getattr__(self, name: str) -> Any:
         return lambda *arguments: False
@@ -111,16 +130,13 @@ def produce(shared: Shared, number: int, handles: list[int]) -> int:
 
 def consume(shared: Shared, number: int) -> int:
     context = shared.context(GEOMETRY.first_passive_slot + number, ContextKind.PASSIVE_WORKER, number)
-    take, page, count = shared.machine.queues[0].taker(context), shared.pages[2 + number], 0
+    shared.services.page = shared.pages[2 + number]
+    server = Server(context)
     try:
-        while not context.stop_word[0]:
-            taken = take()
-            if taken is not None:
-                count = note(page, count, taken[1])
-                context.box.item = 0
+        while True:
+            server.serve(False, 1000)
     except MachineStopped:
         return 0
-    return 0
 
 
 def gone(pidfd: int) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from emulator.layout.delays import DELAY_BUCKETS, bucket_of, lower_edge, percentile
+from emulator.layout.delays import BUCKETS, DELAY_BUCKETS, LISTED_NS, UNIT_SHIFT, bucket_of, lower_edge, percentile
 
 
 def test_buckets_follow_each_other_without_a_gap() -> None:
@@ -17,6 +17,12 @@ def test_buckets_follow_each_other_without_a_gap() -> None:
     for bucket in range(DELAY_BUCKETS - 1):
         assert bucket_of(edges[bucket]) == bucket
         assert bucket_of(edges[bucket + 1] - 1) == bucket
+
+
+def test_the_list_says_of_each_delay_what_is_reckoned() -> None:
+    assert 100_000_000 < LISTED_NS < 1_000_000_000
+    for unit, bucket in enumerate(BUCKETS):
+        assert bucket == bucket_of(unit << UNIT_SHIFT) == bucket_of((unit + 1 << UNIT_SHIFT) - 1)
 
 
 def test_a_bucket_is_narrow() -> None:
