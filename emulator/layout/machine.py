@@ -84,6 +84,7 @@ class MACHINE(Record):
     drivers_loaded: u32
     epoch: u64
     stirred: u64
+    registry: u64
     identity: Bytes[Literal[16]]
 
 
@@ -380,9 +381,10 @@ class POOL_OBJECT(Record):
 
 
 class CONFIGURATION(Record):
-    """An open configuration handle; its values are those of the object that is its parent."""
+    """An open configuration handle: its values are those of its parent, below the subkey named in a block of pool."""
 
     head: OBJECT
+    key: u64
 
 
 class COUNTERS(Record):

@@ -219,14 +219,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "configuration",
-        Why.NOT_YET,
-        "subkeys and writing are to come",
-        """
-        NdisOpenConfigurationKeyByIndex NdisOpenConfigurationKeyByName NdisWriteConfiguration
-        """,
-    ),
-    _family(
         "kernel services beneath NDIS",
         Why.NOT_YET,
         "work items and DPCs of the kernel itself are to come; NDIS has its own",

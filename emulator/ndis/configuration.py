@@ -14,10 +14,12 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.handles import ConfigurationHandle
+from emulator.ndis.registry import SEPARATOR, Value, keep_text, subkeys, text_at, values_of, write
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
@@ -26,14 +28,14 @@ from emulator.ndis.structures_common import (
     NDIS_CONFIGURATION_PARAMETER_DATA,
     structure_fault,
 )
-from emulator.rules.irql import AT_PASSIVE
+from emulator.rules.irql import AT_MOST_APC, AT_PASSIVE
 
 if TYPE_CHECKING:
-    from emulator.kernel.context import Context
     from emulator.ndis.structures_common import NDIS_CONFIGURATION_OBJECT
 
 _RULES = ("Irql_Miscellaneous_Function",)
 NETWORK_ADDRESS = "NetworkAddress"
+_TEXTS = (NDIS_PARAMETER_TYPE.NdisParameterString, NDIS_PARAMETER_TYPE.NdisParameterMultiString)
 
 
 class OpenedConfiguration(NamedTuple):
@@ -41,6 +43,21 @@ class OpenedConfiguration(NamedTuple):
 
     Status: NDIS_STATUS
     ConfigurationHandle: ConfigurationHandle | None
+
+
+class OpenedSubKey(NamedTuple):
+    """What NdisOpenConfigurationKeyByName gives."""
+
+    Status: NDIS_STATUS
+    SubKeyHandle: ConfigurationHandle | None
+
+
+class OpenedByIndex(NamedTuple):
+    """What NdisOpenConfigurationKeyByIndex gives."""
+
+    Status: NDIS_STATUS
+    KeyName: str | None
+    KeyHandle: ConfigurationHandle | None
 
 
 class ReadParameter(NamedTuple):
@@ -67,49 +84,92 @@ def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> Opene
         return OpenedConfiguration(NDIS_STATUS_INVALID_PARAMETER, None)
     if ConfigObject.Flags:
         not_implemented("NdisOpenConfigurationEx", f"Flags {ConfigObject.Flags:#x}")
-    if parent is None or _values(context, parent) is None:
+    if parent is None or values_of(context, parent) is None:
         return OpenedConfiguration(NDIS_STATUS_FAILURE, None)
     made = context.machine.objects[HandleKind.CONFIGURATION].allocate(
         HandleKind.CONFIGURATION, driver=context.driver, parent=parent, site=context.site
     )
     if made is None:
         return OpenedConfiguration(NDIS_STATUS_RESOURCES, None)
+    made[1].key = 0
     return OpenedConfiguration(NDIS_STATUS_SUCCESS, ConfigurationHandle(made[0]))
+
+
+@ddi(irql=AT_MOST_APC, rules=_RULES, acquires="configuration")
+def NdisOpenConfigurationKeyByName(ConfigurationHandle: ConfigurationHandle, SubKeyName: str, /) -> OpenedSubKey:
+    """Open a subkey of an open key; FAILURE when there is none of this name.  Close it with NdisCloseConfiguration."""
+    record, values = _opened(ConfigurationHandle, "NdisOpenConfigurationKeyByName")
+    wanted = str(SubKeyName).lower()
+    if wanted not in map(str.lower, subkeys(values)):
+        return OpenedSubKey(NDIS_STATUS_FAILURE, None)
+    return OpenedSubKey(*_open_subkey(record, str(SubKeyName)))
+
+
+@ddi(irql=AT_MOST_APC, rules=_RULES, acquires="configuration")
+def NdisOpenConfigurationKeyByIndex(ConfigurationHandle: ConfigurationHandle, Index: int, /) -> OpenedByIndex:
+    """Open a subkey by its number, from 0 in the order of the alphabet; FAILURE when there are no more."""
+    record, values = _opened(ConfigurationHandle, "NdisOpenConfigurationKeyByIndex")
+    names = subkeys(values)
+    if not 0 <= Index < len(names):
+        return OpenedByIndex(NDIS_STATUS_FAILURE, None, None)
+    status, handle = _open_subkey(record, names[Index])
+    return OpenedByIndex(status, names[Index] if handle is not None else None, handle)
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES)
 def NdisReadConfiguration(
     ConfigurationHandle: ConfigurationHandle, Keyword: str, ParameterType: NDIS_PARAMETER_TYPE, /
 ) -> ReadParameter:
-    """Read one value; FAILURE when there is none, or none of that type: a machine's registry has no binary ones."""
-    value = _opened(ConfigurationHandle, "NdisReadConfiguration").get(Keyword.lower())
-    if value is None or ParameterType == NDIS_PARAMETER_TYPE.NdisParameterBinary:
+    """Read one value; FAILURE when there is none, or none of that type.  Binary ones are those that were written so."""
+    value = _value(ConfigurationHandle, "NdisReadConfiguration", str(Keyword))
+    if value is None or isinstance(value, bytes) != (ParameterType == NDIS_PARAMETER_TYPE.NdisParameterBinary):
         return ReadParameter(NDIS_STATUS_FAILURE, None)
-    text = ParameterType in (NDIS_PARAMETER_TYPE.NdisParameterString, NDIS_PARAMETER_TYPE.NdisParameterMultiString)
-    if text:
-        return ReadParameter(
-            NDIS_STATUS_SUCCESS,
-            NDIS_CONFIGURATION_PARAMETER(
-                ParameterType=ParameterType, ParameterData=NDIS_CONFIGURATION_PARAMETER_DATA(StringData=str(value))
-            ),
-        )
-    try:
-        base = 16 if ParameterType == NDIS_PARAMETER_TYPE.NdisParameterHexInteger and isinstance(value, str) else 10
-        number = value if isinstance(value, int) else int(value, base)
-    except ValueError:
-        return ReadParameter(NDIS_STATUS_FAILURE, None)
+    data = NDIS_CONFIGURATION_PARAMETER_DATA()
+    if isinstance(value, bytes):
+        data.BinaryData = value
+    elif ParameterType in _TEXTS:
+        data.StringData = str(value)
+    else:
+        base = 16 if ParameterType == NDIS_PARAMETER_TYPE.NdisParameterHexInteger else 10
+        try:
+            data.IntegerData = value if isinstance(value, int) else int(value, base)
+        except ValueError:
+            return ReadParameter(NDIS_STATUS_FAILURE, None)
     return ReadParameter(
-        NDIS_STATUS_SUCCESS,
-        NDIS_CONFIGURATION_PARAMETER(
-            ParameterType=ParameterType, ParameterData=NDIS_CONFIGURATION_PARAMETER_DATA(IntegerData=number)
-        ),
+        NDIS_STATUS_SUCCESS, NDIS_CONFIGURATION_PARAMETER(ParameterType=ParameterType, ParameterData=data)
     )
+
+
+@ddi(irql=AT_PASSIVE, rules=_RULES)
+def NdisWriteConfiguration(
+    ConfigurationHandle: ConfigurationHandle, Keyword: str, ParameterValue: NDIS_CONFIGURATION_PARAMETER, /
+) -> NDIS_STATUS:
+    """Write one value, for as long as the machine lives; NOT_SUPPORTED for a type that does not exist.
+
+    Every handle of the same object finds it, in every context; RESOURCES when there is no room.
+    """
+    record, _ = _opened(ConfigurationHandle, "NdisWriteConfiguration")
+    context = current.context
+    kind, data = ParameterValue.ParameterType, ParameterValue.ParameterData
+    value: Value
+    if kind in _TEXTS:
+        value = str(data.StringData)
+    elif kind in (NDIS_PARAMETER_TYPE.NdisParameterInteger, NDIS_PARAMETER_TYPE.NdisParameterHexInteger):
+        value = data.IntegerData & 0xFFFF_FFFF
+    elif kind == NDIS_PARAMETER_TYPE.NdisParameterBinary:
+        value = bytes(data.BinaryData)
+    else:
+        return NDIS_STATUS_NOT_SUPPORTED
+    path = text_at(context, record.key)
+    name = f"{path}{SEPARATOR}{Keyword}" if path else str(Keyword)
+    written = write(context, record.head.parent, name, value)
+    return NDIS_STATUS_SUCCESS if written else NDIS_STATUS_RESOURCES
 
 
 @ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=_RULES)
 def NdisReadNetworkAddress(ConfigurationHandle: ConfigurationHandle, /) -> ReadAddress:
     """The registry value NetworkAddress as bytes: hexadecimal text, hyphens dropped; FAILURE when there is none."""
-    value = _opened(ConfigurationHandle, "NdisReadNetworkAddress").get(NETWORK_ADDRESS.lower())
+    value = _value(ConfigurationHandle, "NdisReadNetworkAddress", NETWORK_ADDRESS)
     try:
         address = bytes.fromhex(str(value).replace("-", "").replace(":", "")) if value else b""
     except ValueError:
@@ -122,16 +182,39 @@ def NdisReadNetworkAddress(ConfigurationHandle: ConfigurationHandle, /) -> ReadA
 @ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function", "NdisOpenConfigurationEx"), releases="configuration")
 def NdisCloseConfiguration(ConfigurationHandle: ConfigurationHandle, /) -> None:
     """Close the key; what was read from it is gone."""
-    _opened(ConfigurationHandle, "NdisCloseConfiguration")
+    record, _ = _opened(ConfigurationHandle, "NdisCloseConfiguration")
     context = current.context
+    if record.key:
+        context.machine.pool.free(record.key, site=context.site)
     context.machine.objects[HandleKind.CONFIGURATION].free(ConfigurationHandle, site=context.site)
 
 
-def _opened(handle: int | None, name: str) -> dict[str, Any]:
+def _open_subkey(record: Any, name: str) -> tuple[NDIS_STATUS, ConfigurationHandle | None]:
+    context = current.context
+    outer = text_at(context, record.key)
+    key = keep_text(context, f"{outer}{SEPARATOR}{name}" if outer else name)
+    if not key:
+        return NDIS_STATUS_FAILURE, None
+    made = context.machine.objects[HandleKind.CONFIGURATION].allocate(
+        HandleKind.CONFIGURATION, driver=context.driver, parent=record.head.parent, site=context.site
+    )
+    if made is None:
+        context.machine.pool.free(key, site=context.site)
+        return NDIS_STATUS_FAILURE, None
+    made[1].key = key
+    return NDIS_STATUS_SUCCESS, ConfigurationHandle(made[0])
+
+
+def _value(handle: int | None, name: str, keyword: str) -> Value | None:
+    return _opened(handle, name)[1].get(keyword.lower(), ("", None))[1]
+
+
+def _opened(handle: int | None, name: str) -> tuple[Any, dict[str, tuple[str, Value]]]:
+    """The record of an open handle, and what is found below its key."""
     context = current.context
     table = context.machine.objects[HandleKind.CONFIGURATION]
     record = table.find(handle, HandleKind.CONFIGURATION)
-    opened = _values(context, record.head.parent) if record is not None else None
+    opened = values_of(context, record.head.parent, text_at(context, record.key)) if record is not None else None
     if opened is None:
         freed = table.freed(handle, HandleKind.CONFIGURATION) if handle else None
         known = (("opened", freed.head.allocated_site), ("closed", freed.head.freed_site)) if freed is not None else ()
@@ -144,27 +227,15 @@ def _opened(handle: int | None, name: str) -> dict[str, Any]:
             ddi=name,
             sites=[site_of(context, what, site) for what, site in known if site],
         )
-    return opened
+    return record, opened
 
 
-def _values(context: Context, handle: int | None) -> dict[str, Any] | None:
-    machine = context.machine
-    specification = machine.configuration["specification"]
-    kind = (handle or 0) >> 56
-    table = machine.objects.get(HandleKind(kind)) if kind in HandleKind.__members__.values() else None
-    record = table.find(handle, kind) if table is not None else None
-    if record is None:
-        return None
-    values = dict(specification.registry)
-    image = record.head.driver
-    if 0 < image <= len(specification.drivers):
-        values.update(specification.drivers[image - 1].registry)
-    if kind == HandleKind.ADAPTER:
-        values.update(specification.adapters[record.number].registry)
-    if kind == HandleKind.BINDING:
-        adapters = machine.objects[HandleKind.ADAPTER]
-        values.update(specification.adapters[adapters.records[record.adapter].number].registry)
-    return {name.lower(): value for name, value in values.items()}
-
-
-__all__ = ["NdisCloseConfiguration", "NdisOpenConfigurationEx", "NdisReadConfiguration", "NdisReadNetworkAddress"]
+__all__ = [
+    "NdisCloseConfiguration",
+    "NdisOpenConfigurationEx",
+    "NdisOpenConfigurationKeyByIndex",
+    "NdisOpenConfigurationKeyByName",
+    "NdisReadConfiguration",
+    "NdisReadNetworkAddress",
+    "NdisWriteConfiguration",
+]
