@@ -236,7 +236,8 @@ def _refuse_twice(source: str, what: str, names: list[str]) -> None:
 def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
     _refuse_twice(source, "wire", [adapter.wire.name for adapter in adapters if adapter.wire.interface])
     _refuse_twice(source, "capture", [adapter.capture for adapter in adapters if adapter.capture])
-    addresses = [address for adapter in adapters for address in adapter.wire.address.split(",") if address]
+    stations = [adapter.wire.address for adapter in adapters if adapter.wire.kind != "pcap"]
+    addresses = [address for several in stations for address in several.split(",") if address]
     _refuse_twice(source, "address", addresses)
 
 

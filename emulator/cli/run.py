@@ -27,6 +27,7 @@ _EPILOG: Final = """\
 examples:
   sudo ndisemu run --miniport netvmini --protocol responder --wire tap:ndis0 --address 10.77.0.1/24
   ndisemu run --miniport ./mydriver.py --wire cable --duration 5
+  ndisemu run --miniport netvmini --protocol hello --wire pcap:in.pcap,out=out.pcapng,end=exit --capture all.pcapng
   ndisemu run lab.toml --free --json
 
 A driver is a module that can be imported (netvmini, hello and responder are the sample drivers) or a file.

@@ -88,7 +88,8 @@ def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:
 def _pcap(adapter: AdapterSpecification, machine: int, number: int) -> Wire:
     from vnic.wires.replay import PcapWire
 
-    return PcapWire(adapter.wire, adapter.name or f"adapter{number}", mac_of(adapter, machine, number))
+    name, mac = adapter.name or f"adapter{number}", mac_of(adapter, machine, number)
+    return PcapWire(adapter.wire, name, mac, adapter.faults.longest)
 
 
 def _wrapped(wire: Wire, adapter: AdapterSpecification, machine: int, number: int) -> Wire:

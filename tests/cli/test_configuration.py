@@ -165,6 +165,12 @@ def test_captures_faults_and_files_are_found_beside_the_file(tmp_path: Path) -> 
     assert "is named twice" in refused(str(path), *twice)
 
 
+def test_two_replays_may_answer_for_one_address() -> None:
+    once = ("--wire", "pcap:a.pcap", "--address", "10.77.0.1/24")
+    adapters = planned("--miniport", "a.b", *once, *once).specification.adapters
+    assert [adapter.wire.address for adapter in adapters] == ["10.77.0.1/24"] * 2
+
+
 def test_captures_and_faults_of_the_options() -> None:
     options = ("--miniport", "a.b", "--capture", "x.pcapng", "--faults", "out.loss=0.5")
     (adapter,) = planned(*options).specification.adapters

@@ -92,6 +92,18 @@ def test_pause_and_link_with_a_file(lab: Lab, tmp_path: Path) -> None:
     replay.machine.end()
 
 
+def test_a_replay_waits_for_answers_that_are_late(lab: Lab, tmp_path: Path) -> None:
+    first, out = tmp_path / "first.pcapng", tmp_path / "out.pcapng"
+    nic = lab.start(MINIPORT, protocol=HELLO, capture=first, mac=MAC)
+    echo(nic, [frame(nic, number) for number in range(3)])
+    nic.machine.end()
+    wire = f"pcap:{first},out={out},speed=asap"
+    replay = lab.start(MINIPORT, protocol=HELLO, wire=wire, mac=MAC, faults="delay=600ms", name="replay")
+    replay.wait_replayed()
+    assert replay.counters["written"] == 3
+    replay.machine.end()
+
+
 def test_a_damaged_file_is_told_before_anything_is_started(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "bad.pcap"
     path.write_bytes(b"no capture")

@@ -64,6 +64,11 @@ class FaultSpecification(msgspec.Struct, frozen=True):
         """Whether anything can happen at all."""
         return self.incoming.any or self.outgoing.any
 
+    @property
+    def longest(self) -> int:
+        """How many nanoseconds a received frame and its answer can be late at most."""
+        return sum(way.delay + way.jitter + HOLD_NS for way in (self.incoming, self.outgoing) if way.any)
+
 
 class Fate(NamedTuple):
     """What happens to one frame."""

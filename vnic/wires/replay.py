@@ -27,9 +27,18 @@ QUIET_NS: Final = 500_000_000
 
 
 class PcapWire:
-    """An open capture file, and the file to which what the adapter sends is written."""
+    """An open capture file, and the file to which what the adapter sends is written.
 
-    def __init__(self, specification: WireSpecification, interface: str = "adapter0", mac: bytes = bytes(6)) -> None:
+    Args:
+        specification: The file, and how it is replayed.
+        interface: The adapter's name in the file of what it sends.
+        mac: Its address.
+        late: How many nanoseconds an answer may be late because of what is around this wire.
+    """
+
+    def __init__(
+        self, specification: WireSpecification, interface: str = "adapter0", mac: bytes = bytes(6), late: int = 0
+    ) -> None:
         self.name = specification.name
         self.mtu = specification.mtu
         self.replayed = 0
@@ -51,6 +60,7 @@ class PcapWire:
         self._base = 0  # the time of the very first frame, moved by the times without a link
         self._next: bytes | None = None
         self._due = 0  # of the next frame, after the very first one
+        self._patience = QUIET_NS + late
         self._quiet = 0
         self._done = False
         try:
@@ -84,7 +94,7 @@ class PcapWire:
         if up:
             now = time.monotonic_ns()
             self._base = now - self._due
-            self._quiet = now + QUIET_NS
+            self._quiet = now + self._patience
             self._timer.arm(now)
         else:
             self._timer.stop()
@@ -153,7 +163,7 @@ class PcapWire:
         if self._recording is not None:
             self._recording.add(frame, OUT)
         if self._next is None:
-            self._quiet = time.monotonic_ns() + QUIET_NS
+            self._quiet = time.monotonic_ns() + self._patience
         return len(frame)
 
     def gather(self, fragments: list[memoryview], /) -> int | None:
@@ -169,7 +179,7 @@ class PcapWire:
             self._report(f"wire {self.name}: the replay ends here: {error}")
             self._next = None
         if self._next is None:
-            self._quiet = time.monotonic_ns() + QUIET_NS
+            self._quiet = time.monotonic_ns() + self._patience
             self._timer.arm(self._quiet)
 
     def _advanced(self) -> bytes | None:
