@@ -64,6 +64,8 @@ class Display:
             wire = specification.adapters[number].wire
             address = f" at {wire.address}" if wire.address else ""
             self.line(f"adapter {number} on {wire.name}{address}: {status_words(status) if status else 'started'}")
+        if not machine.statuses:
+            self.line("no adapter, since no --miniport was named: nothing will bind")
         if self.verbosity > 0:
             pids = ", ".join(f"{slot}: {pid}" for slot, pid in sorted(machine.pids().items()))
             self.line(f"host {machine.console.host_pid}, nursery {machine.console.nursery_pid}, by slot {pids}")

@@ -105,6 +105,8 @@ class Lab:
             machine = LabMachine(self.console.start_machine(specification, inside))
             self.machines.append(machine)
             machine.start()
+        except ConfigurationError as error:
+            raise error.with_traceback(None) from None  # it says all there is to say
         except HostError as error:
             captures = [adapter.capture for adapter in specification.adapters if adapter.capture]
             if taps and not any(path in error.step for path in captures):

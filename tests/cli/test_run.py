@@ -103,6 +103,12 @@ def test_real_drivers_run_and_end_when_their_time_is_up() -> None:
     assert lines[-1].endswith("(its time was up)")
 
 
+def test_a_machine_without_a_miniport_says_that_nothing_will_bind() -> None:
+    ended = ndisemu("run", "--protocol", "hello", "--duration", "0.1")
+    assert ended.code == 0
+    assert "no adapter, since no --miniport was named: nothing will bind" in ended.out
+
+
 def test_programs_read_one_object_a_line() -> None:
     ended = ndisemu("run", *DRIVERS, "--duration", "0.5", "--interval", "0.2", "--json", "--processors", "2")
     assert (ended.code, ended.err) == (0, "")

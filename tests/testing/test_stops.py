@@ -111,3 +111,4 @@ def test_a_driver_that_does_not_load_is_said_in_one_line(outcome: Callable[..., 
     counts, text = outcome("lab.start('no.such.driver', loader='emulator.ndis.loader')")
     assert counts == {"failed": 1}
     assert "ConfigurationError: driver no.such.driver does not import" in text
+    assert "def wait_running" not in text
