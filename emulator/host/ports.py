@@ -10,6 +10,7 @@ import select
 from typing import TYPE_CHECKING, Final
 
 from emulator.host.pump import AdapterPump, DescriptorCalls
+from emulator.host.specification import MEGABIT
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from emulator.host.supervisor import Supervisor
     from vnic.wires.wire import Wire
 
-MEGABIT: Final = 1_000_000
 STATISTIC_NAMES: Final = {
     "STATISTIC_RECEIVE_FRAMES": "received",
     "STATISTIC_RECEIVE_BYTES": "received_bytes",
@@ -44,7 +44,7 @@ class Port:
         self.number = number
         self.wire = wire
         self.mac = mac
-        self.megabits = max(1, supervisor.specification.adapters[number].link_speed // MEGABIT)
+        self.megabits = supervisor.specification.adapters[number].link_speed // MEGABIT
         self.closed = False
         self.powered = False
         self.removed = False

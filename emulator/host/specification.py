@@ -6,6 +6,7 @@ Law: plain values, checked by msgspec wherever they arrive; nothing here opens, 
 from __future__ import annotations
 
 import os
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -21,6 +22,8 @@ MOST_PROCESSORS: Final = 32
 """As many as the lock table has locks for processors and for their DPC queues."""
 DriverKind = Literal["miniport", "protocol", "filter"]
 RegistryValue = int | str
+MEGABIT: Final = 1_000_000
+_MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 
 class DriverSpecification(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,10 +97,20 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
             if checked.debug:
                 geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
             _check(geometry)
+            for adapter in checked.adapters:
+                _check_hardware(adapter)
             _check_files(checked.adapters)
         except (msgspec.ValidationError, ValueError, NotImplementedByEmulator) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
         return msgspec.structs.replace(checked, geometry=geometry)
+
+
+def _check_hardware(adapter: AdapterSpecification) -> None:
+    """ValueError for an address that no station has, and a speed that the hardware cannot tell."""
+    if adapter.mac and (not _MAC.fullmatch(adapter.mac) or int(adapter.mac[:2], 16) & 1):
+        raise ValueError(f"mac = {adapter.mac}: expected the address of one station, like 02:00:00:00:00:01")
+    if adapter.link_speed % MEGABIT or not 0 < adapter.link_speed // MEGABIT < 1 << 32:
+        raise ValueError(f"link_speed = {adapter.link_speed}: expected a whole number of megabits a second, in bits")
 
 
 def _located(adapter: AdapterSpecification) -> AdapterSpecification:

@@ -193,7 +193,7 @@ def completed_and_returned(name: str, handle: int) -> None:
     stop(0x7C, 0x21, handle, kind, text=f"{name} returned another status than PENDING and was completed as well.")
 
 
-def _operation(context: Context, handle: int | None, kind: HandleKind) -> Any:
+def operation_in_progress(context: Context, handle: int | None, kind: HandleKind) -> Any:
     """The adapter of the bind or unbind in progress that a context handle names, or None."""
     table = context.machine.objects[HandleKind.ADAPTER]
     place = (handle or 0) & INDEX_MASK
@@ -204,7 +204,7 @@ def _operation(context: Context, handle: int | None, kind: HandleKind) -> Any:
 
 
 def _bind_in_progress(context: Context, protocol: int, bind_context: int | None) -> Any:
-    adapter = _operation(context, bind_context, HandleKind.BIND_CONTEXT)
+    adapter = operation_in_progress(context, bind_context, HandleKind.BIND_CONTEXT)
     if adapter is None or adapter.operation_of != protocol:
         _not_in_progress(protocol, bind_context)
     return adapter
@@ -249,7 +249,7 @@ def _complete(handle: int | None, kind: HandleKind, name: str, status: int) -> N
     context = current.context
     platform = context.platform
     platform.acquire(SystemLock.STACKS)
-    adapter = _operation(context, handle, kind)
+    adapter = operation_in_progress(context, handle, kind)
     if adapter is not None:
         adapter.restart_status = status & 0xFFFF_FFFF
         adapter.completion = COMPLETED

@@ -46,7 +46,7 @@ def NdisQueryAdapterInstanceName(NdisBindingHandle: BindingHandle, /) -> Queried
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL, rules=("NdisQueryBindInstanceName",), acquires="string")
 def NdisQueryBindInstanceName(BindingContext: BindContext, /) -> QueriedName:
     """The name of the adapter of a bind in progress; RESOURCES without memory."""
-    adapter = bindings._operation(current.context, BindingContext, HandleKind.BIND_CONTEXT)
+    adapter = bindings.operation_in_progress(current.context, BindingContext, HandleKind.BIND_CONTEXT)
     if adapter is None:
         wrong_handle(BindingContext, HandleKind.BIND_CONTEXT, "NdisQueryBindInstanceName")
     return _named(adapter)

@@ -34,6 +34,20 @@ def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> Non
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"mac": "02:00:00:00:00"}, "mac = 02:00:00:00:00: expected the address of one station"),
+        ({"mac": "01:00:5e:00:00:01"}, "mac = 01:00:5e:00:00:01: expected the address of one station"),
+        ({"link_speed": 1_500_000}, "link_speed = 1500000: expected a whole number of megabits"),
+        ({"link_speed": 0}, "link_speed = 0: expected a whole number of megabits"),
+    ],
+)
+def test_hardware_that_there_cannot_be(values: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        MachineSpecification(adapters=[AdapterSpecification(**values)]).prepared()
+
+
 def test_a_machine_has_room_for_its_adapters_and_debug_makes_it_small() -> None:
     specification = MachineSpecification(
         geometry=Geometry(processors=4, passive_workers=8), adapters=[AdapterSpecification()] * 3, debug=True

@@ -37,6 +37,14 @@ def test_a_bind_left_to_a_work_item_opens_the_adapter_there(lab: Lab, checked: b
     assert nic.machine.screen == ""
 
 
+def test_an_unbind_left_to_a_work_item_closes_the_adapter_there(lab: Lab) -> None:
+    nic = lab.start(f"{BAD}.base_miniport", protocol=f"{DRIVERS}.closes_later")
+    nic.machine.end()
+    said = lab.log.wait_for("the close gave 0x0")
+    assert said.context.startswith("passive worker")
+    assert nic.machine.screen == ""
+
+
 def test_an_open_in_a_work_item_when_the_bind_is_over_stops(lab: Lab) -> None:
     with lab.expect_stop(0x7C, parameters=[0x16, None, None, 0]) as stop:
         lab.start(f"{BAD}.base_miniport", protocol=f"{BAD}.open_after_bind_completed")
