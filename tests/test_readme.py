@@ -112,3 +112,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not file.exists() or (anchor and anchor not in anchors(file)):
             lost.append(f"{target}#{anchor}")
     assert lost == []
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    linked = {(ROOT / target).resolve() for target, _ in LINK.findall(TEXT) if target}
+    assert [page.name for page in PAGES[2:] if page not in linked] == []
