@@ -10,13 +10,28 @@ from typing import TYPE_CHECKING
 from emulator.kernel.stop import stop_limit
 from emulator.kernel.waits import wake
 from emulator.layout.arena import DPC_ENTRIES, FIRST_PROCESSOR_SLOT
+from emulator.layout.cells import LONG
 from emulator.layout.machine import SystemLock
+from emulator.layout.records import Record, u32, u64
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 DPC_BUDGET = 64
+
+
+class KDPC_RECORD(Record):
+    """A DPC as it lies in a driver's memory; ``queued`` is 1 from its insertion until its routine is called."""
+
+    magic: u32
+    queued: LONG
+    routine: u32
+    sequence: u32
+    context: u64
+    argument1: u64
+    argument2: u64
+    site: u32
 
 
 def queue_dpc(context: Context, processor: int, kind: int, target: int, argument: int) -> None:

@@ -20,6 +20,7 @@ from emulator.ndis.indications import *
 from emulator.ndis.instance_names import *
 from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *
+from emulator.ndis.kernel_dpcs import *
 from emulator.ndis.kernel_locks import *
 from emulator.ndis.layout import *
 from emulator.ndis.lists import *

@@ -221,10 +221,10 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "kernel services beneath NDIS",
         Why.NOT_YET,
-        "work items and DPCs of the kernel itself are to come; NDIS has its own",
+        "more of the kernel's work items is to come; NDIS has its own",
         """
         ExQueueWorkItem IoInitializeWorkItem IoQueueWorkItemEx IoSizeofWorkItem IoUninitializeWorkItem
-        KeInitializeDpc KeInsertQueueDpc KeRemoveQueueDpc IO_WORKITEM_ROUTINE_EX
+        IO_WORKITEM_ROUTINE_EX
         """,
     ),
     _family(

@@ -13,6 +13,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
     interrupts,
+    kernel_dpcs,
     oid_requests,
     pnp,
     possessions,
@@ -119,4 +120,5 @@ _CONTROL: dict[int, Callable[[Context, int, int], int]] = {
 _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
     DeferredKind.INTERRUPT_DPC: interrupts.run_queued_dpc,
     DeferredKind.NESTED_CALL: datapath_slow.run_nested,
+    DeferredKind.KERNEL_DPC: kernel_dpcs.run_dpc,
 }

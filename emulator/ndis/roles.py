@@ -358,6 +358,14 @@ MINIPORT_IDLE_NOTIFICATION: Final = _Role(
 MINIPORT_CANCEL_IDLE_NOTIFICATION: Final = _Role(
     "MINIPORT_CANCEL_IDLE_NOTIFICATION", _VOID, "MiniportAdapterContext", _irql.AT_PASSIVE
 )
+KDEFERRED_ROUTINE: Final = _Role(
+    "KDEFERRED_ROUTINE",
+    _VOID,
+    "Dpc DeferredContext? SystemArgument1? SystemArgument2?",
+    _irql.AT_DISPATCH,
+    page="nc-wdm-kdeferred_routine",
+    note="an argument of KeInitializeDpc",
+)
 ALLOCATE_FUNCTION: Final = _Role(
     "ALLOCATE_FUNCTION",
     "PVOID",

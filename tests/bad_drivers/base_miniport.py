@@ -34,6 +34,7 @@ class ADAPTER(NONPAGED):
     OtherLink: LIST_ENTRY
     Lookaside: NPAGED_LOOKASIDE_LIST
     Mutex: KMUTEX
+    Dpc: KDPC
     KernelLock: KSPIN_LOCK
     Event: NDIS_EVENT
     Count: LONG

@@ -148,6 +148,8 @@ RULES: Final = [
     Rule("kernel_spin_lock_recursive", "miniport", VERIFIER, (0x1000, None, 0, 0), "SpinLock"),
     Rule("kernel_spin_lock_at_dpc_level", "miniport", VERIFIER, (0x40, PASSIVE, 0, 0)),
     Rule("kernel_spin_lock_from_dpc_level", "miniport", VERIFIER, (0x41, PASSIVE, 0, 0)),
+    Rule("dpc_not_initialized", "miniport", TIMER_INVALID, (1, None, 0, 0)),
+    Rule("dpc_freed_while_queued", "miniport", TIMER_INVALID, (1, None, 0, 0)),
     Rule("irql_raised_to_lower", "miniport", VERIFIER, (0x30, DISPATCH, 1, 0)),
     Rule("string_not_freed", "miniport", VERIFIER, (0x62, 0, 18, 1)),
     Rule("string_freed_that_is_none", "miniport", POOL, (0x41, 0, 0, 0)),
