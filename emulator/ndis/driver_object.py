@@ -38,4 +38,10 @@ class DRIVER_OBJECT:
                 "would see it.",
                 remedy="Set it in DriverEntry.",
             )
+        if routine is not None and not hasattr(routine, "__ndis_routine__"):
+            stop_limit(
+                VnicLimit.VNIC_UNKNOWN_ROUTINE,
+                f"DriverUnload is {getattr(routine, '__qualname__', routine)!s}, which carries no role.",
+                remedy="Make it a module-level function and declare it with @DRIVER_UNLOAD.",
+            )
         self._unload = routine

@@ -325,11 +325,14 @@ def unload(context: Context) -> int:
     machine = context.machine
     for image in reversed(machine.images.images):
         driver_object = machine.driver_objects[image.number]
-        for _, driver in drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER):
+        # NdisMRegisterMiniportDriver puts MiniportDriverUnload in DriverUnload's place.
+        miniports = drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER)
+        for _, driver in miniports:
             call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
         routine = driver_object.DriverUnload
         kinds = (HandleKind.PROTOCOL_DRIVER, HandleKind.FILTER_DRIVER)
-        if routine is not None and any(drivers_of(context, image.number, kind) for kind in kinds):
+        others = any(drivers_of(context, image.number, kind) for kind in kinds)
+        if routine is not None and (others or not miniports):
             call(context, routine.__ndis_routine__, driver_object)
         check_unloaded(context, image)
     return NDIS_STATUS_SUCCESS

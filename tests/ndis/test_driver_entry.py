@@ -10,6 +10,7 @@ from emulator.layout.machine import ContextKind, SlotState
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
 from emulator.ndis.oid_structures import BUILT_IN_TYPES
+from emulator.ndis.pnp import unload
 from emulator.ndis.status import NDIS_STATUS_RESOURCES
 from tests.fake_platform import FakeMachine, driver_module, surface
 
@@ -71,3 +72,26 @@ def test_what_driver_entry_stored_is_published_for_all() -> None:
             shared: Any = decode(current.context, module.Shared._pointer)
             assert module.let_go(shared) == NDIS_STATUS_RESOURCES
     assert machine.fake.stop_report() is None
+
+
+ALONE = """
+    class SHARED(NONPAGED):
+        Unloaded: u32
+
+    Shared = SHARED()
+
+    @DRIVER_UNLOAD
+    def Unload(DriverObject):
+        Shared.Unloaded = Shared.Unloaded + 1
+
+    def DriverEntry(DriverObject, RegistryPath):
+        DriverObject.DriverUnload = Unload
+        return NDIS_STATUS_SUCCESS
+"""
+
+
+def test_a_driver_that_has_registered_nothing_is_unloaded_too() -> None:
+    machine = Loaded(ALONE)
+    with machine.fake.running(machine.fake.pnp()) as context:
+        unload(context)
+    assert machine.modules["driver0"].Shared.Unloaded == 1
