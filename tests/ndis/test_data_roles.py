@@ -158,6 +158,7 @@ def test_levels_are_those_of_the_pages() -> None:
         "MINIPORT_INTERRUPT_DPC",
         "MINIPORT_MESSAGE_INTERRUPT_DPC",
         "NDIS_TIMER_FUNCTION",
+        "KDEFERRED_ROUTINE",
         "MINIPORT_PROCESS_SG_LIST",
     }
     assert "MINIPORT_ISR" in by_level[irql.AT_DIRQL]
