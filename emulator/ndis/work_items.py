@@ -93,9 +93,12 @@ def NdisQueueIoWorkItem(
     NBL; anything else is private to this context (VNIC_PRIVATE_DATA).
     """
     context = current.context
-    routine = getattr(Routine, "__ndis_routine__", 0)
-    value = getattr(WorkItemContext, "_pointer", None)  # what lies in the pool, as a rule
-    if not routine or value is None:
+    try:
+        routine: Any = Routine.__ndis_routine__  # type: ignore[attr-defined]
+        value = WorkItemContext._pointer  # what lies in the pool, as a rule
+    except AttributeError:
+        routine = value = None
+    if value is None:
         find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
         routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
         value = encode(context, WorkItemContext)
