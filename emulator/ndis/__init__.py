@@ -20,6 +20,7 @@ from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *
 from emulator.ndis.filter_modules import *
+from emulator.ndis.filter_oids import *
 from emulator.ndis.filter_registration import *
 from emulator.ndis.handles import *
 from emulator.ndis.hardware import *
@@ -42,6 +43,7 @@ from emulator.ndis.object_header import *
 from emulator.ndis.oid_requests import *
 from emulator.ndis.oids import *
 from emulator.ndis.pnp import *
+from emulator.ndis.pnp_calls import *
 from emulator.ndis.pools import *
 from emulator.ndis.processors import *
 from emulator.ndis.read_write_locks import *

@@ -162,10 +162,9 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "filter drivers",
         Why.NOT_YET,
-        "requests and events that pass through a filter are to come",
+        "direct and synchronous requests through a filter, and its restart at its own wish, are to come",
         """
-        NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFCancelOidRequest NdisFDevicePnPEventNotify
-        NdisFDirectOidRequest NdisFDirectOidRequestComplete NdisFNetPnPEvent NdisFOidRequest NdisFOidRequestComplete
+        NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFDirectOidRequest NdisFDirectOidRequestComplete
         NdisFRestartFilter NdisFSynchronousOidRequest
         """,
     ),
@@ -181,10 +180,9 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "OID requests beside the regular path",
         Why.NOT_YET,
-        "direct, synchronous, cloned and cancelled requests are to come",
+        "direct and synchronous requests are to come",
         """
-        NdisAllocateCloneOidRequest NdisCancelDirectOidRequest NdisCancelOidRequest NdisDirectOidRequest
-        NdisFreeCloneOidRequest NdisMDirectOidRequestComplete NdisSynchronousOidRequest
+        NdisCancelDirectOidRequest NdisDirectOidRequest NdisMDirectOidRequestComplete NdisSynchronousOidRequest
         """,
     ),
     _family(
@@ -273,11 +271,6 @@ _NOT_YET_REGISTERED: Final = "may be declared, and not yet registered"
 PARTIAL: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
-            "FILTER_OID_REQUEST",
-            "FILTER_OID_REQUEST_COMPLETE",
-            "FILTER_CANCEL_OID_REQUEST",
-            "FILTER_DEVICE_PNP_EVENT_NOTIFY",
-            "FILTER_NET_PNP_EVENT",
             "FILTER_DIRECT_OID_REQUEST",
             "FILTER_DIRECT_OID_REQUEST_COMPLETE",
             "FILTER_CANCEL_DIRECT_OID_REQUEST",
@@ -286,12 +279,11 @@ PARTIAL: Final[dict[str, str]] = {
         ),
         _NOT_YET_REGISTERED,
     ),
-    "NdisFRegisterFilterDriver": "not for the handlers of OID requests and PnP events",
+    "NdisFRegisterFilterDriver": "not for the handlers of direct and synchronous OID requests",
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_DIRECT_OID_REQUEST": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_CANCEL_OID_REQUEST": _NEVER_CALLED,
     "MINIPORT_CHECK_FOR_HANG": _NEVER_CALLED,
     "MINIPORT_DIRECT_OID_REQUEST": _NEVER_CALLED,
     "MINIPORT_DISABLE_INTERRUPT": _NEVER_CALLED,

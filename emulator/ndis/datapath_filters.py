@@ -201,7 +201,7 @@ def NdisFIndicateReceiveNetBufferLists(
         return
     if receiver is None or ReceiveFlags & _RESOURCES or PortNumber:
         if module.state not in MODULE_MOVES:
-            may_not_now(module, "NdisFIndicateReceiveNetBufferLists")
+            may_not_now(module.handle, module.state, "NdisFIndicateReceiveNetBufferLists")
         slow.unusual_indicate(context, module, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
         return
     words, at = path.words, receiver.counters
@@ -282,7 +282,7 @@ def NdisFCancelSendNetBufferLists(NdisFilterHandle: FilterModuleHandle, CancelId
 def _unusual_send(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, flags: int, count: int) -> None:
     """A send that cannot go straight down: refused because of a state, or asking for what is not there."""
     if module.state not in MODULE_MOVES:
-        may_not_now(module, "NdisFSendNetBufferLists")
+        may_not_now(module.handle, module.state, "NdisFSendNetBufferLists")
     if port:
         not_implemented("NdisFSendNetBufferLists", f"port {port}")
     if not module.refuses:

@@ -14,7 +14,7 @@ from emulator.ndis import (
     datapath_slow,
     interrupts,
     kernel_dpcs,
-    oid_requests,
+    oid_lanes,
     pnp,
     possessions,
     private_data,
@@ -87,11 +87,11 @@ class Executive:
 
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request."""
-        return oid_requests.serve_queued(context)
+        return oid_lanes.serve_queued(context)
 
     def requests_pending(self, context: Context) -> bool:
         """Is an OID request queued to an idle lane?"""
-        return oid_requests.queued(context)
+        return oid_lanes.queued(context)
 
     def withholds(self, context: Context) -> bool:
         """Has this processor stored NBLs that it has not published yet?"""

@@ -61,16 +61,15 @@ def bad_return(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> NoRetu
     )
 
 
-def may_not_now(module: Module, name: str) -> NoReturn:
-    """Stop for traffic of a module that is attaching or paused (0x7C/0x1F, our choice)."""
+def may_not_now(handle: int, state: int, name: str) -> NoReturn:
+    """Stop for what a module may not do in its state (0x7C/0x1F, our choice)."""
     offence = FILTER.offences[FilterEvent.PAUSE_COMPLETED]
-    state = FilterState(module.state).name.capitalize()
     stop(
         offence.code,
         offence.subcode,
         0,
-        module.handle,
-        text=f"{name} was called in state {state}; frames pass a filter module in Running and Pausing.",
+        handle,
+        text=f"{name} was called in state {FilterState(state).name.capitalize()}, in which a filter module may not.",
         ddi=name,
     )
 

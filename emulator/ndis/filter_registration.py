@@ -39,13 +39,7 @@ NEEDS = (
 """Handlers that are of no use without another."""
 
 
-NOT_YET = (
-    "OidRequestHandler",
-    "DevicePnPEventNotifyHandler",
-    "NetPnPEventHandler",
-    "DirectOidRequestHandler",
-    "SynchronousOidRequestHandler",
-)
+NOT_YET = ("DirectOidRequestHandler", "SynchronousOidRequestHandler")
 """Handlers that nothing calls yet."""
 
 

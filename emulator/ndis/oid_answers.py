@@ -12,7 +12,7 @@ from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids
-from emulator.ndis.adapters import adapter_handle, supported_oids
+from emulator.ndis.adapters import supported_oids
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.oid_table import MUST_SUCCEED
@@ -122,6 +122,7 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     below = down.DATA.SET_INFORMATION
     below.Oid, below.InformationBufferLength = given.Oid, len(data)
     below.InformationBuffer = buffer
+    down.RequestId, down.RequestHandle = request.RequestId, request.RequestHandle
     down.ndis_origin = request._pointer
     down.ndis_binding = request.ndis_binding
     down.ndis_issued_site = request.ndis_issued_site
@@ -170,7 +171,7 @@ def note(context: Context, adapter: Any, request: Any) -> None:
 NOTED = (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD, oids.OID_802_3_MULTICAST_LIST)
 
 
-def check_completion(context: Context, adapter: Any, request: Any, status: NDIS_STATUS) -> None:
+def check_completion(context: Context, handle: int, request: Any, status: NDIS_STATUS) -> None:
     """Bug checks of a completed request: 0x1D too many bytes written, 0x1C a must-succeed OID that failed."""
     kind = request.RequestType
     if kind in (QUERY, STATISTICS):
@@ -185,7 +186,7 @@ def check_completion(context: Context, adapter: Any, request: Any, status: NDIS_
         stop(
             0x7C,
             0x1D,
-            adapter_handle(context, adapter),
+            handle,
             request._pointer,
             text=f"{describe(request)} was completed with BytesWritten {written}; its buffer has {room} bytes.",
         )
@@ -194,7 +195,7 @@ def check_completion(context: Context, adapter: Any, request: Any, status: NDIS_
         stop(
             0x7C,
             0x1C,
-            adapter_handle(context, adapter),
+            handle,
             oid,
             status & 0xFFFF_FFFF,
             rule="NdisOidComplete",

@@ -97,10 +97,11 @@ class NDIS_OID_REQUEST(NONPAGED):
     RequestHandle: PVOID
     DATA: _UNION
     MiniportReserved: Array[u64, Literal[2]]
-    SourceReserved: Array[u64, Literal[2]]
+    SourceReserved: Array[PVOID, Literal[2]]
     SupportedRevision: u8
     Flags: u32
     ndis_state: u32
+    ndis_clone: u32
     ndis_binding: u64
     ndis_origin: u64
     ndis_next: u64

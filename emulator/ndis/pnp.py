@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_pnp, oid_answers, oid_requests, stacks
+from emulator.ndis import filter_modules, filter_pnp, oid_answers, oid_lanes, stacks
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -33,6 +33,7 @@ from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION, 
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.hardware import resources_of, shared_memory_of
+from emulator.ndis.pnp_calls import WATCHDOG_PROTOCOL_PNP, miniport_call, notify_device, protocol_event
 from emulator.ndis.pnp_checks import check_halted, check_initialize_failed, check_unloaded
 from emulator.ndis.pnp_structures import (
     bind_parameters,
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 
 INFO, WARNING = 20, 30
 WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
-WATCHDOG_PROTOCOL_PNP = 0x02
 OID_NS = 12_000_000_000
 """Driver Verifier's NdisTimedOidComplete."""
 
@@ -129,6 +129,7 @@ def stop_adapter(
         pause_stack(context, handle, adapter)
     for binding_handle, binding in bindings_of(context, handle):
         unbind(context, adapter, binding_handle, binding)
+    _await_requests(context, handle, adapter)
     filter_pnp.detach_filters(context, handle, adapter)
     check = stacks.outstanding(context.machine, handle & INDEX_MASK)
     _await_requests(context, handle, adapter)
@@ -137,7 +138,7 @@ def stop_adapter(
     value = decode(context, adapter.context)
     # The miniport frees its context in here; nobody may compile the stack with it any more.
     adapter.context = 0
-    _miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
+    miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
     check_halted(context, handle, check, shared_memory_of(context, handle))
     free_adapter(context, handle, adapter)
     publish_change(context, adapter)
@@ -161,19 +162,14 @@ def restart(context: Context, number: int) -> int:
 
 
 def surprise_remove(context: Context, number: int) -> int:
-    """Tell the miniport that its device is gone, then stop it as such."""
+    """Tell filters and miniport that the device is gone, then stop it as such."""
     found = find_adapter(context, number)
     if found is None:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
-    _, adapter = found
+    handle, adapter = found
     adapter.surprise_removed = 1
     publish_change(context, adapter)
-    _miniport_call(
-        context,
-        adapter,
-        "DevicePnPEventNotifyHandler",
-        device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved),
-    )
+    notify_device(context, handle, device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved))
     return stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved)
 
 
@@ -184,7 +180,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
         return status
     move_adapter(context, adapter, AdapterEvent.RESTART_CALLED)
     adapter.completion = WAITING
-    status = _miniport_call(context, adapter, "RestartHandler", restart_parameters())
+    status = miniport_call(context, adapter, "RestartHandler", restart_parameters())
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
         status = NDIS_STATUS(signed(adapter.restart_status))
@@ -198,9 +194,9 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     if status != NDIS_STATUS_SUCCESS:
         pause_stack(context, handle, adapter)
         return status
-    for binding_handle, binding in bindings_of(context, handle):
+    for _, binding in bindings_of(context, handle):
         move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
-        status = _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventRestart)
+        status = protocol_event(context, binding, net_event(NET_PNP_EVENT_CODE.NetEventRestart, adapter))
         succeeded = status == NDIS_STATUS_SUCCESS
         move_binding(
             context, adapter, binding, BindingEvent.RESTART_SUCCEEDED if succeeded else BindingEvent.RESTART_FAILED
@@ -217,7 +213,7 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
             continue
         move_binding(context, adapter, binding, BindingEvent.PAUSE_CALLED)
         wait_for_acknowledgement(context)
-        _net_event(context, adapter, binding_handle, binding, NET_PNP_EVENT_CODE.NetEventPause)
+        protocol_event(context, binding, net_event(NET_PNP_EVENT_CODE.NetEventPause, adapter))
         place = binding_handle & INDEX_MASK
         drain(
             context,
@@ -231,7 +227,7 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
     move_adapter(context, adapter, AdapterEvent.PAUSE_CALLED)
     wait_for_acknowledgement(context)
     adapter.completion = adapter.pause_pending = WAITING
-    status = _miniport_call(context, adapter, "PauseHandler", pause_parameters())
+    status = miniport_call(context, adapter, "PauseHandler", pause_parameters())
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
     elif status != NDIS_STATUS_SUCCESS:
@@ -392,31 +388,6 @@ def _completed_unasked(handle: int, text: str) -> None:
     stop(0x7C, 0x1F, 0, handle, text=text)
 
 
-def _net_event(context: Context, adapter: Any, handle: int, binding: Any, code: NET_PNP_EVENT_CODE) -> int:
-    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    binding.completion = WAITING
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
-    status = call(context, routine, decode(context, binding.context), net_event(code, adapter))
-    if status == NDIS_STATUS_PENDING:
-        drain(
-            context,
-            lambda: binding.completion == COMPLETED,
-            WATCHDOG_PROTOCOL_PNP,
-            binding.head.parent,
-            f"{text_of(protocol.name)}'s {code.name}",
-        )
-        status = NDIS_STATUS(signed(binding.completion_status))
-    binding.completion = 0
-    del handle
-    return status  # type: ignore[no-any-return]
-
-
-def _miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
-    given = decode(context, adapter.context) if value is None else value
-    return call(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
-
-
 def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
     drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
 
@@ -425,19 +396,24 @@ def _await_requests(context: Context, handle: int, adapter: Any) -> None:
     """An adapter is halted when no OID request of it is outstanding; the stop says which one is, and who has it."""
     platform = context.platform
     deadline = platform.now() + OID_NS
-    while not oid_requests.idle(adapter):
+    stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
+
+    def idle() -> bool:
+        return all(oid_lanes.idle(lane) for lane in stack)
+
+    while not idle():
         # Whoever completes a request wakes its originator and the request thread, so look again every millisecond.
-        sleep_until(context, lambda: oid_requests.idle(adapter), platform.now() + 1_000_000)
-        if platform.now() >= deadline and not oid_requests.idle(adapter):
-            _requests_outstanding(context, handle, adapter)
+        sleep_until(context, idle, platform.now() + 1_000_000)
+        if platform.now() >= deadline and not idle():
+            _requests_outstanding(context, handle, adapter, next(lane for lane in stack if not oid_lanes.idle(lane)))
     context.machine.services.round(context)
 
 
-def _requests_outstanding(context: Context, handle: int, adapter: Any) -> None:
-    left = oid_requests.outstanding(context, adapter)
+def _requests_outstanding(context: Context, handle: int, adapter: Any, lane: Any) -> None:
+    left = oid_lanes.outstanding(context, lane)
     words = [oid_answers.describe(request) for request in left]
-    name = context.machine.images.driver_name(adapter.head.driver)
-    holders = [f"{name} has {words[0]}" if adapter.request else f"{words[0]} waits for the request thread"]
+    name = context.machine.images.driver_name(lane.head.driver)
+    holders = [f"{name} has {words[0]}" if lane.request else f"{words[0]} waits for the request thread"]
     holders += [f"{text} is queued behind it" for text in words[1:]]
     # Without Driver Verifier it is NDIS's own watchdog that complains.
     code, *parameters = (0xC4, 0x92003, left[0]._pointer) if context.machine.checked else (0x7C, 0x25, 0x23, handle)

@@ -75,6 +75,32 @@ def OnStatus(filter: FILTER, indication: NDIS_STATUS_INDICATION) -> None:
     NdisFIndicateStatus(filter.Handle, indication)
 
 
+def OnOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Requests on their way down."""
+    status, clone = NdisAllocateCloneOidRequest(filter.Handle, request, TAG)
+    if clone is None:
+        return status
+    clone.SourceReserved[0] = request
+    status = NdisFOidRequest(filter.Handle, clone)
+    if status != NDIS_STATUS_PENDING:
+        FilterFinish(filter, clone)
+    return status
+
+
+def OnOidComplete(filter: FILTER, clone: NDIS_OID_REQUEST, status: NDIS_STATUS) -> None:
+    """Answers on their way up."""
+    NdisFOidRequestComplete(filter.Handle, FilterFinish(filter, clone), status)
+
+
+def FilterFinish(filter: FILTER, clone: NDIS_OID_REQUEST) -> NDIS_OID_REQUEST:
+    """Copy the answer and free the clone; the request that it was made of."""
+    request: NDIS_OID_REQUEST = clone.SourceReserved[0]
+    request.DATA.QUERY_INFORMATION.BytesWritten = clone.DATA.QUERY_INFORMATION.BytesWritten
+    request.DATA.QUERY_INFORMATION.BytesNeeded = clone.DATA.QUERY_INFORMATION.BytesNeeded
+    NdisFreeCloneOidRequest(filter.Handle, clone)
+    return request
+
+
 def OnUnload(DriverObject: DRIVER_OBJECT) -> None:
     """Inside DriverUnload, before the registration is taken back."""
 
@@ -192,6 +218,18 @@ def FilterReturn(filter: FILTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: i
     OnReturn(filter, NetBufferLists, ReturnFlags)
 
 
+@FILTER_OID_REQUEST
+def FilterOid(filter: FILTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Requests on their way down."""
+    return OnOid(filter, OidRequest)
+
+
+@FILTER_OID_REQUEST_COMPLETE
+def FilterOidComplete(filter: FILTER, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
+    """Answers on their way up."""
+    OnOidComplete(filter, OidRequest, Status)
+
+
 @FILTER_STATUS
 def FilterStatus(filter: FILTER, StatusIndication: NDIS_STATUS_INDICATION) -> None:
     """What the adapter tells."""
@@ -230,6 +268,8 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
         CancelSendNetBufferListsHandler=FilterCancelSend,
         ReceiveNetBufferListsHandler=FilterReceive,
         ReturnNetBufferListsHandler=FilterReturn,
+        OidRequestHandler=FilterOid,
+        OidRequestCompleteHandler=FilterOidComplete,
         StatusHandler=FilterStatus,
     )
     OnCharacteristics(given)

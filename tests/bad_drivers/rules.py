@@ -309,4 +309,14 @@ RULES: Final = [
     Rule("filter_false_dispatch_flag", "filter", VERIFIER, (0xE5, 0, 1, 0), "Flags_Irql"),
     Rule("filter_status_with_wrong_header", "filter", NDIS, (0x20, 0x40010012, MODULE, 0)),
     Rule("filter_lent_and_returned", "filter", NDIS, (0x1E, 0, None, OWN_TAG)),
+    # OID requests and events of filters: oids.md, section 1.
+    Rule("filter_oid_completed_twice", "filter", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleComplete"),
+    Rule("filter_oid_completed_and_returned", "filter", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
+    Rule("filter_oid_completed_with_pending", "filter", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    Rule("filter_oid_passed_on_itself", "filter", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleRequest"),
+    Rule("filter_oid_in_attach", "filter", NDIS, (0x1F, 0, MODULE, 0)),
+    Rule("filter_clone_left_at_detach", "filter", VERIFIER, (0x62, 0, None, 2)),
+    Rule("filter_clone_freed_in_use", "filter", NDIS, (0x26, MODULE, None, 0)),
+    Rule("filter_frees_no_clone", "filter", NDIS, (0x26, MODULE, None, 0)),
+    Rule("filter_net_event_with_wrong_header", "filter", NDIS, (0x22, MODULE, 0, 0)),
 ]

@@ -1,0 +1,296 @@
+"""The way of an OID request through a stack: one at a time per filter module and per miniport, down and back up.
+
+Law: a lane has one request in hand and a queue; its driver is called at once when the lane is free and the IRQL allows,
+else by the request thread.  A request is completed exactly once, to whoever issued it to this lane.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.lanes import wake_lane
+from emulator.kernel.pointers import decode
+from emulator.kernel.stop import site_of, stop
+from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
+from emulator.layout.machine import FILTER_MODULE, ContextKind, SystemLock
+from emulator.ndis import oid_answers
+from emulator.ndis.absent import not_implemented
+from emulator.ndis.filter_modules import driver_of, next_below
+from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.registration import handler
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_REQUEST_ABORTED,
+    NDIS_STATUS_SUCCESS,
+    status_name,
+)
+from emulator.ndis.structure_headers import header_fault
+from emulator.rules.irql import PASSIVE_LEVEL
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+IDLE, BUSY = 0, 1
+NEW, ISSUED, IN_HANDLER, PENDED, COMPLETE = 0, 1, 2, 3, 4
+KINDS = (oid_answers.QUERY, oid_answers.SET, oid_answers.STATISTICS, oid_answers.METHOD)
+NDIS_BUG, VERIFIER = 0x7C, 0xC4
+
+
+def submit(context: Context, lane: Any, request: Any) -> NDIS_STATUS:
+    """Give a request to a lane's driver now, when the lane is free and the IRQL allows, else queue it."""
+    platform, pointer = context.platform, request._pointer
+    platform.acquire(SystemLock.REQUESTS)
+    may = context.irql == PASSIVE_LEVEL or isinstance(lane, FILTER_MODULE)
+    direct = may and lane.request_state == IDLE and not lane.request_head
+    if direct:
+        lane.request_state = BUSY
+        lane.request = pointer
+        request.ndis_state = IN_HANDLER
+    else:
+        request.ndis_state = ISSUED
+        request.ndis_next = 0
+        if lane.request_tail:
+            decode(context, lane.request_tail).ndis_next = pointer
+        else:
+            lane.request_head = pointer
+        lane.request_tail = pointer
+    platform.release(SystemLock.REQUESTS)
+    if not direct:
+        wake_lane(context, ContextKind.REQUESTS)
+        return NDIS_STATUS_PENDING
+    return _handle(context, lane, request, indicate=False)
+
+
+def lanes(context: Context) -> list[Any]:
+    """Every lane of the machine: adapters and filter modules."""
+    objects = context.machine.objects
+    kinds = (HandleKind.ADAPTER, HandleKind.FILTER_MODULE)
+    return [record for kind in kinds for _, record in objects[kind].live()]
+
+
+def serve_queued(context: Context) -> bool:
+    """Take one request off an idle lane and call its driver; False when there was none."""
+    platform = context.platform
+    for lane in lanes(context):
+        if lane.request_state != IDLE or not lane.request_head:
+            continue
+        platform.acquire(SystemLock.REQUESTS)
+        pointer = lane.request_head
+        request = decode(context, pointer) if lane.request_state == IDLE and pointer else None
+        if request is not None:
+            lane.request_head = request.ndis_next
+            if not lane.request_head:
+                lane.request_tail = 0
+            lane.request_state = BUSY
+            lane.request = pointer
+            request.ndis_state = IN_HANDLER
+        platform.release(SystemLock.REQUESTS)
+        if request is not None:
+            _handle(context, lane, request, indicate=True)
+            return True
+    return False
+
+
+def queued(context: Context) -> bool:
+    """Is a request queued to an idle lane?"""
+    objects = context.machine.objects
+    return any(
+        lane.head.allocated and lane.request_state == IDLE and lane.request_head
+        for kind in (HandleKind.ADAPTER, HandleKind.FILTER_MODULE)
+        for lane in objects[kind].records
+    )
+
+
+def idle(lane: Any) -> bool:
+    """Has the lane neither a request in hand nor one in its queue?"""
+    return lane.request_state == IDLE and not lane.request_head
+
+
+def outstanding(context: Context, lane: Any) -> list[Any]:
+    """The requests of a lane that are not complete, the one that its driver has first."""
+    found = [decode(context, lane.request)] if lane.request_state != IDLE and lane.request else []
+    pointer = lane.request_head
+    while pointer:
+        found.append(decode(context, pointer))
+        pointer = found[-1].ndis_next
+    return found
+
+
+def _handle(context: Context, lane: Any, request: Any, *, indicate: bool) -> NDIS_STATUS:
+    routine, name = _routine(context, lane, "OidRequestHandler"), _role(lane)
+    status: NDIS_STATUS = call(context, routine, decode(context, lane.context), request)
+    if status == NDIS_STATUS_PENDING:
+        # It may be complete already: then the state is no longer ours to write.
+        context.platform.acquire(SystemLock.REQUESTS)
+        if request.ndis_state == IN_HANDLER:
+            request.ndis_state = PENDED
+        context.platform.release(SystemLock.REQUESTS)
+        return status
+    if request.ndis_state == COMPLETE:
+        stop(
+            VERIFIER,
+            0x91002,
+            request._pointer,
+            rule="DoubleComplete",
+            text=f"{name}OidRequest ({oid_answers.describe(request)}) returned {status_name(status)} for a request "
+            f"that Ndis{name[0]}OidRequestComplete had completed.",
+            sites=[site_of(context, "completed", request.ndis_completed_site)],
+        )
+    request.ndis_state = COMPLETE
+    return _finish(context, lane, request, status, indicate=indicate)
+
+
+def _finish(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *, indicate: bool) -> NDIS_STATUS:
+    """Free the lane, hand the result to whoever asked; the status that the originator sees."""
+    oid_answers.check_completion(context, lane_handle(context, lane), request, status)
+    lane.request = 0
+    lane.request_state = IDLE
+    context.platform.fence()
+    if lane.request_head:
+        wake_lane(context, ContextKind.REQUESTS)
+    return _conclude(context, lane, request, status, indicate=indicate)
+
+
+def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *, indicate: bool) -> NDIS_STATUS:
+    adapter = lane
+    if isinstance(lane, FILTER_MODULE):
+        adapter = context.machine.objects[HandleKind.ADAPTER].records[lane.adapter]
+    origin = oid_answers.originator(context, adapter, request, status)
+    if status == NDIS_STATUS_SUCCESS:
+        oid_answers.note(context, adapter, origin)
+    origin.ndis_state = COMPLETE
+    if indicate:
+        _indicate(context, origin, status)
+    return status
+
+
+def _indicate(context: Context, request: Any, status: NDIS_STATUS) -> None:
+    objects = context.machine.objects
+    module = objects[HandleKind.FILTER_MODULE].find(request.ndis_binding, HandleKind.FILTER_MODULE)
+    if module is not None:
+        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "OidRequestCompleteHandler")
+        if routine:
+            call(context, routine, decode(context, module.context), request, status)
+        return
+    binding = objects[HandleKind.BINDING].find(request.ndis_binding, HandleKind.BINDING)
+    if binding is None:
+        return
+    driver = objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    routine = handler(context, driver, PROTOCOL_HANDLERS, "OidRequestCompleteHandler")
+    call(context, routine, decode(context, binding.context), request, status)
+
+
+def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS_STATUS | None:
+    """The status with which a request is refused, or None; 0x7C/0x26 for one that is issued before it is complete."""
+    if request.ndis_state in (ISSUED, IN_HANDLER, PENDED):
+        stop(
+            NDIS_BUG,
+            0x26,
+            handle,
+            getattr(request, "_pointer", 0),
+            rule="NdisOidDoubleRequest",
+            text=f"An OID request ({oid_answers.describe(request)}) was issued again before it was complete.",
+            sites=[site_of(context, "issued the first time", request.ndis_issued_site)],
+        )
+    header = request.Header
+    if header_fault("NDIS_OID_REQUEST", header.Type, header.Revision, header.Size) is not None:
+        return NDIS_STATUS_INVALID_PARAMETER
+    if request.RequestType not in KINDS:
+        return NDIS_STATUS_NOT_SUPPORTED
+    if request.PortNumber:
+        not_implemented(name, f"port {request.PortNumber}")
+    return None
+
+
+def issue(context: Context, handle: int, request: Any) -> None:
+    """Write down who asks, where and when."""
+    request.ndis_binding = handle
+    request.ndis_origin = 0
+    request.ndis_issued_site = context.site
+    request.ndis_issued = context.platform.now()
+
+
+def complete_request(context: Context, lane: Any, handle: int, request: Any, status: NDIS_STATUS) -> None:
+    """Complete the request that the driver of a lane left pending; the stops for any other."""
+    pointer = getattr(request, "_pointer", 0)
+    if status == NDIS_STATUS_PENDING:
+        stop(
+            VERIFIER,
+            0x91001,
+            pointer,
+            rule="NdisOidComplete",
+            text=f"An OID request ({oid_answers.describe(request)}) was completed with the final status PENDING.",
+        )
+    context.platform.acquire(SystemLock.REQUESTS)
+    pending = lane.request == pointer and request.ndis_state in (IN_HANDLER, PENDED)
+    if pending:
+        request.ndis_state = COMPLETE
+        request.ndis_completed_site = context.site
+    context.platform.release(SystemLock.REQUESTS)
+    if not pending:
+        stop(
+            NDIS_BUG,
+            0x26,
+            handle,
+            pointer,
+            rule="NdisOidDoubleComplete",
+            text=f"An OID request ({oid_answers.describe(request)}) was completed that is not pending.",
+            sites=[
+                site_of(context, "issued", request.ndis_issued_site),
+                site_of(context, "completed the first time", request.ndis_completed_site),
+            ],
+        )
+    _finish(context, lane, request, status, indicate=True)
+
+
+def cancel(context: Context, lane: Any, handle: int, request_id: Any) -> None:
+    """Abort the queued requests of an originator that bear this id; ask the driver that has one in hand."""
+    platform = context.platform
+    aborted = []
+    platform.acquire(SystemLock.REQUESTS)
+    waiting = outstanding(context, lane)
+    in_hand = waiting.pop(0) if lane.request and waiting else None
+    kept = [request for request in waiting if request.ndis_binding != handle or request.RequestId != request_id]
+    aborted = [request for request in waiting if request not in kept]
+    lane.request_head = kept[0]._pointer if kept else 0
+    lane.request_tail = kept[-1]._pointer if kept else 0
+    for place, request in enumerate(kept):
+        request.ndis_next = kept[place + 1]._pointer if place + 1 < len(kept) else 0
+    platform.release(SystemLock.REQUESTS)
+    for request in aborted:
+        _conclude(context, lane, request, NDIS_STATUS_REQUEST_ABORTED, indicate=True)
+    if in_hand is not None and in_hand.ndis_binding == handle and in_hand.RequestId == request_id:
+        routine = _routine(context, lane, "CancelOidRequestHandler")
+        if routine:
+            call(context, routine, decode(context, lane.context), request_id)
+
+
+def lane_below(context: Context, adapter_handle: int, position: int | None) -> Any:
+    """Where a request goes next: to the next filter module below that has FilterOidRequest, or to the miniport."""
+    found = next_below(context, adapter_handle, position, "OidRequestHandler")
+    if found is not None:
+        return found.module
+    return context.machine.objects[HandleKind.ADAPTER].records[adapter_handle & INDEX_MASK]
+
+
+def lane_handle(context: Context, lane: Any) -> int:
+    """The handle of a lane's adapter or filter module."""
+    kind = HandleKind.FILTER_MODULE if isinstance(lane, FILTER_MODULE) else HandleKind.ADAPTER
+    records = context.machine.objects[kind].records
+    index = next(place for place, record in enumerate(records) if record is lane)
+    return make_handle(kind, lane.head.generation, index)
+
+
+def _role(lane: Any) -> str:
+    return "Filter" if isinstance(lane, FILTER_MODULE) else "Miniport"
+
+
+def _routine(context: Context, lane: Any, name: str) -> int:
+    if isinstance(lane, FILTER_MODULE):
+        return handler(context, driver_of(context, lane), FILTER_HANDLERS, name)
+    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(lane.head.parent, HandleKind.MINIPORT_DRIVER)
+    return handler(context, driver, MINIPORT_HANDLERS, name)

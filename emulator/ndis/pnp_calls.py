@@ -1,0 +1,110 @@
+"""Events on their way through a stack: device events down to the miniport, network events up to the protocols.
+
+Law: an event goes to the next filter module that has a handler for it, which passes it on or does not; what is passed
+on by the last one reaches the miniport, or every binding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import decode
+from emulator.kernel.stop import stop
+from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.ndis.adapters import text_of
+from emulator.ndis.bindings import COMPLETED, WAITING
+from emulator.ndis.ddi import FILTER, ddi
+from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
+from emulator.ndis.filter_modules import module_of, next_above, next_below
+from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.handles import FilterModuleHandle
+from emulator.ndis.pnp_waits import drain, signed
+from emulator.ndis.registration import handler
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
+from emulator.ndis.structures_common import structure_fault
+from emulator.rules.irql import AT_PASSIVE
+from emulator.rules.states import BindingState
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.structures_common import NET_DEVICE_PNP_EVENT, NET_PNP_EVENT_NOTIFICATION
+
+WATCHDOG_PROTOCOL_PNP = 0x02
+_RULES = ("Irql_Filter_Driver_Function",)
+
+
+@ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
+def NdisFNetPnPEvent(
+    NdisFilterHandle: FilterModuleHandle, NetPnPEventNotification: NET_PNP_EVENT_NOTIFICATION, /
+) -> NDIS_STATUS:
+    """Pass a network PnP event on to what is above the module, or originate one; the status of those above.
+
+    Bug check 0x7C/0x22 for an event that is not whole.
+    """
+    context = current.context
+    module = module_of(context, NdisFilterHandle, "NdisFNetPnPEvent")
+    fault = structure_fault(NetPnPEventNotification)
+    if fault is not None:
+        stop(0x7C, 0x22, NdisFilterHandle, text=f"A network PnP event is wrong: {fault}.")
+    found = next_above(context, module.head.parent, module.position, "NetPnPEventHandler")
+    if found is not None:
+        return call(context, found.routine, decode(context, found.module.context), NetPnPEventNotification)  # type: ignore[no-any-return]
+    status = NDIS_STATUS_SUCCESS
+    for _, binding in context.machine.objects[HandleKind.BINDING].live():
+        if binding.head.parent != module.head.parent or binding.state in (BindingState.UNBOUND, BindingState.OPENING):
+            continue
+        answered = protocol_event(context, binding, NetPnPEventNotification)
+        if answered != NDIS_STATUS_SUCCESS:
+            status = NDIS_STATUS(answered)
+    return status
+
+
+@ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
+def NdisFDevicePnPEventNotify(NdisFilterHandle: FilterModuleHandle, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT, /) -> None:
+    """Pass a device PnP event on to what is below the module."""
+    context = current.context
+    module = module_of(context, NdisFilterHandle, "NdisFDevicePnPEventNotify")
+    notify_device(context, module.head.parent, NetDevicePnPEvent, module.position)
+
+
+def notify_device(
+    context: Context, adapter_handle: int, event: NET_DEVICE_PNP_EVENT, position: int | None = None
+) -> None:
+    """Tell the next filter module below a position (None: the whole stack) of a device event, else the miniport."""
+    found = next_below(context, adapter_handle, position, "DevicePnPEventNotifyHandler")
+    if found is not None:
+        call(context, found.routine, decode(context, found.module.context), event)
+        return
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[adapter_handle & INDEX_MASK]
+    miniport_call(context, adapter, "DevicePnPEventNotifyHandler", event)
+
+
+def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_NOTIFICATION) -> int:
+    """Call ProtocolNetPnPEvent and wait for its completion; the final status."""
+    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    binding.completion = WAITING
+    routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
+    status = call(context, routine, decode(context, binding.context), notification)
+    if status == NDIS_STATUS_PENDING:
+        drain(
+            context,
+            lambda: binding.completion == COMPLETED,
+            WATCHDOG_PROTOCOL_PNP,
+            binding.head.parent,
+            f"{text_of(protocol.name)}'s {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}",
+        )
+        status = NDIS_STATUS(signed(binding.completion_status))
+    binding.completion = 0
+    return status  # type: ignore[no-any-return]
+
+
+def miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:
+    """Call a handler of an adapter's miniport, with the adapter's context unless another is given."""
+    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    given = decode(context, adapter.context) if value is None else value
+    return call(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
+
+
+__all__ = ["NdisFDevicePnPEventNotify", "NdisFNetPnPEvent"]
