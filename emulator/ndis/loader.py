@@ -146,7 +146,7 @@ def start_driver(context: Context, image: Image) -> None:
     # may write, so this is not all that ``services.leave`` does.
     publication.leave(context)
     if status != NDIS_STATUS_SUCCESS:
-        shown = status_name(status) if isinstance(status, int) else repr(status)
+        shown = status_name(status) if isinstance(status, int) else f"{status!r}, which is no NDIS_STATUS"
         why = machine.refusals.get(image.number)
         raise ConfigurationError(f"DriverEntry of {image.name} returned {shown}" + (f": {why}" if why else ""))
     context.platform.log(INFO, "ndis", f"{name} loaded from {machine.images.short_path(image.path)}")

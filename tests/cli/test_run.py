@@ -312,6 +312,7 @@ def test_a_driver_that_refuses_its_adapter(tmp_path: Path) -> None:
         ),
         ("x = 1\n", "it has no DriverEntry(DriverObject, RegistryPath)"),
         ("def DriverEntry(a, b):\n    return 0xC0000001\n", "DriverEntry of plugin returned NDIS_STATUS_FAILURE"),
+        ("def DriverEntry(a, b):\n    pass\n", "DriverEntry of plugin returned None, which is no NDIS_STATUS"),
     ],
 )
 def test_a_driver_that_does_not_load_is_one_line(tmp_path: Path, source: str, told: str) -> None:
