@@ -177,7 +177,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     """Miniport first, then the filters from the lowest up, then the protocols."""
     status = filter_pnp.set_module_options(context, handle, adapter)
     if status != NDIS_STATUS_SUCCESS:
-        return status
+        return _terminate(context, adapter, status)
     move_adapter(context, adapter, AdapterEvent.RESTART_CALLED)
     adapter.completion = WAITING
     status = miniport_call(context, adapter, "RestartHandler", restart_parameters())
@@ -192,8 +192,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     move_adapter(context, adapter, AdapterEvent.RESTART_SUCCEEDED)
     status = filter_pnp.restart_filters(context, handle, adapter)
     if status != NDIS_STATUS_SUCCESS:
-        pause_stack(context, handle, adapter)
-        return status
+        return _terminate(context, adapter, status)
     for _, binding in bindings_of(context, handle):
         move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
         status = protocol_event(context, binding, net_event(NET_PNP_EVENT_CODE.NetEventRestart, adapter))
@@ -203,6 +202,12 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
         )
     wait_for_acknowledgement(context)
     return NDIS_STATUS_SUCCESS
+
+
+def _terminate(context: Context, adapter: Any, status: int) -> int:
+    """A mandatory filter is missing: the whole stack comes down."""
+    stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceFailed)
+    return status
 
 
 def pause_stack(context: Context, handle: int, adapter: Any) -> int:

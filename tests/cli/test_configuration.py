@@ -139,6 +139,16 @@ def test_options_alone() -> None:
     assert specification.registry == {"Address": "10.77.0.1/24"}
 
 
+def test_filters_keep_their_order_the_topmost_first(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    tables = "".join(f'[[driver]]\nkind = "{kind}"\nmodule = "a.{kind}"\n' for kind in ("miniport", "filter"))
+    path.write_text(f"{tables}[[adapter]]\n", encoding="utf-8")
+    assert [driver.kind for driver in planned(str(path)).specification.drivers] == ["miniport", "filter"]
+    given = ("--protocol", "hello", "--filter", "ndislwf", "--filter", "a.below", "--miniport", "netvmini")
+    filters = [driver.module for driver in planned(*given).specification.drivers if driver.kind == "filter"]
+    assert filters == ["sample_drivers.ndislwf", "a.below"]
+
+
 def test_addresses_of_both_versions_reach_the_drivers() -> None:
     specification = planned("--miniport", "netvmini", "--address", "10.77.0.1/24, fd00:77::1/64").specification
     assert specification.registry == {"Address": "10.77.0.1/24,fd00:77::1/64"}

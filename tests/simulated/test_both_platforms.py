@@ -27,12 +27,13 @@ WAITS = {"NdisMSleep", "NdisStallExecution"}
 NEVER_MS = 3_600_000
 
 
-def specification(protocol: str) -> MachineSpecification:
+def specification(protocol: str, *filters: str) -> MachineSpecification:
     return MachineSpecification(
         name="both",
         geometry=Geometry(passive_workers=1, work_items=256, frame_slots=1024, pool_bytes=4 << 20, traced=True),
         drivers=[
             DriverSpecification(kind="miniport", module=NETVMINI),
+            *(DriverSpecification(kind="filter", module=each) for each in filters),
             DriverSpecification(kind="protocol", module=protocol),
         ],
         adapters=[AdapterSpecification(name="adapter0", mac="02:4e:44:01:00:01")],
@@ -57,7 +58,8 @@ def pings(machine: Any) -> Iterator[None]:
     assert cable.receive(5.0) is not None
 
 
-CASES = [*((HELLO, script) for script in SCRIPTS), (RESPONDER, pings)]
+FILTERED = (RESPONDER, "sample_drivers.ndislwf", "tests.drivers.second_lwf")
+CASES = [*(((HELLO,), script) for script in SCRIPTS), ((RESPONDER,), pings), (FILTERED, pings)]
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +73,9 @@ def calls_of(machine: Any) -> dict[str, list[str]]:
     return {name: [call for call in machine.ddi_calls(name) if call not in WAITS] for name in CONTEXTS}
 
 
-def simulated_calls(protocol: str, script: Script, seed: int) -> list[dict[str, list[str]]]:
+def simulated_calls(drivers: tuple[str, ...], script: Script, seed: int) -> list[dict[str, list[str]]]:
     """What the contexts of a simulated machine had called each time that nothing moved any more."""
-    machine = SimulatedMachine(specification(protocol), seed=seed)
+    machine = SimulatedMachine(specification(*drivers), seed=seed)
     rests = []
     for _ in script(machine):
         machine.run_until_idle()
@@ -86,13 +88,13 @@ def simulated_calls(protocol: str, script: Script, seed: int) -> list[dict[str, 
 
 
 def live_calls(
-    console: Console, protocol: str, script: Script, rests: list[dict[str, list[str]]]
+    console: Console, drivers: tuple[str, ...], script: Script, rests: list[dict[str, list[str]]]
 ) -> dict[str, list[str]]:
     """What the contexts of live processes have called in the end.
 
     Before the script goes on they get their time to come as far as the simulated ones had come there.
     """
-    machine = console.start_machine(specification(protocol))
+    machine = console.start_machine(specification(*drivers))
     reached = iter(rests)
     for _ in script(machine):
         _rest(machine, next(reached))
@@ -108,10 +110,12 @@ def _rest(machine: Any, wanted: dict[str, list[str]]) -> dict[str, list[str]]:
     return calls
 
 
-@pytest.mark.parametrize(("protocol", "script"), CASES, ids=[script.__name__ for _, script in CASES])
-def test_a_script_makes_the_same_calls_on_both(console: Console, protocol: str, script: Script) -> None:
-    simulated = [simulated_calls(protocol, script, seed) for seed in range(3)]
-    live = live_calls(console, protocol, script, simulated[0])
+@pytest.mark.parametrize(
+    ("drivers", "script"), CASES, ids=[f"{script.__name__}-{len(drivers) - 1}-filters" for drivers, script in CASES]
+)
+def test_a_script_makes_the_same_calls_on_both(console: Console, drivers: tuple[str, ...], script: Script) -> None:
+    simulated = [simulated_calls(drivers, script, seed) for seed in range(3)]
+    live = live_calls(console, drivers, script, simulated[0])
     assert live["processor 0"]
     assert live["PnP thread"]
     for seed, rests in enumerate(simulated):
