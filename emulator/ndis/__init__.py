@@ -45,6 +45,7 @@ from emulator.ndis.oids import *
 from emulator.ndis.pnp import *
 from emulator.ndis.pnp_calls import *
 from emulator.ndis.pools import *
+from emulator.ndis.processor_information import *
 from emulator.ndis.processors import *
 from emulator.ndis.read_write_locks import *
 from emulator.ndis.registration import *

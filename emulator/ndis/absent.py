@@ -234,11 +234,11 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "information on processors",
+        "information on processors of before NDIS 6.20",
         Why.NOT_YET,
-        "to come",
+        "to come; NdisGetProcessorInformationEx is there",
         """
-        NdisGetHypervisorInfo NdisGetProcessorInformation NdisGetProcessorInformationEx NdisGetRssProcessorInformation
+        NdisGetProcessorInformation
         """,
     ),
     _family(

@@ -1,0 +1,56 @@
+"""What drivers are told of the computer that they run on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.layout.handles import HandleKind, make_handle
+from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER
+from emulator.ndis.ddi import declarations
+from emulator.ndis.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
+from tests.fake_platform import FakeMachine
+
+
+def ddi(name: str) -> Any:
+    return declarations[name].function
+
+
+@pytest.fixture(autouse=True)
+def fake() -> FakeMachine:
+    made = FakeMachine(processors=3, pool_bytes=1 << 14)
+    made.processor()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("NdisGetProcessorInformationEx", 100), ("NdisGetRssProcessorInformation", 64)]
+)
+def test_the_size_is_asked_for_first(name: str, size: int) -> None:
+    assert ddi(name)(None, 0) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
+    assert ddi(name)(None, size - 1) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
+    assert ddi(name)(None, size)[0] == NDIS_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("kind", "distance"), [(HandleKind.ADAPTER, 0), (HandleKind.MINIPORT_DRIVER, 0), (HandleKind.BINDING, 0xFFFF)]
+)
+def test_one_socket_with_a_core_for_each_processor(kind: HandleKind, distance: int) -> None:
+    _, found, _ = ddi("NdisGetProcessorInformationEx")(make_handle(kind, 1, 0), 1000)
+    assert (found.NumSockets, found.NumCores, found.NumCoresPerSocket, found.NumberOfProcessors) == (1, 3, 3, 3)
+    assert [each.ProcNum for each in found.ProcessorInfo] == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
+    assert [(each.CoreId, each.NodeDistance) for each in found.ProcessorInfo] == [(n, distance) for n in range(3)]
+
+
+def test_scaling_may_use_all_processors() -> None:
+    _, found, _ = ddi("NdisGetRssProcessorInformation")(make_handle(HandleKind.ADAPTER, 1, 0), 64)
+    assert (found.MaxNumRssProcessors, found.RssProcessorCount, found.RssMaxProcessor) == (3, 3, (0, 2, 0))
+    assert [each.ProcNum.Number for each in found.RssProcessors] == [0, 1, 2]
+
+
+def test_no_hypervisor_is_seen() -> None:
+    asked = NDIS_HYPERVISOR_INFO(Header=NDIS_OBJECT_HEADER(0x80, 1, 12), Flags=9, PartitionType=9)
+    assert ddi("NdisGetHypervisorInfo")(asked) == NDIS_STATUS_SUCCESS
+    assert (asked.Flags, asked.PartitionType) == (0, 0)
+    assert ddi("NdisGetHypervisorInfo")(NDIS_HYPERVISOR_INFO()) == NDIS_STATUS_BUFFER_TOO_SHORT
