@@ -24,6 +24,7 @@ from emulator.ndis.pnp_checks import check_detached
 from emulator.ndis.pnp_structures import attach_parameters, filter_pause_parameters, filter_restart_parameters
 from emulator.ndis.pnp_waits import drain, signed
 from emulator.ndis.registration import handler
+from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
@@ -71,7 +72,7 @@ def set_module_options(context: Context, adapter_handle: int, adapter: Any) -> i
     """Call FilterSetModuleOptions of all modules, before any of them is restarted."""
     for handle, module in modules_of(context, adapter_handle):
         routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "SetFilterModuleOptionsHandler")
-        status = call(context, routine, decode(context, module.context)) if routine else NDIS_STATUS_SUCCESS
+        status = call_for_status(context, routine, decode(context, module.context)) if routine else NDIS_STATUS_SUCCESS
         if status != NDIS_STATUS_SUCCESS and _lost(context, adapter, handle, module, "FilterSetModuleOptions", status):
             return status
     return NDIS_STATUS_SUCCESS
@@ -142,7 +143,7 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     move_module(context, adapter, module, FilterEvent.ATTACH_CALLED)
     routine = handler(context, driver, FILTER_HANDLERS, "AttachHandler")
     parameters = attach_parameters(adapter, name)
-    status = call(context, routine, FilterModuleHandle(handle), decode(context, driver.context), parameters)
+    status = call_for_status(context, routine, FilterModuleHandle(handle), decode(context, driver.context), parameters)
     if status == NDIS_STATUS_SUCCESS and not module.attributes_set:
         _log(context, f"{name}: FilterAttach succeeded without NdisFSetAttributes")
         status = NDIS_STATUS_FAILURE
@@ -155,7 +156,7 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     wait_for_acknowledgement(context)
     check_detached(context, handle, failed=True)
     table.free(handle, site=0)
-    return status  # type: ignore[no-any-return]
+    return status
 
 
 def _detach(context: Context, adapter: Any, handle: int, module: Any) -> None:
@@ -186,7 +187,7 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
     role = f"Filter{name.removesuffix('Handler')}"
     module.completion = WAITING
     routine = handler(context, driver_of(context, module), FILTER_HANDLERS, name)
-    status = call(context, routine, decode(context, module.context), parameters)
+    status = call_for_status(context, routine, decode(context, module.context), parameters)
     if status == NDIS_STATUS_PENDING:
         drain(
             context,
@@ -205,7 +206,7 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
             f"{role} returned {status_name(status)} and Ndis{role.replace('Filter', 'F')}Complete was called.",
         )
     module.completion = 0
-    return status  # type: ignore[no-any-return]
+    return status
 
 
 def _log(context: Context, text: str) -> None:

@@ -19,6 +19,7 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.filter_modules import driver_of, next_below
 from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.registration import handler
+from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_INVALID_PARAMETER,
@@ -122,7 +123,7 @@ def outstanding(context: Context, lane: Any) -> list[Any]:
 
 def _handle(context: Context, lane: Any, request: Any, *, indicate: bool) -> NDIS_STATUS:
     routine, name = _routine(context, lane, "OidRequestHandler"), _role(lane)
-    status: NDIS_STATUS = call(context, routine, decode(context, lane.context), request)
+    status = call_for_status(context, routine, decode(context, lane.context), request)
     if status == NDIS_STATUS_PENDING:
         # It may be complete already: then the state is no longer ours to write.
         context.platform.acquire(SystemLock.REQUESTS)

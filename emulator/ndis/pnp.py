@@ -45,6 +45,7 @@ from emulator.ndis.pnp_structures import (
 )
 from emulator.ndis.pnp_waits import drain, signed
 from emulator.ndis.registration import drivers_of, handler
+from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
@@ -84,7 +85,7 @@ def start_adapter(context: Context, number: int) -> int:
     _reset_record(adapter, number, specification.name or f"adapter{number}")
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
     routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
-    status = call(
+    status = call_for_status(
         context,
         routine,
         AdapterHandle(handle),
@@ -106,12 +107,12 @@ def start_adapter(context: Context, number: int) -> int:
         wait_for_acknowledgement(context)
         free_adapter(context, handle, adapter)
         _log(context, f"{specification.name or number}: MiniportInitializeEx returned {status_name(status)}")
-        return status  # type: ignore[no-any-return]
-    move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
-    status = filter_pnp.attach_filters(context, handle, adapter)
-    if status != NDIS_STATUS_SUCCESS:
-        stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
         return status
+    move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
+    attached = filter_pnp.attach_filters(context, handle, adapter)
+    if attached != NDIS_STATUS_SUCCESS:
+        stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
+        return attached
     for protocol_handle, protocol in protocols(context):
         bind(context, handle, adapter, protocol_handle, protocol)
     return restart_stack(context, handle, adapter)
@@ -265,7 +266,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
     """Offer the adapter to a protocol; True when it opened it."""
     bind_context = begin_operation(context, adapter, HandleKind.BIND_CONTEXT, adapter_handle, protocol_handle)
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "BindAdapterHandlerEx")
-    status = call(
+    status = call_for_status(
         context,
         routine,
         decode(context, protocol.context),
@@ -305,7 +306,7 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
     parent = binding.head.parent
     unbind_context = begin_operation(context, adapter, HandleKind.UNBIND_CONTEXT, parent, binding.protocol)
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
-    status = call(context, routine, unbind_context, decode(context, binding.context))
+    status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
     elif adapter.completion == COMPLETED:

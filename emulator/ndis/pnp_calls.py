@@ -22,6 +22,7 @@ from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import FilterModuleHandle
 from emulator.ndis.pnp_waits import drain, signed
 from emulator.ndis.registration import handler
+from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.ndis.structures_common import structure_fault
 from emulator.rules.irql import AT_PASSIVE
@@ -50,7 +51,7 @@ def NdisFNetPnPEvent(
         stop(0x7C, 0x22, NdisFilterHandle, text=f"A network PnP event is wrong: {fault}.")
     found = next_above(context, module.head.parent, module.position, "NetPnPEventHandler")
     if found is not None:
-        return call(context, found.routine, decode(context, found.module.context), NetPnPEventNotification)  # type: ignore[no-any-return]
+        return call_for_status(context, found.routine, decode(context, found.module.context), NetPnPEventNotification)
     status = NDIS_STATUS_SUCCESS
     for _, binding in context.machine.objects[HandleKind.BINDING].live():
         if binding.head.parent != module.head.parent or binding.state in (BindingState.UNBOUND, BindingState.OPENING):
@@ -86,7 +87,7 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
     protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
     binding.completion = WAITING
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
-    status = call(context, routine, decode(context, binding.context), notification)
+    status = call_for_status(context, routine, decode(context, binding.context), notification)
     if status == NDIS_STATUS_PENDING:
         drain(
             context,
@@ -97,14 +98,15 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
         )
         status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = 0
-    return status  # type: ignore[no-any-return]
+    return status
 
 
 def miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:
     """Call a handler of an adapter's miniport, with the adapter's context unless another is given."""
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
     given = decode(context, adapter.context) if value is None else value
-    return call(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
+    enter = call_for_status if name in ("RestartHandler", "PauseHandler") else call
+    return enter(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
 
 
 __all__ = ["NdisFDevicePnPEventNotify", "NdisFNetPnPEvent"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop, stop_limit
@@ -17,6 +16,7 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import MiniportDriverHandle, ProtocolDriverHandle
+from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -257,7 +257,7 @@ def set_options(context: Context, kind: HandleKind, handle: int, function: Any, 
     """Call SetOptionsHandler, if there is one; a driver whose handler fails is not registered."""
     if function is None:
         return NDIS_STATUS_SUCCESS
-    status: NDIS_STATUS = call(context, function.__ndis_routine__, handle, value)
+    status = call_for_status(context, function.__ndis_routine__, handle, value)
     if status != NDIS_STATUS_SUCCESS:
         context.machine.objects[kind].free(handle, site=context.site)
     return status

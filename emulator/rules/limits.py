@@ -27,6 +27,7 @@ class VnicLimit(IntEnum):
     VNIC_STEP_LIMIT = _FAMILY | 0x0D
     VNIC_ARENA_DAMAGED = _FAMILY | 0x0E
     VNIC_FORBIDDEN_NAME = _FAMILY | 0x0F
+    VNIC_NO_STATUS = _FAMILY | 0x10
 
 
 class LimitEntry(NamedTuple):
@@ -126,6 +127,12 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         "a plug-in writes module globals outside DriverEntry and Unload",
         f"{_LEGAL}: globals are the image's data section, shared by all processors",
         "make it a module-level instance of a NONPAGED class",
+    ),
+    LimitEntry(
+        VnicLimit.VNIC_NO_STATUS,
+        "a callback returned something that is no NDIS_STATUS",
+        f"{_CANNOT_HAPPEN}: a compiler refuses it",
+        "return a status in every way out; a function that ends without a return gives None",
     ),
 )
 

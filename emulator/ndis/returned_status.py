@@ -1,0 +1,37 @@
+"""Calling a driver's routine for its NDIS_STATUS.
+
+Law: in C a compiler sees to it that there is one; here a routine that ends without ``return`` gives None, and that is
+said to be the driver's, where it happened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.stop import stop_limit
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.status import NDIS_STATUS
+
+
+def call_for_status(context: Context, routine: int, *arguments: Any) -> NDIS_STATUS:
+    """``kernel.calls.call`` for a routine that returns a status; VNIC_NO_STATUS when it returns anything else."""
+    status = call(context, routine, *arguments)
+    if not isinstance(status, int) or isinstance(status, bool):
+        _no_status(context, routine, status)
+    return status  # type: ignore[no-any-return]
+
+
+def _no_status(context: Context, routine: int, found: object) -> None:
+    images = context.machine.images
+    code = images.routines[routine].function.__code__  # type: ignore[union-attr]
+    # For the screen the routine is in progress once more: it is the one to look at.
+    context.callback, context.driver = routine, images.marks[routine][0]
+    stop_limit(
+        VnicLimit.VNIC_NO_STATUS,
+        f"{images.routine_name(routine)} returned {found!r}; it must return an NDIS_STATUS.",
+        frames=[f"{images.short_path(code.co_filename)}:{code.co_firstlineno} in {code.co_qualname}"],
+    )
