@@ -170,8 +170,8 @@ def trial(seed: int) -> int:
     for _ in range(chance.randrange(400)):
         pass
     victim = chance.randrange(4)
-    if seed % 4:
-        # Three of four trials aim: they kill at a glance that sees the victim hold its lock, if it still does.
+    if seed % 8:
+        # Seven of eight trials aim: they kill at a glance that sees the victim hold its lock, if it still does.
         lock = SystemLock.QUEUE_PUT if victim < 2 else SystemLock.QUEUE_TAKE
         for _ in range(20_000):
             if shared.locks.holder(lock) == children[victim].pid:
@@ -233,6 +233,10 @@ def test_a_killed_party_leaves_nobody_stuck_and_no_item_lost() -> None:
 
 @pytest.mark.soak
 def test_two_hundred_kills_of_which_thirty_hit_the_lock() -> None:
-    hits = sum(1 for seed in range(SOAK_TRIALS) if trial(1000 + seed))
-    print(f"{SOAK_TRIALS} kills, {hits} of them held a lock that a survivor then met")
+    trials = hits = 0
+    # On a busy computer fewer kills hit a holder: go on until enough of them have.
+    while trials < SOAK_TRIALS or (hits < HIT_AT_LEAST and trials < 2 * SOAK_TRIALS):
+        hits += bool(trial(1000 + trials))
+        trials += 1
+    print(f"{trials} kills, {hits} of them held a lock that a survivor then met")
     assert hits >= HIT_AT_LEAST
