@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
+from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.adapters import publish_change, text_of, wait_for_acknowledgement
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 WARNING = 30
 WATCHDOG_FILTER_PAUSE = 0x11
+SETTLE_NS = 100_000_000
 VERIFIER, TIMED_PAUSE = 0xC4, 0x92010
 _TIMED_PAUSE_RULE = "NdisFilterTimedPauseComplete"
 
@@ -115,16 +117,29 @@ def pause_filters(context: Context, adapter_handle: int, adapter: Any) -> None:
         move_module(context, adapter, module, FilterEvent.PAUSE_COMPLETED)
         # What other contexts were passing through the module is through once they have seen that it is paused.
         wait_for_acknowledgement(context)
-        left = stacks.module_outstanding(context.machine, handle)
-        if left.total:
-            stop(
-                0x7C,
-                0x27,
-                1,
-                left.total,
-                text="A filter module's pause completed while NET_BUFFER_LISTs are outstanding.",
-                holders=left.holders,
-            )
+        _passed(context, handle)
+
+
+def _passed(context: Context, handle: int) -> None:
+    """Everything that passed through a module has left it; what a DPC has still to hand on may take a moment."""
+    machine, platform = context.machine, context.platform
+    deadline = platform.now() + SETTLE_NS
+
+    def empty() -> bool:
+        return stacks.module_outstanding(machine, handle).total == 0
+
+    while not empty() and platform.now() < deadline:
+        sleep_until(context, empty, platform.now() + 1_000_000)
+    left = stacks.module_outstanding(machine, handle)
+    if left.total:
+        stop(
+            0x7C,
+            0x27,
+            1,
+            left.total,
+            text="A filter module's pause completed while NET_BUFFER_LISTs are outstanding.",
+            holders=left.holders,
+        )
 
 
 def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: int, driver: Any, position: int) -> int:

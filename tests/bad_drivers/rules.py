@@ -290,6 +290,7 @@ RULES: Final = [
     Rule("filter_pause_fails", "filter", VERIFIER, (0x92010, 0xC0000001, MODULE, 0), "NdisFilterTimedPauseComplete"),
     Rule("filter_pause_never_completed", "filter", VERIFIER, (0x92010, 0, ADAPTER, 0), "NdisFilterTimedPauseComplete"),
     Rule("filter_item_left_at_detach", "filter", VERIFIER, (0x62, MODULE, 0, 1), PAIR),
+    Rule("filter_item_left_at_unload", "filter", VERIFIER, (0x62, FILTER, 0, 1), PAIR),
     Rule("filter_memory_left_at_detach", "filter", VERIFIER, (0x62, 0, 128, 2)),
     Rule("filter_memory_left_by_failed_attach", "filter", VERIFIER, (0x62, 0, 64, 1)),
     Rule("filter_unloads_registered", "filter", NDIS, (0x0A, FILTER, 2, 0), "NdisFDeregisterFilterDriver"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from emulator.simulated import explore
 from emulator.simulated.machine import SimulatedMachine
 from tests.races.test_responder import echo_request
 from tests.simulated.scripts import FEW_BUFFERS, HELLO, NETVMINI, RESPONDER, frame, run_for_a_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STEPS = 8
 ACTS = ("pause", "restart", "link down", "link up", "stop and start", "remove", "nothing", "nothing", "nothing")
@@ -52,11 +55,14 @@ def _control(machine: SimulatedMachine, act: str, adapter: int) -> None:
         machine.control(ControlOperation.LINK, adapter, int(act == "link up"))
 
 
-def options(protocol: str) -> dict[str, Any]:
+FILTERS = ["sample_drivers.ndislwf", "tests.drivers.second_lwf"]
+
+
+def options(protocol: str, filters: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "machine": SimulatedMachine,
         "lost_updates": True,
-        "drivers": [NETVMINI, protocol],
+        "drivers": [NETVMINI, *filters, protocol],
         "adapters": 2,
         "processors": 2,
         "passive_workers": 2,
@@ -71,9 +77,21 @@ def test_a_few_storms(protocol: str) -> None:
     explore(storm, range(4, 7), "pct:20:600", **options(protocol)).require_none()
 
 
+def test_a_few_storms_through_two_filters() -> None:
+    explore(storm, range(3), "random", **options(HELLO, FILTERS)).require_none()
+    explore(storm, range(3, 5), "pct:20:600", **options(RESPONDER, FILTERS)).require_none()
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("scheduler", ["random", "pct:20:600"])
 @pytest.mark.parametrize("protocol", [HELLO, RESPONDER])
 def test_many_storms(protocol: str, scheduler: str) -> None:
     explore(storm, range(200), scheduler, **options(protocol)).require_none()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("protocol", [HELLO, RESPONDER])
+def test_many_storms_through_two_filters(protocol: str) -> None:
+    explore(storm, range(200), "random", **options(protocol, FILTERS)).require_none()
