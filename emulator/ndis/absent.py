@@ -144,7 +144,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "the virtual adapter reads its buffers directly; scatter/gather lists are to come",
         """
-        NdisBuildScatterGatherList NdisFreeScatterGatherList NdisGetSharedDataAlignment NdisMAllocateNetBufferSGList
+        NdisBuildScatterGatherList NdisFreeScatterGatherList NdisMAllocateNetBufferSGList
         NdisMAllocateSharedMemoryAsyncEx NdisMCompleteDmaTransfer NdisMDeregisterDmaChannel
         NdisMDeregisterScatterGatherDma NdisMFreeNetBufferSGList NdisMGetDmaAlignment NdisMReadDmaCounter
         NdisMRegisterDmaChannel NdisMRegisterScatterGatherDma NdisMSetupDmaTransfer NDIS_PROCESS_SG_LIST

@@ -1,4 +1,4 @@
-"""Processors by group, and functions of NDIS by name.
+"""Processors by group, the alignment of what they share, and functions of NDIS by name.
 
 Law: a machine has one processor group, number 0; another group has no processors.
 """
@@ -14,6 +14,7 @@ from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE, 
 
 AT_LEAST_DISPATCH: Final[IrqlMask] = ANY & ~(AT_MOST_DISPATCH & ~AT_DISPATCH)
 ALL_PROCESSOR_GROUPS: Final = 0xFFFF
+CACHE_LINE: Final = 64
 
 
 class PROCESSOR_NUMBER(NamedTuple):
@@ -67,6 +68,12 @@ def NdisGetRoutineAddress(NdisRoutineName: Any, /) -> Any:
     return getattr(sys.modules["emulator.ndis"], name) if name in declarations else None
 
 
+@ddi(irql=AT_MOST_DISPATCH, rules=("Irql_Miscellaneous_Function",))
+def NdisGetSharedDataAlignment() -> int:
+    """To what data that several processors share are best aligned: the cache line of x86-64, in bytes."""
+    return CACHE_LINE
+
+
 def _count(group: int) -> int:
     return current.context.machine.geometry.processors if group in (0, ALL_PROCESSOR_GROUPS) else 0
 
@@ -77,6 +84,7 @@ __all__ = [
     "NdisActiveGroupCount",
     "NdisCurrentGroupAndProcessor",
     "NdisGetRoutineAddress",
+    "NdisGetSharedDataAlignment",
     "NdisGroupActiveProcessorCount",
     "NdisGroupActiveProcessorMask",
     "NdisGroupMaxProcessorCount",

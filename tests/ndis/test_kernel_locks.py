@@ -122,6 +122,7 @@ def test_there_is_one_group(fake: FakeMachine) -> None:
     for name in ("NdisGroupActiveProcessorCount", "NdisGroupMaxProcessorCount"):
         assert [ddi(name)(group) for group in (0, 1, 0xFFFF)] == [2, 0, 2]
     assert [ddi("NdisGroupActiveProcessorMask")(group) for group in (0, 1)] == [0b11, 0]
+    assert ddi("NdisGetSharedDataAlignment")() == 64
     with fake.dispatch(1):
         assert ddi("NdisCurrentGroupAndProcessor")() == (0, 1, 0)
 
