@@ -310,6 +310,7 @@ RULES: Final = [
     Rule("filter_originates_without_complete", "filter", NDIS, (0x1E, 0, None, FILTER_TAG)),
     Rule("filter_false_dispatch_flag", "filter", VERIFIER, (0xE5, 0, 1, 0), "Flags_Irql"),
     Rule("filter_status_with_wrong_header", "filter", NDIS, (0x20, 0x40010012, MODULE, 0)),
+    Rule("filter_touches_what_it_returned", "filter", FREED),
     Rule("filter_lent_and_returned", "filter", NDIS, (0x1E, 0, None, OWN_TAG)),
     # OID requests and events of filters: oids.md, section 1.
     Rule("filter_oid_completed_twice", "filter", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleComplete"),

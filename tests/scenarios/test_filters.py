@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import DEADLINE
 from tests.scenarios.traffic import HELLO, MINIPORT, RESPONDER, drain, echo, frame, free_buffers, settled
 
 if TYPE_CHECKING:
@@ -75,3 +76,12 @@ def test_pings_are_answered_through_two_filters(lab: Lab) -> None:
         ping = scapy.Ether(dst=nic.mac, **source) / scapy.IP(src=nic.address, dst=nic.peer)
         answer = nic.srp1(ping / scapy.ICMP(id=7, seq=sequence) / b"as it came")
         assert (answer[scapy.ICMP].type, answer[scapy.ICMP].seq) == (0, sequence)
+
+
+@pytest.mark.tap
+def test_the_kernel_s_pings_flood_through_two_filters(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, filters=[FILTER, SECOND], wire="tap", processors=2)
+    before = free_buffers(nic)
+    result = nic.ping(count=2000, sizes=(56, 1000), window=64, timeout=DEADLINE)
+    assert result.clean, str(result)
+    settled(nic, before)
