@@ -250,6 +250,12 @@ def _routine(structure: str, name: str, function: Any) -> int:
             remedy="Make it a module-level function and give it the role type of the WDK as a decorator, for example "
             "@MINIPORT_INITIALIZE.",
         )
+    if f"{structure}.{name}" not in getattr(role, "fields", (f"{structure}.{name}",)):
+        stop_limit(
+            VnicLimit.VNIC_UNKNOWN_ROUTINE,
+            f"{structure}.{name} is {function.__qualname__}, which is declared a {role.name}.",
+            remedy="Declare it with the role type that this handler has in the WDK; a compiler would refuse it too.",
+        )
     return number
 
 

@@ -276,6 +276,7 @@ RULES: Final = [
     Rule("driver_unload_set_late", "protocol", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("driver_unload_without_role", "protocol", VnicLimit.VNIC_UNKNOWN_ROUTINE),
     Rule("returns_no_status", "miniport", VnicLimit.VNIC_NO_STATUS),
+    Rule("routine_of_another_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
     Rule("routine_without_role", "miniport", VnicLimit.VNIC_UNKNOWN_ROUTINE),
     Rule("list_touched_after_hand_over", "miniport", VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED),
     Rule("recursion_too_deep", "miniport", VnicLimit.VNIC_RECURSION_LIMIT),
