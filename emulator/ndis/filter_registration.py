@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.platform import current
+from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, ddi
@@ -90,7 +91,23 @@ def NdisFRegisterFilterDriver(
     releases="filter driver",
 )
 def NdisFDeregisterFilterDriver(NdisFilterDriverHandle: FilterDriverHandle, /) -> None:
-    """Take a filter driver's registration back, in its unload routine; NDIS has detached its modules before."""
+    """Take a filter driver's registration back, in its unload routine; NDIS has detached its modules before.
+
+    Bug check 0x7C/0x0A while a module is attached (our choice: Windows detaches it then).
+    """
+    context = current.context
+    modules = context.machine.objects[HandleKind.FILTER_MODULE].live()
+    attached = [module for _, module in modules if module.filter_driver == NdisFilterDriverHandle]
+    if attached:
+        stop(
+            0x7C,
+            0x0A,
+            NdisFilterDriverHandle,
+            attached[0].head.driver,
+            len(attached),
+            rule="NdisFDeregisterFilterDriver",
+            text=f"A filter driver was deregistered while {len(attached)} of its modules are attached.",
+        )
     deregister(current.context, NdisFilterDriverHandle, HandleKind.FILTER_DRIVER)
 
 

@@ -295,6 +295,7 @@ RULES: Final = [
     Rule("filter_memory_left_at_detach", "filter", VERIFIER, (0x62, 0, 128, 2)),
     Rule("filter_memory_left_by_failed_attach", "filter", VERIFIER, (0x62, 0, 64, 1)),
     Rule("filter_unloads_registered", "filter", NDIS, (0x0A, FILTER, 2, 0), "NdisFDeregisterFilterDriver"),
+    Rule("filter_deregistered_while_attached", "filter", NDIS, (0x0A, FILTER, 2, 1), "NdisFDeregisterFilterDriver"),
     Rule("filter_deregistered_twice", "filter", NDIS, (0x21, FILTER, 0, 0)),
     Rule("filter_attributes_at_dispatch", "filter", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Filter_Driver_Function"),
     Rule("filter_handle_of_another_kind", "filter", NDIS, (0x21, FILTER, HandleKind.FILTER_MODULE, 0)),
