@@ -11,8 +11,13 @@ import sys
 from collections import Counter
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["emulator.testing.plugin", "pytester"]
+
+# How long an example takes says something about the computer, and nothing about the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # A process of its own, because the probe enters a network namespace and holds a device until it ends.
 _PROBE = """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Literal
 
+from emulator.layout.cells import LONG
 from emulator.layout.records import Array, Bytes, Record, u8, u16, u32, u64
 
 ARENA_MAGIC = 0x5349444E_4D455553
@@ -351,7 +352,10 @@ class FILTER_MODULE(Record):
 
 
 class INTERRUPT(Record):
-    """A registered interrupt: ISR and DPC by routine number, the processor that serves it."""
+    """A registered interrupt: ISR and DPC by routine number, the processor that serves it.
+
+    Whether its DPC is queued to a processor, and runs there, is a word for each: several contexts write at once.
+    """
 
     head: OBJECT
     adapter: u32
@@ -360,9 +364,9 @@ class INTERRUPT(Record):
     processor: u32
     context: u64
     enabled: u32
-    dpc_queued: u32
-    dpc_running: u32
     message_dpc: u32
+    dpc_queued: Array[LONG, Literal[32]]
+    dpc_running: Array[u32, Literal[32]]
 
 
 class POOL_OBJECT(Record):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from vnic.device import Vnic
 
 DEFAULT_MESSAGE = 0
+LOOK_AGAIN_NS = 1_000_000
 
 
 class RegisteredInterrupt(NamedTuple):
@@ -114,7 +115,6 @@ def NdisMRegisterInterruptEx(
     interrupt.isr, interrupt.dpc = routines
     interrupt.processor = adapter.number % context.machine.geometry.processors
     interrupt.context = encode(context, MiniportInterruptContext)
-    interrupt.dpc_queued = interrupt.dpc_running = 0
     interrupt.enabled = 1
     adapter.interrupt = handle
     publish_change(context, adapter)
@@ -143,7 +143,13 @@ def NdisMDeregisterInterruptEx(NdisInterruptHandle: InterruptHandle, /) -> None:
         adapter.interrupt = 0
         publish_change(context, adapter)
         wait_for_acknowledgement(context)
-    sleep_in_call(context, lambda: not interrupt.dpc_queued and not interrupt.dpc_running)
+
+    def over() -> bool:
+        return not any(cell.value for cell in interrupt.dpc_queued) and not any(interrupt.dpc_running)
+
+    # Nobody rings for the end of a DPC: it would cost every one of them.
+    while not over():
+        sleep_in_call(context, over, context.platform.now() + LOOK_AGAIN_NS)
     context.machine.objects[HandleKind.INTERRUPT].free(NdisInterruptHandle, site=context.site)
 
 
@@ -157,10 +163,11 @@ def NdisMQueueDpc(
     interrupt = _interrupt(context, NdisInterruptHandle, "NdisMQueueDpc")
     processors = context.machine.geometry.processors
     processor = (TargetProcessors & -TargetProcessors).bit_length() - 1 if TargetProcessors else interrupt.processor
-    if not 0 <= processor < processors or interrupt.dpc_queued & 1 << processor:
+    if not 0 <= processor < processors:
         return 0
-    interrupt.dpc_queued |= 1 << processor
     value = encode(context, MiniportDpcContext)
+    if context.platform.exchange(interrupt.dpc_queued[processor], 1):
+        return 0
     queue_dpc(context, processor, DeferredKind.INTERRUPT_DPC, NdisInterruptHandle & INDEX_MASK, value)
     return 1 << processor
 
@@ -212,22 +219,20 @@ def lines_asserted(context: Context) -> bool:
 
 def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
     """Call the interrupt's DPC; queued again when it says that more is pending."""
-    throttle, record = line.throttle, line.record
+    throttle, record, processor = line.throttle, line.record, context.processor
     throttle.MaxNblsToIndicate, throttle.MoreNblsPending = NDIS_INDICATE_ALL_NBLS, False
-    record.dpc_running = 1
+    running = record.dpc_running
+    running[processor] = 1
     call(context, line.dpc, line.value, argument, throttle, None)
-    record.dpc_running = 0
-    if throttle.MoreNblsPending and record.enabled and not record.dpc_queued & 1 << context.processor:
-        record.dpc_queued |= 1 << context.processor
-        queue_dpc(
-            context, context.processor, DeferredKind.INTERRUPT_DPC, line.handle & INDEX_MASK, encode(context, argument)
-        )
+    running[processor] = 0
+    if throttle.MoreNblsPending and record.enabled and not context.platform.exchange(record.dpc_queued[processor], 1):
+        queue_dpc(context, processor, DeferredKind.INTERRUPT_DPC, line.handle & INDEX_MASK, encode(context, argument))
 
 
 def run_queued_dpc(context: Context, index: int, argument: int) -> None:
     """A DPC from the DPC queue: NdisMQueueDpc, or more pending."""
     record = context.machine.objects[HandleKind.INTERRUPT].records[index]
-    record.dpc_queued &= ~(1 << context.processor)
+    record.dpc_queued[context.processor].value = 0
     if record.enabled and record.head.allocated:
         handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
         line = next((line for line in _lines(context) if line.handle == handle), None)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import emulator.ndis as surface
+from emulator.layout.handles import HandleKind
 from emulator.ndis import oids, pnp, status
 from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
 from emulator.rules.states import AdapterState
@@ -267,3 +270,21 @@ def test_waiting_sends_are_cancelled_by_their_id(rig: Rig) -> None:
     assert rig.outstanding() == 0
     with rig.fake.running(rig.pnp, driver=binding.head.driver):
         surface.NdisFreeNetBufferListPool(pool)
+
+
+def test_a_dpc_is_queued_once_to_each_processor_whoever_asks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("netvmini", "hello", processors=2)
+    rig.start()
+    interrupt = rig.fake.machine.objects[HandleKind.INTERRUPT].records[rig.context_of().Interrupt & 0xFFFF]
+    exchange = rig.fake.platform.exchange
+
+    def other_processor_first(cell: Any, value: int) -> int:
+        interrupt.dpc_queued[0].value = 0  # processor 0 begins its DPC between the look and the store
+        return exchange(cell, value)
+
+    monkeypatch.setattr(rig.fake.platform, "exchange", other_processor_first)
+    with rig.fake.running(rig.processors[1]), rig.fake.dispatch(driver=1):
+        interrupt.dpc_queued[0].value = 1
+        assert surface.NdisMQueueDpc(rig.context_of().Interrupt, 0, 2, None) == 2
+        assert surface.NdisMQueueDpc(rig.context_of().Interrupt, 0, 2, None) == 0
+    assert [cell.value for cell in interrupt.dpc_queued[:3]] == [0, 1, 0]
