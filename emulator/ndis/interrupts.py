@@ -22,8 +22,10 @@ from emulator.ndis.adapters import adapter_of, publish_change, wait_for_acknowle
 from emulator.ndis.constants import NDIS_INDICATE_ALL_NBLS
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.deferred import DeferredKind
+from emulator.ndis.enumerations import NDIS_CONNECT_LINE_BASED
 from emulator.ndis.handles import AdapterHandle, InterruptHandle
 from emulator.ndis.hardware import hardware_of
+from emulator.ndis.returned_status import wrong_result
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 from emulator.ndis.structures_common import structure_fault
 from emulator.ndis.structures_miniport import NDIS_RECEIVE_THROTTLE_PARAMETERS
@@ -117,6 +119,7 @@ def NdisMRegisterInterruptEx(
     interrupt.context = encode(context, MiniportInterruptContext)
     interrupt.enabled = 1
     adapter.interrupt = handle
+    given.InterruptType = NDIS_CONNECT_LINE_BASED
     publish_change(context, adapter)
     wake(context, FIRST_PROCESSOR_SLOT + interrupt.processor)
     return RegisteredInterrupt(NDIS_STATUS_SUCCESS, InterruptHandle(handle))
@@ -207,7 +210,11 @@ def serve_interrupts(context: Context) -> bool:
         context.irql = box.irql = DIRQL
         result = call(context, line.isr, line.value)
         context.irql = box.irql = DISPATCH_LEVEL
-        if result[0] and result[1]:
+        try:
+            recognized, queue_dpc_now, _ = result
+        except (TypeError, ValueError):
+            wrong_result(context, line.isr, result, "an IsrResult")
+        if recognized and queue_dpc_now:
             run_interrupt_dpc(context, line, None)
     return served
 

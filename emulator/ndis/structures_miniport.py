@@ -104,7 +104,7 @@ NDIS_MINIPORT_ADAPTER_ATTRIBUTES = (
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
-    """What NdisMRegisterInterruptEx wants to know; NDIS writes InterruptType and MessageInfoTable."""
+    """What NdisMRegisterInterruptEx wants to know; NDIS writes InterruptType (there are line interrupts only)."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
     InterruptHandler: Handler = None

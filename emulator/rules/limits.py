@@ -130,7 +130,7 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
     ),
     LimitEntry(
         VnicLimit.VNIC_NO_STATUS,
-        "a callback returned something that is no NDIS_STATUS",
+        "a callback returned something that is no NDIS_STATUS, an ISR no IsrResult",
         f"{_CANNOT_HAPPEN}: a compiler refuses it",
         "return a status in every way out; a function that ends without a return gives None",
     ),

@@ -10,6 +10,7 @@ import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids, pnp, status
 from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
+from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
 
@@ -288,3 +289,13 @@ def test_a_dpc_is_queued_once_to_each_processor_whoever_asks_at_once(monkeypatch
         assert surface.NdisMQueueDpc(rig.context_of().Interrupt, 0, 2, None) == 2
         assert surface.NdisMQueueDpc(rig.context_of().Interrupt, 0, 2, None) == 0
     assert [cell.value for cell in interrupt.dpc_queued[:3]] == [0, 1, 0]
+
+
+def test_an_isr_that_returns_nothing_is_the_drivers_fault(rig: Rig) -> None:
+    routines = rig.processors[0].routines
+    number = next(place for place, each in enumerate(routines) if each is not None and each.__name__ == "MPIsr")
+    routines[number] = lambda adapter: None
+    with pytest.raises(BugCheck, match="VNIC_NO_STATUS"):
+        rig.receive(frame())
+    report = rig.fake.stop_report()
+    assert "MPIsr returned None; it must return an IsrResult" in report.text
