@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -86,24 +87,27 @@ def test_what_is_there_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     made.close()
 
 
-@pytest.fixture
-def small_files() -> Iterator[int]:
-    """A limit at which a file takes no more, as a full disk does."""
+@contextlib.contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """A limit at which a file takes no more, as a full disk does; for the test's body, since a log of pytest's is one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield 1000
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_one_line_and_the_missed_are_counted(tmp_path: Path, small_files: int) -> None:
+def test_a_full_disk_is_one_line_and_the_missed_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     made, told = writer(path)
-    for _ in range(20):
-        made.add(frame(100), IN)
-    made.flush()
-    for _ in range(5):
-        made.add(frame(100), OUT)
+    with files_end_at(1000):
+        for _ in range(20):
+            made.add(frame(100), IN)
         made.flush()
+        for _ in range(5):
+            made.add(frame(100), OUT)
+            made.flush()
     (line,) = told
     assert line.startswith(f"wire tap:ndis0: writing to {path} failed (File too large); frames go on")
     made.close()
@@ -113,7 +117,7 @@ def test_a_full_disk_is_one_line_and_the_missed_are_counted(tmp_path: Path, smal
     assert kept == [frame(100)] * made.captured
     assert made.captured + made.missed == 25
     assert 0 < made.captured < 8
-    assert path.stat().st_size <= small_files
+    assert path.stat().st_size <= 1000
 
 
 def test_a_device_that_is_full(tmp_path: Path) -> None:
