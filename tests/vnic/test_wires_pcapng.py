@@ -89,7 +89,7 @@ def test_what_is_there_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def files_end_at(size: int) -> Iterator[None]:
-    """A limit at which a file takes no more, as a full disk does; for the test's body, since a log of pytest's is one."""
+    """Let no file grow further, as on a full disk; only for the body of a test, as the log of a run is a file too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
