@@ -130,11 +130,6 @@ class Images:
         """The class through which a context sees a structure: itself here, a watched one on the simulated platform."""
         return structure
 
-    @staticmethod
-    def routine_number(function: Callable[..., Any] | None) -> int:
-        """The number of a callback; 0 for None.  Raises AttributeError for a function that is no callback."""
-        return function.__ndis_routine__ if function is not None else 0  # type: ignore[attr-defined]
-
     def routine_name(self, number: int) -> str:
         """A routine in words: ``netvmini!MPInitializeEx``."""
         if not 0 < number < len(self.routines):
@@ -150,10 +145,6 @@ class Images:
     def owns(self, code: types.CodeType) -> bool:
         """Does this code object come from a driver image?"""
         return code.co_filename in self._files
-
-    def image_of(self, code: types.CodeType) -> int:
-        """The image that a code object comes from; 0 for none."""
-        return self._files.get(code.co_filename, 0)
 
     def code_number(self, code: types.CodeType) -> int:
         """The number of a code object; 0 when it is not known (made after the images were sealed)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from emulator.kernel import lock_entries
 from emulator.kernel.irql import lower_irql, raise_irql
@@ -30,7 +30,6 @@ ALREADY_HELD, NOT_INITIALIZED, NOT_ACQUIRED, STATE_IN_USE, OTHER_STATE, HELD_WHE
     0x1009,
     0x100B,
 )
-MAXIMUM_PROCESSORS: Final = 32
 
 
 class Held(IntEnum):

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
 
 
-def call_site(context: Context, frame: FrameType) -> int:
-    """The site of ``frame`` as slot << 16 | number; the same number for the same instruction in this context."""
-    number = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
-    return number if number is not None else new_site(context, frame)
-
-
 def new_site(context: Context, frame: FrameType) -> int:
     """Enter a site that this context has not met: its code object's number and instruction go to the arena."""
     box = context.box

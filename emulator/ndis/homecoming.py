@@ -205,7 +205,7 @@ def _read_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_
     nbl.ParentNetBufferList = nbl.Scratch = None
     nbl.Context = nbl._context
     if nbl._context is not None:
-        _refresh_context(path, nbl)
+        _refresh_context(nbl)
     if present or nbl._lists:
         _read_extras(path, nbl, present, pending)
     nbl.FirstNetBuffer = _read_buffer_word(path, first)
@@ -213,7 +213,7 @@ def _read_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_
     return nbl.Next
 
 
-def _refresh_context(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
+def _refresh_context(nbl: NET_BUFFER_LIST) -> None:
     area = nbl._context
     assert area is not None
     area.Offset = int.from_bytes(bytes(area._memory.view[10:12]), "little")

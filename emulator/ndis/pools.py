@@ -306,11 +306,6 @@ def settle(buffer: NET_BUFFER) -> None:
     buffer.CurrentMdl, buffer.CurrentMdlOffset = mdl, rest
 
 
-def take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
-    """A list of a pool, without a NET_BUFFER; for lists that NDIS derives."""
-    return _take_list(context, pool)
-
-
 def _with_context(context: Context, nbl: NET_BUFFER_LIST, size: int, back_fill: int) -> bool:
     pool = nbl._pool
     if push_context(context, nbl, size, back_fill, pool.record.tag):

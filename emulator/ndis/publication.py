@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 LIST_RECORD: Final = struct.Struct("<QQQIIIiIII")
 BUFFER_RECORD: Final = struct.Struct("<QQQIIIHHQ")
 LIST_AT: Final = 8
-_MDL_AT: Final = 128
 LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
 ASK_AGAIN_NS: Final = 2_000_000
 NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
@@ -197,7 +196,7 @@ def _write_list(
         )
     except (struct.error, TypeError, AttributeError) as error:
         nbl._kept = False
-        _unwritable(path.context, nbl, error)
+        _unwritable(nbl, error)
 
 
 def _write_extras(path: DataPath, nbl: NET_BUFFER_LIST, parent: NET_BUFFER_LIST | None) -> int:
@@ -252,7 +251,7 @@ def _write_buffers(path: DataPath, first: NET_BUFFER, done: list[NET_BUFFER]) ->
                 buffer.DataPhysicalAddress,
             )
         except (struct.error, TypeError, AttributeError) as error:
-            _unwritable(path.context, buffer, error)
+            _unwritable(buffer, error)
         buffer._escaped = None
         buffer._kept = True
         done.append(buffer)
@@ -353,7 +352,7 @@ def serve_recalls(context: Context) -> None:
         wake(context, slot)
 
 
-def _unwritable(context: Context, thing: Any, error: Exception) -> NoReturn:
+def _unwritable(thing: Any, error: Exception) -> NoReturn:
     stop_limit(
         VnicLimit.VNIC_PRIVATE_DATA,
         f"A {type(thing).__name__} cannot leave this context: one of its members holds what is no number ({error}).",

@@ -175,17 +175,6 @@ def refresh(context: Context) -> None:
         _compile(path, epoch)
 
 
-def stack_of(context: Context, adapter_index: int) -> Stack:
-    """The compiled stack of an adapter, by its place in the table of adapters."""
-    refresh(context)
-    record = context.machine.objects[HandleKind.ADAPTER].records[adapter_index]
-    handle = make_handle(HandleKind.ADAPTER, record.head.generation, adapter_index)
-    found: Any = context.datapath.views.get(handle)
-    if found is None:
-        wrong_handle(handle, HandleKind.ADAPTER)
-    return found  # type: ignore[no-any-return]
-
-
 def adapter_view(context: Context, handle: int | None, name: str) -> Stack:
     """The compiled stack behind an adapter handle; stops for anything else."""
     refresh(context)

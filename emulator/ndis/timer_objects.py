@@ -148,12 +148,6 @@ def NdisFreeTimerObject(TimerObject: TimerHandle, /) -> None:
     context.machine.objects[HandleKind.TIMER].free(TimerObject, site=context.site)
 
 
-def timers_of(context: Context, parent: int) -> list[tuple[int, Any]]:
-    """Live timers of an adapter or driver, for the checks at halt and unload."""
-    table = context.machine.objects[HandleKind.TIMER]
-    return [(handle, timer) for handle, timer in table.live() if timer.head.parent == parent]
-
-
 def _timer(context: Context, handle: int | None, what: str) -> Any:
     table = context.machine.objects[HandleKind.TIMER]
     timer = table.find(handle, HandleKind.TIMER)

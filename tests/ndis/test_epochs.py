@@ -94,7 +94,7 @@ def test_what_a_call_has_compiled_is_acknowledged_by_the_next_round_alone() -> N
         assert not services.interrupts_pending(processor)
         before = processor.memory["interrupt_lines"]
         epoch = publish(stack, BindingState.PAUSING)
-        stacks.stack_of(processor, 0)
+        stacks.refresh(processor)
         assert processor.box.epoch < epoch
         services.round(processor)
         assert processor.box.epoch == epoch
