@@ -239,7 +239,7 @@ class _Unwritten:
     """Reserved words that nobody has written yet; the first write puts a list in their place.
 
     Most lists never need one, and what has none needs no publishing.  A class with ``__getattr__`` could make them when
-    they are asked for, but the interpreter reads every member of such a class three times as slowly.
+    they are asked for, but the interpreter reads every member of such a class several times as slowly.
     """
 
     __slots__ = ("_length", "_name", "_thing")
