@@ -359,4 +359,4 @@ def test_reserved_words_that_nobody_has_written_are_no_list_yet() -> None:
 @pytest.mark.parametrize("kind", [NET_BUFFER_LIST, NET_BUFFER, MDL])
 def test_what_is_on_the_path_of_frames_is_read_without_a_hook(kind: type) -> None:
     hooks = {"__getattr__", "__getattribute__", "__setattr__"}
-    assert not [base for base in kind.__mro__[:-1] if hooks & set(vars(base))], "members of such a class are read slowly"
+    assert not [base for base in kind.__mro__[:-1] if hooks & set(vars(base))], "such members are read slowly"
