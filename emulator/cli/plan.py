@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from emulator.cli.configuration import AdapterTable, Configuration, DriverTable, read
+from emulator.host.sample_names import full_name
 from emulator.host.specification import (
     AdapterSpecification,
     DriverSpecification,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import argparse
 
 ADDRESS: Final = "Address"
-SAMPLES: Final = "sample_drivers"
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -174,25 +173,8 @@ def _driver(source: str, table: DriverTable, paths: list[str]) -> DriverSpecific
     module = table.module
     if module and not _MODULE.fullmatch(module):
         raise ConfigurationError(f"driver {module!r}: is no name of a module")
-    if module and "." not in module and PathFinder.find_spec(module, [*paths, *_import_path()]) is None:
-        sample = f"{SAMPLES}.{module}"
-        module = sample if _exists(sample) else module
+    module = full_name(module, paths) if module else ""
     return DriverSpecification(kind=table.kind, module=module, path=table.path, registry=table.registry)
-
-
-def _import_path() -> list[str]:
-    import sys
-
-    return sys.path
-
-
-def _exists(module: str) -> bool:
-    from importlib.util import find_spec
-
-    try:
-        return find_spec(module) is not None
-    except ImportError:
-        return False
 
 
 def _name_of(module: str, path: str) -> str:

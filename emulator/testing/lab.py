@@ -72,8 +72,8 @@ class Lab:
     ) -> Nic:
         """Start a machine and give its first adapter; ``.machine.nics`` has them all.
 
-        ``miniport``, ``protocol`` and ``filters`` (one or several, the topmost filter first) are module names or paths.
-        ``wire`` is ``cable``, which needs no
+        ``miniport``, ``protocol`` and ``filters`` (one or several, the topmost filter first) are paths or module names;
+        the sample drivers have short ones too.  ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
         test is skipped, with the reason, where the computer has none; or ``pcap:FILE,out=FILE``, which is replayed.
         ``address`` is the far end's, each adapter has a network of its own by default.  ``capture`` names the pcapng

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.host.sample_names import full_name
 from emulator.host.specification import (
     AdapterSpecification,
     DriverSpecification,
@@ -33,10 +34,10 @@ def network_of(number: int) -> str:
 
 
 def driver(name: str, kind: DriverKind) -> DriverSpecification:
-    """A plug-in by module name, or by the path of a file."""
+    """A plug-in by module name, a sample driver's short one too, or by the path of a file."""
     if name.endswith(".py") or "/" in name:
         return DriverSpecification(kind=kind, path=name)
-    return DriverSpecification(kind=kind, module=name)
+    return DriverSpecification(kind=kind, module=full_name(name))
 
 
 def drivers(

@@ -177,3 +177,10 @@ def test_several_at_once_do_not_see_each_other(pytester: pytest.Pytester, monkey
     pytester.makepyfile(user_test(functions))
     result = pytester.runpytest_subprocess("-n", "2", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=6)
+
+
+def test_sample_drivers_have_short_names(lab: Lab) -> None:
+    nic = lab.start("netvmini", protocol="hello")
+    frame = bytes.fromhex(nic.mac.replace(":", "")) + FRAME[6:]
+    nic.send(frame)
+    assert bytes(nic.receive()) == frame[6:12] + frame[:6] + frame[12:]
