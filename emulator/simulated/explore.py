@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from emulator.simulated.schedulers import Scheduler
 
-COLLECT_EVERY: Final = 64
+COLLECT_EVERY: Final = 16
 TAIL: Final = 60
 
 
