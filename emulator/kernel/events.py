@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.waits import sleep_until, wake
+from emulator.kernel.waits import sleep_until, wake_all
 from emulator.layout.machine import SystemLock
 from emulator.layout.records import Record, u32, u64
 
@@ -42,12 +42,7 @@ def set_event(context: Context, event: Any) -> None:
     waiters = event.waiters
     event.waiters = 0
     platform.release(SystemLock.DISPATCHER)
-    slot = 0
-    while waiters:
-        if waiters & 1:
-            wake(context, slot)
-        waiters >>= 1
-        slot += 1
+    wake_all(context, waiters)
 
 
 def reset_event(context: Context, event: Any) -> None:

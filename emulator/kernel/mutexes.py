@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.stop import site_of, stop
-from emulator.kernel.waits import sleep_in_call, wake
+from emulator.kernel.waits import sleep_in_call, wake_all
 from emulator.layout.machine import SystemLock
 from emulator.layout.records import Record, u32, u64
 
@@ -75,9 +75,4 @@ def release(context: Context, mutex: Any) -> None:
         waiters = mutex.waiters
         mutex.owner = 0
     platform.release(SystemLock.DISPATCHER)
-    slot = 0
-    while waiters:
-        if waiters & 1:
-            wake(context, slot)
-        waiters >>= 1
-        slot += 1
+    wake_all(context, waiters)

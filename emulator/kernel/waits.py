@@ -67,6 +67,13 @@ def wake(context: Context, slot: int) -> None:
         context.platform.ring(slot)
 
 
+def wake_all(context: Context, waiters: int) -> None:
+    """Wake the slots of a bitmap, each if it sleeps; as ``wake`` else."""
+    for slot in range(waiters.bit_length()):
+        if waiters >> slot & 1:
+            wake(context, slot)
+
+
 def wake_one(context: Context, first: int, last: int) -> bool:
     """Wake one idle slot of a range; False when none is.
 

@@ -46,8 +46,6 @@ LIST_RECORD: Final = struct.Struct("<QQQIIIiIII")
 BUFFER_RECORD: Final = struct.Struct("<QQQIIIHHQ")
 LIST_AT: Final = 8
 LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
-ASK_AGAIN_NS: Final = 2_000_000
-NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 _U32: Final = 0xFFFF_FFFF
 
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.

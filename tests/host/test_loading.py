@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from emulator.host.console import Console
 
 THREADS = """
-import threading, time
-threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+import threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
 def run_for_ever():
-    while True:
-        time.sleep(60)
+    threading.Event().wait()
 threading.Thread(target=run_for_ever, daemon=True).start()
 def DriverEntry(driver_object, registry_path):
     return 0

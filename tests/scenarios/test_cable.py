@@ -18,6 +18,7 @@ from tests.scenarios.traffic import (
     echo,
     frame,
     free_buffers,
+    pause_and_restart_under_traffic,
     settled,
 )
 
@@ -123,16 +124,7 @@ def test_two_machines_and_two_adapters_in_one_at_once(lab: Lab) -> None:
 
 def test_pause_and_restart_under_traffic(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=HELLO)
-    before = free_buffers(nic)
-    for turn in range(5):
-        for number in range(200):
-            nic.send(frame(nic, turn * 1000 + number))
-        nic.pause()
-        nic.send(frame(nic, 0))
-        nic.restart()
-        drain(nic)
-        assert echo(nic, (frame(nic, 5000 + turn * 100 + n) for n in range(50))) == 50
-    settled(nic, before)
+    pause_and_restart_under_traffic(nic)
 
 
 def test_halt_and_start_again_under_traffic(lab: Lab) -> None:

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.patience import DEADLINE
-from tests.scenarios.traffic import HELLO, MINIPORT, RESPONDER, drain, echo, frame, free_buffers, settled
+from tests.scenarios.traffic import (
+    HELLO,
+    MINIPORT,
+    RESPONDER,
+    drain,
+    echo,
+    frame,
+    free_buffers,
+    pause_and_restart_under_traffic,
+    settled,
+)
 
 if TYPE_CHECKING:
     from emulator.testing import Lab
@@ -30,16 +40,7 @@ def test_a_flood_goes_through_the_filters_without_loss(lab: Lab, filters: list[s
 
 def test_two_filters_pause_and_restart_under_traffic(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER, SECOND], processors=2)
-    before = free_buffers(nic)
-    for turn in range(5):
-        for number in range(200):
-            nic.send(frame(nic, turn * 1000 + number))
-        nic.pause()
-        nic.send(frame(nic, 0))
-        nic.restart()
-        drain(nic)
-        assert echo(nic, (frame(nic, 5000 + turn * 100 + n) for n in range(50))) == 50
-    settled(nic, before)
+    pause_and_restart_under_traffic(nic)
 
 
 def test_halt_and_start_again_with_filters_and_two_adapters(lab: Lab) -> None:

@@ -73,3 +73,17 @@ def drain(nic: Nic, seconds: float = 0.05) -> int:
     while nic.poll(seconds) is not None and time.monotonic() < deadline:
         count += 1
     return count
+
+
+def pause_and_restart_under_traffic(nic: Nic) -> None:
+    """Five times: pause amid 200 frames, restart, and see that fifty more come back; nothing is outstanding then."""
+    before = free_buffers(nic)
+    for turn in range(5):
+        for number in range(200):
+            nic.send(frame(nic, turn * 1000 + number))
+        nic.pause()
+        nic.send(frame(nic, 0))
+        nic.restart()
+        drain(nic)
+        assert echo(nic, (frame(nic, 5000 + turn * 100 + n) for n in range(50))) == 50
+    settled(nic, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from pathlib import Path
@@ -55,9 +56,9 @@ def test_a_run_that_does_not_end_is_killed_with_everything_it_started(tmp_path: 
     note = tmp_path / "pid"
 
     def endless() -> Answer:
-        forked = Forked(lambda ready: time.sleep(60))
+        forked = Forked(lambda ready: signal.pause())
         note.write_text(str(forked.pid))
-        time.sleep(60)
+        signal.pause()
         return Answer(0)
 
     began = time.monotonic()
@@ -86,7 +87,7 @@ def test_processor_time_is_the_other_process_s_own() -> None:
         while time.process_time_ns() < until:
             pass
         ready()  # type: ignore[operator]
-        time.sleep(60)
+        signal.pause()
 
     forked = Forked(burn)
     try:
