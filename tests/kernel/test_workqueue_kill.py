@@ -105,6 +105,7 @@ def note(page: mmap.mmap, count: int, value: int) -> int:
 
 
 def noted(page: mmap.mmap) -> list[int]:
+    """The last values of a page, oldest first: of a long run a page keeps the end."""
     (count,) = struct.unpack_from("<Q", page, 0)
     kept = LOG_BYTES // 8 - 1
     return [struct.unpack_from("<Q", page, 8 + place % kept * 8)[0] for place in range(max(0, count - kept + 8), count)]
@@ -197,7 +198,8 @@ def trial(seed: int) -> int:
 
 def _holds_every_item(shared: Shared, victim: int) -> None:
     waiting = [item.context for item in shared.machine.queues[0].waiting()]
-    taken = [value for page in shared.pages[2:] for value in noted(page)]
+    takers = [noted(page) for page in shared.pages[2:]]
+    taken = [value for values in takers for value in values]
     assert len(waiting) == len(set(waiting))
     seen = set(waiting) | set(taken)
     in_hand = {
@@ -205,8 +207,11 @@ def _holds_every_item(shared: Shared, victim: int) -> None:
     } - {0}
     for number in range(2):
         put = noted(shared.pages[number])
-        oldest = min((value for value in seen if value >> 48 == number), default=0)
-        lost = [value for value in put if value >= oldest and value not in seen]
+        # A survivor goes on long after the kill, and its page forgets what the victim's still holds: only what each
+        # page would still name if it had been taken there is judged.
+        firsts = [min((value for value in values if value >> 48 == number), default=0) for values in takers]
+        known = max(firsts)
+        lost = [value for value in put if value >= known and value not in seen]
         # At most the one in the killed consumer's hand, which its slot names.
         assert len(lost) <= len(in_hand), f"{len(lost)} items of producer {number} are gone, {len(in_hand)} in hand"
     doubled = set(waiting) & set(taken)
