@@ -9,4 +9,7 @@ swapped, on the memory that the frame came in.
 
 ``responder`` is a protocol that answers ARP and ICMP echo for an IPv4 address of its own; it learns neighbours at
 DISPATCH_LEVEL and ages them in a work item at PASSIVE_LEVEL, under one spin lock.
+
+``bridge`` is a protocol that joins the adapters of a machine as an 802.1D bridge does, forwarding on the memory of the
+received frames; stations are learned in DPCs and aged in work items.  ``bridge_port`` is its header file.
 """

@@ -1,0 +1,172 @@
+"""What bridge knows of a port: numbers, the structures that it fills, and the steps that need nothing of its handlers.
+
+Law: as in a header file, nothing here keeps state and nothing is called by NDIS; the handlers are in bridge.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.ndis import *
+
+if TYPE_CHECKING:
+    from sample_drivers.bridge import PORT
+
+BRIDGE_TAG: Final = int.from_bytes(b"gdrB", "little")
+BRIDGE_MAXIMUM_FRAME: Final = 1518
+BRIDGE_ADDRESSES: Final = 12
+BRIDGE_CARRIERS: Final = 512
+BRIDGE_STATIONS: Final = 4096
+BRIDGE_AGEING_TIME: Final = 300
+BRIDGE_SWEEPS: Final = 10
+"""How often the stations are looked at while one of them ages."""
+BRIDGE_ADDRESS: Final = 0xFFFF_FFFF_FFFF
+BRIDGE_STATION: Final = 0xFF_FFFF_FFFF_FFFF
+BRIDGE_PORT_SHIFT: Final = 48
+BRIDGE_AGE_SHIFT: Final = 56
+BRIDGE_GROUP: Final = 1 << 40
+BRIDGE_RESERVED: Final = 0x0180_C200_0000
+"""The first of sixteen group addresses that no bridge forwards."""
+BRIDGE_DRIVER_HEADER: Final = NDIS_OBJECT_HEADER(
+    NDIS_OBJECT_TYPE_PROTOCOL_DRIVER_CHARACTERISTICS,
+    NDIS_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2,
+    NDIS_SIZEOF_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2,
+)
+
+
+def BridgeOpenParameters(AdapterName: str) -> NDIS_OPEN_PARAMETERS:
+    """Ethernet, by the name that the bind parameters give."""
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_OPEN_PARAMETERS, NDIS_OPEN_PARAMETERS_REVISION_1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1
+    )
+    return NDIS_OPEN_PARAMETERS(
+        Header=header, AdapterName=AdapterName, MediumArray=(NDIS_MEDIUM.NdisMedium802_3,), MediumArraySize=1
+    )
+
+
+def BridgeTimerCharacteristics(Port: PORT, TimerFunction: Any) -> NDIS_TIMER_CHARACTERISTICS:
+    """A timer of the port."""
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
+        NDIS_TIMER_CHARACTERISTICS_REVISION_1,
+        NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1,
+    )
+    return NDIS_TIMER_CHARACTERISTICS(
+        Header=header, AllocationTag=BRIDGE_TAG, TimerFunction=TimerFunction, FunctionContext=Port
+    )
+
+
+def BridgeAllocate(Port: PORT, TimerFunction: Any, Device: DEVICE_OBJECT) -> NDIS_STATUS:
+    """What a port needs beside its binding: lists, timer, work item; what was made is given back by BridgeFree."""
+    pool, copies = BridgePool(Port, 0), BridgePool(Port, BRIDGE_MAXIMUM_FRAME)
+    _, timer = NdisAllocateTimerObject(Port.Handle, BridgeTimerCharacteristics(Port, TimerFunction))
+    work_item = IoAllocateWorkItem(Device)
+    for name, made in (("Pool", pool), ("Copies", copies), ("Timer", timer), ("WorkItem", work_item)):
+        if made is not None:
+            setattr(Port, name, made)
+    if pool is None or copies is None or timer is None or work_item is None:
+        return NDIS_STATUS_RESOURCES
+    for place in range(BRIDGE_CARRIERS):
+        carrier = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, None, 0, 0)
+        if carrier is None:
+            return NDIS_STATUS_RESOURCES
+        carrier.SourceHandle = Port.Handle
+        Port.Carriers[place] = carrier
+        Port.Free = place + 1
+    Port.SweepMs = BridgeReadAgeingTime(Port) * 1000 // BRIDGE_SWEEPS
+    return NDIS_STATUS_SUCCESS
+
+
+def BridgeFree(Port: PORT) -> None:
+    """Give back what a port has, as far as it came."""
+    if Port.Handle:
+        NdisCloseAdapterEx(Port.Handle)
+    if Port.WorkItem:
+        IoFreeWorkItem(Port.WorkItem)
+    if Port.Timer:
+        NdisFreeTimerObject(Port.Timer)
+    for carrier in Port.Carriers[: Port.Free]:
+        NdisFreeNetBufferList(carrier)
+    for pool in (Port.Pool, Port.Copies):
+        if pool:
+            NdisFreeNetBufferListPool(pool)
+    NdisFreeMemory(Port, 0, 0)
+
+
+def BridgePool(Port: PORT, DataSize: int) -> NetBufferListPoolHandle | None:
+    """A pool of lists with one NET_BUFFER each."""
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_DEFAULT,
+        NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+        NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+    )
+    parameters = NET_BUFFER_LIST_POOL_PARAMETERS(
+        Header=header, fAllocateNetBuffer=True, PoolTag=BRIDGE_TAG, DataSize=DataSize
+    )
+    return NdisAllocateNetBufferListPool(Port.Handle, parameters)
+
+
+def BridgeReadAgeingTime(Port: PORT) -> int:
+    """AgeingTime of the registry, in seconds."""
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_CONFIGURATION_OBJECT,
+        NDIS_CONFIGURATION_OBJECT_REVISION_1,
+        NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1,
+    )
+    _, configuration = NdisOpenConfigurationEx(NDIS_CONFIGURATION_OBJECT(Header=header, NdisHandle=Port.Handle))
+    if configuration is None:
+        return BRIDGE_AGEING_TIME
+    _, found = NdisReadConfiguration(configuration, "AgeingTime", NDIS_PARAMETER_TYPE.NdisParameterInteger)
+    NdisCloseConfiguration(configuration)
+    seconds = found.ParameterData.IntegerData if found is not None else 0
+    return seconds if 0 < seconds <= 1_000_000 else BRIDGE_AGEING_TIME
+
+
+def BridgeSetFilter(Port: PORT, Filter: int) -> NDIS_STATUS:
+    """Set the packet filter and wait for the answer, which may come from another context."""
+    buffer = NdisAllocateMemoryWithTagPriority(Port.Handle, 4, BRIDGE_TAG, NormalPoolPriority)
+    if buffer is None:
+        return NDIS_STATUS_RESOURCES
+    buffer[0:4] = Filter.to_bytes(4, "little")
+    request = NDIS_OID_REQUEST(RequestType=NDIS_REQUEST_TYPE.NdisRequestSetInformation)
+    header, given = request.Header, request.DATA.SET_INFORMATION
+    header.Type, header.Revision = NDIS_OBJECT_TYPE_OID_REQUEST, NDIS_OID_REQUEST_REVISION_1
+    header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
+    given.Oid, given.InformationBuffer, given.InformationBufferLength = OID_GEN_CURRENT_PACKET_FILTER, buffer, 4
+    NdisResetEvent(Port.Done)
+    status = NdisOidRequest(Port.Handle, request)
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(Port.Done, 0)
+        status = NDIS_STATUS(Port.Status)
+    NdisFreeMemory(request, 0, 0)
+    NdisFreeMemory(buffer, 0, 0)
+    return status
+
+
+def BridgeCopy(Target: PORT, Frame: NET_BUFFER_LIST) -> NET_BUFFER_LIST | None:
+    """A list with memory of its own and the frame's bytes; None without memory, or where the frame is too long."""
+    frame, copy = Frame.FirstNetBuffer, NdisAllocateNetBufferList(Target.Copies, 0, 0)
+    if copy is None or copy.FirstNetBuffer is None or frame is None:
+        return None
+    if frame.DataLength > BRIDGE_MAXIMUM_FRAME:
+        NdisFreeNetBufferList(copy)
+        return None
+    copy.FirstNetBuffer.DataLength = frame.DataLength
+    NdisCopyFromNetBufferToNetBuffer(copy.FirstNetBuffer, 0, frame.DataLength, frame, 0)
+    copy.SourceHandle = Target.Handle
+    return copy
+
+
+def BridgeLink(Lists: list[Any]) -> NET_BUFFER_LIST:
+    """One chain of lists, in their order."""
+    last: Any = None
+    for nbl in reversed(Lists):
+        nbl.Next, last = last, nbl
+    first: NET_BUFFER_LIST = last
+    return first
+
+
+def BridgeDereference(Port: PORT, Count: int) -> None:
+    """Give references back; the last one says that a pause may go on."""
+    if InterlockedExchangeAdd(Port.References, -Count) == Count:
+        NdisSetEvent(Port.Done)
