@@ -47,6 +47,7 @@ class DriverTable(Struct, kw_only=True, forbid_unknown_fields=True):
     kind: Literal["miniport", "protocol", "filter"]
     module: str = ""
     path: str = ""
+    adapters: list[str] = []
     registry: dict[str, Any] = {}
 
 

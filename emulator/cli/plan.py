@@ -174,7 +174,9 @@ def _driver(source: str, table: DriverTable, paths: list[str]) -> DriverSpecific
     if module and not _MODULE.fullmatch(module):
         raise ConfigurationError(f"driver {module!r}: is no name of a module")
     module = full_name(module, paths) if module else ""
-    return DriverSpecification(kind=table.kind, module=module, path=table.path, registry=table.registry)
+    return DriverSpecification(
+        kind=table.kind, module=module, path=table.path, registry=table.registry, adapters=table.adapters
+    )
 
 
 def _name_of(module: str, path: str) -> str:

@@ -57,7 +57,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", nargs="?", metavar="FILE.toml", help="describes the machine; options take the place of what it says")
     add("--miniport", action="append", default=[], metavar="M", help="a miniport driver; each runs an adapter")
-    add("--protocol", action="append", default=[], metavar="P", help="a protocol driver; binds to every adapter")
+    add(
+        "--protocol",
+        action="append",
+        default=[],
+        metavar="P",
+        help="a protocol driver; binds to every adapter, unless a file says which",
+    )
     add(
         "--filter",
         action="append",

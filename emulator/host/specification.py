@@ -38,6 +38,8 @@ class DriverSpecification(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     registry: dict[str, RegistryValue] = {}
     """The values under the driver's Parameters key."""
+    adapters: list[str] = []
+    """The names of the adapters that a protocol or a filter is bound to, with ``*`` and ``?``; empty: all."""
 
 
 class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):

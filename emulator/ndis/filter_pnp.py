@@ -16,6 +16,7 @@ from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.adapters import publish_change, text_of, wait_for_acknowledgement
+from emulator.ndis.binding_choice import is_chosen
 from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.constants import NDIS_FILTER_DRIVER_MANDATORY
 from emulator.ndis.filter_modules import completed_and_returned, driver_of, modules_of, move_module
@@ -51,6 +52,8 @@ def attach_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
     table = context.machine.objects[HandleKind.FILTER_DRIVER]
     drivers = [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.FILTER_DRIVER]
     for position, (handle, driver) in enumerate(reversed(drivers)):
+        if not is_chosen(context, driver.image, adapter):
+            continue
         status = _attach(context, adapter_handle, adapter, handle, driver, position)
         if status != NDIS_STATUS_SUCCESS:
             mandatory = driver.flags & NDIS_FILTER_DRIVER_MANDATORY

@@ -52,6 +52,7 @@ class DriverEntrySpecification(Protocol):
     module: str
     path: str
     registry: Any
+    adapters: Any
 
 
 class Specification(Protocol):

@@ -27,6 +27,7 @@ from emulator.ndis.adapters import (
     text_of,
     wait_for_acknowledgement,
 )
+from emulator.ndis.binding_choice import is_chosen
 from emulator.ndis.bindings import COMPLETED, WAITING, begin_operation, completed_and_returned, end_operation
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION, NET_PNP_EVENT_CODE
@@ -114,7 +115,8 @@ def start_adapter(context: Context, number: int) -> int:
         stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
         return attached
     for protocol_handle, protocol in protocols(context):
-        bind(context, handle, adapter, protocol_handle, protocol)
+        if is_chosen(context, protocol.image, adapter):
+            bind(context, handle, adapter, protocol_handle, protocol)
     return restart_stack(context, handle, adapter)
 
 

@@ -47,6 +47,7 @@ class SimulatedDriver(msgspec.Struct, frozen=True, kw_only=True):
     module: str = ""
     path: str = ""
     registry: dict[str, RegistryValue] = {}
+    adapters: list[str] = []
 
 
 class SimulatedAdapter(msgspec.Struct, frozen=True, kw_only=True):

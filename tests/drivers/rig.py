@@ -101,6 +101,7 @@ class Rig:
         checked: bool = True,
         registry: dict[str, Any] | None = None,
         driver_registry: dict[str, Any] | None = None,
+        bound: dict[str, list[str]] | None = None,
         **geometry: int,
     ) -> None:
         sizes: dict[str, Any] = {
@@ -120,6 +121,7 @@ class Rig:
                     kind="miniport" if name_of(driver) == "netvmini" else "protocol",
                     module=name_of(driver),
                     registry=driver_registry or {},
+                    adapters=(bound or {}).get(name_of(driver), []),
                 )
                 for driver in drivers
             ],
