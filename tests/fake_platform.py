@@ -242,6 +242,10 @@ class FakeServices:
         del context
         return False
 
+    def next_look(self, context: Context) -> int | None:
+        """Never."""
+        return None
+
     def withholds(self, context: Context) -> bool:
         """Nothing by default: what was stored is published at the end of each round."""
         return self.on_withholds(context) if self.on_withholds is not None else False

@@ -43,6 +43,7 @@ class Context:
     lock and must be published before the lock is released.
     ``delays`` is its histogram of work items, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
+    ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
     """
 
@@ -59,6 +60,7 @@ class Context:
         "held",
         "held_cells",
         "held_sites",
+        "idle",
         "index",
         "irql",
         "kind",
@@ -87,6 +89,7 @@ class Context:
         self.slot = slot
         self.kind = kind
         self.index = index
+        self.idle = False
         self.irql = 0
         self.processor = index if kind is ContextKind.PROCESSOR else slot % geometry.processors
         self.processor_lock = machine.processor_lock(self.processor)

@@ -13,7 +13,7 @@ from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.arena import CONTROL_ENTRIES
 from emulator.layout.machine import ADAPTER, ContextKind, SlotState, SystemLock
-from emulator.rules.control import ControlOperation
+from emulator.rules.control import WHOLE_MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ def waiting_operation(arena: Arena) -> CONTROL | None:
     """The first operation that may begin now and has not begun; reads only, and trusts nothing that it reads."""
     busy: set[int] = set()
     for entry in _unfinished(arena):
-        alone = entry.operation == ControlOperation.UNLOAD
+        alone = entry.operation in WHOLE_MACHINE
         if not entry.started and entry.target not in busy and not (alone and busy):
             return entry
         if alone:
@@ -138,18 +138,26 @@ def serve_requests(context: Context) -> None:
     """Live as the request thread, or as its stand-in."""
     services, head = context.machine.services, context.machine.arena.machine
     while not head.shutting_down:
-        if not _await_work(context, lambda: services.requests_pending(context)):
+        # The lane's own context looks around from time to time; a stand-in does not.
+        look = None if context.index else services.next_look(context)
+        if not _await_work(context, lambda: services.requests_pending(context), look):
             return
         services.round(context)
         while services.requests(context):
             services.leave(context)
 
 
-def _await_work(context: Context, ready: Callable[[], bool]) -> bool:
-    """Sleep until there is work or the machine ends; False when a stand-in has waited long enough, and retires."""
+def _await_work(context: Context, ready: Callable[[], bool], look: int | None = None) -> bool:
+    """Sleep until there is work, it is time to look around or the machine ends; False when a stand-in retires.
+
+    It does when it has had nothing to do for a while.
+    """
     head = context.machine.arena.machine
-    deadline = context.platform.now() + IDLE_STAND_IN_NS if context.index else None
-    if sleep_until(context, lambda: head.shutting_down != 0 or ready(), deadline):
+    deadline = context.platform.now() + IDLE_STAND_IN_NS if context.index else look
+    context.idle = not context.index
+    came = sleep_until(context, lambda: head.shutting_down != 0 or ready(), deadline)
+    context.idle = False
+    if came or not context.index:
         return True
     context.enter_state(SlotState.RETIRING)
     return False

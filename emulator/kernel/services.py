@@ -53,6 +53,9 @@ class Services(Protocol):
     def requests_pending(self, context: Context) -> bool:
         """Is a request queued?  Asked before the request thread sleeps."""
 
+    def next_look(self, context: Context) -> int | None:
+        """When the request thread shall look around (``requests``) though none is queued; None: not by the clock."""
+
     def withholds(self, context: Context) -> bool:
         """Does this processor keep private what others may come for, to be published when it has time?"""
 

@@ -215,6 +215,10 @@ class Arena:
         size = records.COUNTERS.size()
         return (self.offsets["counters"] + (slot * self.geometry.layers + layer) * size) // 8
 
+    def look(self, layer: int) -> records.LOOK:
+        """What NDIS found at its last look at a layer."""
+        return records.LOOK.at(self.memory, self.offsets["looks"] + layer * records.LOOK.size())
+
     def delays(self, slot: int) -> memoryview:
         """A context's histogram of how long work items waited for it, by bucket (see layout.delays)."""
         start = self.offsets["delays"] + 8 * DELAY_BUCKETS * slot
@@ -274,6 +278,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("control_entries", CONTROL_ENTRIES * records.CONTROL.size()),
         ("earliest", geometry.processors * 8),
         ("counters", slots * geometry.layers * records.COUNTERS.size()),
+        ("looks", geometry.layers * records.LOOK.size()),
         ("delays", slots * DELAY_BUCKETS * 8),
         ("table_heads", 4096),
         ("calls", slots * records.CALL_WORDS * 4 if geometry.traced else 0),

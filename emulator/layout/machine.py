@@ -401,3 +401,16 @@ class COUNTERS(Record):
     calls_in: u64
     calls_out: u64
     spare: Array[u64, Literal[2]]
+
+
+class LOOK(Record):
+    """What NDIS found when it last looked at the counters of a layer.  Written by the request thread alone.
+
+    ``moved`` is how many lists the layer had given on, ``since`` when that figure was seen first while it had others
+    in hand, 0 when it had none; ``mark`` lists had been given to it at ``marked``, and not all of them are given on.
+    """
+
+    moved: u64
+    since: u64
+    mark: u64
+    marked: u64

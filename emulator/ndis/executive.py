@@ -20,6 +20,7 @@ from emulator.ndis import (
     private_data,
     publication,
     stacks,
+    watch,
     work_items,
 )
 from emulator.ndis.deferred import DeferredKind
@@ -86,12 +87,17 @@ class Executive:
         return act(context, operation.target, operation.argument) if act else NDIS_STATUS_NOT_SUPPORTED
 
     def requests(self, context: Context) -> bool:
-        """Serve one queued OID request."""
+        """Serve one queued OID request; look at what takes too long."""
+        watch.look_if_due(context)
         return oid_lanes.serve_queued(context)
 
     def requests_pending(self, context: Context) -> bool:
         """Is an OID request queued to an idle lane?"""
         return oid_lanes.queued(context)
+
+    def next_look(self, context: Context) -> int | None:
+        """The watch goes by the clock."""
+        return watch.next_look(context)
 
     def withholds(self, context: Context) -> bool:
         """Has this processor stored NBLs that it has not published yet?"""

@@ -123,6 +123,7 @@ def outstanding(context: Context, lane: Any) -> list[Any]:
 
 def _handle(context: Context, lane: Any, request: Any, *, indicate: bool) -> NDIS_STATUS:
     routine, name = _routine(context, lane, "OidRequestHandler"), _role(lane)
+    request.ndis_given = context.platform.now()
     status = call_for_status(context, routine, decode(context, lane.context), request)
     if status == NDIS_STATUS_PENDING:
         # It may be complete already: then the state is no longer ours to write.

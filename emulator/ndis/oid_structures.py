@@ -108,6 +108,7 @@ class NDIS_OID_REQUEST(NONPAGED):
     ndis_issued_site: u32
     ndis_completed_site: u32
     ndis_issued: u64
+    ndis_given: u64
 
 
 BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST, DEVICE_OBJECT, NDIS_RW_LOCK_EX, LOOKASIDE)

@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_modules, filter_pnp, oid_answers, oid_lanes, stacks
+from emulator.ndis import filter_modules, filter_pnp, oid_lanes, stacks, watch
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -65,8 +65,6 @@ if TYPE_CHECKING:
 
 INFO, WARNING = 20, 30
 WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
-OID_NS = 12_000_000_000
-"""Driver Verifier's NdisTimedOidComplete."""
 
 
 def start_adapter(context: Context, number: int) -> int:
@@ -403,7 +401,7 @@ def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) ->
 def _await_requests(context: Context, handle: int, adapter: Any) -> None:
     """An adapter is halted when no OID request of it is outstanding; the stop says which one is, and who has it."""
     platform = context.platform
-    deadline = platform.now() + OID_NS
+    deadline = platform.now() + watch.OID_NS
     stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
 
     def idle() -> bool:
@@ -413,27 +411,9 @@ def _await_requests(context: Context, handle: int, adapter: Any) -> None:
         # Whoever completes a request wakes its originator and the request thread, so look again every millisecond.
         sleep_until(context, idle, platform.now() + 1_000_000)
         if platform.now() >= deadline and not idle():
-            _requests_outstanding(context, handle, adapter, next(lane for lane in stack if not oid_lanes.idle(lane)))
+            lane = next(lane for lane in stack if not oid_lanes.idle(lane))
+            watch.overdue(context, handle, adapter, lane, " cannot be halted")
     context.machine.services.round(context)
-
-
-def _requests_outstanding(context: Context, handle: int, adapter: Any, lane: Any) -> None:
-    left = oid_lanes.outstanding(context, lane)
-    words = [oid_answers.describe(request) for request in left]
-    name = context.machine.images.driver_name(lane.head.driver)
-    holders = [f"{name} has {words[0]}" if lane.request else f"{words[0]} waits for the request thread"]
-    holders += [f"{text} is queued behind it" for text in words[1:]]
-    # Without Driver Verifier it is NDIS's own watchdog that complains.
-    code, *parameters = (0xC4, 0x92003, left[0]._pointer) if context.machine.checked else (0x7C, 0x25, 0x23, handle)
-    stop(
-        code,
-        *parameters,
-        rule="NdisTimedOidComplete" if context.machine.checked else "",
-        text=f"{text_of(adapter.name)} cannot be halted: {words[0]} has not been completed within "
-        f"{OID_NS // 1_000_000_000} seconds.",
-        sites=[site_of(context, "issued", left[0].ndis_issued_site)],
-        holders=holders,
-    )
 
 
 def _reset_record(adapter: Any, number: int, name: str) -> None:

@@ -235,32 +235,68 @@ class Outstanding(NamedTuple):
     calls: int
 
 
+class Holding(NamedTuple):
+    """Lists that a driver has not given on: how many, in words what it has not done with them, and the layer's number.
+
+    ``moved`` is how many it has given on so far, ``owner`` and ``handed`` find where they were handed to it.  Lists of
+    the driver's own have neither.
+    """
+
+    driver: str
+    number: int
+    text: str
+    layer: int = -1
+    moved: int = 0
+    owner: int = 0
+    handed: str = ""
+
+
 def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
     """All lists of an adapter that are sent and not completed, or indicated and not returned, by driver."""
     counts = layer_counts(machine, adapter_index)
-    sends, receives = counts[SENT] - counts[COMPLETED], counts[INDICATED] - counts[RETURNED]
     calls = counts[CALLS_IN] - counts[CALLS_OUT]
-    holders = []
-    adapter = machine.objects[HandleKind.ADAPTER].records[adapter_index]
-    if sends:
-        name = machine.images.driver_name(adapter.head.driver)
-        holders.append(f"{name} has not completed {sends} of the lists that it was given to send")
-        holders.extend(_sites(machine, SENDING + adapter_index, "sent"))
-    for module, record in machine.objects[HandleKind.FILTER_MODULE].live():
-        if record.adapter == adapter_index:
-            holders.extend(_held_by_module(machine, module & 0xFFFF_FFFF))
-    for _, binding in machine.objects[HandleKind.BINDING].live():
-        if binding.adapter != adapter_index:
-            continue
-        index = _index_of(machine, binding)
+    for index, _ in _bindings(machine, adapter_index):
         mine = layer_counts(machine, machine.geometry.adapters + index)
         calls += mine[CALLS_IN] - mine[CALLS_OUT]
+    total = counts[SENT] - counts[COMPLETED] + counts[INDICATED] - counts[RETURNED]
+    return Outstanding(total, _in_words(machine, holdings(machine, adapter_index)), calls)
+
+
+def holdings(machine: Machine, adapter_index: int) -> list[Holding]:
+    """Who of a stack has how many lists in hand: the miniport, then the filter modules, then the bindings."""
+    found = []
+    counts = layer_counts(machine, adapter_index)
+    sends = counts[SENT] - counts[COMPLETED]
+    if sends:
+        name = machine.images.driver_name(machine.objects[HandleKind.ADAPTER].records[adapter_index].head.driver)
+        text = "not completed {} of the lists that it was given to send"
+        found.append(Holding(name, sends, text, adapter_index, counts[COMPLETED], SENDING + adapter_index, "sent"))
+    for module, record in machine.objects[HandleKind.FILTER_MODULE].live():
+        if record.adapter == adapter_index:
+            found.extend(_held_by_module(machine, module & 0xFFFF_FFFF))
+    for index, binding in _bindings(machine, adapter_index):
+        layer = machine.geometry.adapters + index
+        mine = layer_counts(machine, layer)
         held = mine[INDICATED] - mine[RETURNED]
         if held:
             name = machine.images.driver_name(binding.head.driver)
-            holders.append(f"{name} has not returned {held} of the lists that were indicated to it")
-            holders.extend(_sites(machine, RECEIVED + index, "indicated"))
-    return Outstanding(sends + receives, holders, calls)
+            text = "not returned {} of the lists that were indicated to it"
+            found.append(Holding(name, held, text, layer, mine[RETURNED], RECEIVED + index, "indicated"))
+    return found
+
+
+def _in_words(machine: Machine, found: list[Holding]) -> list[str]:
+    lines = []
+    for holding in found:
+        lines.append(f"{holding.driver} has {holding.text.format(holding.number)}")
+        if holding.owner:
+            lines.extend(handed_on(machine, holding))
+    return lines
+
+
+def _bindings(machine: Machine, adapter_index: int) -> list[tuple[int, Any]]:
+    live = machine.objects[HandleKind.BINDING].live()
+    return [(handle & 0xFFFF_FFFF, binding) for handle, binding in live if binding.adapter == adapter_index]
 
 
 def module_outstanding(machine: Machine, handle: int) -> Outstanding:
@@ -269,32 +305,38 @@ def module_outstanding(machine: Machine, handle: int) -> Outstanding:
     above, below = _module_counts(machine, index)
     mine = [below[SENT] - below[COMPLETED], above[INDICATED] - above[RETURNED]]
     others = [above[SENT] - above[COMPLETED], below[INDICATED] - below[RETURNED]]
-    return Outstanding(sum(map(abs, mine + others)), _held_by_module(machine, index), 0)
+    return Outstanding(sum(map(abs, mine + others)), _in_words(machine, _held_by_module(machine, index)), 0)
+
+
+def _module_layer(machine: Machine, index: int) -> int:
+    return machine.geometry.adapters + machine.geometry.bindings + 2 * index
 
 
 def _module_counts(machine: Machine, index: int) -> tuple[list[int], list[int]]:
-    layer = machine.geometry.adapters + machine.geometry.bindings + 2 * index
+    layer = _module_layer(machine, index)
     return layer_counts(machine, layer + 1), layer_counts(machine, layer)
 
 
-def _held_by_module(machine: Machine, index: int) -> list[str]:
+def _held_by_module(machine: Machine, index: int) -> list[Holding]:
     above, below = _module_counts(machine, index)
-    record = machine.objects[HandleKind.FILTER_MODULE].records[index]
+    record, layer = machine.objects[HandleKind.FILTER_MODULE].records[index], _module_layer(machine, index)
     name = machine.images.driver_name(record.head.driver)
-    holders = []
+    found = []
     sends = above[SENT] - above[COMPLETED] - (below[SENT] - below[COMPLETED])
     if sends > 0:
-        holders.append(f"{name} has neither sent on nor completed {sends} of the lists that it was given to send")
-        holders.extend(_sites(machine, FILTER_SENDS + index, "sent"))
+        text, moved = "neither sent on nor completed {} of the lists that it was given to send", above[COMPLETED]
+        moved += below[SENT] - below[COMPLETED]
+        found.append(Holding(name, sends, text, layer + 1, moved, FILTER_SENDS + index, "sent"))
     elif sends < 0:
-        holders.append(f"{name} has not got back {-sends} of the lists that it originated and sent")
+        found.append(Holding(name, -sends, "not got back {} of the lists that it originated and sent"))
     receives = below[INDICATED] - below[RETURNED] - (above[INDICATED] - above[RETURNED])
     if receives > 0:
-        holders.append(f"{name} has neither passed on nor returned {receives} of the lists that were indicated to it")
-        holders.extend(_sites(machine, FILTER_RECEIVES + index, "indicated"))
+        text, moved = "neither passed on nor returned {} of the lists that were indicated to it", below[RETURNED]
+        moved += above[INDICATED] - above[RETURNED]
+        found.append(Holding(name, receives, text, layer, moved, FILTER_RECEIVES + index, "indicated"))
     elif receives < 0:
-        holders.append(f"{name} has not got back {-receives} of the lists that it originated and indicated")
-    return holders
+        found.append(Holding(name, -receives, "not got back {} of the lists that it originated and indicated"))
+    return found
 
 
 def binding_outstanding(machine: Machine, index: int) -> int:
@@ -314,14 +356,10 @@ def layer_counts(machine: Machine, layer: int) -> list[int]:
     return sums
 
 
-def _index_of(machine: Machine, record: Any) -> int:
-    records = machine.objects[HandleKind.BINDING].records
-    return next(index for index, entry in enumerate(records) if entry is record)
-
-
-def _sites(machine: Machine, owner: int, what: str) -> list[str]:
-    """Where the lists of an owner were handed on, as far as they are published: up to three places."""
+def handed_on(machine: Machine, holding: Holding) -> list[str]:
+    """Where the lists of a holding were handed on, as far as they are published: up to three places."""
     from emulator.kernel.sites import describe_site
     from emulator.ndis.publication import published_sites
 
-    return [f"  {what} at {describe_site(machine, site)[0]}" for site in published_sites(machine, owner, 3)]
+    sites = published_sites(machine, holding.owner, 3)
+    return [f"  {holding.handed} at {describe_site(machine, site)[0]}" for site in sites]

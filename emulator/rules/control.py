@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ControlOperation(IntEnum):
-    """What the PnP thread shall do; the target is an adapter's number, except for UNLOAD, which has none."""
+    """What the PnP thread shall do; the target is an adapter's number, except for those of WHOLE_MACHINE."""
 
     START_ADAPTER = 1
     """Initialize the miniport, bind the protocols, restart the stack."""
@@ -23,3 +23,13 @@ class ControlOperation(IntEnum):
     """The link went up (argument 1) or down (argument 0)."""
     UNLOAD = 7
     """Unload every driver, the last loaded first."""
+    RESET = 8
+    """Reset the adapter's hardware; done when the miniport has completed the reset."""
+    POWER = 9
+    """Bring the adapter into a device power state: the argument is an NDIS_DEVICE_POWER_STATE."""
+    SHUTDOWN = 10
+    """Switch the computer off: MiniportShutdownEx of every adapter, and no other call after it."""
+
+
+WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})
+"""Operations that concern the whole machine: they have no target and run alone."""

@@ -46,7 +46,6 @@ class Rule(NamedTuple):
 _GATE: Final = "the gate of each function that the rule names and that is there, in the checked build"
 _NOT_YET_FILTERS: Final = "there are no timed rules yet, and the limit is not published"
 _NOT_YET_DMA: Final = "there is no scatter/gather DMA yet"
-_NOT_YET_CLOCK: Final = "there are no timed rules yet"
 _CONNECTION: Final = "CoNDIS is left out on purpose"
 _WIRELESS: Final = "802.11 is left out on purpose"
 
@@ -327,11 +326,20 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisTimedOidComplete",
         0x92003,
         "an OID is done in time",
-        "0xC4/0x92003 when an adapter is to be halted and waits for one; at no other time",
+        "0xC4/0x92003, from the call of MiniportOidRequest on; an adapter that is halted waits as long",
         limit=12,
+    )._replace(enforced=_YES),
+    _verifier(
+        "NdisTimedDataSend",
+        0x9200D,
+        "each send is done in time",
+        "0xC4/0x9200D when fewer are completed than were sent 30 s ago; one that is kept while later ones "
+        "are completed is not missed",
+        limit=30,
     )._replace(enforced=_PARTLY),
-    _verifier("NdisTimedDataSend", 0x9200D, "each send is done in time", _NOT_YET_CLOCK, limit=30),
-    _verifier("NdisTimedDataHang", 0x9200F, "while sends are pending some are completed", _NOT_YET_CLOCK, limit=22),
+    _verifier(
+        "NdisTimedDataHang", 0x9200F, "while sends are pending some are completed", "0xC4/0x9200F", limit=22
+    )._replace(enforced=_YES),
     _verifier(
         "NdisFilterTimedPauseComplete",
         0x92010,

@@ -138,7 +138,7 @@ class SimulatedPlatform:
                 limit = min(horizon, self._next_deadline)
                 if not idle and self.on_idle is not None and self.on_idle(limit):
                     continue
-                if idle or self._next_deadline == NEVER or self._next_deadline > horizon:
+                if idle or self._next_deadline > horizon or not self._awaited(horizon):
                     if horizon != NEVER:
                         self.time = horizon
                     return False
@@ -147,6 +147,11 @@ class SimulatedPlatform:
                 continue
             self._resume(runnable[0] if len(runnable) == 1 else self._choose_task(self._last, yielding=False))
             self._running = None
+
+    def _awaited(self, horizon: int) -> bool:
+        """Is there a moment to wait for?  Without a horizon one at which somebody only looks around is none."""
+        sleepers = (task for task in self.tasks.values() if task.state is TaskState.SLEEPING and task.deadline < NEVER)
+        return any(horizon != NEVER or task.context is None or not task.context.idle for task in sleepers)
 
     def _choose_task(self, number: int, *, yielding: bool) -> int:
         chosen = self.scheduler.next_task(self._runnable, number, yielding)

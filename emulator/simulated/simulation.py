@@ -60,6 +60,10 @@ class NoServices:
 
     interrupts_pending = requests = requests_pending = interrupts
 
+    def next_look(self, context: Context) -> int | None:
+        """There is nothing to look at."""
+        return None
+
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run routine ``kind``."""
         from emulator.kernel.calls import call

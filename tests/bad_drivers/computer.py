@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).parent
 PACKAGE: Final = "tests.bad_drivers"
 MILLISECOND: Final = 1_000_000
+SECOND: Final = 1_000_000_000
 MOST_IDLE_SLEEPS: Final = 8
 
 
@@ -145,11 +146,18 @@ class Computer:
             self.fake.platform.advance(MILLISECOND)
         self.fake.run_until_idle()
 
-    def life(self) -> int:
-        """The whole life; the status with which the adapter started."""
+    def run_for(self, seconds: int) -> None:
+        """Let so much time pass."""
+        for _ in range(seconds):
+            self.fake.platform.advance(SECOND)
+            self.settle(1)
+
+    def life(self, seconds: int = 0) -> int:
+        """The whole life; the status with which the adapter started.  It runs for so long before it is paused."""
         self.load()
         status = self.control(pnp.start_adapter, 0)
         self.settle()
+        self.run_for(seconds)
         if status == 0:
             self.control(pnp.pause, 0)
             self.settle()

@@ -30,6 +30,8 @@ class Rule(NamedTuple):
     """Does the adapter of the repaired twin start?"""
     other: str = ""
     """The good driver beside it; empty: the base of the other role."""
+    seconds: int = 0
+    """For so long the adapter runs before it is paused."""
 
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
@@ -245,6 +247,17 @@ RULES: Final = [
         other="asks_at_unbind",
     ),
     Rule("oid_issued_twice", "protocol", NDIS, (0x26, BINDING, None, 0), "NdisOidDoubleRequest"),
+    # What takes too long: rules.md, sections 2 and 5.
+    Rule("send_never_completed", "miniport", VERIFIER, (0x9200F, 0, ADAPTER, 1), "NdisTimedDataHang", seconds=24),
+    Rule(
+        "send_completed_too_late",
+        "miniport",
+        VERIFIER,
+        (0x9200D, 0, ADAPTER, None),
+        "NdisTimedDataSend",
+        other="sends_often",
+        seconds=45,
+    ),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),

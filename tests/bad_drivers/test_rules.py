@@ -20,6 +20,7 @@ OTHERS = {
     "asks_at_dispatch",
     "waits_for_the_other_adapter",
     "second_filter",
+    "asks_after_restart",
 }
 """Drivers of this folder that other tests are about."""
 _MARK = re.compile(r"# (?:type: ignore\[[\w-]+\]  # )?(?:(?P<stop>stop)|site: (?P<site>.+))$")
@@ -78,7 +79,7 @@ def check_lines(rule: Rule, report: StopReport) -> None:
 def test_the_bad_driver_gets_its_stop(rule: Rule) -> None:
     machine = computer(rule, rule.driver)
     with pytest.raises(BugCheck):
-        machine.life()
+        machine.life(rule.seconds)
     images = machine.fake.machine.images
     check_report(rule, machine.report, [images.routine_name(n) for n in range(len(images.routines))])
 
@@ -86,7 +87,7 @@ def test_the_bad_driver_gets_its_stop(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.driver)
 def test_the_repaired_twin_lives(rule: Rule) -> None:
     machine = computer(rule, f"repaired.{rule.driver}")
-    status = machine.life()
+    status = machine.life(rule.seconds)
     assert (status == 0) == rule.starts
     assert machine.fake.stop_report() is None
     assert machine.left() == []

@@ -60,6 +60,9 @@ class ToyServices:
     def requests_pending(self, context: Context) -> bool:
         return False
 
+    def next_look(self, context: Context) -> int | None:
+        return None
+
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         call(context, kind, argument)
 
