@@ -100,10 +100,9 @@ def _role(role: Role) -> list[str]:
     taken = [parameter.name for parameter in role.parameters if parameter.direction != "out"]
     function = f"def {_example(role.name)}({', '.join(taken)}): ..."
     text = [f"### {role.name}", "", "```python", f"@{role.name}", function, "```", ""]
-    returned = (role.result, *role.outputs) if role.outputs else (role.result,)
     facts = [
         ("IRQL", mask_name(role.irql)),
-        ("returns", ", ".join(f"`{value}`" for value in returned)),
+        ("returns", ", ".join(f"`{value}`" for value in role.returned)),
         ("may be NULL", ", ".join(f"`{parameter.name}`" for parameter in role.parameters if parameter.optional)),
         ("may pend", "yes" if role.may_pend else ""),
         ("statuses", ", ".join(str(status) for status in role.statuses)),

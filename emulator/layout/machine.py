@@ -257,6 +257,9 @@ class ADAPTER(Record):
     From ``maximum_transmit_speed`` on as the general attributes say; ``automatic`` is AutoNegotiationFlags, which
     NDIS_STATUS_LINK_STATE changes together with ``pause_functions``.
 
+    ``request`` is the OID request in hand, ``request_head`` to ``request_tail`` are those that wait for it,
+    ``unserialised`` is the list of direct and synchronous ones in hand beside it.
+
     ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
     the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
     NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
@@ -286,6 +289,7 @@ class ADAPTER(Record):
     request: u64
     request_head: u64
     request_tail: u64
+    unserialised: u64
     request_state: u32
     pause_pending: u32
     restart_status: u32
@@ -346,6 +350,7 @@ class FILTER_MODULE(Record):
     request: u64
     request_head: u64
     request_tail: u64
+    unserialised: u64
     request_state: u32
     lookahead: u32
     name: Bytes[Literal[64]]

@@ -33,7 +33,9 @@ from emulator.ndis.memory_older import *
 from emulator.ndis.net_buffer_contexts import *
 from emulator.ndis.net_buffers import *
 from emulator.ndis.object_header import *
+from emulator.ndis.oid_direct import *
 from emulator.ndis.oid_requests import *
+from emulator.ndis.oid_synchronous import *
 from emulator.ndis.oids import *
 from emulator.ndis.pnp import *
 from emulator.ndis.pnp_calls import *

@@ -162,10 +162,9 @@ ABSENT: Final[tuple[Family, ...]] = (
     _family(
         "filter drivers",
         Why.NOT_YET,
-        "direct and synchronous requests through a filter, and its restart at its own wish, are to come",
+        "the restart of a filter at its own wish is to come",
         """
-        NdisEnumerateFilterModules NdisFCancelDirectOidRequest NdisFDirectOidRequest NdisFDirectOidRequestComplete
-        NdisFRestartFilter NdisFSynchronousOidRequest
+        NdisEnumerateFilterModules NdisFRestartFilter
         """,
     ),
     _family(
@@ -175,14 +174,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """
         NdisIMAssociateMiniport NdisIMCancelInitializeDeviceInstance NdisIMDeInitializeDeviceInstance
         NdisIMGetBindingContext NdisIMInitializeDeviceInstanceEx
-        """,
-    ),
-    _family(
-        "OID requests beside the regular path",
-        Why.NOT_YET,
-        "direct and synchronous requests are to come",
-        """
-        NdisCancelDirectOidRequest NdisDirectOidRequest NdisMDirectOidRequestComplete NdisSynchronousOidRequest
         """,
     ),
     _family(
@@ -265,27 +256,13 @@ ABSENT: Final[tuple[Family, ...]] = (
 
 _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
 _LINE_INTERRUPTS: Final = "line interrupts only"
-
-_NOT_YET_REGISTERED: Final = "may be declared, and not yet registered"
+_DEFAULT_PORT: Final = "the default port only"
 
 PARTIAL: Final[dict[str, str]] = {
-    **dict.fromkeys(
-        (
-            "FILTER_DIRECT_OID_REQUEST",
-            "FILTER_DIRECT_OID_REQUEST_COMPLETE",
-            "FILTER_CANCEL_DIRECT_OID_REQUEST",
-            "FILTER_SYNCHRONOUS_OID_REQUEST",
-            "FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE",
-        ),
-        _NOT_YET_REGISTERED,
-    ),
-    "NdisFRegisterFilterDriver": "not for the handlers of direct and synchronous OID requests",
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
-    "MINIPORT_CANCEL_DIRECT_OID_REQUEST": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_CHECK_FOR_HANG": _NEVER_CALLED,
-    "MINIPORT_DIRECT_OID_REQUEST": _NEVER_CALLED,
     "MINIPORT_DISABLE_INTERRUPT": _NEVER_CALLED,
     "MINIPORT_DISABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
     "MINIPORT_ENABLE_INTERRUPT": _NEVER_CALLED,
@@ -297,9 +274,7 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_REMOVE_DEVICE": _NEVER_CALLED,
     "MINIPORT_RESET": _NEVER_CALLED,
     "MINIPORT_SHUTDOWN": _NEVER_CALLED,
-    "MINIPORT_SYNCHRONOUS_OID_REQUEST": _NEVER_CALLED,
     "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
-    "PROTOCOL_DIRECT_OID_REQUEST_COMPLETE": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "PROTOCOL_UNINSTALL": _NEVER_CALLED,
     "NdisAllocateIoWorkItem": "not with the handle of a device",
@@ -312,7 +287,9 @@ PARTIAL: Final[dict[str, str]] = {
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
     "NdisMSynchronizeWithInterruptEx": _LINE_INTERRUPTS,
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
-    "NdisOidRequest": "the default port only",
+    **dict.fromkeys(("NdisOidRequest", "NdisFOidRequest"), _DEFAULT_PORT),
+    **dict.fromkeys(("NdisDirectOidRequest", "NdisFDirectOidRequest"), _DEFAULT_PORT),
+    **dict.fromkeys(("NdisSynchronousOidRequest", "NdisFSynchronousOidRequest"), _DEFAULT_PORT),
     "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",
     "NdisCloseAdapterEx": "never pends",

@@ -63,13 +63,19 @@ def _requests(machine: Machine, handle: int, adapter: Any) -> list[Blocker]:
         name = machine.images.driver_name(lane.head.driver)
         if lane.request_state:
             found += _request(machine, lane.request, name, "{} in hand")
-        pointer = lane.request_head
-        for _ in range(MOST_REQUESTS):
-            request = _find(machine, pointer)
-            if request is None:
-                break
-            found += _request(machine, pointer, name, "{} waiting for it")
-            pointer = request.ndis_next
+        found += _listed(machine, lane.unserialised, name, "{} in hand")
+        found += _listed(machine, lane.request_head, name, "{} waiting for it")
+    return found
+
+
+def _listed(machine: Machine, pointer: int, driver: str, holds: str) -> list[Blocker]:
+    found = []
+    for _ in range(MOST_REQUESTS):
+        request = _find(machine, pointer)
+        if request is None:
+            break
+        found += _request(machine, pointer, driver, holds)
+        pointer = request.ndis_next
     return found
 
 

@@ -21,11 +21,12 @@ _NOT_SYNCHRONOUS: Final = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 class RoleParameter(NamedTuple):
-    """A parameter of a callback; direction is "in", "out" or "in, out"."""
+    """A parameter of a callback; direction is "in", "out" or "in, out".  A structure is changed where it is."""
 
     name: str
     direction: str
     optional: bool
+    returned: bool
 
 
 class Role:
@@ -60,8 +61,9 @@ class Role:
     ) -> None:
         """Describe a callback type; parameters are names, with ":out" or ":inout" after them, and "?" where NULL-able.
 
-        `fields` are the places in characteristics that take this callback, `statuses` all that it may return
-        (empty: any that is final, and PENDING where `may_pend` says so).
+        ":changed" stands after a structure that the callback may write into.  `fields` are the places in
+        characteristics that take this callback, `statuses` all that it may return (empty: any that is final, and
+        PENDING where `may_pend` says so).
         """
         self.name = name
         self.result = result
@@ -73,7 +75,7 @@ class Role:
         self.page = page or f"nc-ndis-{name.lower()}"
         self.note = note
         self.arity = sum(parameter.direction != "out" for parameter in self.parameters)
-        self.outputs = tuple(parameter.name for parameter in self.parameters if parameter.direction != "in")
+        self.outputs = tuple(parameter.name for parameter in self.parameters if parameter.returned)
         ROLES[name] = self
 
     def __repr__(self) -> str:
@@ -94,8 +96,13 @@ class Role:
             f"{parameter.name} [{parameter.direction}{', opt' if parameter.optional else ''}]"
             for parameter in self.parameters
         )
-        returned = f"; returns ({', '.join((self.result, *self.outputs))})" if self.outputs else ""
+        returned = f"; returns ({', '.join(self.returned)})" if self.outputs else ""
         return f"{self.result} {self.name}({inside}){returned}"
+
+    @property
+    def returned(self) -> tuple[str, ...]:
+        """What a Python callback returns: its result and the values that it writes; these alone where it is VOID."""
+        return self.outputs if self.outputs and self.result == "VOID" else (self.result, *self.outputs)
 
     def refuses(self, status: int) -> str | None:
         """Say why a callback of this role may not return a status, or None where it may."""
@@ -126,9 +133,12 @@ class Role:
         return None if other is None else f"it is a {getattr(other, 'name', other)} already"
 
 
+_DIRECTIONS: Final = {"": "in", "out": "out", "inout": "in, out", "changed": "in, out"}
+
+
 def _parameter(text: str) -> RoleParameter:
     name, _, kind = text.rstrip("?").partition(":")
-    return RoleParameter(name, {"": "in", "out": "out", "inout": "in, out"}[kind], text.endswith("?"))
+    return RoleParameter(name, _DIRECTIONS[kind], text.endswith("?"), kind in ("out", "inout"))
 
 
 ROLES: Final[dict[str, Role]] = {}

@@ -20,10 +20,9 @@ from emulator.ndis.handles import NDIS_HANDLE, FilterModuleHandle
 from emulator.ndis.memory import free_block, pool_tag
 from emulator.ndis.oid_lanes import (
     COMPLETE,
-    IN_HANDLER,
-    ISSUED,
     NDIS_BUG,
-    PENDED,
+    SYNCHRONOUS,
+    UNFINISHED,
     cancel,
     check_issued,
     complete_request,
@@ -103,10 +102,20 @@ def NdisAllocateCloneOidRequest(
 ) -> ClonedRequest:
     """Make a request that asks the same with the same buffer; its SourceReserved is its maker's.
 
-    RESOURCES when the pool is exhausted.
+    RESOURCES when the pool is exhausted.  Bug check 0x7C/0x26 for a synchronous request (our choice of code).
     """
     context = current.context
     machine = context.machine
+    if OidRequest.ndis_state == SYNCHRONOUS:
+        stop(
+            NDIS_BUG,
+            0x26,
+            SourceHandle or 0,
+            getattr(OidRequest, "_pointer", 0),
+            text=f"A synchronous OID request ({oid_answers.describe(OidRequest)}) was cloned; it is passed on by "
+            "returning NDIS_STATUS_SUCCESS.",
+            sites=[site_of(context, "issued", OidRequest.ndis_issued_site)],
+        )
     given: Any = OidRequest
     length = NDIS_OID_REQUEST.size()
     pointer = machine.pool.allocate(
@@ -133,7 +142,7 @@ def NdisAllocateCloneOidRequest(
 def NdisFreeCloneOidRequest(SourceHandle: NDIS_HANDLE, Request: NDIS_OID_REQUEST, /) -> None:
     """Free a clone.  Bug check 0x7C/0x26 for one that is not complete, and for what is no clone (our choice)."""
     context = current.context
-    if not Request.ndis_clone or Request.ndis_state in (ISSUED, IN_HANDLER, PENDED):
+    if not Request.ndis_clone or Request.ndis_state in UNFINISHED:
         what = "is not complete" if Request.ndis_clone else "is no clone"
         stop(
             NDIS_BUG,

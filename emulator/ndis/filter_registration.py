@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
-from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, ddi
 from emulator.ndis.handlers import FILTER_HANDLERS
 from emulator.ndis.handles import FilterDriverHandle
@@ -38,10 +37,6 @@ NEEDS = (
     ("ReturnNetBufferListsHandler", "StatusHandler"),
 )
 """Handlers that are of no use without another."""
-
-
-NOT_YET = ("DirectOidRequestHandler", "SynchronousOidRequestHandler")
-"""Handlers that nothing calls yet."""
 
 
 class RegisteredFilter(NamedTuple):
@@ -74,9 +69,6 @@ def NdisFRegisterFilterDriver(
     status = refuse(context, DriverObject, given, fault)
     if status is not None:
         return RegisteredFilter(status, None)
-    for name in NOT_YET:
-        if getattr(given, name) is not None:
-            not_implemented("NdisFRegisterFilterDriver", name)
     handle = register(context, DriverObject, HandleKind.FILTER_DRIVER, FILTER_HANDLERS, given, FilterDriverContext)
     if handle is None:
         return RegisteredFilter(NDIS_STATUS_RESOURCES, None)

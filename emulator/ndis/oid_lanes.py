@@ -6,7 +6,7 @@ else by the request thread.  A request is completed exactly once, to whoever iss
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.calls import call
 from emulator.kernel.lanes import wake_lane
@@ -33,10 +33,14 @@ from emulator.ndis.structure_headers import header_fault
 from emulator.rules.irql import PASSIVE_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
 
 IDLE, BUSY = 0, 1
-NEW, ISSUED, IN_HANDLER, PENDED, COMPLETE = 0, 1, 2, 3, 4
+NEW, ISSUED, IN_HANDLER, PENDED, COMPLETE, SYNCHRONOUS = 0, 1, 2, 3, 4, 5
+UNFINISHED = (ISSUED, IN_HANDLER, PENDED, SYNCHRONOUS)
+"""The states in which a request is NDIS's or another driver's."""
 KINDS = (oid_answers.QUERY, oid_answers.SET, oid_answers.STATISTICS, oid_answers.METHOD)
 NDIS_BUG, VERIFIER = 0x7C, 0xC4
 
@@ -108,42 +112,71 @@ def queued(context: Context) -> bool:
 
 def idle(lane: Any) -> bool:
     """Has the lane neither a request in hand nor one in its queue?"""
-    return lane.request_state == IDLE and not lane.request_head
+    return lane.request_state == IDLE and not lane.request_head and not lane.unserialised
+
+
+def in_hand(context: Context, lane: Any) -> list[Any]:
+    """The requests that a lane's driver has."""
+    context.platform.acquire(SystemLock.REQUESTS)
+    found = [decode(context, lane.request)] if lane.request_state != IDLE and lane.request else []
+    found += chain(context, lane.unserialised)
+    context.platform.release(SystemLock.REQUESTS)
+    return found
 
 
 def outstanding(context: Context, lane: Any) -> list[Any]:
-    """The requests of a lane that are not complete, the one that its driver has first."""
-    found = [decode(context, lane.request)] if lane.request_state != IDLE and lane.request else []
-    pointer = lane.request_head
+    """The requests of a lane that are not complete, those that its driver has first."""
+    return in_hand(context, lane) + chain(context, lane.request_head)
+
+
+def chain(context: Context, pointer: int) -> list[Any]:
+    """The requests of a list, from its head."""
+    found = []
     while pointer:
         found.append(decode(context, pointer))
         pointer = found[-1].ndis_next
     return found
 
 
+def holders(context: Context, lane: Any) -> list[str]:
+    """Who has each request of a lane that is not complete, in words."""
+    name = context.machine.images.driver_name(lane.head.driver)
+    behind = "is queued behind it" if lane.request else "waits for the request thread"
+    had = [f"{name} has {oid_answers.describe(request)}" for request in in_hand(context, lane)]
+    return had + [f"{oid_answers.describe(request)} {behind}" for request in chain(context, lane.request_head)]
+
+
 def _handle(context: Context, lane: Any, request: Any, *, indicate: bool) -> NDIS_STATUS:
-    routine, name = _routine(context, lane, "OidRequestHandler"), _role(lane)
+    status = call_handler(context, lane, request, "OidRequest")
+    if status == NDIS_STATUS_PENDING:
+        return status
+    return _finish(context, lane, request, status, indicate=indicate)
+
+
+def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_STATUS:
+    """Call a lane's driver with a request; PENDING, which may be over already, or the final status.
+
+    ``path`` is OidRequest or DirectOidRequest.  0xC4/0x91002 for a request that was completed and is returned too.
+    """
+    routine, name = routine_of(context, lane, f"{path}Handler"), role_of(lane)
     request.ndis_given = context.platform.now()
     status = call_for_status(context, routine, decode(context, lane.context), request)
-    if status == NDIS_STATUS_PENDING:
-        # It may be complete already: then the state is no longer ours to write.
-        context.platform.acquire(SystemLock.REQUESTS)
-        if request.ndis_state == IN_HANDLER:
-            request.ndis_state = PENDED
-        context.platform.release(SystemLock.REQUESTS)
-        return status
-    if request.ndis_state == COMPLETE:
+    context.platform.acquire(SystemLock.REQUESTS)
+    before = request.ndis_state
+    if before == IN_HANDLER:  # else it is complete already, and no longer ours to write
+        request.ndis_state = PENDED if status == NDIS_STATUS_PENDING else COMPLETE
+    context.platform.release(SystemLock.REQUESTS)
+    if status != NDIS_STATUS_PENDING and before == COMPLETE:
         stop(
             VERIFIER,
             0x91002,
             request._pointer,
             rule="DoubleComplete",
-            text=f"{name}OidRequest ({oid_answers.describe(request)}) returned {status_name(status)} for a request "
-            f"that Ndis{name[0]}OidRequestComplete had completed.",
+            text=f"{name}{path} ({oid_answers.describe(request)}) returned {status_name(status)} for a request "
+            f"that Ndis{name[0]}{path}Complete had completed.",
             sites=[site_of(context, "completed", request.ndis_completed_site)],
         )
-    request.ndis_state = COMPLETE
-    return _finish(context, lane, request, status, indicate=indicate)
+    return status
 
 
 def _finish(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *, indicate: bool) -> NDIS_STATUS:
@@ -166,15 +199,16 @@ def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *,
         oid_answers.note(context, adapter, origin)
     origin.ndis_state = COMPLETE
     if indicate:
-        _indicate(context, origin, status)
+        tell_originator(context, origin, status, "OidRequestCompleteHandler")
     return status
 
 
-def _indicate(context: Context, request: Any, status: NDIS_STATUS) -> None:
+def tell_originator(context: Context, request: Any, status: NDIS_STATUS, name: str) -> None:
+    """Call this handler of the filter module or the binding that issued a request."""
     objects = context.machine.objects
     module = objects[HandleKind.FILTER_MODULE].find(request.ndis_binding, HandleKind.FILTER_MODULE)
     if module is not None:
-        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "OidRequestCompleteHandler")
+        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, name)
         if routine:
             call(context, routine, decode(context, module.context), request, status)
         return
@@ -182,13 +216,12 @@ def _indicate(context: Context, request: Any, status: NDIS_STATUS) -> None:
     if binding is None:
         return
     driver = objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    routine = handler(context, driver, PROTOCOL_HANDLERS, "OidRequestCompleteHandler")
-    call(context, routine, decode(context, binding.context), request, status)
+    call(context, handler(context, driver, PROTOCOL_HANDLERS, name), decode(context, binding.context), request, status)
 
 
 def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS_STATUS | None:
     """The status with which a request is refused, or None; 0x7C/0x26 for one that is issued before it is complete."""
-    if request.ndis_state in (ISSUED, IN_HANDLER, PENDED):
+    if request.ndis_state in UNFINISHED:
         stop(
             NDIS_BUG,
             0x26,
@@ -218,17 +251,20 @@ def issue(context: Context, handle: int, request: Any) -> None:
 
 def complete_request(context: Context, lane: Any, handle: int, request: Any, status: NDIS_STATUS) -> None:
     """Complete the request that the driver of a lane left pending; the stops for any other."""
+    take_completion(context, handle, request, status, lambda: lane.request == request._pointer)
+    _finish(context, lane, request, status, indicate=True)
+
+
+def take_completion(context: Context, handle: int, request: Any, status: NDIS_STATUS, has: Callable[[], bool]) -> None:
+    """Mark a pending request complete; the stops for the final status PENDING, and for one that nobody has pending.
+
+    ``has`` says, under REQUESTS, whether the driver that completes it has it.
+    """
     pointer = getattr(request, "_pointer", 0)
     if status == NDIS_STATUS_PENDING:
-        stop(
-            VERIFIER,
-            0x91001,
-            pointer,
-            rule="NdisOidComplete",
-            text=f"An OID request ({oid_answers.describe(request)}) was completed with the final status PENDING.",
-        )
+        final_status_refused(request, status, f"An OID request ({oid_answers.describe(request)})")
     context.platform.acquire(SystemLock.REQUESTS)
-    pending = lane.request == pointer and request.ndis_state in (IN_HANDLER, PENDED)
+    pending = bool(pointer) and request.ndis_state in (IN_HANDLER, PENDED) and has()
     if pending:
         request.ndis_state = COMPLETE
         request.ndis_completed_site = context.site
@@ -246,7 +282,17 @@ def complete_request(context: Context, lane: Any, handle: int, request: Any, sta
                 site_of(context, "completed the first time", request.ndis_completed_site),
             ],
         )
-    _finish(context, lane, request, status, indicate=True)
+
+
+def final_status_refused(request: Any, status: NDIS_STATUS, what: str) -> NoReturn:
+    """0xC4/0x91001 for a status with which a request may not be completed."""
+    stop(
+        VERIFIER,
+        0x91001,
+        getattr(request, "_pointer", 0),
+        rule="NdisOidComplete",
+        text=f"{what} was completed with the final status {status_name(status)}.",
+    )
 
 
 def cancel(context: Context, lane: Any, handle: int, request_id: Any) -> None:
@@ -254,8 +300,8 @@ def cancel(context: Context, lane: Any, handle: int, request_id: Any) -> None:
     platform = context.platform
     aborted = []
     platform.acquire(SystemLock.REQUESTS)
-    waiting = outstanding(context, lane)
-    in_hand = waiting.pop(0) if lane.request and waiting else None
+    first = decode(context, lane.request) if lane.request_state != IDLE and lane.request else None
+    waiting = chain(context, lane.request_head)
     kept = [request for request in waiting if request.ndis_binding != handle or request.RequestId != request_id]
     aborted = [request for request in waiting if request not in kept]
     lane.request_head = kept[0]._pointer if kept else 0
@@ -265,15 +311,15 @@ def cancel(context: Context, lane: Any, handle: int, request_id: Any) -> None:
     platform.release(SystemLock.REQUESTS)
     for request in aborted:
         _conclude(context, lane, request, NDIS_STATUS_REQUEST_ABORTED, indicate=True)
-    if in_hand is not None and in_hand.ndis_binding == handle and in_hand.RequestId == request_id:
-        routine = _routine(context, lane, "CancelOidRequestHandler")
+    if first is not None and first.ndis_binding == handle and first.RequestId == request_id:
+        routine = routine_of(context, lane, "CancelOidRequestHandler")
         if routine:
             call(context, routine, decode(context, lane.context), request_id)
 
 
-def lane_below(context: Context, adapter_handle: int, position: int | None) -> Any:
-    """Where a request goes next: to the next filter module below that has FilterOidRequest, or to the miniport."""
-    found = next_below(context, adapter_handle, position, "OidRequestHandler")
+def lane_below(context: Context, adapter_handle: int, position: int | None, name: str = "OidRequestHandler") -> Any:
+    """Where a request goes next: to the next filter module below that has this handler, or to the miniport."""
+    found = next_below(context, adapter_handle, position, name)
     if found is not None:
         return found.module
     return context.machine.objects[HandleKind.ADAPTER].records[adapter_handle & INDEX_MASK]
@@ -287,11 +333,13 @@ def lane_handle(context: Context, lane: Any) -> int:
     return make_handle(kind, lane.head.generation, index)
 
 
-def _role(lane: Any) -> str:
+def role_of(lane: Any) -> str:
+    """What a handler of a lane's driver begins with."""
     return "Filter" if isinstance(lane, FILTER_MODULE) else "Miniport"
 
 
-def _routine(context: Context, lane: Any, name: str) -> int:
+def routine_of(context: Context, lane: Any, name: str) -> int:
+    """The routine number of this handler of a lane's driver; 0 when it has none."""
     if isinstance(lane, FILTER_MODULE):
         return handler(context, driver_of(context, lane), FILTER_HANDLERS, name)
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(lane.head.parent, HandleKind.MINIPORT_DRIVER)

@@ -109,7 +109,10 @@ from emulator.ndis.oids import (
     OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES,
     OID_TCP_OFFLOAD_PARAMETERS,
     OID_TCP_RSC_STATISTICS,
+    OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA,
+    OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX,
     OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA,
+    OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA,
     OID_TCP_TASK_OFFLOAD,
     OID_TUNNEL_INTERFACE_RELEASE_OID,
     oid_name,
@@ -401,5 +404,18 @@ MUST_SUCCEED: Final[frozenset[int]] = frozenset(
         OID_TUNNEL_INTERFACE_RELEASE_OID,
     }
 )
+
+DIRECT: Final[frozenset[int]] = frozenset(
+    {
+        OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA,
+        OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA_EX,
+        OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA,
+        OID_TCP_TASK_IPSEC_OFFLOAD_V2_UPDATE_SA,
+    }
+)
+"""Whose reference pages say that they may be direct requests."""
+
+SYNCHRONOUS: Final[frozenset[int]] = frozenset({OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES})
+"""The only one that may be a synchronous request (network/synchronous-oid-request-interface-in-ndis-6-80.md)."""
 
 MANDATORY_FOR_ETHERNET: Final[frozenset[int]] = frozenset(entry.oid for entry in OIDS if entry.need == "mandatory")

@@ -134,13 +134,13 @@ FILTER_SYNCHRONOUS_OID_REQUEST: Final = _filter(
     "FILTER_SYNCHRONOUS_OID_REQUEST",
     "SynchronousOidRequestHandler",
     _STATUS,
-    "FilterModuleContext OidRequest:inout CallContext:out",
+    "FilterModuleContext OidRequest:changed CallContext:out",
     page="nf-ndis-filter_synchronous_oid_request",
 )
 FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE: Final = _filter(
     "FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE",
     "SynchronousOidRequestCompleteHandler",
     _VOID,
-    "FilterModuleContext OidRequest:inout Status:inout CallContext",
+    "FilterModuleContext OidRequest:changed Status:inout CallContext",
     page="nf-ndis-filter_synchronous_oid_request_complete",
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis import oid_answers, oid_lanes, stacks
@@ -96,30 +95,23 @@ def _too_long(context: Context, number: int, rule: str, handle: int, count: int,
 
 def _request_in_time(context: Context, handle: int, adapter: Any, now: int) -> None:
     """A miniport completes an OID request within twelve seconds of getting it."""
-    pointer = adapter.request
-    if adapter.request_state == oid_lanes.IDLE or not pointer or context.machine.pool.find(pointer) is None:
-        return
-    request = decode(context, pointer)
-    if request.ndis_state == oid_lanes.PENDED and now - request.ndis_given > OID_NS:
-        overdue(context, handle, adapter, adapter, "")
+    for request in oid_lanes.in_hand(context, adapter):
+        if request.ndis_state == oid_lanes.PENDED and now - request.ndis_given > OID_NS:
+            overdue(context, handle, adapter, adapter, "")
 
 
 def overdue(context: Context, handle: int, adapter: Any, lane: Any, because: str) -> None:
     """The stop for an OID request that the driver of a lane does not complete; it says who has which."""
     machine = context.machine
     left = oid_lanes.outstanding(context, lane)
-    words = [oid_answers.describe(request) for request in left]
-    name = machine.images.driver_name(lane.head.driver)
-    holders = [f"{name} has {words[0]}" if lane.request else f"{words[0]} waits for the request thread"]
-    holders += [f"{text} is queued behind it" for text in words[1:]]
     # Without Driver Verifier it is NDIS's own watchdog that complains.
     code, *parameters = (VERIFIER, 0x92003, left[0]._pointer) if machine.checked else (0x7C, 0x25, 0x23, handle)
     stop(
         code,
         *parameters,
         rule="NdisTimedOidComplete" if machine.checked else "",
-        text=f"{text_of(adapter.name)}{because}: {words[0]} has not been completed within "
+        text=f"{text_of(adapter.name)}{because}: {oid_answers.describe(left[0])} has not been completed within "
         f"{OID_NS // 1_000_000_000} seconds.",
         sites=[site_of(context, "issued", left[0].ndis_issued_site)],
-        holders=holders,
+        holders=oid_lanes.holders(context, lane),
     )

@@ -92,6 +92,28 @@ def OnOidComplete(filter: FILTER, clone: NDIS_OID_REQUEST, status: NDIS_STATUS) 
     NdisFOidRequestComplete(filter.Handle, FilterFinish(filter, clone), status)
 
 
+def OnDirectOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Direct requests on their way down."""
+    status, clone = NdisAllocateCloneOidRequest(filter.Handle, request, TAG)
+    if clone is None:
+        return status
+    clone.SourceReserved[0] = request
+    status = NdisFDirectOidRequest(filter.Handle, clone)
+    if status != NDIS_STATUS_PENDING:
+        FilterFinish(filter, clone)
+    return status
+
+
+def OnSynchronousOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Synchronous requests on their way down."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnSynchronousOidComplete(filter: FILTER, request: NDIS_OID_REQUEST, status: NDIS_STATUS) -> NDIS_STATUS:
+    """Synchronous requests on their way up; the status with which they go on."""
+    return status
+
+
 def FilterFinish(filter: FILTER, clone: NDIS_OID_REQUEST) -> NDIS_OID_REQUEST:
     """Copy the answer and free the clone; the request that it was made of."""
     request: NDIS_OID_REQUEST = clone.SourceReserved[0]
@@ -230,6 +252,32 @@ def FilterOidComplete(filter: FILTER, OidRequest: NDIS_OID_REQUEST, Status: NDIS
     OnOidComplete(filter, OidRequest, Status)
 
 
+@FILTER_DIRECT_OID_REQUEST
+def FilterDirectOid(filter: FILTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Direct requests on their way down."""
+    return OnDirectOid(filter, OidRequest)
+
+
+@FILTER_DIRECT_OID_REQUEST_COMPLETE
+def FilterDirectOidComplete(filter: FILTER, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
+    """Answers on their way up."""
+    NdisFDirectOidRequestComplete(filter.Handle, FilterFinish(filter, OidRequest), Status)
+
+
+@FILTER_SYNCHRONOUS_OID_REQUEST
+def FilterSynchronousOid(filter: FILTER, OidRequest: NDIS_OID_REQUEST) -> tuple[NDIS_STATUS, Any]:
+    """Synchronous requests on their way down."""
+    return OnSynchronousOid(filter, OidRequest), None
+
+
+@FILTER_SYNCHRONOUS_OID_REQUEST_COMPLETE
+def FilterSynchronousOidComplete(
+    filter: FILTER, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS, CallContext: Any
+) -> NDIS_STATUS:
+    """Synchronous requests on their way up."""
+    return OnSynchronousOidComplete(filter, OidRequest, Status)
+
+
 @FILTER_STATUS
 def FilterStatus(filter: FILTER, StatusIndication: NDIS_STATUS_INDICATION) -> None:
     """What the adapter tells."""
@@ -251,8 +299,8 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
     given = NDIS_FILTER_DRIVER_CHARACTERISTICS(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_FILTER_DRIVER_CHARACTERISTICS,
-            NDIS_FILTER_CHARACTERISTICS_REVISION_2,
-            NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_2,
+            NDIS_FILTER_CHARACTERISTICS_REVISION_3,
+            NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_3,
         ),
         MajorNdisVersion=NDIS_FILTER_MAJOR_VERSION,
         MinorNdisVersion=NDIS_FILTER_MINOR_VERSION,
@@ -271,6 +319,10 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
         OidRequestHandler=FilterOid,
         OidRequestCompleteHandler=FilterOidComplete,
         StatusHandler=FilterStatus,
+        DirectOidRequestHandler=FilterDirectOid,
+        DirectOidRequestCompleteHandler=FilterDirectOidComplete,
+        SynchronousOidRequestHandler=FilterSynchronousOid,
+        SynchronousOidRequestCompleteHandler=FilterSynchronousOidComplete,
     )
     OnCharacteristics(given)
     status, FilterDriver = NdisFRegisterFilterDriver(DriverObject, None, given)

@@ -82,6 +82,16 @@ def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
     return NDIS_STATUS_SUCCESS
 
 
+def OnDirectOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """A direct request of the protocol."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnSynchronousOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """A synchronous request of the protocol."""
+    return NDIS_STATUS_SUCCESS
+
+
 def OnPause(adapter: ADAPTER) -> NDIS_STATUS:
     """Inside MiniportPause, at PASSIVE_LEVEL."""
     return NDIS_STATUS_SUCCESS
@@ -321,6 +331,23 @@ def MPCancelOidRequest(adapter: ADAPTER, RequestId: Any) -> None:
     """Nothing is kept here."""
 
 
+@MINIPORT_DIRECT_OID_REQUEST
+def MPDirectOidRequest(adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Whatever is asked."""
+    return OnDirectOid(adapter, OidRequest)
+
+
+@MINIPORT_CANCEL_DIRECT_OID_REQUEST
+def MPCancelDirectOidRequest(adapter: ADAPTER, RequestId: Any) -> None:
+    """Nothing is kept here."""
+
+
+@MINIPORT_SYNCHRONOUS_OID_REQUEST
+def MPSynchronousOidRequest(adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    """Whatever is asked."""
+    return OnSynchronousOid(adapter, OidRequest)
+
+
 @MINIPORT_DEVICE_PNP_EVENT_NOTIFY
 def MPDevicePnPEvent(adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
     """Nothing to be done."""
@@ -347,9 +374,9 @@ def MPCharacteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
 def Characteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
     """Every handler that NDIS demands."""
     return NDIS_MINIPORT_DRIVER_CHARACTERISTICS(
-        Header=NDIS_OBJECT_HEADER(0x8A, 2, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_2),
+        Header=NDIS_OBJECT_HEADER(0x8A, 3, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3),
         MajorNdisVersion=6,
-        MinorNdisVersion=50,
+        MinorNdisVersion=80,
         InitializeHandlerEx=MPInitializeEx,
         HaltHandlerEx=MPHaltEx,
         UnloadHandler=MPUnload,
@@ -362,6 +389,9 @@ def Characteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
         DevicePnPEventNotifyHandler=MPDevicePnPEvent,
         ShutdownHandlerEx=MPShutdownEx,
         CancelOidRequestHandler=MPCancelOidRequest,
+        DirectOidRequestHandler=MPDirectOidRequest,
+        CancelDirectOidRequestHandler=MPCancelDirectOidRequest,
+        SynchronousOidRequestHandler=MPSynchronousOidRequest,
     )
 
 

@@ -172,6 +172,13 @@ def ProtocolOidComplete(binding: BINDING, OidRequest: NDIS_OID_REQUEST, Status: 
     NdisSetEvent(binding.Asked)
 
 
+@PROTOCOL_DIRECT_OID_REQUEST_COMPLETE
+def ProtocolDirectOidComplete(binding: BINDING, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
+    """The answer to a direct request."""
+    binding.Status = Status
+    NdisSetEvent(binding.Asked)
+
+
 @PROTOCOL_STATUS_EX
 def ProtocolStatus(binding: BINDING, StatusIndication: NDIS_STATUS_INDICATION) -> None:
     """Whatever the adapter tells."""
@@ -278,6 +285,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
             CloseAdapterCompleteHandlerEx=ProtocolCloseComplete,
             NetPnPEventHandler=ProtocolNetPnPEvent,
             OidRequestCompleteHandler=ProtocolOidComplete,
+            DirectOidRequestCompleteHandler=ProtocolDirectOidComplete,
             StatusHandlerEx=ProtocolStatus,
             ReceiveNetBufferListsHandler=ProtocolReceive,
             SendNetBufferListsCompleteHandler=ProtocolSendComplete,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from emulator.layout.handles import HandleKind, make_handle
-from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN
+from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN, OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA
 from emulator.rules.irql import DIRQL
 from emulator.rules.irql import DISPATCH_LEVEL as DISPATCH
 from emulator.rules.irql import PASSIVE_LEVEL as PASSIVE
 from emulator.rules.limits import VnicLimit
 
 Parameter = int | str | None
+Parameters = tuple[Parameter, Parameter, Parameter, Parameter]
 
 
 class Rule(NamedTuple):
@@ -24,7 +25,7 @@ class Rule(NamedTuple):
     driver: str
     role: Literal["miniport", "filter", "protocol"]
     code: int
-    parameters: tuple[Parameter, Parameter, Parameter, Parameter] = (None, None, None, None)
+    parameters: Parameters = (None, None, None, None)
     rule: str = ""
     starts: bool = True
     """Does the adapter of the repaired twin start?"""
@@ -32,6 +33,8 @@ class Rule(NamedTuple):
     """The good driver beside it; empty: the base of the other role."""
     seconds: int = 0
     """For so long the adapter runs before it is paused."""
+    protocol: str = "base_protocol"
+    """The protocol above a filter."""
 
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
@@ -65,6 +68,14 @@ WORKER_INVALID, BAD_IRQL, VERIFIER, POOL, NDIS, TIMER_INVALID, UNEXPECTED_IRQL, 
     0xD5,
     0x139,
 )
+
+
+def _beside(driver: str, code: int, parameters: Parameters, rule: str = "") -> Rule:
+    """A rule of the requests beside the regular path, which one protocol alone asks."""
+    if driver.startswith("filter_"):
+        return Rule(driver, "filter", code, parameters, rule, protocol="asks_beside")
+    return Rule(driver, "miniport", code, parameters, rule, other="asks_beside")
+
 
 RULES: Final = [
     # Work items: work_items.md, sections 1 to 4 and 8.
@@ -258,6 +269,25 @@ RULES: Final = [
         other="sends_often",
         seconds=45,
     ),
+    # Requests beside the regular path.
+    _beside("direct_oid_completed_twice", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
+    _beside("direct_oid_completed_as_regular", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
+    _beside("direct_oid_completed_and_returned", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
+    _beside("direct_oid_completed_with_pending", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    _beside("direct_oid_never_completed", VERIFIER, (0x92003, None, 0, 0), "NdisTimedOidComplete"),
+    _beside(
+        "direct_oid_fails_that_must_succeed",
+        NDIS,
+        (0x1C, ADAPTER, OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA, 0xC0000001),
+        "NdisOidComplete",
+    ),
+    _beside("synchronous_oid_left_pending", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    _beside("filter_direct_oid_completed_twice", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleComplete"),
+    _beside("filter_direct_oid_passed_on_itself", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleRequest"),
+    _beside("filter_synchronous_oid_left_pending", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    _beside("filter_synchronous_oid_completed_with_pending", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
+    _beside("filter_synchronous_oid_cloned", NDIS, (0x26, MODULE, None, 0)),
+    _beside("filter_synchronous_oid_passed_on", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleRequest"),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),

@@ -31,7 +31,7 @@ def computer(rule: Rule, name: str, **options: Any) -> Computer:
     if rule.role == "miniport":
         return Computer(name, rule.other or "base_protocol", **options)
     if rule.role == "filter":
-        return Computer("base_miniport", "base_protocol", filters=[name, *rule.other.split()], **options)
+        return Computer("base_miniport", rule.protocol, filters=[name, *rule.other.split()], **options)
     return Computer(rule.other or "base_miniport", name, **options)
 
 

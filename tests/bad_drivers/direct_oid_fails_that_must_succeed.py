@@ -1,0 +1,14 @@
+"""Fails a direct request that must succeed."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnDirectOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    return NDIS_STATUS_SUCCESS if REPAIRED else NDIS_STATUS_FAILURE

@@ -1,0 +1,14 @@
+"""A filter returns NDIS_STATUS_PENDING for a synchronous OID request."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_filter import FILTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "filter")
+
+
+def OnSynchronousOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    return NDIS_STATUS_SUCCESS if REPAIRED else NDIS_STATUS_PENDING

@@ -1,0 +1,16 @@
+"""A filter issues the synchronous OID request that it is given."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_filter import FILTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "filter")
+
+
+def OnSynchronousOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    if not REPAIRED:
+        NdisFSynchronousOidRequest(filter.Handle, request)  # stop
+    return NDIS_STATUS_SUCCESS
