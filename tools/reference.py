@@ -15,12 +15,15 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
 import emulator.ndis.macros
+from emulator.kernel.workqueue import SERVICE_ORDER
 from emulator.ndis.absent import PARTIAL
 from emulator.ndis.callback_role import ROLES
 from emulator.ndis.ddi import declarations
 from emulator.rules.irql import mask_name
 from emulator.rules.rules import RULES, Enforced, Group, Rule, rule_named
 from emulator.rules.states import ADAPTER, BINDING, FILTER, Machine, legal_operations, mermaid
+from emulator.rules.work_items import QUEUE_NAMES, WORKER_PRIORITY
+from emulator.rules.worker_checks import WORKER_CHECKS
 from tools import ddi_coverage
 from tools.check_ddi_facts import Fact, caller_names, read_facts
 
@@ -200,7 +203,20 @@ def states() -> str:
     ]
     for machine in (ADAPTER, FILTER, BINDING):
         text += _machine(machine)
-    return _page(text)
+    return _page([*text, *_work_items()])
+
+
+def _work_items() -> list[str]:
+    """The worker queues in the order in which they are served, and every stop that work items know."""
+    text = ["## Work items", "", "A free worker takes the head of the first queue in this list that is not empty.", ""]
+    text += ["| queue | WORK_QUEUE_TYPE | priority of its threads on Windows |", "|---|---|---|"]
+    text += [f"| {QUEUE_NAMES[number]} | {number} | {WORKER_PRIORITY[number]} |" for number in SERVICE_ORDER]
+    text += ["", "| stop | when | here |", "|---|---|---|"]
+    for check in WORKER_CHECKS:
+        kind = "" if check.kind is None else f"/0x{check.kind:X}"
+        here = f"cannot happen: {check.impossible}" if check.impossible else "stops"
+        text.append(f"| 0x{check.code:X}{kind} | {check.text} | {here} |")
+    return [*text, ""]
 
 
 def _machine(machine: Machine) -> list[str]:  # type: ignore[type-arg]

@@ -23,6 +23,9 @@ from emulator.layout.machine import (
     SystemLock,
 )
 from emulator.rules.irql import irql_name
+from emulator.rules.work_items import QUEUE_NAMES
+
+_ITEM_KINDS = (HandleKind.WORK_ITEM, HandleKind.IO_WORK_ITEM, HandleKind.EX_WORK_ITEM)
 
 if TYPE_CHECKING:
     from emulator.host.messages import Names
@@ -174,7 +177,7 @@ def short_path(names: Names, path: str) -> str:
 def item_name(arena: Arena, names: Names, handle: int) -> str:
     """A work item in words."""
     kind, _, index = decode_handle(handle)
-    if kind != HandleKind.WORK_ITEM or index >= arena.geometry.work_items:
+    if kind not in _ITEM_KINDS or index >= arena.geometry.work_items:
         return f"a {kind_name(kind)} 0x{handle:016X}"
     record = WORK_ITEM.at(arena.memory, arena.offsets["table_work_items"] + index * WORK_ITEM.size())
     routine = entry(names.routines, record.routine)
@@ -187,9 +190,9 @@ def item_name(arena: Arena, names: Names, handle: int) -> str:
 
 
 def waiting_items(arena: Arena, names: Names, limit: int = 20) -> list[str]:
-    """Work items put and not taken, oldest first."""
+    """Work items put and not taken, in the order in which they would be served."""
     return [
-        f"work queue {number}: {item_name(arena, names, taken.handle)}"
+        f"{QUEUE_NAMES[number]} work queue: {item_name(arena, names, taken.handle)}"
         for number in SERVICE_ORDER
         for taken in waiting_entries(arena, number, limit)
     ][:limit]

@@ -25,7 +25,7 @@ FREED_FILL = 0xDD
 
 
 class BLOCK(Record):
-    """The 64 bytes in front of every pool block."""
+    """The 64 bytes in front of every pool block; ``items`` counts the work items that lie in it."""
 
     magic: u32
     allocated: u16
@@ -39,7 +39,8 @@ class BLOCK(Record):
     driver: u32
     next_free: u32
     owner: u64
-    spare: Array[u64, Literal[2]]
+    items: u64
+    spare: u64
 
 
 class POOL_STATE(Record):
@@ -76,6 +77,7 @@ class Pool:
         self.start, self.length = arena.pool
         self.end = self.start + self.length
         self.state = POOL_STATE.at(arena.memory, arena.offsets["pool_state"])
+        self._around: dict[int, int] = {}
 
     def format(self) -> None:
         """Make the whole region free."""
@@ -171,6 +173,23 @@ class Pool:
             return None
         block = self.block(offset)
         return block if block.magic == BLOCK_MAGIC else None
+
+    def around(self, place: int) -> int | None:
+        """The pointer to the live block in which a place of the arena lies; None for none."""
+        known = self._around.get(place)
+        if known is None or not self.block(known).allocated or place >= known + self.block(known).length:
+            known = next((p & OFFSET_MASK for p, b in self.live() if 0 <= place - (p & OFFSET_MASK) < b.length), None)
+            if known is None:
+                return None
+            self._around[place] = known
+        return POINTER_TAG << 56 | self.block(known).generation << OFFSET_BITS | known
+
+    def count_item(self, pointer: int, change: int) -> None:
+        """One work item more or less lies in a block."""
+        platform = current.context.platform
+        platform.acquire(SystemLock.POOL)
+        self.block(pointer & OFFSET_MASK).items += change
+        platform.release(SystemLock.POOL)
 
     def live(self) -> list[tuple[int, BLOCK]]:
         """(pointer, header) of every allocated block, in address order."""

@@ -122,19 +122,23 @@ class WorkQueue:
         """What ``putter`` of this context and the handle's kind does."""
         return self.putter(context, handle >> KIND_SHIFT)(handle, routine, value, site)
 
-    def putter(self, context: Context, kind: int) -> Putter:
+    def try_put(self, context: Context, handle: int, routine: int, value: int, site: int) -> bool:
+        """As ``put`` for a live item; False, and nothing else, when it is in the queue already."""
+        return self.putter(context, handle >> KIND_SHIFT, attempt=True)(handle, routine, value, site)
+
+    def putter(self, context: Context, kind: int, *, attempt: bool = False) -> Putter:
         """A function that queues an item of a kind for this context and wakes one sleeping passive worker.
 
         ``put(handle, routine, value, site)``: False when that is no handle of a live item of the kind.  Bug check 0xE4
-        (1, item, queue, 0) when it is in the queue already.
+        (1, item, queue, 0) when it is in the queue already; with ``attempt`` False for that as well.
         """
-        key = f"put {self.number} {kind}"
+        key = f"{'try' if attempt else 'put'} {self.number} {kind}"
         known: Putter | None = context.memory.get(key)
         if known is None:
-            known = context.memory[key] = self._make_putter(context, kind)
+            known = context.memory[key] = self._make_putter(context, kind, attempt)
         return known
 
-    def _make_putter(self, context: Context, kind: int) -> Putter:
+    def _make_putter(self, context: Context, kind: int, attempt: bool) -> Putter:
         platform, words, memory, mask, base = context.platform, self._words, self._memory, self._mask, self._base
         now, fetch_add, lock, put_at, number = platform.now, platform.fetch_add, self._put_lock, self._put, self.number
         acquire, release = platform.bound(lock)
@@ -166,6 +170,8 @@ class WorkQueue:
                 platform.lock_failed(lock, failed)
             if words[at] & _STATE_MASK:
                 release()
+                if attempt:
+                    return False
                 _queued_twice(context, handle, table.records[handle & INDEX_MASK], number)
             words[at] = site << 32 | routine << 16 | mark
             place = words[put_at]

@@ -111,6 +111,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.FILTER_MODULE: (records.FILTER_MODULE, "filters"),
     HandleKind.WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.IO_WORK_ITEM: (records.WORK_ITEM, "work_items"),
+    HandleKind.EX_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),

@@ -29,6 +29,7 @@ class HandleKind(IntEnum):
     TIMER = 0x32
     INTERRUPT = 0x33
     IO_WORK_ITEM = 0x34
+    EX_WORK_ITEM = 0x35
     NET_BUFFER_LIST_POOL = 0x41
     NET_BUFFER_POOL = 0x42
     CONFIGURATION = 0x51

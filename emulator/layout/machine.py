@@ -155,7 +155,7 @@ class WORK_ITEM(Record):
     """A work item of NDIS or of the kernel, in one cache line.
 
     ``state`` to ``queued_site`` are written as one word, under the put lock of its queue; the worker that removes the
-    item clears ``state`` under the take lock.
+    item clears ``state`` under the take lock.  ``home`` is the place of an item that lies in the driver's own memory.
     """
 
     head: OBJECT
@@ -163,7 +163,8 @@ class WORK_ITEM(Record):
     queue: u8
     routine: u16
     queued_site: u32
-    spare: Array[u64, Literal[3]]
+    home: u64
+    spare: Array[u64, Literal[2]]
 
 
 class WORK_QUEUE(Record):

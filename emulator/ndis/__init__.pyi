@@ -12,6 +12,7 @@ from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *
+from emulator.ndis.ex_work_items import *
 from emulator.ndis.filter_modules import *
 from emulator.ndis.filter_oids import *
 from emulator.ndis.filter_registration import *
@@ -46,6 +47,7 @@ from emulator.ndis.read_write_locks import *
 from emulator.ndis.registration import *
 from emulator.ndis.roles import *
 from emulator.ndis.roles_filter import *
+from emulator.ndis.roles_kernel import *
 from emulator.ndis.status import *
 from emulator.ndis.strings import *
 from emulator.ndis.structures import *

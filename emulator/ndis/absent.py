@@ -208,15 +208,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "kernel services beneath NDIS",
-        Why.NOT_YET,
-        "more of the kernel's work items is to come; NDIS has its own",
-        """
-        ExQueueWorkItem IoInitializeWorkItem IoQueueWorkItemEx IoSizeofWorkItem IoUninitializeWorkItem
-        IO_WORKITEM_ROUTINE_EX
-        """,
-    ),
-    _family(
         "use of processors",
         Why.ON_PURPOSE,
         "a processor is a process that sleeps when it has nothing to do: nobody counts its idle time",

@@ -170,6 +170,10 @@ def free_block(context: Context, address: Any, tag: int | None = None) -> None:
             text=f"Memory with the tag '{tag_text(block.tag)}' was freed with the tag '{tag_text(tag)}'.",
             sites=sites,
         )
+    if block.items:
+        from emulator.ndis.kernel_items import stop_for_storage
+
+        stop_for_storage(context, pointer & OFFSET_MASK, block)
     forget(context, pointer)
     machine.pool.free(pointer, site=context.site)
 

@@ -57,6 +57,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_SUCCESS,
     status_name,
 )
+from emulator.ndis.unloading import await_references
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import AdapterEvent, AdapterState, BindingEvent, BindingState
 
@@ -336,6 +337,7 @@ def unload(context: Context) -> int:
         others = any(drivers_of(context, image.number, kind) for kind in kinds)
         if routine is not None and (others or not miniports):
             call(context, routine.__ndis_routine__, driver_object)
+        await_references(context, image.number)
         check_unloaded(context, image)
     return NDIS_STATUS_SUCCESS
 

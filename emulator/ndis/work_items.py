@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from emulator.kernel.calls import PASSED_ON, escaped, returned_with_lock
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import decode, decode_argument, encode
+from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.pool import POINTER_TAG
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
-from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, kind_name
+from emulator.layout.handles import KIND_SHIFT, HandleKind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, MINIPORT, GateKind, ddi
@@ -37,6 +37,7 @@ from emulator.rules.work_items import (
     FREED_TWICE,
     FREED_WHILE_QUEUED,
     HANDLES,
+    INVALID_ROUTINE,
     QUEUED_AFTER_FREE,
     Parameter,
 )
@@ -100,7 +101,7 @@ def NdisQueueIoWorkItem(
         routine = value = None
     if value is None:
         find_item(context, NdisIoWorkItemHandle, HandleKind.WORK_ITEM, "queued")
-        routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION")
+        routine = routine_of(Routine, "NdisQueueIoWorkItem", "NDIS_IO_WORKITEM_FUNCTION", NdisIoWorkItemHandle)
         value = encode(context, WorkItemContext)
     put = context.queue_item
     if put is None:
@@ -124,7 +125,7 @@ def allocate_item(context: Context, kind: HandleKind, parent: int) -> int | None
         return None
     handle, item = made
     item.state = WorkItemState.IDLE
-    item.queued_site = 0
+    item.queued_site = item.home = 0
     return handle
 
 
@@ -147,8 +148,10 @@ def check_free(context: Context, handle: int, item: Any) -> None:
         )
 
 
-def routine_of(function: Any, ddi_name: str, role: str) -> int:
-    """The number of a work item's routine."""
+def routine_of(function: Any, ddi_name: str, role: str, handle: int) -> int:
+    """The number of a work item's routine; 0xE4/7 for NULL."""
+    if function is None:
+        stop_for(INVALID_ROUTINE, text=f"{ddi_name} was given NULL for the routine.", values={Parameter.ITEM: handle})
     routine: int = getattr(function, "__ndis_routine__", 0)
     if not routine:
         unknown_routine(function, ddi_name, role)
@@ -157,6 +160,8 @@ def routine_of(function: Any, ddi_name: str, role: str) -> int:
 
 def runner(context: Context) -> Callable[[Taken], int]:
     """What calls a taken item's routine in this context and looks at what it left behind; gives how long it waited."""
+    from emulator.ndis.kernel_items import called_with
+
     machine, images = context.machine, context.machine.images
     cells, words, now = context.cells, machine.arena.words, context.platform.now
     routines, marks = context.routines, images.marks
@@ -171,28 +176,26 @@ def runner(context: Context) -> Callable[[Taken], int]:
         if word != last or words[sign_at] != sign:
             value, sign_at, sign = decoded(word)
             last = word
-        device = None
+        called = None
         if handle >= _FIRST_OF_KERNEL:
-            # The kernel's form: the device object comes first, and is let go of when the routine has returned.
-            item = machine.objects[HandleKind.IO_WORK_ITEM].records[handle & INDEX_MASK]
-            device = decode(context, item.head.parent)
+            called = called_with(context, taken, value)
         # What kernel.calls.call does, for a routine that nothing of a driver lies below.
         context.callback = routine
         context.driver, cells[ROUTINE_CELL] = marks[routine]
         cells[ENTERED_CELL] = context.entered = entered = now()
         cells[CALLBACKS_CELL] += 1
         try:
-            if device is None:
+            if called is None:
                 routines[routine](value, handle)  # type: ignore[misc]
             else:
-                routines[routine](device, value)  # type: ignore[misc]
+                routines[routine](*called.arguments)  # type: ignore[misc]
         except PASSED_ON:
             raise
         except BaseException as error:
             escaped(context, error)
         context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
-        if device is not None:
-            dereference(context, device)
+        if called is not None and called.device is not None:
+            dereference(context, called.device)
         if context.irql or held:
             _left_behind(context, taken)
         path = context.datapath

@@ -10,7 +10,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from emulator.rules.bugcheck_entries import DRIVER_VERIFIER_DETECTED_VIOLATION, WORKER_INVALID
+from emulator.rules.bugcheck_entries import (
+    ACTIVE_EX_WORKER_THREAD_TERMINATION,
+    DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+    DRIVER_VERIFIER_DETECTED_VIOLATION,
+    INVALID_WORK_QUEUE_ITEM,
+    WORKER_INVALID,
+)
 
 
 class WorkItemState(IntEnum):
@@ -46,6 +52,8 @@ class Parameter(IntEnum):
     COUNT = 5
     OBJECT = 6
     KIND = 7
+    BLOCK = 8
+    BLOCK_END = 9
 
 
 class Stop(NamedTuple):
@@ -128,6 +136,71 @@ FOREIGN_HANDLE: Final = Stop(
     "the handle is not of a kind that this function accepts",
     "debugger/bug-check-0xe4; nf-ndis-ndisallocateioworkitem",
     choice="ours: the documentation lists the kinds accepted and names no stop for the others",
+)
+
+BAD_OBJECT: Final = Stop(
+    WORKER_INVALID,
+    3,
+    Parameter.ITEM,
+    Parameter.OBJECT,
+    _Z,
+    "an I/O work item was initialised for, or queued as if it were for, an object of another kind",
+    "debugger/bug-check-0xe4; nf-wdm-ioinitializeworkitem",
+)
+STORAGE_FREED: Final = Stop(
+    WORKER_INVALID,
+    0,
+    Parameter.ITEM,
+    Parameter.BLOCK,
+    Parameter.BLOCK_END,
+    "memory was freed with a work item in it",
+    "debugger/bug-check-0xe4; nf-wdm-iouninitializeworkitem",
+    choice="ours for one that is initialised and not queued: IoUninitializeWorkItem must come first",
+)
+INVALID_QUEUE_TYPE: Final = Stop(
+    WORKER_INVALID,
+    6,
+    Parameter.ITEM,
+    Parameter.QUEUE_NUMBER,
+    _Z,
+    "a work item was queued to a queue that does not exist",
+    "debugger/bug-check-0xe4",
+)
+INVALID_ROUTINE: Final = Stop(
+    WORKER_INVALID,
+    7,
+    Parameter.ITEM,
+    Parameter.ROUTINE,
+    _Z,
+    "a work item was queued with NULL for its routine",
+    "debugger/bug-check-0xe4",
+)
+LINKS_DAMAGED: Final = Stop(
+    INVALID_WORK_QUEUE_ITEM,
+    Parameter.ITEM,
+    Parameter.QUEUE_NUMBER,
+    _Z,
+    Parameter.ROUTINE,
+    "a queued work item's links were overwritten",
+    "debugger/bug-check-0x96",
+)
+THREAD_ENDED: Final = Stop(
+    ACTIVE_EX_WORKER_THREAD_TERMINATION,
+    Parameter.OBJECT,
+    _Z,
+    _Z,
+    _Z,
+    "a worker thread was ended by the routine that it ran",
+    "debugger/bug-check-0xe9",
+)
+UNLOADED: Final = Stop(
+    DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS,
+    Parameter.ROUTINE,
+    _Z,
+    Parameter.ROUTINE,
+    _Z,
+    "a driver unloaded while a work item that holds no reference on it was queued or ran",
+    "debugger/bug-check-0xce; nf-wdm-exqueueworkitem",
 )
 
 _NO_ITEM = Impossible("there is no item")
@@ -217,6 +290,8 @@ HANDLES: Final[dict[str, HandleRule]] = {
 CRITICAL_QUEUE: Final = 0
 CUSTOM_PRIORITY_QUEUE: Final = 32
 WORKER_PRIORITY: Final[dict[int, int]] = {0: 13, 1: 12, 2: 15, 3: 8, 4: 7, 5: 18, 6: 14}
+QUEUE_NAMES: Final = ("critical", "delayed", "hypercritical", "normal", "background", "real-time", "supercritical")
+"""By WORK_QUEUE_TYPE."""
 
 
 def outcome(state: WorkItemState, event: WorkItemEvent) -> Outcome:

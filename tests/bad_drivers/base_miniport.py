@@ -35,6 +35,7 @@ class ADAPTER(NONPAGED):
     Lookaside: NPAGED_LOOKASIDE_LIST
     Mutex: KMUTEX
     Dpc: KDPC
+    Deferred: WORK_QUEUE_ITEM
     KernelLock: KSPIN_LOCK
     Event: NDIS_EVENT
     Count: LONG
@@ -121,6 +122,12 @@ def Tick(first: Any, adapter: ADAPTER, second: Any, third: Any) -> None:
 @NDIS_IO_WORKITEM_FUNCTION
 def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
     """A work item's routine."""
+    NdisInterlockedIncrement(adapter.Count)
+
+
+@WORKER_THREAD_ROUTINE
+def Deferred(adapter: ADAPTER) -> None:
+    """The routine of a work item of the executive's."""
     NdisInterlockedIncrement(adapter.Count)
 
 

@@ -38,6 +38,7 @@ class Rule(NamedTuple):
 
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
+IO_ITEM: Final = make_handle(HandleKind.IO_WORK_ITEM, 1, 0)
 ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
 MODULE: Final = make_handle(HandleKind.FILTER_MODULE, 1, 0)
 FILTER: Final = make_handle(HandleKind.FILTER_DRIVER, 1, 1)
@@ -90,6 +91,23 @@ RULES: Final = [
     Rule("work_item_left_at_unload", "miniport", VERIFIER, (0x62, MINIPORT, 0, 1), PAIR),
     Rule("work_item_returns_at_dispatch", "miniport", BAD_IRQL, ("Work", DISPATCH, None, ITEM)),
     Rule("work_item_returns_with_lock", "miniport", VERIFIER, (0x100A, None, "Work", 0), "SpinLock"),
+    Rule("work_item_without_routine", "miniport", WORKER_INVALID, (7, ITEM, 0, 0)),
+    Rule("work_item_ends_its_thread", "miniport", 0xE9),
+    Rule("work_item_of_ndis5", "miniport", NDIS, (0x15, 0, 0, 0)),
+    Rule("context_freed_in_work_item", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("waits_with_spin_lock", "miniport", NDIS, (0x14, DISPATCH, 0, 0), "Irql_Miscellaneous_Function"),
+    # The kernel's own: sections 5 and 6.
+    Rule("io_work_item_storage_freed", "protocol", WORKER_INVALID, (0, IO_ITEM, None, None)),
+    Rule("io_work_item_not_uninitialized", "protocol", WORKER_INVALID, (0, IO_ITEM, None, None)),
+    Rule("io_work_item_uninitialized_while_queued", "protocol", WORKER_INVALID, (2, IO_ITEM, "Ran", 0)),
+    Rule("io_work_item_left_by_its_routine", "protocol", VERIFIER, (0x62, None, 0, 1)),
+    Rule("io_work_item_for_no_object", "protocol", WORKER_INVALID, (3, None, None, 0)),
+    Rule("io_work_item_without_device", "protocol", WORKER_INVALID, (3, IO_ITEM, 2, 0)),
+    Rule("io_work_item_for_no_queue", "protocol", WORKER_INVALID, (6, IO_ITEM, 7, 0)),
+    Rule("ex_work_item_queued_twice", "miniport", WORKER_INVALID, (1, None, 1, 0)),
+    Rule("ex_work_item_freed_while_queued", "miniport", WORKER_INVALID, (0, None, None, None)),
+    Rule("ex_work_item_overwritten", "miniport", 0x96, (None, 0, 0, "Deferred")),
+    Rule("ex_work_item_queued_at_unload", "protocol", 0xCE, ("Ran", 0, "Ran", 0)),
     # IRQL: one function of each class, at a level where it may not be called.
     Rule(
         "irql_passive_function_in_timer",

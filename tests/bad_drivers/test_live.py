@@ -106,6 +106,16 @@ def test_a_callback_that_does_not_come_back(where: str, code: int, callback: str
     assert any(place in frame for frame in report_of(stop)), stop.screen
 
 
+def test_a_work_item_that_waits_for_itself(lab: Lab) -> None:
+    """Nobody else could set its event: the watchdog names the routine, and where it waits."""
+    driver, other = f"{PACKAGE}.work_item_waits_for_itself", f"{PACKAGE}.base_protocol"
+    with lab.expect_stop(0xEA) as stop:
+        lab.start(driver, protocol=other, cpu_ms=200, wall_ms=600, **SMALL)
+    assert stop.report.callback == "work_item_waits_for_itself!Work"
+    assert stop.report.ddi == "NdisWaitEvent"
+    lab.start(f"{PACKAGE}.repaired.work_item_waits_for_itself", protocol=other, **SMALL).machine.end()
+
+
 def report_of(stop: Expectation) -> list[str]:
     """The stack of the culprit, and something for one that left no stack."""
     return stop.report.traceback or [""]

@@ -19,6 +19,7 @@ OTHERS = {
     "holds_a_list",
     "asks_at_dispatch",
     "waits_for_the_other_adapter",
+    "work_item_waits_for_itself",
     "second_filter",
     "asks_after_restart",
 }

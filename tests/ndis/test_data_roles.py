@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import roles, roles_filter, structures
+from emulator.ndis import roles, roles_filter, roles_kernel, structures
 from emulator.ndis.callback_role import ROLES, Role
 from emulator.ndis.roles import (
     MINIPORT_HALT,
@@ -143,7 +143,7 @@ def test_every_handler_of_the_characteristics_has_exactly_one_role() -> None:
 
 
 def test_every_role_is_exported_under_its_name() -> None:
-    known = {**vars(roles), **vars(roles_filter)}
+    known = {**vars(roles), **vars(roles_filter), **vars(roles_kernel)}
     exported = {name: value for name, value in known.items() if isinstance(value, Role)}
     assert exported == ROLES
     assert all(name == role.name for name, role in ROLES.items())

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.ndis.io_work_items import queue_of
+from emulator.host.blackbox import waiting_items
+from emulator.host.messages import Names
+from emulator.layout.handles import HandleKind
+from emulator.ndis.kernel_items import queue_of
 from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.rules.errors import BugCheck
+from emulator.rules.limits import VnicLimit
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 if TYPE_CHECKING:
@@ -31,6 +35,22 @@ SOURCE = """
     def Returns_at_dispatch(device, context):
         NDIS_RAISE_IRQL_TO_DISPATCH()
 
+    @IO_WORKITEM_ROUTINE_EX
+    def RoutineEx(object, context, item):
+        ran.append((object, context, item))
+        if during is not None:
+            during(object, item)
+
+    @WORKER_THREAD_ROUTINE
+    def Deferred(parameter):
+        ran.append(parameter)
+        if during is not None:
+            during(parameter, None)
+
+    class OWN(NONPAGED):
+        Padding: u64
+        Item: WORK_QUEUE_ITEM
+
     @NDIS_IO_WORKITEM_FUNCTION
     def NdisRoutine(context, handle):
         pass
@@ -46,15 +66,18 @@ class Machine:
         self.worker = self.fake.passive_worker()
         self.worker.driver = 1
 
-        class Object:
-            image = 1
-
-        self.object = Object()
+        self.object = self.driver.DRIVER_OBJECT("proto", 1)
+        self.fake.machine.driver_objects[1] = self.object
 
     def device(self, extension: int = 0, name: str | None = None) -> Any:
         status, device = self.driver.IoCreateDevice(self.object, extension, name, 0x12, 0, False)
         assert status == 0
         return device
+
+    def storage(self) -> Any:
+        memory = self.driver.NdisAllocateMemoryWithTagPriority(None, self.driver.IoSizeofWorkItem(), 0x31323334, 0)
+        assert memory is not None
+        return memory
 
     @property
     def blocks(self) -> int:
@@ -208,3 +231,120 @@ def test_no_more_items_than_the_machine_has() -> None:
     items = [machine.driver.IoAllocateWorkItem(device) for _ in range(65)]
     assert items[-1] is None
     assert None not in items[:-1]
+
+
+def test_the_ex_form_gets_its_object_and_its_item(machine: Machine) -> None:
+    driver, device = machine.driver, machine.device()
+    item = driver.IoAllocateWorkItem(device)
+    driver.IoQueueWorkItemEx(item, driver.RoutineEx, 1, 7)
+    assert machine.fake.work()
+    assert driver.ran == [(device, 7, item)]
+    assert device.ReferenceCount.value == 0
+
+
+def test_an_item_in_the_drivers_own_memory(machine: Machine) -> None:
+    driver, before = machine.driver, machine.fake.machine.objects[HandleKind.IO_WORK_ITEM].in_use
+    storage, device = machine.storage(), machine.device()
+    for given in (machine.object, device):
+        driver.IoInitializeWorkItem(given, storage)
+        driver.IoQueueWorkItemEx(storage, driver.RoutineEx, 1, None)
+        assert machine.fake.work()
+        assert driver.ran.pop() == (given, None, storage)
+        driver.IoUninitializeWorkItem(storage)
+    assert machine.fake.machine.objects[HandleKind.IO_WORK_ITEM].in_use == before
+    driver.NdisFreeMemory(storage, 0, 0)
+
+
+def test_two_items_in_one_block(machine: Machine) -> None:
+    driver = machine.driver
+    whole = driver.NdisAllocateMemoryWithTagPriority(None, 2 * driver.IoSizeofWorkItem(), 0x31323334, 0)
+    second = whole + driver.IoSizeofWorkItem()
+    driver.IoInitializeWorkItem(machine.object, whole)
+    driver.IoInitializeWorkItem(machine.object, second)
+    driver.IoUninitializeWorkItem(whole)
+    driver.IoQueueWorkItemEx(second, driver.RoutineEx, 1, None)
+    assert machine.fake.work()
+    assert driver.ran[0][2].offset == second.offset
+    stops(0xE4, 0, lambda: driver.NdisFreeMemory(whole, 0, 0))
+
+
+def test_it_may_uninitialize_itself_in_its_routine(machine: Machine) -> None:
+    driver, storage = machine.driver, machine.storage()
+    driver.IoInitializeWorkItem(machine.object, storage)
+    driver.during = lambda _, item: driver.IoUninitializeWorkItem(item)
+    driver.IoQueueWorkItemEx(storage, driver.RoutineEx, 1, None)
+    assert machine.fake.work()
+    driver.NdisFreeMemory(storage, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["IoFreeWorkItem", "IoUninitializeWorkItem"])
+def test_each_form_is_given_back_its_own_way(machine: Machine, name: str) -> None:
+    driver, storage = machine.driver, machine.storage()
+    driver.IoInitializeWorkItem(machine.object, storage)
+    wrong = storage if name == "IoFreeWorkItem" else driver.IoAllocateWorkItem(machine.device())
+    stops(0xE4, 3, lambda: getattr(driver, name)(wrong))
+
+
+def test_memory_that_was_never_initialized(machine: Machine) -> None:
+    driver = machine.driver
+    stops(0xE4, 3, lambda: driver.IoQueueWorkItemEx(machine.storage(), driver.RoutineEx, 1, None))
+
+
+def test_to_try_is_no_mistake(machine: Machine) -> None:
+    driver, device = machine.driver, machine.device()
+    item = driver.IoAllocateWorkItem(device)
+    assert driver.IoTryQueueWorkItem(item, driver.RoutineEx, 1, 1) is True
+    assert driver.IoTryQueueWorkItem(item, driver.RoutineEx, 0, 2) is False
+    assert machine.fake.work()
+    assert not machine.fake.work()
+    assert [context for _, context, _ in driver.ran] == [1]
+    assert device.ReferenceCount.value == 0
+
+
+def test_a_routine_of_the_other_form_is_refused(machine: Machine) -> None:
+    driver = machine.driver
+    item = driver.IoAllocateWorkItem(machine.device())
+    stops(VnicLimit.VNIC_UNKNOWN_ROUTINE, 0, lambda: driver.IoQueueWorkItem(item, driver.RoutineEx, 1, None))
+
+
+def test_an_item_of_the_executive(machine: Machine) -> None:
+    driver, own = machine.driver, machine.driver.OWN()
+    driver.ExInitializeWorkItem(own.Item, driver.Deferred, own)
+    driver.during = lambda *_: driver.ExQueueWorkItem(own.Item, 1) if len(driver.ran) == 1 else None
+    driver.ExQueueWorkItem(own.Item, 0)
+    assert machine.fake.work()
+    assert machine.fake.work()
+    assert not machine.fake.work()
+    assert driver.ran == [own, own]
+    assert machine.fake.machine.objects[HandleKind.EX_WORK_ITEM].in_use == 0
+
+
+def test_what_is_no_nonpaged_memory_is_private(machine: Machine) -> None:
+    driver, private = machine.driver, VnicLimit.VNIC_PRIVATE_DATA
+    stops(private, 0, lambda: driver.IoInitializeWorkItem(machine.object, bytearray(64)))
+    stops(private, 0, lambda: Machine().driver.ExInitializeWorkItem(object(), driver.Deferred, None))
+
+
+def test_the_queues_are_served_in_the_order_of_their_priorities(machine: Machine) -> None:
+    driver, device = machine.driver, machine.device()
+    for queue_type in (4, 0, 3, 32 + 12, 1, 6, 32 + 16, 2, 5):
+        driver.IoQueueWorkItem(driver.IoAllocateWorkItem(device), driver.Routine, queue_type, queue_type + 100)
+    while machine.fake.work():
+        pass
+    assert [context - 100 for _, context, _ in driver.ran] == [5, 48, 2, 6, 0, 44, 1, 3, 4]
+
+
+def test_a_report_shows_that_order(machine: Machine) -> None:
+    driver, device = machine.driver, machine.device()
+    for queue_type in (1, 0, 5):
+        driver.IoQueueWorkItem(driver.IoAllocateWorkItem(device), driver.Routine, queue_type, None)
+    images = machine.fake.machine.images
+    lines = waiting_items(
+        machine.fake.machine.arena, Names(routines=[images.routine_name(n) for n in range(len(images.routines))])
+    )
+    assert [line.partition(":")[0] for line in lines] == [
+        "real-time work queue",
+        "critical work queue",
+        "delayed work queue",
+    ]
+    assert all("proto!Routine" in line for line in lines)
