@@ -8,6 +8,7 @@ from emulator.ndis.constants import *
 from emulator.ndis.data_access import *
 from emulator.ndis.datapath import *
 from emulator.ndis.datapath_filters import *
+from emulator.ndis.derived_lists import *
 from emulator.ndis.device_objects import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
@@ -29,6 +30,7 @@ from emulator.ndis.lists import *
 from emulator.ndis.lookaside_lists import *
 from emulator.ndis.macros import *
 from emulator.ndis.mdl import *
+from emulator.ndis.media_information import *
 from emulator.ndis.memory import *
 from emulator.ndis.memory_older import *
 from emulator.ndis.net_buffer_contexts import *

@@ -187,18 +187,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "NET_BUFFER_LISTs that are derived or annotated",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisGetNetBufferListProtocolId NdisAllocateCloneNetBufferList NdisAllocateFragmentNetBufferList
-        NdisAllocateReassembledNetBufferList NdisFreeCloneNetBufferList NdisFreeFragmentNetBufferList
-        NdisFreeReassembledNetBufferList NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO NDIS_NBL_ADD_MEDIA_SPECIFIC_INFO_EX
-        NDIS_NBL_GET_MEDIA_SPECIFIC_INFO NDIS_NBL_GET_MEDIA_SPECIFIC_INFO_EX NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO
-        NDIS_NBL_REMOVE_MEDIA_SPECIFIC_INFO_EX
-        """,
-    ),
-    _family(
         "device objects",
         Why.NOT_YET,
         "to come, with the control tools of drivers",

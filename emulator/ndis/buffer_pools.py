@@ -72,6 +72,8 @@ class EntryLayout(NamedTuple):
 
 
 LIST_ENTRY_LAYOUT: Final = EntryLayout(544, 8, 72, 128, 160, 464)
+CHILDREN_AT: Final = 64
+"""Where an entry counts the lists that derive from its own; between the list's record and the NET_BUFFER's."""
 BUFFER_ENTRY_LAYOUT: Final = EntryLayout(176, 0, 8, 64, 0, 96)
 
 MDL_RECORD: Final = struct.Struct("<QQIIQ")
@@ -204,6 +206,11 @@ class BufferPool:
         words[at + FREE_HEAD] = head
         words[at + FREE_COUNT] += len(things)
         platform.release(SystemLock.OBJECTS)
+
+    def make_plain(self, nbl: NET_BUFFER_LIST) -> None:
+        """A list that was derived once is an ordinary one again, with its pool's context area."""
+        nbl._derived = None
+        nbl.Context = nbl._context = self._context_of(nbl._entry)
 
     def trim(self, keep: int) -> None:
         """Give back what the stock holds beyond ``keep``."""
@@ -354,6 +361,8 @@ def _made_anew(thing: Any) -> Any:
         set_class(thing, NET_BUFFER_LIST)
         thing._kept, thing._escaped = False, None
         thing._owner = NOBODY
+        if thing._derived is not None:
+            thing._pool.make_plain(thing)
         buffer = thing._buffer
     if buffer is not None:
         set_class(buffer, NET_BUFFER)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import Memory
 from emulator.kernel.stop import stop
+from emulator.ndis.constants import NetBufferListProtocolId
 from emulator.ndis.ddi import GateKind, ddi
 from emulator.ndis.mdl import MDL_MADE_BY_NDIS, MDL_PARTIAL, make, make_with_data, release
 from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST
@@ -74,7 +75,7 @@ def NdisRetreatNetBufferDataStart(
     Unused space in front is taken; where it is too small a new MDL holds the bytes, contiguous, with ``DataBackFill``
     unused bytes before them.  SUCCESS or RESOURCES.
     """
-    return _retreat(NetBuffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler)
+    return retreat(NetBuffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler)
 
 
 @ddi(irql=AT_MOST_DISPATCH, rules=_RULES, page="nf-nblapi-ndisretreatnetbufferlistdatastart")
@@ -88,11 +89,11 @@ def NdisRetreatNetBufferListDataStart(
 ) -> NDIS_STATUS:
     """Retreat every NET_BUFFER of a list; where one fails those done before are advanced again."""
     done: list[NET_BUFFER] = []
-    for buffer in _buffers(NetBufferList):
-        status = _retreat(buffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler)
+    for buffer in buffers_of(NetBufferList):
+        status = retreat(buffer, DataOffsetDelta, DataBackFill, AllocateMdlHandler)
         if status != NDIS_STATUS_SUCCESS:
             for other in done:
-                _advance(other, DataOffsetDelta, True, FreeMdlHandler)
+                advance(other, DataOffsetDelta, True, FreeMdlHandler)
             return status
         done.append(buffer)
     return NDIS_STATUS_SUCCESS
@@ -103,7 +104,7 @@ def NdisAdvanceNetBufferDataStart(
     NetBuffer: NET_BUFFER, DataOffsetDelta: int, FreeMdl: bool, FreeMdlHandler: Callable[[MDL], None] | None, /
 ) -> None:
     """Move the start of the used data towards the end; ``FreeMdl`` frees MDLs of a retreat that are unused then."""
-    _advance(NetBuffer, DataOffsetDelta, FreeMdl, FreeMdlHandler)
+    advance(NetBuffer, DataOffsetDelta, FreeMdl, FreeMdlHandler)
 
 
 @ddi(irql=AT_MOST_DISPATCH, rules=_RULES, page="nf-nblapi-ndisadvancenetbufferlistdatastart")
@@ -115,8 +116,8 @@ def NdisAdvanceNetBufferListDataStart(
     /,
 ) -> None:
     """Advance every NET_BUFFER of a list."""
-    for buffer in _buffers(NetBufferList):
-        _advance(buffer, DataOffsetDelta, FreeMdl, FreeMdlMdlHandler)
+    for buffer in buffers_of(NetBufferList):
+        advance(buffer, DataOffsetDelta, FreeMdl, FreeMdlMdlHandler)
 
 
 @ddi(
@@ -164,6 +165,17 @@ def NdisCopyReceiveNetBufferListInfo(DestNetBufferList: NET_BUFFER_LIST, SrcNetB
     _copy_info(DestNetBufferList, SrcNetBufferList, RECEIVE_INFO)
 
 
+@ddi(
+    irql=ANY,
+    page="nf-nblapi-ndisgetnetbufferlistprotocolid",
+    note="page: any level; header: <= DISPATCH_LEVEL",
+)
+def NdisGetNetBufferListProtocolId(NetBufferList: NET_BUFFER_LIST, /) -> int:
+    """The kind of protocol that made a list: what NdisSetNetBufferListProtocolId said, else what its pool says."""
+    told: int = NetBufferList.NetBufferListInfo[NetBufferListProtocolId] & 0xFF
+    return told or NetBufferList._pool.record.protocol & 0xFF
+
+
 @ddi(irql=AT_MOST_DISPATCH, rules=_RULES, page="nf-nblapi-ndisquerynetbufferphysicalcount")
 def NdisQueryNetBufferPhysicalCount(NetBuffer: NET_BUFFER, /) -> int:
     """The largest number of pieces of physical memory that the used data may lie in: the pages that they touch."""
@@ -189,19 +201,30 @@ def writable(storage: Any) -> memoryview:
     return memoryview(storage).cast("B")
 
 
-def _buffers(nbl: NET_BUFFER_LIST) -> Iterator[NET_BUFFER]:
+def buffers_of(nbl: NET_BUFFER_LIST) -> Iterator[NET_BUFFER]:
+    """The NET_BUFFERs of a list."""
     buffer = nbl.FirstNetBuffer
     while buffer is not None:
         yield buffer
         buffer = buffer.Next
 
 
+def extents(buffer: NET_BUFFER, skip: int, count: int) -> list[tuple[int, int]]:
+    """Address and length of each piece of the used data, without the first ``skip`` bytes, ``count`` bytes at most."""
+    return [(mdl._address + offset, length) for mdl, offset, length in _parts(buffer, skip, count)]
+
+
 def _pieces(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[memoryview]:
+    for mdl, offset, length in _parts(buffer, skip, count):
+        yield mdl.MappedSystemVa[offset : offset + length]
+
+
+def _parts(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[tuple[MDL, int, int]]:
     mdl, offset = buffer.CurrentMdl, buffer.CurrentMdlOffset + skip
     while mdl is not None and count > 0:
         length = min(mdl.ByteCount - offset, count)
         if length > 0:
-            yield mdl.MappedSystemVa[offset : offset + length]
+            yield mdl, offset, length
             count -= length
             offset = 0
         else:
@@ -216,9 +239,10 @@ def _gather(buffer: NET_BUFFER, skip: int, target: memoryview) -> None:
         place += len(part)
 
 
-def _retreat(
+def retreat(
     buffer: NET_BUFFER, delta: int, back_fill: int, allocate: Callable[[int], MDL | None] | None
 ) -> NDIS_STATUS:
+    """Move the start of the used data towards the front: see NdisRetreatNetBufferDataStart."""
     if delta <= buffer.CurrentMdlOffset:
         buffer.CurrentMdlOffset -= delta
         buffer.DataOffset -= delta
@@ -258,7 +282,8 @@ def _retreat(
     return NDIS_STATUS_SUCCESS
 
 
-def _advance(buffer: NET_BUFFER, delta: int, free: bool, handler: Callable[[MDL], None] | None) -> None:
+def advance(buffer: NET_BUFFER, delta: int, free: bool, handler: Callable[[MDL], None] | None) -> None:
+    """Move the start of the used data towards the end: see NdisAdvanceNetBufferDataStart."""
     if not 0 <= delta <= buffer.DataLength:
         stop(
             0xC4,
@@ -320,6 +345,7 @@ __all__ = [
     "NdisCopyReceiveNetBufferListInfo",
     "NdisCopySendNetBufferListInfo",
     "NdisGetDataBuffer",
+    "NdisGetNetBufferListProtocolId",
     "NdisQueryNetBufferPhysicalCount",
     "NdisRetreatNetBufferDataStart",
     "NdisRetreatNetBufferListDataStart",

@@ -17,7 +17,7 @@ from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind
 from emulator.ndis.guards import guard
 from emulator.ndis.handles import AdapterHandle, BindingHandle
 from emulator.ndis.net_buffers import NET_BUFFER_LIST
-from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, wrong_link, wrong_owner
+from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, was_parent, wrong_link, wrong_owner
 from emulator.ndis.stacks import (
     CALLS_IN,
     CALLS_OUT,
@@ -124,7 +124,7 @@ def NdisMSendNetBufferListsComplete(
         owner = only.driver if only is not None else 0
         while nbl is not None:
             if nbl._owner != sending:
-                _bad_complete(context, nbl)
+                _bad_complete(context, nbl, sending)
             if nbl.SourceHandle is not source:
                 source = nbl.SourceHandle
                 same = same and source == handle
@@ -241,7 +241,7 @@ def NdisReturnNetBufferLists(
         site, received, owner = context.site, binding.received, stack.driver
         while nbl is not None:
             if nbl._owner != received:
-                _bad_return(context, nbl)
+                _bad_return(context, nbl, received)
             following = nbl.Next
             nbl._owner = owner
             nbl._site = site
@@ -287,6 +287,8 @@ def NdisGeneratePartialCancelId() -> int:
 
 def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
     if nbl._owner != binding.driver:
+        if was_parent(context, nbl, binding.driver):
+            return
         wrong_owner(context, nbl, "A NET_BUFFER_LIST was sent", SEND, "Only its owner sends a list, once at a time.")
     wrong_link(
         context,
@@ -296,7 +298,9 @@ def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
     )
 
 
-def _bad_complete(context: Context, nbl: NET_BUFFER_LIST) -> None:
+def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, sending: int) -> None:
+    if was_parent(context, nbl, sending):
+        return
     wrong_owner(
         context,
         nbl,
@@ -307,7 +311,7 @@ def _bad_complete(context: Context, nbl: NET_BUFFER_LIST) -> None:
 
 
 def _bad_indicate(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
-    if nbl._owner != stack.driver:
+    if nbl._owner != stack.driver and not was_parent(context, nbl, stack.driver):
         wrong_owner(
             context,
             nbl,
@@ -322,10 +326,13 @@ def _bad_indicate(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
             f"A NET_BUFFER_LIST was indicated whose SourceHandle is {nbl.SourceHandle or 0:#x}; it must be the "
             f"adapter handle {stack.handle:#x}.",
         )
-    wrong_link(context, nbl, "On Ethernet a NET_BUFFER_LIST is indicated with exactly one NET_BUFFER.")
+    if nbl.FirstNetBuffer is None or nbl.FirstNetBuffer.Next is not None:
+        wrong_link(context, nbl, "On Ethernet a NET_BUFFER_LIST is indicated with exactly one NET_BUFFER.")
 
 
-def _bad_return(context: Context, nbl: NET_BUFFER_LIST) -> None:
+def _bad_return(context: Context, nbl: NET_BUFFER_LIST, received: int) -> None:
+    if was_parent(context, nbl, received):
+        return
     wrong_owner(
         context,
         nbl,

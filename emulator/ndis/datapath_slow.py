@@ -46,6 +46,7 @@ from emulator.ndis.ownership import (
     SEND_COMPLETE,
     false_dispatch_flag,
     not_as_indicated,
+    was_parent,
     wrong_link,
 )
 from emulator.ndis.stacks import (
@@ -293,7 +294,7 @@ def _lend(
     for place, nbl in enumerate(lists):
         following = lists[place + 1] if place + 1 < len(lists) else None
         buffer = nbl.FirstNetBuffer
-        if nbl._owner != binding.lent:
+        if nbl._owner != binding.lent and not was_parent(context, nbl, binding.lent):
             not_as_indicated(context, nbl, "A NET_BUFFER_LIST that was only lent has been handed on.")
         if nbl.Next is not following:
             not_as_indicated(context, nbl, "The chain of lent NET_BUFFER_LISTs came back with other links.")

@@ -41,6 +41,7 @@ class DataPath:
         "memory",
         "modules",
         "numbers",
+        "own_pools",
         "owners",
         "passive",
         "pools",
@@ -71,6 +72,7 @@ class DataPath:
         self.epoch = -1
         self.pools: dict[int, BufferPool] = {}
         self.numbers: dict[int, BufferPool] = {}
+        self.own_pools: dict[int, BufferPool] = {}
         self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
         self.modules: dict[int, Any] = {}

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from emulator.kernel.stop import stop
-from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, came_home, wrong_link, wrong_owner
+from emulator.ndis.ownership import (
+    INDICATE,
+    RETURN,
+    SEND,
+    SEND_COMPLETE,
+    came_home,
+    was_parent,
+    wrong_link,
+    wrong_owner,
+)
 from emulator.rules.states import FILTER, FilterEvent, FilterState
 
 if TYPE_CHECKING:
@@ -19,6 +28,8 @@ if TYPE_CHECKING:
 
 def bad_send(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Let the module's own list pass; stop for another that is not on its way through the module."""
+    if was_parent(context, nbl, module.driver):
+        return
     source = nbl.SourceHandle or 0
     if nbl._owner == module.driver:
         wrong_link(
@@ -32,11 +43,15 @@ def bad_send(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
 
 def bad_indicate(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Let the module's own list pass; stop for another that is not on its way through the module."""
+    if was_parent(context, nbl, module.received):
+        return
     _own(context, nbl, module, INDICATE, "indicated", module.returns.function is not None, "FilterReturnNetBufferLists")
 
 
-def bad_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> NoReturn:
+def bad_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Stop for a completion of what is not on its way through the module."""
+    if was_parent(context, nbl, module.driver):
+        return
     if nbl._owner == module.image and nbl.SourceHandle == module.handle:
         wrong_link(context, nbl, "A filter completed a NET_BUFFER_LIST that it originated itself; it ends there.")
     wrong_owner(
@@ -48,10 +63,12 @@ def bad_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> NoRe
     )
 
 
-def bad_return(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> NoReturn:
+def bad_return(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Stop for a return of what is not on its way through the module, or of the module's own."""
     if nbl.SourceHandle == module.handle:
         wrong_link(context, nbl, "A filter returned a NET_BUFFER_LIST that it originated itself; it ends there.")
+    if was_parent(context, nbl, module.received):
+        return
     wrong_owner(
         context,
         nbl,

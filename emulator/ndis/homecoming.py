@@ -22,6 +22,7 @@ from emulator.ndis.net_buffers import (
     MDL_TAG,
     NET_BUFFER,
     NET_BUFFER_LIST,
+    NO_INITIAL_CONTEXT,
     POOL_MDL_TAG,
     buffer_data,
     buffer_entry,
@@ -31,7 +32,7 @@ from emulator.ndis.net_buffers import (
     list_site,
     set_class,
 )
-from emulator.ndis.publication import BUFFER_RECORD, CONTEXT, LIST_AT, LIST_RECORD, LISTS, PARENT, SCRATCH
+from emulator.ndis.publication import BUFFER_RECORD, CONTEXT, DERIVED, LIST_AT, LIST_RECORD, LISTS, PARENT, SCRATCH
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.limits import VnicLimit
@@ -214,9 +215,11 @@ def _read_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_
 
 
 def _refresh_context(nbl: NET_BUFFER_LIST) -> None:
+    if nbl._derived is not None:
+        nbl._pool.make_plain(nbl)
     area = nbl._context
-    assert area is not None
-    area.Offset = int.from_bytes(bytes(area._memory.view[10:12]), "little")
+    if area is not None:
+        area.Offset = int.from_bytes(bytes(area._memory.view[10:12]), "little")
 
 
 def _read_extras(path: DataPath, nbl: NET_BUFFER_LIST, present: int, pending: list[Any]) -> None:
@@ -230,6 +233,8 @@ def _read_extras(path: DataPath, nbl: NET_BUFFER_LIST, present: int, pending: li
         nbl.Context = load_context(path, words[at + 1]) if words[at + 1] else None
     if present & SCRATCH:
         nbl.Scratch = _refer(path, words[at + 8])
+    if present & DERIVED:
+        nbl._derived, nbl._context = words[at + 37], NO_INITIAL_CONTEXT
     if present & LISTS:
         nbl.ProtocolReserved[:] = [_refer(path, words[at + place]) for place in range(2, 6)]
         nbl.MiniportReserved[:] = [_refer(path, words[at + place]) for place in range(6, 8)]

@@ -19,9 +19,9 @@ from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
 from emulator.ndis import ddi, publication
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.executive import Executive
-from emulator.ndis.oid_requests import BUILT_IN_TYPES
 from emulator.ndis.private_data import forbid_global_writes
 from emulator.ndis.registration import drivers_of
 from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator.kernel.lists import containing_record
 from emulator.kernel.platform import current
-from emulator.ndis.constants import NetBufferListCancelId, NetBufferListHashInfo, NetBufferListHashValue
+from emulator.ndis.constants import (
+    NetBufferListCancelId,
+    NetBufferListHashInfo,
+    NetBufferListHashValue,
+    NetBufferListProtocolId,
+)
 
 if TYPE_CHECKING:
     from emulator.kernel.pointers import Memory
@@ -86,6 +91,12 @@ def NDIS_SET_NET_BUFFER_LIST_CANCEL_ID(_NBL: NET_BUFFER_LIST, _CancelId: Any, /)
 def NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(_NBL: NET_BUFFER_LIST, /) -> Any:
     """The cancel id of a list; 0 when it has none."""
     return _NBL.NetBufferListInfo[NetBufferListCancelId] if _NBL._lists else 0
+
+
+def NdisSetNetBufferListProtocolId(_NBL: NET_BUFFER_LIST, _ProtocolId: int, /) -> None:
+    """Say which kind of protocol made the list: NDIS_PROTOCOL_ID_..."""
+    told: int = _NBL.NetBufferListInfo[NetBufferListProtocolId]
+    _NBL.NetBufferListInfo[NetBufferListProtocolId] = told & ~0xFF | _ProtocolId
 
 
 def NET_BUFFER_LIST_GET_HASH_VALUE(_NBL: NET_BUFFER_LIST, /) -> int:
@@ -232,6 +243,7 @@ __all__ = [
     "NET_BUFFER_PROTOCOL_RESERVED",
     "NdisClearNblFlag",
     "NdisSetNblFlag",
+    "NdisSetNetBufferListProtocolId",
     "NdisTestNblFlag",
     "NdisTestNblFlags",
 ]

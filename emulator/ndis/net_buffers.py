@@ -51,6 +51,9 @@ class NET_BUFFER_LIST_CONTEXT:
         self._pre = pre
 
 
+NO_INITIAL_CONTEXT: Final[NET_BUFFER_LIST_CONTEXT] = object.__new__(NET_BUFFER_LIST_CONTEXT)
+"""_context of a derived list, which has no context area of its pool's: never equal to its Context, so that whoever
+frees or publishes it looks at what is rare, and what is common costs no look."""
 CONTEXT_HEADER: Final = 16
 """Bytes of a context block in front of its data: next, size, offset, pre-allocated."""
 
@@ -216,7 +219,7 @@ class NET_BUFFER_LIST:
     NetBufferListInfo: list[Any]
     _buffer: NET_BUFFER | None
     _context: NET_BUFFER_LIST_CONTEXT | None
-    _derived: Any
+    _derived: int | None
     _entry: int
     _escaped: bytes | None
     _index: int

@@ -15,7 +15,7 @@ from emulator.ndis.bindings import binding_of
 from emulator.ndis.ddi import MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handles import AdapterHandle, BindingHandle
 from emulator.ndis.oid_lanes import COMPLETE, cancel, check_issued, complete_request, issue, lane_below, submit
-from emulator.ndis.oid_structures import BUILT_IN_TYPES, NDIS_OID_REQUEST
+from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_READY,
@@ -91,4 +91,4 @@ def NdisMOidRequestComplete(
     complete_request(context, adapter, MiniportAdapterHandle, OidRequest, Status)
 
 
-__all__ = ["BUILT_IN_TYPES", "NDIS_OID_REQUEST", "NdisCancelOidRequest", "NdisMOidRequestComplete", "NdisOidRequest"]
+__all__ = ["NDIS_OID_REQUEST", "NdisCancelOidRequest", "NdisMOidRequestComplete", "NdisOidRequest"]

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from emulator.kernel.lookaside import LOOKASIDE
 from emulator.kernel.pointers import NONPAGED, PointerField
 from emulator.layout.records import Array, Record, u8, u16, u32, u64
-from emulator.ndis.device_objects import DEVICE_OBJECT
-from emulator.ndis.read_write_locks import NDIS_RW_LOCK_EX
 
 if TYPE_CHECKING:
     PVOID = Any
@@ -109,7 +106,3 @@ class NDIS_OID_REQUEST(NONPAGED):
     ndis_completed_site: u32
     ndis_issued: u64
     ndis_given: u64
-
-
-BUILT_IN_TYPES: tuple[type, ...] = (NDIS_OID_REQUEST, DEVICE_OBJECT, NDIS_RW_LOCK_EX, LOOKASIDE)
-"""Pool types that NDIS brings; numbered before those of the drivers."""

@@ -6,7 +6,7 @@ demands the owner that rules/nbl.py names and sets the next one; only a mismatch
 Owners: -1 the pool, 0 to 255 the driver of that image number, and while a list is on its way SENDING + adapter (the
 miniport has it to send), RECEIVED + binding (indicated to that binding), LENT + binding (indicated with RESOURCES),
 FILTER_SENDS + module (somebody else's send that the filter module has, on its way down or up), FILTER_RECEIVES + module
-and FILTER_LENT + module (the same of receives).
+and FILTER_LENT + module (the same of receives).  PARENT is added while lists derive from it: whoever hands it on stops.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.stop import site_of, stop
+from emulator.layout.machine import SystemLock
+from emulator.ndis.buffer_pools import CHILDREN_AT, pool_by_number
 from emulator.ndis.net_buffers import NET_BUFFER_LIST, NOBODY
 from emulator.rules.nbl import (
     DISPATCH_FLAG,
     INDICATED_WHILE_IN_USE,
     LEAKED,
     NOT_OWNER,
+    PARENT_HANDED_ON,
     RESOURCES_RETURNED,
+    WRONG_FREE,
     OwnershipOffence,
 )
 
@@ -33,6 +37,7 @@ LENT: Final = 0x3000
 FILTER_SENDS: Final = 0x4000
 FILTER_RECEIVES: Final = 0x5000
 FILTER_LENT: Final = 0x6000
+PARENT: Final = 0x1_0000
 _INDEX: Final = 0xFFF
 
 SEND, SEND_COMPLETE, INDICATE, RETURN, FREE, INDICATED_BACK = 1, 2, 3, 4, 5, 6
@@ -45,6 +50,8 @@ def describe_owner(context: Context, owner: int) -> str:
     machine = context.machine
     if owner == NOBODY:
         return "is free in its pool"
+    if owner & PARENT:
+        return f"{describe_owner(context, owner & ~PARENT)}, the parent of lists that derive from it"
     kind, index = owner & ~_INDEX, owner & _INDEX
     if kind == SENDING:
         return f"is with the miniport of adapter {index}, to be sent"
@@ -96,6 +103,64 @@ def not_as_indicated(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoRet
     _stop(context, nbl, RESOURCES_RETURNED, text)
 
 
+def add_child(context: Context, parent: NET_BUFFER_LIST, name: str) -> None:
+    """A list derives from this one now, which must be the caller's to derive from, and stays with its owner."""
+    owner = parent._owner
+    holder = owner & ~PARENT
+    if owner == NOBODY or context.datapath.owners.get(holder, holder) != context.driver:
+        wrong_owner(
+            context,
+            parent,
+            f"{name} was given a NET_BUFFER_LIST",
+            0,
+            "Only the owner of a list derives others from it.",
+        )
+    context.platform.acquire(SystemLock.OBJECTS)
+    parent._pool.path.halves[parent._entry + CHILDREN_AT >> 2] += 1
+    context.platform.release(SystemLock.OBJECTS)
+    parent._owner = owner | PARENT
+
+
+def remove_child(context: Context, word: int) -> None:
+    """A list that derived from the one of this word has been freed."""
+    path = context.datapath
+    pool = pool_by_number(path, word >> 32 & 0xFF_FFFF)
+    if pool is None:
+        return
+    index = word & 0xFFFF_FFFF
+    entry = pool.entry(index)
+    context.platform.acquire(SystemLock.OBJECTS)
+    left = path.halves[entry + CHILDREN_AT >> 2] = path.halves[entry + CHILDREN_AT >> 2] - 1
+    context.platform.release(SystemLock.OBJECTS)
+    if not left and path.halves[entry >> 2] == path.home:
+        parent = pool.thing(index)
+        if parent._owner & PARENT and parent._owner != NOBODY:
+            parent._owner &= ~PARENT
+
+
+def was_parent(context: Context, nbl: NET_BUFFER_LIST, wanted: int) -> bool:
+    """Is the owner the wanted one, but for lists that derived from this one and are gone?  Stops while one is not."""
+    owner = nbl._owner
+    if owner == NOBODY or not owner & PARENT:
+        return False
+    children = nbl._pool.path.halves[nbl._entry + CHILDREN_AT >> 2]
+    if children:
+        _stop(
+            context,
+            nbl,
+            PARENT_HANDED_ON,
+            f"A NET_BUFFER_LIST was handed on or freed while {children} that derive from it have not been freed; they "
+            "describe its data.",
+        )
+    nbl._owner = owner & ~PARENT
+    return nbl._owner == wanted
+
+
+def wrong_free(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
+    """Stop for a list that is freed in another way than it was made (0x7C/0x1E, our choice)."""
+    _stop(context, nbl, WRONG_FREE, text, "allocated or last handed on")
+
+
 def came_home(context: Context, nbl: NET_BUFFER_LIST) -> bool:
     """Is it a filter's own list that was returned to it?  The one who returned it could not see that it is."""
     owner = nbl._owner
@@ -107,6 +172,8 @@ def came_home(context: Context, nbl: NET_BUFFER_LIST) -> bool:
 
 def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
     """Stop for NdisFreeNetBufferList of what may not be freed."""
+    if was_parent(context, nbl, context.driver) and not nbl.ChildRefCount:
+        return
     if came_home(context, nbl):
         nbl._owner = context.driver
         if not nbl.ChildRefCount:
@@ -125,6 +192,10 @@ def free_contexts(context: Context, nbl: NET_BUFFER_LIST) -> None:
     """Free the context areas that came with a list; those that a driver added must be gone (checked build)."""
     from emulator.ndis.net_buffer_contexts import pop_own_contexts
 
+    if nbl._derived is not None:
+        from emulator.ndis.derived_lists import freed_as_plain
+
+        freed_as_plain(context, nbl)
     if not pop_own_contexts(context, nbl) and nbl._pool.path.checked:
         _stop(
             context,

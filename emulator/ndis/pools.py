@@ -76,7 +76,7 @@ def NdisAllocateNetBufferListPool(
         fault = f"ContextSize is {Parameters.ContextSize}, no multiple of MEMORY_ALLOCATION_ALIGNMENT"
     if fault is None and Parameters.DataSize and not Parameters.fAllocateNetBuffer:
         fault = "DataSize is not 0, and fAllocateNetBuffer is FALSE"
-    handle = _make_pool(context, _LIST_POOL, NdisHandle, Parameters, fault)
+    handle = make_pool(context, _LIST_POOL, NdisHandle, Parameters, fault, driver=context.driver)
     return NetBufferListPoolHandle(handle) if handle is not None else None
 
 
@@ -85,7 +85,9 @@ def NdisAllocateNetBufferPool(
     NdisHandle: NDIS_HANDLE | None, Parameters: NET_BUFFER_POOL_PARAMETERS, /
 ) -> NetBufferPoolHandle | None:
     """Make a pool of NET_BUFFERs; None (NULL) for bad parameters or when there is no memory."""
-    handle = _make_pool(current.context, _BUFFER_POOL, NdisHandle, Parameters, structure_fault(Parameters))
+    context = current.context
+    fault = structure_fault(Parameters)
+    handle = make_pool(context, _BUFFER_POOL, NdisHandle, Parameters, fault, driver=context.driver)
     return NetBufferPoolHandle(handle) if handle is not None else None
 
 
@@ -122,7 +124,7 @@ def NdisAllocateNetBufferList(
         pool = context.datapath.pools[PoolHandle]
     except (AttributeError, KeyError):
         pool = find_pool(data_path(context), PoolHandle, _LIST_POOL, "NdisAllocateNetBufferList")
-    nbl = _take_list(context, pool)
+    nbl = take_list(context, pool)
     if nbl is None:
         return None
     buffer = nbl.FirstNetBuffer = nbl._buffer
@@ -165,7 +167,7 @@ def NdisAllocateNetBufferAndNetBufferList(
     except (AttributeError, KeyError):
         pool = find_pool(data_path(context), PoolHandle, _LIST_POOL, "NdisAllocateNetBufferAndNetBufferList")
     if not pool.combined:
-        _wrong_kind(PoolHandle, "NdisAllocateNetBufferAndNetBufferList", "fAllocateNetBuffer TRUE and DataSize 0")
+        wrong_kind(PoolHandle, "NdisAllocateNetBufferAndNetBufferList", "fAllocateNetBuffer TRUE and DataSize 0")
     try:
         nbl: NET_BUFFER_LIST = pool.stock.pop()
     except IndexError:
@@ -236,8 +238,8 @@ def NdisAllocateNetBuffer(
     context = current.context
     pool = find_pool(data_path(context), PoolHandle, _BUFFER_POOL, "NdisAllocateNetBuffer")
     if pool.data_size:
-        _wrong_kind(PoolHandle, "NdisAllocateNetBuffer", "DataSize 0")
-    return _take_buffer(context, pool, MdlChain, DataOffset, DataLength)
+        wrong_kind(PoolHandle, "NdisAllocateNetBuffer", "DataSize 0")
+    return take_buffer(context, pool, MdlChain, DataOffset, DataLength)
 
 
 @ddi(irql=AT_MOST_DISPATCH, rules=_RULES, acquires="NET_BUFFER", page="nf-nblapi-ndisallocatenetbuffermdlanddata")
@@ -246,8 +248,8 @@ def NdisAllocateNetBufferMdlAndData(PoolHandle: NetBufferPoolHandle, /) -> NET_B
     context = current.context
     pool = find_pool(data_path(context), PoolHandle, _BUFFER_POOL, "NdisAllocateNetBufferMdlAndData")
     if not pool.data_size:
-        _wrong_kind(PoolHandle, "NdisAllocateNetBufferMdlAndData", "a DataSize other than 0")
-    taken = _take_buffer(context, pool, None, 0, 0)
+        wrong_kind(PoolHandle, "NdisAllocateNetBufferMdlAndData", "a DataSize other than 0")
+    taken = take_buffer(context, pool, None, 0, 0)
     if taken is not None and taken._data is not None:
         taken.MdlChain = taken.CurrentMdl = taken._data
         taken._data.Next = None
@@ -315,7 +317,8 @@ def _with_context(context: Context, nbl: NET_BUFFER_LIST, size: int, back_fill: 
     return False
 
 
-def _take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
+def take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
+    """A list of the pool without NET_BUFFERs; None when there is no memory."""
     try:
         nbl: NET_BUFFER_LIST = pool.stock.pop()
     except IndexError:
@@ -335,7 +338,8 @@ def _take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
     return nbl
 
 
-def _take_buffer(context: Context, pool: BufferPool, chain: MDL | None, offset: int, length: int) -> NET_BUFFER | None:
+def take_buffer(context: Context, pool: BufferPool, chain: MDL | None, offset: int, length: int) -> NET_BUFFER | None:
+    """A NET_BUFFER of a pool of its own; None when there is no memory."""
     try:
         buffer: NET_BUFFER = pool.stock.pop()
     except IndexError:
@@ -358,7 +362,10 @@ def _clear_info(nbl: NET_BUFFER_LIST) -> None:
     nbl.NetBufferListInfo[:] = _NO_INFO
 
 
-def _make_pool(context: Context, kind: HandleKind, owner: int | None, given: Any, fault: str | None) -> int | None:
+def make_pool(
+    context: Context, kind: HandleKind, owner: int | None, given: Any, fault: str | None = None, *, driver: int
+) -> int | None:
+    """A pool of a driver's, or of NDIS's own (``driver`` 0); None for a fault and without memory."""
     machine = context.machine
     tag = pool_tag(given.PoolTag)
     if fault is None and not tag:
@@ -366,7 +373,7 @@ def _make_pool(context: Context, kind: HandleKind, owner: int | None, given: Any
     if fault is not None:
         context.platform.log(WARNING, "ndis", f"{type(given).__name__}: {fault}")
         return None
-    made = machine.objects[kind].allocate(kind, driver=context.driver, parent=owner or 0, site=context.site)
+    made = machine.objects[kind].allocate(kind, driver=driver, parent=owner or 0, site=context.site)
     directory = machine.pool.allocate(
         DIRECTORY_BYTES, tag=RECORDS_TAG, type_number=0, site=context.site, driver=0, owner=owner or 0
     )
@@ -473,7 +480,8 @@ def _leaked(context: Context, pool: BufferPool, count: int, name: str) -> None:
     )
 
 
-def _wrong_kind(handle: int, name: str, wanted: str) -> None:
+def wrong_kind(handle: int, name: str, wanted: str) -> None:
+    """Stop for a pool that was made for something else."""
     stop(0x7C, 0x21, handle, text=f"{name} needs a pool with {wanted}.", ddi=name)
 
 

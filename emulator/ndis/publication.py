@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 LIST_RECORD: Final = struct.Struct("<QQQIIIiIII")
 BUFFER_RECORD: Final = struct.Struct("<QQQIIIHHQ")
 LIST_AT: Final = 8
-LISTS, PARENT, CONTEXT, SCRATCH = 1, 2, 4, 8
+LISTS, PARENT, CONTEXT, SCRATCH, DERIVED = 1, 2, 4, 8, 16
 _U32: Final = 0xFFFF_FFFF
 
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.
@@ -210,6 +210,9 @@ def _write_extras(path: DataPath, nbl: NET_BUFFER_LIST, parent: NET_BUFFER_LIST 
     if nbl.Scratch is not None:
         words[at + 8] = encode(context, nbl.Scratch)
         present |= SCRATCH
+    if nbl._derived is not None:
+        words[at + 37] = nbl._derived
+        present |= DERIVED
     if nbl._lists:
         present |= LISTS
         for start, values in ((2, nbl.ProtocolReserved), (6, nbl.MiniportReserved), (10, nbl.NetBufferListInfo)):

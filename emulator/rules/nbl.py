@@ -231,6 +231,22 @@ RESOURCES_RETURNED: Final = OwnershipOffence(
     "0, NET_BUFFER_LIST, pool tag",
     _SILENT,
 )
+PARENT_HANDED_ON: Final = OwnershipOffence(
+    "hand-over of a list that others derive from",
+    BUGCODE_NDIS_DRIVER,
+    NdisBugCheck.REFCOUNT_IMBALANCE,
+    "sent, completed, indicated, returned or freed while a clone, fragment or reassembled list of it is not freed",
+    "0, NET_BUFFER_LIST, pool tag",
+    "ours: relationships-between-net-buffer-list-generations.md forbids it, and says that NDIS does not enforce it",
+)
+WRONG_FREE: Final = OwnershipOffence(
+    "derived list freed in another way than it was made",
+    BUGCODE_NDIS_DRIVER,
+    NdisBugCheck.REFCOUNT_IMBALANCE,
+    "freed by another function than its partner, or with other flags or another delta",
+    "0, NET_BUFFER_LIST, pool tag",
+    _SILENT,
+)
 TOUCHED: Final = OwnershipOffence(
     "touch by a driver that does not own the list",
     DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL,
@@ -259,6 +275,8 @@ OFFENCES: Final[tuple[OwnershipOffence, ...]] = (
     NOT_OWNER,
     INDICATED_WHILE_IN_USE,
     RESOURCES_RETURNED,
+    PARENT_HANDED_ON,
+    WRONG_FREE,
     TOUCHED,
     LEAKED,
     DISPATCH_FLAG,

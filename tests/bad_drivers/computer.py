@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.ndis import ddi, pnp
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
-from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
@@ -176,12 +177,21 @@ class Computer:
         return found
 
     def left(self) -> list[str]:
-        """What is still allocated: nothing, after a whole life of good drivers."""
+        """What is still allocated: nothing, after a whole life of good drivers, but the pools that NDIS keeps."""
         machine = self.fake.machine
+        kept = {
+            handle: record.records
+            for handle, record in machine.objects[HandleKind.NET_BUFFER_LIST_POOL].live()
+            if not record.head.driver
+        }
         tables = {id(table): table for table in machine.objects.values()}.values()
-        found = [f"{table.in_use} {table.name}" for table in tables if table.in_use]
-        blocks = [f"pool block of driver {block.driver}" for _, block in machine.pool.live() if block.tag != DATA_TAG]
-        return [*found, *blocks]
+        counts = [(table.in_use - (len(kept) if table.name == "pools" else 0), table.name) for table in tables]
+        blocks = [
+            f"pool block of driver {block.driver}"
+            for pointer, block in machine.pool.live()
+            if block.tag != DATA_TAG and block.owner not in kept and pointer not in kept.values()
+        ]
+        return [*(f"{count} {name}" for count, name in counts if count), *blocks]
 
     @property
     def logs(self) -> list[str]:

@@ -332,6 +332,12 @@ RULES: Final = [
     Rule("receive_touched_after_return", "protocol", FREED),
     Rule("receive_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Flags_Irql"),
     Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
+    # Derived lists: nbl.md, section 4.
+    Rule("clone_freed_as_a_list", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("clone_freed_with_other_flags", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("clone_outlives_its_parent", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("fragment_freed_with_other_delta", "miniport", NDIS, (0x1E, 0, None, OWN_TAG)),
+    Rule("filter_parent_completed_early", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
     # Limits of the emulator.
     Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("driver_unload_set_late", "protocol", VnicLimit.VNIC_PRIVATE_DATA),

@@ -15,9 +15,9 @@ from emulator.host.specification import AdapterSpecification, DriverSpecificatio
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis import ddi, pnp, stacks
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
-from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.rules.states import AdapterState
 from tests.fake_platform import FakeMachine
 from vnic.device.hardware import HostVnic

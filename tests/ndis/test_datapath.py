@@ -200,12 +200,12 @@ def test_what_is_not_there_is_named() -> None:
 
 def test_what_is_not_there_stops_in_the_driver_that_wanted_it() -> None:
     """The driver above has not called it, cannot mend it, and must not go on under the name of the one below."""
-    stack = SmallStack(miniport=MINIPORT + "\n    from emulator.ndis import NdisAllocateCloneNetBufferList\n")
+    stack = SmallStack(miniport=MINIPORT + "\n    from emulator.ndis import NdisCoSendNetBufferLists\n")
     pool = stack.pool(PROTO)
     caught: list[BaseException] = []
 
     def on_send(context: Any, nbl: Any, port: int, flags: int) -> None:
-        stack.mini.NdisAllocateCloneNetBufferList(nbl, None, None, 0)
+        stack.mini.NdisCoSendNetBufferLists(nbl, None)
 
     def send_and_catch(nbl: Any) -> None:
         try:
@@ -220,7 +220,7 @@ def test_what_is_not_there_stops_in_the_driver_that_wanted_it() -> None:
         with pytest.raises(BugCheck):
             send_and_catch(nbl)
     report = stack.fake.stop_report()
-    assert (report.code, report.ddi) == (VnicLimit.VNIC_NOT_IMPLEMENTED, "NdisAllocateCloneNetBufferList")
+    assert (report.code, report.ddi) == (VnicLimit.VNIC_NOT_IMPLEMENTED, "NdisCoSendNetBufferLists")
     assert (report.driver, report.callback) == ("mini", "mini!MPSendNetBufferLists")
     assert caught == []
 

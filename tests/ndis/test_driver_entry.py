@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
-from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.ndis.pnp import unload
 from emulator.ndis.status import NDIS_STATUS_RESOURCES
 from tests.fake_platform import FakeMachine, driver_module, surface

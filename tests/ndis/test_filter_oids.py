@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.ndis.oids import OID_GEN_MAXIMUM_FRAME_SIZE, OID_GEN_RCV_OK
 from emulator.ndis.status import NDIS_STATUS_PENDING, NDIS_STATUS_REQUEST_ABORTED, NDIS_STATUS_SUCCESS
 from tests.ndis import filtered_stack

@@ -1,0 +1,20 @@
+"""Returns a received list before the clone of it is free."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_protocol import BINDING
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "protocol")
+
+
+def OnReceive(binding: BINDING, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    clone = NdisAllocateCloneNetBufferList(nbl, binding.Pool, None, 0)
+    if clone is not None and REPAIRED:
+        NdisFreeCloneNetBufferList(clone, 0)
+    if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)  # stop
+    if clone is not None and not REPAIRED:
+        NdisFreeCloneNetBufferList(clone, 0)
