@@ -8,8 +8,8 @@ import pytest
 
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oid_lanes
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.oid_structures import BUILT_IN_TYPES
 from emulator.ndis.oid_table import DIRECT, SYNCHRONOUS
 from emulator.ndis.oids import (
     OID_GEN_RCV_OK,
