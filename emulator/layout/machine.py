@@ -261,9 +261,10 @@ class ADAPTER(Record):
     ``request`` is the OID request in hand, ``request_head`` to ``request_tail`` are those that wait for it,
     ``unserialised`` is the list of direct and synchronous ones in hand beside it.
 
-    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
-    the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
-    NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
+    ``remembered`` are blocks of nonpaged pool: what NDIS answers queries with (ndis/remembered.py).
+
+    ``operation`` is the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened``
+    the binding that NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
     """
 
     head: OBJECT
@@ -299,7 +300,7 @@ class ADAPTER(Record):
     hang_interval: u32
     bindings: u32
     surprise_removed: u32
-    supported_oids: u64
+    remembered: Array[u64, Literal[12]]
     maximum_transmit_speed: u64
     maximum_receive_speed: u64
     physical_medium: u32
@@ -334,6 +335,7 @@ class BINDING(Record):
     completion_status: u32
     flags: u32
     multicast: Bytes[Literal[192]]
+    multicast_uses: Array[u16, Literal[32]]
 
 
 class FILTER_MODULE(Record):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
-from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
@@ -20,6 +19,14 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.oids import (
+    OID_GEN_RECEIVE_SCALE_CAPABILITIES,
+    OID_GEN_SUPPORTED_LIST,
+    OID_PM_CURRENT_CAPABILITIES,
+    OID_PM_HARDWARE_CAPABILITIES,
+    oid_name,
+)
+from emulator.ndis.remembered import as_bytes, forget_all, remember
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
@@ -42,7 +49,6 @@ if TYPE_CHECKING:
 
 REGISTRATION_SET, GENERAL_SET = 1, 2
 OID_BYTES: Final = 4
-OIDS_TAG: Final = int.from_bytes(b"NdAt", "little")
 WARNING = 30
 
 
@@ -195,8 +201,15 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     if given.SupportedOidListLength != len(oids) * OID_BYTES:
         why = f"SupportedOidListLength is {given.SupportedOidListLength}, and SupportedOidList has {len(oids)} OIDs"
         return _refused(context, why, NDIS_STATUS_INVALID_PARAMETER)
-    if not _keep_supported_oids(context, adapter, struct.pack(f"<{len(oids)}I", *oids)):
+    if not remember(context, adapter, OID_GEN_SUPPORTED_LIST, struct.pack(f"<{len(oids)}I", *oids)):
         return _refused(context, "there is no memory for SupportedOidList", NDIS_STATUS_RESOURCES)
+    for oid, value in (
+        (OID_GEN_RECEIVE_SCALE_CAPABILITIES, given.RecvScaleCapabilities),
+        (OID_PM_HARDWARE_CAPABILITIES, given.PowerManagementCapabilitiesEx),
+        (OID_PM_CURRENT_CAPABILITIES, given.PowerManagementCapabilitiesEx),
+    ):
+        if value is not None and not remember(context, adapter, oid, as_bytes(value)):
+            return _refused(context, f"there is no memory for the answer to {oid_name(oid)}", NDIS_STATUS_RESOURCES)
     adapter.mtu = given.MtuSize
     adapter.lookahead = given.LookaheadSize
     adapter.mac_options = given.MacOptions
@@ -220,35 +233,9 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     return NDIS_STATUS_SUCCESS
 
 
-def _keep_supported_oids(context: Context, adapter: Any, oids: bytes) -> bool:
-    """Copy the list to where every context finds it, in place of an earlier one; False when the pool is exhausted."""
-    pool = context.machine.pool
-    pointer = pool.allocate(len(oids), tag=OIDS_TAG, type_number=0, site=0, driver=0, owner=0) if oids else 0
-    if pointer is None:
-        return False
-    if pointer:
-        start = pointer & OFFSET_MASK
-        context.machine.arena.view[start : start + len(oids)] = oids
-    if adapter.supported_oids:
-        pool.free(adapter.supported_oids, site=0)
-    adapter.supported_oids = pointer
-    return True
-
-
-def supported_oids(context: Context, adapter: Any) -> bytes:
-    """SupportedOidList as the miniport gave it, in memory order."""
-    block = context.machine.pool.find(adapter.supported_oids) if adapter.supported_oids else None
-    if block is None:
-        return b""
-    start = adapter.supported_oids & OFFSET_MASK
-    return bytes(context.machine.arena.view[start : start + block.length])
-
-
 def free_adapter(context: Context, handle: int, adapter: Any) -> None:
     """The adapter is no more; with it goes what NDIS itself kept for it."""
-    if adapter.supported_oids:
-        context.machine.pool.free(adapter.supported_oids, site=0)
-        adapter.supported_oids = 0
+    forget_all(context, adapter)
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
 
 

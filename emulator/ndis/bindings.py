@@ -98,7 +98,7 @@ def NdisOpenAdapterEx(
     binding.protocol = NdisProtocolHandle
     binding.context = encode(context, ProtocolBindingContext)
     binding.packet_filter = 0
-    binding.multicast_count = 0
+    binding.lookahead = binding.multicast_count = 0
     binding.completion = 0
     binding.flags = 0
     binding.state = BindingState.OPENING

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
-from emulator.ndis import oids
-from emulator.ndis.adapters import supported_oids
+from emulator.ndis import oid_multicast, oids
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
-from emulator.ndis.oid_table import MUST_SUCCEED
+from emulator.ndis.oid_table import BY_OID, MUST_SUCCEED, By
 from emulator.ndis.oids import oid_name
+from emulator.ndis.remembered import LAST_SET, REMEMBERED, remember, remembered
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_BUFFER_TOO_SHORT,
+    NDIS_STATUS_INVALID_DATA,
     NDIS_STATUS_INVALID_LENGTH,
-    NDIS_STATUS_MULTICAST_FULL,
     NDIS_STATUS_NOT_ACCEPTED,
+    NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_REQUEST_ABORTED,
     NDIS_STATUS_SUCCESS,
     status_name,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 QUERY, SET, STATISTICS, METHOD = 0, 1, 2, 12
-MAXIMUM_BOUND_MULTICAST = 32
 OID_TAG = int.from_bytes(b"NdOi", "little")
 EXCUSED = (NDIS_STATUS_SUCCESS, NDIS_STATUS_NOT_ACCEPTED, NDIS_STATUS_REQUEST_ABORTED)
 """With these alone an OID that must succeed may be completed."""
@@ -59,7 +59,7 @@ def link_state(adapter: Any) -> NDIS_LINK_STATE:
 
 
 ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
-    oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: supported_oids(c, a),
+    oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: _supported(c, a),
     oids.OID_GEN_MAXIMUM_LOOKAHEAD: lambda _, a, __: _u32(a.lookahead),
     oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: _u32(a.mtu),
     oids.OID_GEN_MAC_OPTIONS: lambda _, a, __: _u32(a.mac_options),
@@ -75,10 +75,10 @@ ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
     oids.OID_GEN_MAXIMUM_SEND_PACKETS: lambda _, __, ___: _u32(1),
     oids.OID_GEN_HARDWARE_STATUS: lambda _, __, ___: _u32(0),
     oids.OID_GEN_CURRENT_PACKET_FILTER: lambda _, a, __: _u32(a.packet_filter),
-    oids.OID_GEN_CURRENT_LOOKAHEAD: lambda _, a, b: _u32(b.lookahead or a.lookahead),
-    oids.OID_802_3_MULTICAST_LIST: lambda c, a, _: multicast_union(c, a),
+    oids.OID_GEN_CURRENT_LOOKAHEAD: lambda c, a, _: _u32(_largest_lookahead(c, a)),
+    oids.OID_802_3_MULTICAST_LIST: lambda c, a, _: oid_multicast.union(c, a),
 }
-"""Queries that NDIS answers: the bytes of the answer."""
+"""Queries that NDIS answers: the bytes of the answer.  Others it answers with what it remembers."""
 
 
 def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_STATUS | None:
@@ -86,9 +86,16 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
     if request.RequestType in (QUERY, STATISTICS):
         query = request.DATA.QUERY_INFORMATION
         known = ANSWERS.get(query.Oid)
-        if known is None:
+        entry = BY_OID.get(query.Oid)
+        if known is not None:
+            data = known(context, adapter, binding)
+        elif entry is not None and entry.query is By.NDIS:
+            told = remembered(context, adapter, query.Oid) if query.Oid in REMEMBERED else None
+            if told is None:
+                return NDIS_STATUS_NOT_SUPPORTED
+            data = told
+        else:
             return None
-        data = known(context, adapter, binding)
         query.BytesNeeded = len(data)
         query.BytesWritten = 0
         if query.InformationBufferLength < len(data):
@@ -97,7 +104,7 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
         query.BytesWritten = len(data)
         return NDIS_STATUS_SUCCESS
     if request.RequestType == SET:
-        return _check_set(adapter, request.DATA.SET_INFORMATION)
+        return _set_answered(context, adapter, binding, request.DATA.SET_INFORMATION)
     return None
 
 
@@ -106,12 +113,14 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     if request.RequestType != SET:
         return None
     given = request.DATA.SET_INFORMATION
-    if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
+    oid = given.Oid
+    if oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         wanted = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
         data = _u32(wanted | _other_filters(context, adapter, binding))
-    elif given.Oid == oids.OID_802_3_MULTICAST_LIST:
+    elif oid in oid_multicast.MULTICAST:
         own = read_buffer(given.InformationBuffer, given.InformationBufferLength)
-        data = _distinct(multicast_union(context, adapter, without=binding) + own)
+        data = oid_multicast.list_to_send(context, adapter, binding, given, own)
+        oid = oids.OID_802_3_MULTICAST_LIST
     else:
         return None
     down = make_in_pool(context, NDIS_OID_REQUEST)
@@ -120,7 +129,7 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     down.Header.Type, down.Header.Revision, down.Header.Size = 0x96, 1, 236
     down.RequestType = SET
     below = down.DATA.SET_INFORMATION
-    below.Oid, below.InformationBufferLength = given.Oid, len(data)
+    below.Oid, below.InformationBufferLength = oid, len(data)
     below.InformationBuffer = buffer
     down.RequestId, down.RequestHandle = request.RequestId, request.RequestHandle
     down.ndis_origin = request._pointer
@@ -152,23 +161,24 @@ def note(context: Context, adapter: Any, request: Any) -> None:
         return
     binding = context.machine.objects[HandleKind.BINDING].find(request.ndis_binding, HandleKind.BINDING)
     given = request.DATA.SET_INFORMATION
+    data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
+    if given.Oid in LAST_SET:
+        remember(context, adapter, given.Oid, data)
     if binding is None or given.Oid not in NOTED:
         return
-    data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
     if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         binding.packet_filter = struct.unpack("<I", data[:4])[0]
         adapter.packet_filter = binding.packet_filter | _other_filters(context, adapter, binding)
     elif given.Oid == oids.OID_GEN_CURRENT_LOOKAHEAD:
         binding.lookahead = struct.unpack("<I", data[:4])[0]
     else:
-        binding.multicast = data.ljust(MAXIMUM_BOUND_MULTICAST * 6, b"\0")
-        binding.multicast_count = len(data) // 6
+        oid_multicast.note(binding, given, data)
     from emulator.ndis.adapters import publish_change
 
     publish_change(context, adapter)
 
 
-NOTED = (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD, oids.OID_802_3_MULTICAST_LIST)
+NOTED = (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD, *oid_multicast.MULTICAST)
 
 
 def check_completion(context: Context, handle: int, request: Any, status: NDIS_STATUS) -> None:
@@ -232,54 +242,44 @@ def allocate_buffer(context: Context, length: int) -> Memory:
     return load_block(context, pointer)  # type: ignore[no-any-return]
 
 
-def multicast_union(context: Context, adapter: Any, without: Any = None) -> bytes:
-    """The multicast addresses of all bindings, each once."""
-    joined = b""
-    for binding in _bindings(context, adapter):
-        if without is None or binding.head.generation != without.head.generation or binding.context != without.context:
-            joined += binding.multicast[: binding.multicast_count * 6]
-    return _distinct(joined)
-
-
-def _distinct(addresses: bytes) -> bytes:
-    return b"".join(dict.fromkeys(addresses[place : place + 6] for place in range(0, len(addresses), 6)))
-
-
-def _check_set(adapter: Any, given: Any) -> NDIS_STATUS | None:
+def _set_answered(context: Context, adapter: Any, binding: Any, given: Any) -> NDIS_STATUS | None:
     given.BytesRead = 0
     if given.Oid in (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD):
         if given.InformationBufferLength < 4:
             given.BytesNeeded = 4
             return NDIS_STATUS_INVALID_LENGTH
-    elif given.Oid == oids.OID_802_3_MULTICAST_LIST:
-        length = given.InformationBufferLength
-        if length % 6:
-            given.BytesNeeded = length // 6 * 6
-            return NDIS_STATUS_INVALID_LENGTH
-        data = read_buffer(given.InformationBuffer, length)
-        if length // 6 > min(adapter.maximum_multicast, MAXIMUM_BOUND_MULTICAST) or any(
-            not data[place] & 1 for place in range(0, length, 6)
-        ):
-            return NDIS_STATUS_MULTICAST_FULL
+        value = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
+        if given.Oid == oids.OID_GEN_CURRENT_LOOKAHEAD and value > adapter.lookahead:
+            return NDIS_STATUS_INVALID_DATA
+    elif given.Oid in oid_multicast.MULTICAST:
+        data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
+        return oid_multicast.answered(context, adapter, binding, given, data)
     return None
+
+
+def _supported(context: Context, adapter: Any) -> bytes:
+    """SupportedOidList without statistics, which protocols are not told of."""
+    listed = remembered(context, adapter, oids.OID_GEN_SUPPORTED_LIST) or b""
+    told = [oid for (oid,) in struct.iter_unpack("<I", listed) if oid & CLASS_OF_OID != STATISTICS_OIDS]
+    return struct.pack(f"<{len(told)}I", *told)
+
+
+CLASS_OF_OID, STATISTICS_OIDS = 0x00FF_0000, 0x0002_0000
 
 
 def _other_filters(context: Context, adapter: Any, binding: Any) -> int:
     union = 0
-    for other in _bindings(context, adapter):
-        if other.context != binding.context:
+    for other in oid_multicast.bindings_on(context, adapter):
+        if other is not binding:
             union |= other.packet_filter
     return union
 
 
-def _bindings(context: Context, adapter: Any) -> list[Any]:
-    adapters = context.machine.objects[HandleKind.ADAPTER]
-    table = context.machine.objects[HandleKind.BINDING]
-    return [
-        binding
-        for _, binding in table.live()
-        if adapters.records[binding.adapter].number == adapter.number and binding.head.allocated
+def _largest_lookahead(context: Context, adapter: Any) -> int:
+    asked: list[int] = [
+        binding.lookahead or adapter.lookahead for binding in oid_multicast.bindings_on(context, adapter)
     ]
+    return max(asked, default=0) or int(adapter.lookahead)
 
 
 def _driver_version(context: Context, adapter: Any) -> int:

@@ -1,0 +1,228 @@
+"""What NDIS answers by itself, row by row of the table of OIDs; what two bindings set together."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+
+from emulator.ndis import remembered
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.handlers import MINIPORT_HANDLERS
+from emulator.ndis.oid_table import OIDS, By, OidEntry
+from emulator.ndis.oids import (
+    OID_802_3_ADD_MULTICAST_ADDRESS,
+    OID_802_3_DELETE_MULTICAST_ADDRESS,
+    OID_802_3_MULTICAST_LIST,
+    OID_GEN_CURRENT_LOOKAHEAD,
+    OID_GEN_CURRENT_PACKET_FILTER,
+    OID_GEN_RCV_OK,
+    OID_GEN_STATISTICS,
+    OID_GEN_SUPPORTED_LIST,
+    OID_GEN_VENDOR_ID,
+    OID_OFFLOAD_ENCAPSULATION,
+)
+from emulator.ndis.status import (
+    NDIS_STATUS_BUFFER_TOO_SHORT,
+    NDIS_STATUS_INVALID_DATA,
+    NDIS_STATUS_INVALID_LENGTH,
+    NDIS_STATUS_MULTICAST_FULL,
+    NDIS_STATUS_MULTICAST_NOT_FOUND,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_SUCCESS,
+)
+from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack
+
+ASK = """
+
+    def request(kind, oid, data):
+        request = NDIS_OID_REQUEST(RequestType=kind)
+        request.Header.Type, request.Header.Revision, request.Header.Size = 0x96, 1, 236
+        given = request.DATA.SET_INFORMATION
+        given.Oid, given.InformationBufferLength = oid, len(data)
+        given.InformationBuffer = NdisAllocateMemoryWithTagPriority(None, max(len(data), 1), b"Test", 0)
+        given.InformationBuffer[0:len(data)] = data
+        return request
+"""
+ANSWER = """
+
+    asked = []
+
+    @callback
+    def MPOidRequest(context, request):
+        given = request.DATA.SET_INFORMATION
+        data = bytes(given.InformationBuffer[0:given.InformationBufferLength]) if request.RequestType == 1 else b""
+        asked.append((request.RequestType, given.Oid, data))
+        return status
+
+    status = 0
+"""
+QUERY, SET = 0, 1
+FIRST, SECOND, THIRD = (bytes([1, 0, 0x5E, 0, 0, last]) for last in (1, 2, 3))
+TOLD = b"as the miniport told it"
+
+
+class AskingStack(SmallStack):
+    """Two bindings of a protocol over a miniport that notes what reaches it."""
+
+    def __init__(self) -> None:
+        super().__init__(bindings=2, miniport=MINIPORT + ANSWER, protocol=PROTOCOL + ASK, builtin_types=BUILT_IN_TYPES)
+        for table in set(self.fake.machine.objects.values()):
+            for _, record in table.live():
+                if table.name == "bindings":
+                    record.packet_filter = 0
+                if table.name == "drivers" and record.head.driver == MINI:
+                    place = MINIPORT_HANDLERS.index("OidRequestHandler")
+                    record.handlers[place] = self.mini.MPOidRequest.__ndis_routine__
+        self.adapter_record.lookahead, self.adapter_record.mtu = 1500, 1500
+        self.adapter_record.maximum_multicast = 3
+        self.context = self.fake.pnp()
+        with self.fake.running(self.context):
+            listed = struct.pack("<3I", OID_GEN_RCV_OK, OID_GEN_STATISTICS, OID_GEN_VENDOR_ID)
+            assert remembered.remember(self.context, self.adapter_record, OID_GEN_SUPPORTED_LIST, listed)
+
+    def ask(self, kind: int, oid: int, data: bytes, binding: int = 0) -> tuple[int, Any]:
+        """What a request of a binding returned, and its DATA."""
+        with self.fake.running(self.context):
+            request = self.call(PROTO, self.proto.request, kind, oid, data)
+            status = self.call(PROTO, self.proto.NdisOidRequest, self.bindings[binding], request)
+        return status, request.DATA.SET_INFORMATION if kind == SET else request.DATA.QUERY_INFORMATION
+
+    def answer(self, oid: int, room: int) -> bytes:
+        """The bytes that answer a query."""
+        status, data = self.ask(QUERY, oid, bytes(room))
+        assert status == NDIS_STATUS_SUCCESS
+        return bytes(data.InformationBuffer[0 : data.BytesWritten])
+
+    def last(self) -> bytes:
+        """What was last set below."""
+        return self.mini.asked[-1][2]  # type: ignore[no-any-return]
+
+
+def rows(query: By) -> list[Any]:
+    return [pytest.param(entry, id=entry.name) for entry in OIDS if entry.query is query]
+
+
+@pytest.mark.parametrize("entry", rows(By.NDIS))
+def test_a_query_that_ndis_answers_never_reaches_the_miniport(entry: OidEntry) -> None:
+    stack = AskingStack()
+    status, short = stack.ask(QUERY, entry.oid, b"")
+    assert stack.mini.asked == []
+    if status == NDIS_STATUS_NOT_SUPPORTED:
+        # What NDIS knows from the miniport alone: told now, it answers.
+        if entry.oid not in remembered.REMEMBERED:
+            return
+        with stack.fake.running(stack.context):
+            assert remembered.remember(stack.context, stack.adapter_record, entry.oid, TOLD)
+        assert stack.answer(entry.oid, 64) == TOLD
+    elif entry.oid != OID_802_3_MULTICAST_LIST:  # which is empty
+        assert status == NDIS_STATUS_BUFFER_TOO_SHORT
+        assert short.BytesWritten == 0
+        assert entry.size in (None, short.BytesNeeded)
+        assert len(stack.answer(entry.oid, short.BytesNeeded)) == short.BytesNeeded
+    assert stack.mini.asked == []
+
+
+@pytest.mark.parametrize("entry", rows(By.MINIPORT))
+def test_a_query_for_the_miniport_reaches_it(entry: OidEntry) -> None:
+    stack = AskingStack()
+    stack.ask(QUERY, entry.oid, bytes(8))
+    assert [(kind, oid) for kind, oid, _ in stack.mini.asked] == [(QUERY, entry.oid)]
+
+
+@pytest.mark.parametrize("entry", [pytest.param(entry, id=entry.name) for entry in OIDS if entry.set is By.MINIPORT])
+def test_a_set_for_the_miniport_reaches_it(entry: OidEntry) -> None:
+    stack = AskingStack()
+    data = FIRST if entry.oid == OID_802_3_MULTICAST_LIST else bytes(entry.size or 8)
+    assert stack.ask(SET, entry.oid, data)[0] == NDIS_STATUS_SUCCESS
+    assert stack.mini.asked == [(SET, entry.oid, data)]
+
+
+def test_protocols_are_not_told_of_statistics() -> None:
+    assert AskingStack().answer(OID_GEN_SUPPORTED_LIST, 64) == struct.pack("<I", OID_GEN_VENDOR_ID)
+
+
+def test_lookahead_is_the_largest_of_all_bindings_and_not_beyond_the_maximum() -> None:
+    stack = AskingStack()
+    assert stack.answer(OID_GEN_CURRENT_LOOKAHEAD, 4) == struct.pack("<I", 1500)
+    for binding, size in ((0, 128), (1, 256)):
+        assert stack.ask(SET, OID_GEN_CURRENT_LOOKAHEAD, struct.pack("<I", size), binding)[0] == NDIS_STATUS_SUCCESS
+    assert stack.answer(OID_GEN_CURRENT_LOOKAHEAD, 4) == struct.pack("<I", 256)
+    count = len(stack.mini.asked)
+    assert stack.ask(SET, OID_GEN_CURRENT_LOOKAHEAD, struct.pack("<I", 1501))[0] == NDIS_STATUS_INVALID_DATA
+    assert len(stack.mini.asked) == count
+
+
+@pytest.mark.parametrize(
+    ("oid", "data", "needed"),
+    [
+        (OID_GEN_CURRENT_PACKET_FILTER, bytes(3), 4),
+        (OID_GEN_CURRENT_LOOKAHEAD, bytes(2), 4),
+        (OID_802_3_MULTICAST_LIST, bytes(13), 12),
+        (OID_802_3_ADD_MULTICAST_ADDRESS, bytes(5), 6),
+        (OID_802_3_DELETE_MULTICAST_ADDRESS, bytes(5), 6),
+    ],
+)
+def test_a_set_of_a_wrong_length(oid: int, data: bytes, needed: int) -> None:
+    stack = AskingStack()
+    status, given = stack.ask(SET, oid, data)
+    assert (status, given.BytesNeeded, given.BytesRead) == (NDIS_STATUS_INVALID_LENGTH, needed, 0)
+    assert stack.mini.asked == []
+
+
+def test_the_miniport_gets_the_union_of_the_lists() -> None:
+    stack = AskingStack()
+    assert stack.ask(SET, OID_802_3_MULTICAST_LIST, FIRST + SECOND + FIRST)[0] == NDIS_STATUS_SUCCESS
+    assert stack.last() == FIRST + SECOND
+    assert stack.ask(SET, OID_802_3_MULTICAST_LIST, SECOND + THIRD, 1)[0] == NDIS_STATUS_SUCCESS
+    assert stack.last() == FIRST + SECOND + THIRD
+    assert stack.answer(OID_802_3_MULTICAST_LIST, 64) == FIRST + SECOND + THIRD
+    assert stack.ask(SET, OID_802_3_MULTICAST_LIST, b"")[0] == NDIS_STATUS_SUCCESS
+    assert stack.last() == SECOND + THIRD
+    fourth, fifth = bytes([1, 0, 0x5E, 0, 0, 4]), bytes([1, 0, 0x5E, 0, 0, 5])
+    assert stack.ask(SET, OID_802_3_MULTICAST_LIST, fourth + fifth)[0] == NDIS_STATUS_MULTICAST_FULL
+    assert stack.ask(SET, OID_802_3_MULTICAST_LIST, bytes(6))[0] == NDIS_STATUS_MULTICAST_FULL
+    assert stack.last() == SECOND + THIRD
+
+
+def test_an_address_is_deleted_as_often_as_it_was_added() -> None:
+    stack = AskingStack()
+    add, delete = OID_802_3_ADD_MULTICAST_ADDRESS, OID_802_3_DELETE_MULTICAST_ADDRESS
+    assert stack.ask(SET, delete, FIRST)[0] == NDIS_STATUS_MULTICAST_NOT_FOUND
+    status, given = stack.ask(SET, add, FIRST)
+    assert (status, given.BytesRead) == (NDIS_STATUS_SUCCESS, 6)
+    assert stack.mini.asked == [(SET, OID_802_3_MULTICAST_LIST, FIRST)]
+    assert stack.ask(SET, add, FIRST)[0] == NDIS_STATUS_SUCCESS
+    assert stack.ask(SET, delete, FIRST)[0] == NDIS_STATUS_SUCCESS
+    assert len(stack.mini.asked) == 1
+    assert stack.ask(SET, add, SECOND)[0] == NDIS_STATUS_SUCCESS
+    assert stack.last() == FIRST + SECOND
+    assert stack.ask(SET, delete, FIRST)[0] == NDIS_STATUS_SUCCESS
+    assert stack.last() == SECOND
+    assert stack.ask(SET, delete, FIRST)[0] == NDIS_STATUS_MULTICAST_NOT_FOUND
+    stack.mini.status = NDIS_STATUS_INVALID_DATA
+    assert stack.ask(SET, add, THIRD)[0] == NDIS_STATUS_INVALID_DATA
+    assert stack.answer(OID_802_3_MULTICAST_LIST, 64) == SECOND
+
+
+def test_ndis_remembers_what_was_set_last() -> None:
+    stack = AskingStack()
+    assert stack.ask(QUERY, OID_OFFLOAD_ENCAPSULATION, bytes(64))[0] == NDIS_STATUS_NOT_SUPPORTED
+    stack.mini.status = NDIS_STATUS_INVALID_DATA
+    stack.ask(SET, OID_OFFLOAD_ENCAPSULATION, b"refused")
+    assert stack.ask(QUERY, OID_OFFLOAD_ENCAPSULATION, bytes(64))[0] == NDIS_STATUS_NOT_SUPPORTED
+    stack.mini.status = NDIS_STATUS_SUCCESS
+    stack.ask(SET, OID_OFFLOAD_ENCAPSULATION, b"first")
+    stack.ask(SET, OID_OFFLOAD_ENCAPSULATION, b"second")
+    assert stack.answer(OID_OFFLOAD_ENCAPSULATION, 64) == b"second"
+
+
+def test_the_packet_filter_is_the_union() -> None:
+    stack = AskingStack()
+    stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", 1))
+    stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", 8), 1)
+    assert stack.last() == struct.pack("<I", 9)
+    assert stack.answer(OID_GEN_CURRENT_PACKET_FILTER, 4) == struct.pack("<I", 9)
+    stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", 0))
+    assert stack.last() == struct.pack("<I", 8)
