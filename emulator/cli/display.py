@@ -54,8 +54,8 @@ class Display:
         self.verbosity = verbosity
         self.before: Sample | None = None
 
-    def started(self, machine: MachineProxy) -> None:
-        """The machine runs."""
+    def started(self, machine: MachineProxy, control: str = "") -> None:
+        """The machine runs; `ndisemu ctl` finds it by that name."""
         specification = machine.specification
         geometry = specification.geometry
         contexts = f"{some(geometry.processors, 'processor')}, {some(geometry.passive_workers, 'passive worker')}"
@@ -66,6 +66,8 @@ class Display:
             self.line(f"adapter {number} on {wire.name}{address}: {status_words(status) if status else 'started'}")
         if not machine.statuses:
             self.line("no adapter, since no --miniport was named: nothing will bind")
+        if control:
+            self.line(f"takes commands: ndisemu ctl COMMAND {control}")
         if self.verbosity > 0:
             pids = ", ".join(f"{slot}: {pid}" for slot, pid in sorted(machine.pids().items()))
             self.line(f"host {machine.console.host_pid}, nursery {machine.console.nursery_pid}, by slot {pids}")
@@ -131,7 +133,7 @@ class JsonDisplay(Display):
 
         self.output.line(msgspec.json.encode(fields).decode())
 
-    def started(self, machine: MachineProxy) -> None:
+    def started(self, machine: MachineProxy, control: str = "") -> None:
         """The machine runs."""
         adapters = [
             {
@@ -148,7 +150,14 @@ class JsonDisplay(Display):
         pids = {"host": machine.console.host_pid, "nursery": machine.console.nursery_pid}
         contexts = {str(slot): pid for slot, pid in machine.pids().items()}
         self.emit(
-            {"event": "started", "machine": machine.name, "adapters": adapters, "pids": pids, "contexts": contexts}
+            {
+                "event": "started",
+                "machine": machine.name,
+                "control": control,
+                "adapters": adapters,
+                "pids": pids,
+                "contexts": contexts,
+            }
         )
 
     def counters(self, sample: Sample, specification: MachineSpecification) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PROGRAM: Final = "ndisemu"
 SUBCOMMANDS: Final = {
     "run": "run a machine from a file or from options",
+    "ctl": "ask something of a machine that runs: pause, halt, link, OIDs, status and more",
     "demo": "show the emulator's main job in a few seconds, and say whether it went well",
     "doctor": "say what this computer lacks for a TAP, and the command that mends it",
     "explain": "say what is declared about a function of NDIS: IRQL, callers, rules",

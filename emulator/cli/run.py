@@ -12,13 +12,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from emulator.cli import streams
-from emulator.rules.errors import EXIT_INTERRUPTED, EXIT_STOP
+from emulator.rules.errors import EXIT_INTERRUPTED, EXIT_STOP, HostError
 
 if TYPE_CHECKING:
     from emulator.cli.display import Display
     from emulator.cli.plan import Plan
     from emulator.cli.samples import Sample
     from emulator.cli.session import Session
+    from emulator.host.control_socket import Listening
     from emulator.host.specification import MachineSpecification
 
 LIVE_INTERVAL: Final = 0.25
@@ -91,6 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--free", dest="checked", action="store_false", help="without the checks, faster")
     add("--duration", type=_seconds, metavar="S", help="end in order after so many seconds")
     add("--debug", action="store_true", help="one context of each kind, no watchdog, stdin for breakpoint()")
+    add("--control", default="", metavar="PATH", help="the socket for `ndisemu ctl` (default: by the machine's name)")
     add("--json", action="store_true", help="one object a line, for programs")
     add("--interval", type=_interval, metavar="S", help="seconds between counters (1; 0.25 on a terminal)")
     add("--log-file", metavar="FILE", help="append every record of the drivers to a file")
@@ -145,6 +147,7 @@ class Runner:
         self.output, self.errors = streams.standard_output(), streams.standard_error()
         self.log_file = log_file
         self.quiet = options.quiet
+        self.control: str = options.control
         self.least = {0: 1, 1: logging.WARNING}.get(options.quiet, logging.ERROR)
         level = 1 if options.verbose else logging.DEBUG
         self.plan = plan
@@ -162,12 +165,21 @@ class Runner:
 
     def run(self) -> int:
         """Until the end; the exit code."""
+        # Before a namespace is entered in which this user has another number.
+        listening = self._listen()
+        try:
+            return self._run(listening)
+        finally:
+            if listening is not None:
+                listening.close()
+
+    def _run(self, listening: Listening | None) -> int:
         from emulator.cli.session import Session
 
         way_in = _enter_namespace(self.specification)
         if way_in and not self.quiet:
             self.display.inside(way_in)
-        with Session(self.specification, self._log) as session:
+        with Session(self.specification, self._log, listening) as session:
             self.session = session
             for stream in (self.output, self.log_file):
                 if stream is not None:
@@ -181,11 +193,23 @@ class Runner:
                 self.display.close()
         return self._account(session)
 
+    def _listen(self) -> Listening | None:
+        """The socket for commands; a machine runs without one where none can be had and none was asked for."""
+        from emulator.host.control_socket import listen
+
+        try:
+            return listen(self.specification.name, self.control)
+        except HostError as error:
+            if self.control:
+                raise
+            self.errors.line(f"without `ndisemu ctl`: {error}")
+            return None
+
     def _live(self, session: Session) -> None:
         machine = session.machine
         assert machine is not None
         if not self.quiet:
-            self.display.started(machine)
+            self.display.started(machine, session.server.name if session.server is not None else "")
         end = session.began + self.plan.duration if self.plan.duration is not None else math.inf
         due = session.began + self.interval
         if machine.statuses and all(machine.statuses):

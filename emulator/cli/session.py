@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.cli.display import LogHandler
 from emulator.cli.samples import Sample, sample_of
 from emulator.host.console import Console, MachineStop
+from emulator.host.control_socket import ControlServer
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from emulator.cli.streams import StreamError
     from emulator.host.console import MachineProxy
+    from emulator.host.control_socket import Listening
     from emulator.host.specification import MachineSpecification
     from emulator.host.stopscreen import MachineReport
 
@@ -82,8 +84,15 @@ class Signals:
 class Session:
     """Console, signals and logs around one machine; a context manager that leaves nothing behind."""
 
-    def __init__(self, specification: MachineSpecification, log: Callable[[logging.LogRecord], None]) -> None:
+    def __init__(
+        self,
+        specification: MachineSpecification,
+        log: Callable[[logging.LogRecord], None],
+        listening: Listening | None = None,
+    ) -> None:
         self.specification = specification
+        self.server: ControlServer | None = None
+        self._listening = listening
         self.failure: StreamError | None = None
         self.on_frame: Callable[[int, bytes], None] = lambda adapter, frame: None
         """Called with what a machine puts on its cables: adapter's place among the cabled, frame."""
@@ -139,6 +148,8 @@ class Session:
     def start(self, namespaces: dict[int, int] | None = None) -> bool:
         """Start the machine and wait until it runs; False when it shall end before.  Raises what keeps it from it."""
         self.machine = machine = self.console.start_machine(self.specification, namespaces)
+        if self._listening is not None:
+            self.server = ControlServer(machine, self._listening)
         while machine.state == "starting" and not self.over:
             self.attend(1.0)
         self.began = time.monotonic()
@@ -151,8 +162,11 @@ class Session:
         """
         poll = select.poll()
         cables = {cable.fileno(): number for number, cable in enumerate(self.machine.cables if self.machine else [])}
-        for readable in (self.console, self.signals, *others):
+        server = self.server
+        for readable in (self.console, self.signals, *others, *((server,) if server is not None else ())):
             poll.register(readable, select.POLLIN)
+        if server is not None:
+            seconds = min(seconds, server.due() - time.monotonic())
         for descriptor in cables:
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
@@ -161,6 +175,8 @@ class Session:
                 self._drain(cables[descriptor])
         self.signals.drain()
         self.console.pump(0)
+        if server is not None:
+            server.serve()
 
     def _drain(self, number: int) -> None:
         assert self.machine is not None
@@ -205,6 +221,8 @@ class Session:
     def close(self) -> None:
         """Let everything go: processes, logs, signals.  What drivers logged has been shown when this returns."""
         try:
+            if self.server is not None:
+                self.server.close()
             self.console.close()
         finally:
             self.signals.close()

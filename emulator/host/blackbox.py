@@ -154,7 +154,11 @@ def site_name(arena: Arena, names: Names, site: int) -> str:
     if not site or slot >= len(arena.slots) or number >= SITES_PER_SLOT:
         return ""
     word = arena.sites(slot)[number]
-    code, offset = word >> 16, (word & 0xFFFF) * 2
+    return code_name(names, word >> 16, (word & 0xFFFF) * 2)
+
+
+def code_name(names: Names, code: int, offset: int) -> str:
+    """An instruction of a numbered code object as ``file:line in function``."""
     if not 0 < code < len(names.codes):
         return "(a function made at run time)"
     known = names.codes[code]

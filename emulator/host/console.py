@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from emulator.host import messages
+from emulator.host.commands import adapter_number, command_of
 from emulator.host.logs import TrustedHandler
+from emulator.host.performance import Performance
+from emulator.kernel.lanes import Answer
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.sync import descriptors, memory, processes
 from emulator.sync.descriptors import Channel, ChannelClosed
 from vnic.wires.captures import check_capture
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
+    from emulator.host.commands import Outcome
     from emulator.host.specification import MachineSpecification
     from emulator.host.stopscreen import MachineReport
     from emulator.kernel.stop import StopReport
@@ -58,6 +63,7 @@ class MachineProxy:
         self.ended: messages.MachineEnded | None = None
         self._pids: dict[int, int] = {}
         self._answers: dict[int, Any] = {}
+        self._asked: dict[int, Callable[[Any], None]] = {}
         self._error: Exception | None = None
 
     def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
@@ -78,12 +84,41 @@ class MachineProxy:
             raise self._error
         return self.report()
 
-    def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEFAULT_DEADLINE) -> int:
-        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS."""
+    def control(
+        self,
+        operation: int,
+        target: int = 0,
+        argument: int = 0,
+        timeout: float = DEFAULT_DEADLINE,
+        data: bytes = b"",
+    ) -> Answer:
+        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS and what came with it."""
         request = self.console.next_request()
-        self.console.send(messages.Control(self.number, request, int(operation), target, argument))
-        answer: messages.ControlDone = self._answer(request, timeout, f"control operation {operation}")
-        return answer.status
+        self.console.send(messages.Control(self.number, request, int(operation), target, argument, data))
+        told: messages.ControlDone = self._answer(request, timeout, f"control operation {operation}")
+        answer = Answer(told.status)
+        answer.data, answer.needed = told.data, told.needed
+        return answer
+
+    def perform(
+        self, name: str, words: Sequence[str] = (), adapter: str = "", timeout: float = DEFAULT_DEADLINE
+    ) -> Outcome:
+        """Carry out a command of ``emulator.host.commands`` and wait for its end, for so long at most."""
+        command = command_of(name)
+        given = command.given([*words, *(word.default for word in command.words[len(words) :] if word.default)])
+        number = adapter_number(self.adapter_names, adapter)
+        outcomes: list[Outcome] = []
+        performance = Performance(self, command, number, given, timeout, outcomes.append)
+        while not outcomes:
+            if not self.console.wait(lambda: bool(outcomes), max(0.0, performance.deadline - time.monotonic())):
+                performance.expire()
+        return outcomes[0]
+
+    @property
+    def adapter_names(self) -> list[str]:
+        """What its adapters are called."""
+        adapters = self.specification.adapters
+        return [adapter.name or f"adapter{number}" for number, adapter in enumerate(adapters)]
 
     def statistics(self, timeout: float = DEFAULT_DEADLINE) -> messages.Statistics:
         """The machine's counters now."""
@@ -125,6 +160,17 @@ class MachineProxy:
         return report.stop if report is not None else None
 
     @property
+    def over(self) -> bool:
+        """Has it ended, or never run?"""
+        return self.state in ("ended", "failed")
+
+    def described_end(self) -> str:
+        """How it ended, in one line."""
+        if self._error is not None:
+            return f"machine {self.name} failed: {self._error}"
+        return str(MachineStop(self))
+
+    @property
     def screen(self) -> str:
         """The text of the stop screen; empty when there was none."""
         return self.ended.screen if self.ended is not None else ""
@@ -133,6 +179,15 @@ class MachineProxy:
         """Pids by slot: 1 is the zygote."""
         self.console.pump(0)
         return dict(self._pids)
+
+    def ask(self, question: Callable[[int], messages.Message], answered: Callable[[Any], None]) -> None:
+        """Ask the host something and go on; ``answered`` hears the answer, or None when the machine ends."""
+        if self.over:
+            answered(None)
+            return
+        request = self.console.next_request()
+        self._asked[request] = answered
+        self.console.send(question(request))
 
     def _answer(self, request: int, timeout: float, what: str) -> Any:
         self._wait(lambda: request in self._answers or self.state in ("ended", "failed"), timeout, what)
@@ -158,10 +213,14 @@ class MachineProxy:
         elif isinstance(message, messages.MachineEnded):
             self.state = "ended"
             self.ended = message
+            self._answer_nobody()
         elif isinstance(message, messages.MachineFailed):
             self.state = "failed"
             self._error = error_of(message)
-        elif isinstance(message, messages.ControlDone | messages.Statistics):
+            self._answer_nobody()
+        elif message.request in self._asked:
+            self._asked.pop(message.request)(message)
+        else:
             self._answers[message.request] = message
 
     def lose(self, error: EmulatorError) -> None:
@@ -169,6 +228,12 @@ class MachineProxy:
         if self.state in ("starting", "running"):
             self.state = "failed"
             self._error = error
+            self._answer_nobody()
+
+    def _answer_nobody(self) -> None:
+        asked, self._asked = self._asked, {}
+        for answered in asked.values():
+            answered(None)
 
 
 class MachineStop(EmulatorError):

@@ -1,31 +1,32 @@
 """Control operations from the host to a machine's PnP thread, through the control ring in the arena.
 
 Law: the host is the ring's only producer and keeps its own count; what the thread writes is believed only as far as it
-concerns operations that were really handed over.
+concerns operations that were really handed over.  What is an act of the hardware is done before, or instead.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from emulator.host import messages
+from emulator.kernel.lanes import Answer, Operation
 from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT
 from emulator.layout.machine import ContextKind
+from emulator.rules.control import ControlOperation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.host.ports import Port
+    from emulator.host.supervisor import Supervisor
     from emulator.layout.arena import Arena
 
 INDEX_MASK = 0xFFFF_FFFF
-
-
-class Operation(NamedTuple):
-    """One operation, and who wants to hear its status."""
-
-    operation: int
-    target: int
-    argument: int
-    done: Callable[[int], None]
+NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
+NDIS_STATUS_ADAPTER_REMOVED: Final = 0xC0010018
+_NEEDS_HARDWARE: Final = (ControlOperation.START_ADAPTER, ControlOperation.LINK, ControlOperation.SURPRISE_REMOVE)
 
 
 class ControlLane:
@@ -44,9 +45,11 @@ class ControlLane:
         """Is an operation under way or waiting?"""
         return bool(self._handed or self._waiting)
 
-    def submit(self, operation: int, target: int, argument: int, done: Callable[[int], None]) -> None:
+    def submit(
+        self, operation: int, target: int, argument: int, done: Callable[[Answer], None], data: bytes = b""
+    ) -> None:
         """Hand an operation over, behind those that were handed over before."""
-        self._waiting.append(Operation(operation, target, argument, done))
+        self._waiting.append(Operation(operation, target, argument, done, data))
         self._hand_over()
 
     def service(self) -> None:
@@ -55,7 +58,7 @@ class ControlLane:
         for place in list(self._handed):
             entry = self._arena.control_entry(place)
             if entry.finished:
-                self._handed.pop(place).done(entry.status)
+                self._handed.pop(place).answer(entry)
         if self._waiting:
             self._hand_over()
 
@@ -70,25 +73,33 @@ class ControlLane:
         slot = next((self._arena.control_entry(place).slot for place in self._handed), PNP_SLOT)
         return slot if slot in self._arena.geometry.lane_slots(ContextKind.PNP) else PNP_SLOT
 
+    def slot_of(self, number: int) -> int:
+        """The context that is at the operation of an adapter, as far as that can be believed."""
+        for place, operation in self._handed.items():
+            slot = self._arena.control_entry(place).slot
+            if operation.target == number and slot in self._arena.geometry.lane_slots(ContextKind.PNP):
+                return slot
+        return PNP_SLOT
+
     def under_way(self) -> str:
         """The oldest operation that is not done, in words."""
         if not self._handed:
             return ""
-        from emulator.rules.control import ControlOperation
-
         operation = next(iter(self._handed.values()))
-        try:
-            return f"{ControlOperation(operation.operation).name} of adapter {operation.target}"
-        except ValueError:
-            return f"operation {operation.operation} of adapter {operation.target}"
+        return f"{operation_name(operation.operation)} of adapter {operation.target}"
+
+    def of_adapter(self, number: int) -> tuple[str, int]:
+        """What an adapter is at: the operation, and since when it is carried out (0: it waits for its turn)."""
+        for place, operation in self._handed.items():
+            if operation.target == number:
+                return operation_name(operation.operation), self._arena.control_entry(place).started
+        return next(((operation_name(each.operation), 0) for each in self._waiting if each.target == number), ("", 0))
 
     def _hand_over(self) -> None:
         handed = False
         while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
             operation = self._waiting.popleft()
-            entry = self._arena.control_entry(self._put)
-            entry.operation, entry.target, entry.argument = operation.operation, operation.target, operation.argument
-            entry.status, entry.slot, entry.started, entry.finished = 0, 0, 0, 0
+            operation.write(self._arena.control_entry(self._put))
             self._handed[self._put] = operation
             self._put = self._put + 1 & INDEX_MASK
             # Stored after the entry, and stores are not reordered on the processors that are supported.
@@ -97,3 +108,60 @@ class ControlLane:
         if handed:
             # Rung without a look at the sleeping flag: control is rare, and a ring too many only wakes.
             self._ring()
+
+
+def operation_name(number: int) -> str:
+    """An operation by its name, or as the number that it is."""
+    try:
+        return ControlOperation(number).name
+    except ValueError:
+        return f"operation {number}"
+
+
+def carry_out(machine: Supervisor, message: messages.Control) -> None:
+    """Do what the console asks for, and tell it how it ended."""
+
+    def done(status: int) -> None:
+        answer = status if isinstance(status, Answer) else Answer(status)
+        machine.host.tell(
+            messages.ControlDone(machine.number, message.request, int(answer), answer.data, answer.needed)
+        )
+
+    operation, ports = message.operation, machine.ports
+    port = ports[message.target] if 0 <= message.target < len(ports) else None
+    if operation in _NEEDS_HARDWARE and (port is None or port.removed):
+        done(NDIS_STATUS_ADAPTER_NOT_FOUND if port is None else NDIS_STATUS_ADAPTER_REMOVED)
+    elif operation == ControlOperation.LINK and port is not None:
+        port.link(bool(message.argument))
+        done(0)
+    elif operation == ControlOperation.SURPRISE_REMOVE and port is not None:
+        port.pull(done)
+    else:
+        ended = partial(_ended, machine, operation, port, done)
+        machine.lane.submit(operation, message.target, message.argument, ended, message.data)
+
+
+def _ended(
+    machine: Supervisor, operation: int, port: Port | None, done: Callable[[Answer], None], status: Answer
+) -> None:
+    """The outside of the adapter hears of it before the console does."""
+    if port is not None and status == 0:
+        if operation == ControlOperation.START_ADAPTER:
+            machine.adapter_started(port, status)
+        elif operation == ControlOperation.STOP_ADAPTER:
+            port.started(successfully=False)
+    done(status)
+
+
+def stop_removed(machine: Supervisor, port: Port, done: Callable[[int], None] | None) -> None:
+    """The wire of an adapter is gone: let the PnP thread stop it as one that was removed."""
+
+    def stopped(status: int) -> None:
+        machine.adapter_stopped(port, status)
+        if done is not None:
+            done(status)
+
+    if machine.accepts_operations:
+        machine.lane.submit(ControlOperation.SURPRISE_REMOVE, port.number, 0, stopped)
+    elif done is not None:
+        done(NDIS_STATUS_ADAPTER_REMOVED)

@@ -50,6 +50,7 @@ class Control(Message):
     operation: int
     target: int
     argument: int = 0
+    data: bytes = b""
 
 
 class EndMachine(Message):
@@ -66,6 +67,13 @@ class KillMachine(Message):
 
 class AskStatistics(Message):
     """Ask for a machine's counters; answered with Statistics."""
+
+    machine: int
+    request: int
+
+
+class AskStatus(Message):
+    """Ask how a machine's stacks are; answered with MachineStatus."""
 
     machine: int
     request: int
@@ -92,6 +100,51 @@ class ControlDone(Message):
     machine: int
     request: int
     status: int
+    data: bytes = b""
+    needed: int = 0
+
+
+class LayerStatus(msgspec.Struct):
+    """A protocol's binding or a filter's module in a stack."""
+
+    driver: str
+    state: str
+    name: str = ""
+    lists: int = 0
+    """NET_BUFFER_LISTs that it has sent or been given, and that are on their way."""
+
+
+class AdapterStatus(msgspec.Struct):
+    """An adapter and its stack, as the arena says at this moment."""
+
+    number: int
+    name: str
+    state: str
+    """The state of states.md in lower case; ``removed`` when its wire is gone."""
+    miniport: str = ""
+    link: bool = True
+    lists: int = 0
+    """NET_BUFFER_LISTs of the whole stack that are on their way."""
+    protocols: list[LayerStatus] = []
+    filters: list[LayerStatus] = []
+    """From the topmost down."""
+    operation: str = ""
+    """The control operation that it is at, or that waits for its turn."""
+    seconds: float = 0.0
+    """How long it has been at it."""
+    blocked_by: list[str] = []
+    """Who keeps the operation from its end: which driver has which NET_BUFFER_LIST or OID request, and since when."""
+
+
+class MachineStatus(Message):
+    """A machine and its stacks."""
+
+    machine: int
+    request: int
+    name: str
+    phase: str
+    drivers: list[str]
+    adapters: list[AdapterStatus]
 
 
 class Statistics(Message):
@@ -201,9 +254,17 @@ class ContextEnded(Message):
     signal: int | None
 
 
-ToHost = StartMachine | Control | EndMachine | KillMachine | AskStatistics | Enclosed
+ToHost = StartMachine | Control | EndMachine | KillMachine | AskStatistics | AskStatus | Enclosed
 ToConsole = (
-    MachineRunning | MachinePids | ControlDone | Statistics | WireFinished | MachineFailed | MachineEnded | Enclosed
+    MachineRunning
+    | MachinePids
+    | ControlDone
+    | MachineStatus
+    | Statistics
+    | WireFinished
+    | MachineFailed
+    | MachineEnded
+    | Enclosed
 )
 ToNursery = BearZygote | Enclosed
 FromNursery = ZygoteBorn | ZygoteEnded | Enclosed

@@ -48,6 +48,7 @@ class Port:
         self.closed = False
         self.powered = False
         self.removed = False
+        self.linked = True
         self.hardware = HostVnic(
             arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
         )
@@ -149,21 +150,27 @@ class Port:
             self.pump.remove("the wire was taken away")
             self._gone()
 
-    def _gone(self) -> None:
+    def _gone(self, done: Callable[[int], None] | None = None) -> None:
         """The wire has been taken away from outside."""
         if not self.removed:
             self.removed = True
             self.supervisor.host.unwatch(self.wire.fileno())
-            self.supervisor.surprise_removal(self)
+            self.supervisor.surprise_removal(self, done)
 
     def started(self, successfully: bool) -> None:
-        """The miniport has been initialized, or not."""
+        """The miniport has been initialized, or not, or is halted: the outside hears whether somebody is there."""
         if not self.closed and not self.removed:
-            self.wire.set_carrier(successfully)
+            self.wire.set_carrier(successfully and self.linked)
+
+    def pull(self, done: Callable[[int], None]) -> None:
+        """Take the wire away, as somebody outside could; ``done`` hears how the adapter was stopped."""
+        self.pump.remove("the wire was taken away")
+        self._gone(done)
 
     def link(self, up: bool) -> None:
         """Plug the cable in or out: an interrupt for the driver, the carrier for the outside."""
         if not self.closed and not self.removed:
+            self.linked = up
             self.hardware.set_link(up, self.megabits)
             self.wire.set_carrier(up)
             self._waker(0)()

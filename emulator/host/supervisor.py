@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from emulator.host import logs, messages, statistics, stopping
+from emulator.host import control, logs, messages, stack_status, statistics, stopping
 from emulator.host.adapters import lay_wires, mac_of
 from emulator.host.blackbox import words_of
 from emulator.host.control import ControlLane
@@ -45,7 +45,6 @@ LEAVING_NS: Final = 5000 * MILLISECOND
 CONTROL_NS: Final = 30_000 * MILLISECOND
 LOG_BATCH: Final = 256
 NEVER: Final = 1 << 62
-NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
 
 
 class Phase(Enum):
@@ -96,7 +95,8 @@ class Supervisor:
         self.growing = 0
         self.all_born = False
         self.grown = 0
-        self._fds: list[int] = []
+        self.early: list[messages.Control] = []
+        """What was asked for before there was anybody to do it."""
 
     # -- birth ---------------------------------------------------------------------------------------------------------
 
@@ -256,11 +256,15 @@ class Supervisor:
         self.phase = Phase.STARTING
         for port in self.ports:
             port.power_on()
-            self.lane.submit(ControlOperation.START_ADAPTER, port.number, 0, partial(self._adapter_started, port))
+            self.lane.submit(ControlOperation.START_ADAPTER, port.number, 0, partial(self.adapter_started, port))
+        early, self.early = self.early, []
+        for message in early:
+            control.carry_out(self, message)
         self._running_if_started()
 
-    def _adapter_started(self, port: Port, status: int) -> None:
-        self.statuses[port.number] = status
+    def adapter_started(self, port: Port, status: int) -> None:
+        """An adapter's start has come to an end."""
+        self.statuses[port.number] = int(status)
         port.started(status == 0)
         self._running_if_started()
 
@@ -384,38 +388,33 @@ class Supervisor:
             pass
         return True
 
+    @property
+    def accepts_operations(self) -> bool:
+        """Whether the PnP thread has not been told to end."""
+        return self.phase in (Phase.STARTING, Phase.RUNNING)
+
     # -- what the console asks -----------------------------------------------------------------------------------------
 
     def asked(self, message: messages.Message) -> None:
         """Do what the console asks."""
         if isinstance(message, messages.Control):
-            self.control(message)
+            if self.phase is Phase.LOADING:
+                self.early.append(message)
+            else:
+                control.carry_out(self, message)
         elif isinstance(message, messages.EndMachine):
             self.end()
         elif isinstance(message, messages.KillMachine):
             self.kill()
         elif isinstance(message, messages.AskStatistics):
             self.answer_statistics(message.request)
+        elif isinstance(message, messages.AskStatus):
+            self.host.tell(stack_status.of(self, message.request, time.monotonic_ns()))
 
-    def control(self, message: messages.Control) -> None:
-        """Hand a control operation to the PnP thread; what only concerns the hardware is done here."""
-
-        def done(status: int) -> None:
-            self.host.tell(messages.ControlDone(self.number, message.request, status))
-
-        if message.operation == ControlOperation.LINK:
-            known = 0 <= message.target < len(self.ports)
-            if known:
-                self.ports[message.target].link(bool(message.argument))
-            done(0 if known else NDIS_STATUS_ADAPTER_NOT_FOUND)
-        else:
-            self.lane.submit(message.operation, message.target, message.argument, done)
-
-    def surprise_removal(self, port: Port) -> None:
+    def surprise_removal(self, port: Port, done: Callable[[int], None] | None = None) -> None:
         """A wire has been taken away: the machine is told what Windows would tell it, and lives on."""
         self.loggers.emit(30, "ndis", f"the wire {port.wire.name} was taken away", "host")
-        if self.phase in (Phase.STARTING, Phase.RUNNING):
-            self.lane.submit(ControlOperation.SURPRISE_REMOVE, port.number, 0, partial(self._adapter_stopped, port))
+        control.stop_removed(self, port, done)
 
     def wire_reports(self, text: str) -> None:
         """A wire has something to say that is nobody's fault in the machine."""
@@ -429,7 +428,8 @@ class Supervisor:
         """A driver did to the hardware what no driver may do."""
         self.begin_stop(stopping.Fault(text, adapter))
 
-    def _adapter_stopped(self, port: Port, status: int) -> None:
+    def adapter_stopped(self, port: Port, status: int) -> None:
+        """An adapter that will not be started again is halted."""
         port.close()
         if self.phase is Phase.ENDING:
             self._allow_operation()
@@ -449,7 +449,7 @@ class Supervisor:
         self._allow_operation()
         for port in self.ports:
             if self.statuses[port.number] in (0, None) and not port.removed:
-                self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, partial(self._adapter_stopped, port))
+                self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, partial(self.adapter_stopped, port))
         self.lane.submit(ControlOperation.UNLOAD, 0, 0, lambda status: self._leave())
 
     def _leave(self) -> None:

@@ -7,7 +7,8 @@ has work, the machine gets a stand-in of its kind, which leaves when it has had 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import sleep_until, wake
@@ -16,8 +17,6 @@ from emulator.layout.machine import ADAPTER, ContextKind, SlotState, SystemLock
 from emulator.rules.control import WHOLE_MACHINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.kernel.context import Context
     from emulator.layout.arena import Arena
     from emulator.layout.machine import CONTROL
@@ -26,6 +25,38 @@ BLOCKED_AFTER = 50_000_000
 """A lane whose contexts have all been at one thing for so long gets a stand-in."""
 IDLE_STAND_IN_NS = 1_000_000_000
 _COUNT_MASK = 0xFFFF_FFFF
+
+
+class Answer(int):
+    """The status with which an operation ended, and what came with it."""
+
+    data: bytes = b""
+    needed: int = 0
+    """How many bytes the answer has that found no room."""
+
+
+class Operation(NamedTuple):
+    """One operation of the host's, and who wants to hear its answer."""
+
+    operation: int
+    target: int
+    argument: int
+    done: Callable[[Answer], None]
+    data: bytes = b""
+
+    def write(self, entry: CONTROL) -> None:
+        """Write it where the contexts find it; it is theirs when the ring's ``put`` has moved."""
+        entry.operation, entry.target, entry.argument = self.operation, self.target, self.argument
+        entry.status = entry.slot = entry.started = entry.finished = entry.needed = 0
+        entry.hold(self.data)
+
+    def answer(self, entry: CONTROL) -> None:
+        """Tell whoever waits how it ended."""
+        answer = Answer(entry.status)
+        if entry.length:
+            answer.data = entry.content
+        answer.needed = entry.needed
+        self.done(answer)
 
 
 def waiting_operation(arena: Arena) -> CONTROL | None:

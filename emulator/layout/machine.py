@@ -24,6 +24,7 @@ CALL_WORDS = 16_384
 """Of a slot's DDI calls in a traced machine: their count, then one number each."""
 MAXIMUM_HANDLERS = 24
 STOP_TEXT_BYTES = 128 * 1024
+CONTROL_DATA_BYTES = 2048
 
 
 class ContextKind(IntEnum):
@@ -212,7 +213,8 @@ class DPC_ENTRY(Record):
 class CONTROL(Record):
     """One control operation handed to the PnP thread: written by the host, answered by the context of ``slot``.
 
-    ``started`` and ``slot`` are written under CONTROL; ``finished`` comes last of all.
+    ``started`` and ``slot`` are written under CONTROL; ``finished`` comes last of all.  ``data`` are what the host
+    gives, then what it is answered; ``needed`` says how many bytes an answer that found no room has.
     """
 
     operation: u32
@@ -222,6 +224,19 @@ class CONTROL(Record):
     slot: u32
     started: u64
     finished: u64
+    length: u32
+    needed: u32
+    data: Bytes[Literal[2048]]
+
+    @property
+    def content(self) -> bytes:
+        """The data, as long as they say; whoever wrote them is not trusted."""
+        return self.data[: self.length]
+
+    def hold(self, content: bytes) -> None:
+        """Put data here."""
+        self.data = content.ljust(CONTROL_DATA_BYTES, b"\0")
+        self.length = len(content)
 
 
 class CONTROL_RING(Record):
@@ -265,6 +280,10 @@ class ADAPTER(Record):
 
     ``operation`` is the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened``
     the binding that NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
+    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
+    the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
+    NdisOpenAdapterEx made in it.  Lock of the three: STACKS.  ``moved``, here and in bindings and modules: when the
+    state changed last.
     """
 
     head: OBJECT
@@ -318,6 +337,7 @@ class ADAPTER(Record):
     opened: u64
     operations: u32
     name: Bytes[Literal[64]]
+    moved: u64
 
 
 class BINDING(Record):
@@ -336,6 +356,7 @@ class BINDING(Record):
     flags: u32
     multicast: Bytes[Literal[192]]
     multicast_uses: Array[u16, Literal[32]]
+    moved: u64
 
 
 class FILTER_MODULE(Record):
@@ -357,6 +378,7 @@ class FILTER_MODULE(Record):
     request_state: u32
     lookahead: u32
     name: Bytes[Literal[64]]
+    moved: u64
 
 
 class INTERRUPT(Record):

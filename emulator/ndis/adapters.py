@@ -104,9 +104,11 @@ def move_binding(context: Context, adapter: Any, binding: Any, event: BindingEve
 def publish_change(context: Context, adapter: Any, record: Any = None, state: int | None = None) -> int:
     """Give the adapter's stack a new epoch, with a new state of one of its records; the epoch."""
     platform, head = context.platform, context.machine.arena.machine
+    now = platform.now()
     platform.acquire(SystemLock.STACKS)
     if state is not None:
         record.state = state
+        record.moved = now
     head.epoch += 1
     epoch: int = head.epoch
     adapter.epoch = epoch

@@ -12,6 +12,7 @@ from emulator.kernel.pointers import decode_argument
 from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
+    host_requests,
     interrupts,
     kernel_dpcs,
     oid_lanes,
@@ -84,7 +85,10 @@ class Executive:
     def control(self, context: Context, operation: CONTROL) -> int:
         """Carry out one control operation."""
         act = _CONTROL.get(operation.operation)
-        return act(context, operation.target, operation.argument) if act else NDIS_STATUS_NOT_SUPPORTED
+        if act is not None:
+            return act(context, operation.target, operation.argument)
+        converse = _WITH_DATA.get(operation.operation)
+        return converse(context, operation) if converse is not None else NDIS_STATUS_NOT_SUPPORTED
 
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request; look at what takes too long."""
@@ -122,6 +126,12 @@ _CONTROL: dict[int, Callable[[Context, int, int], int]] = {
     ControlOperation.SURPRISE_REMOVE: lambda context, target, _: pnp.surprise_remove(context, target),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
+
+_WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
+    ControlOperation.OID_QUERY: host_requests.query,
+    ControlOperation.OID_SET: host_requests.set_,
+}
+"""Operations that are given data, or answer with some."""
 
 _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
     DeferredKind.INTERRUPT_DPC: interrupts.run_queued_dpc,

@@ -134,7 +134,7 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     down.RequestId, down.RequestHandle = request.RequestId, request.RequestHandle
     down.ndis_origin = request._pointer
     down.ndis_binding = request.ndis_binding
-    down.ndis_issued_site = request.ndis_issued_site
+    down.ndis_issued_site, down.ndis_issued = request.ndis_issued_site, request.ndis_issued
     request.ndis_state = 1
     return down
 

@@ -43,6 +43,8 @@ UNFINISHED = (ISSUED, IN_HANDLER, PENDED, SYNCHRONOUS)
 """The states in which a request is NDIS's or another driver's."""
 KINDS = (oid_answers.QUERY, oid_answers.SET, oid_answers.STATISTICS, oid_answers.METHOD)
 NDIS_BUG, VERIFIER = 0x7C, 0xC4
+FINAL = 1 << 32
+"""In ``ndis_final`` of a request of NDIS's own, once it is complete: beside its status."""
 
 
 def submit(context: Context, lane: Any, request: Any) -> NDIS_STATUS:
@@ -198,7 +200,11 @@ def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *,
     if status == NDIS_STATUS_SUCCESS:
         oid_answers.note(context, adapter, origin)
     origin.ndis_state = COMPLETE
-    if indicate:
+    if not origin.ndis_binding:
+        # NDIS's own: the PnP thread waits for it.
+        origin.ndis_final = FINAL | status & 0xFFFF_FFFF
+        wake_lane(context, ContextKind.PNP)
+    elif indicate:
         tell_originator(context, origin, status, "OidRequestCompleteHandler")
     return status
 

@@ -106,3 +106,4 @@ class NDIS_OID_REQUEST(NONPAGED):
     ndis_completed_site: u32
     ndis_issued: u64
     ndis_given: u64
+    ndis_final: u64

@@ -71,6 +71,8 @@ WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x2
 def start_adapter(context: Context, number: int) -> int:
     """Initialize the miniport, attach every filter, bind every protocol, restart the stack."""
     machine = context.machine
+    if find_adapter(context, number) is not None:
+        return NDIS_STATUS_INVALID_STATE
     specification = machine.configuration["specification"].adapters[number]
     driver_handle, driver = miniport_for(context, specification.miniport)
     made = machine.objects[HandleKind.ADAPTER].allocate(

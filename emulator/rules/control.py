@@ -29,6 +29,10 @@ class ControlOperation(IntEnum):
     """Bring the adapter into a device power state: the argument is an NDIS_DEVICE_POWER_STATE."""
     SHUTDOWN = 10
     """Switch the computer off: MiniportShutdownEx of every adapter, and no other call after it."""
+    OID_QUERY = 16
+    """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
+    OID_SET = 17
+    """A set of NDIS's own: the argument is the OID, the data are its buffer."""
 
 
 WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})

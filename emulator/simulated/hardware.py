@@ -7,9 +7,9 @@ schedule: how many frames it moves at a time is a choice of the scheduler's.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from emulator.kernel.lanes import Answer, Operation
 from emulator.layout.arena import CONTROL_ENTRIES, FIRST_PROCESSOR_SLOT
 from emulator.layout.machine import ContextKind
 from emulator.rules.control import ControlOperation
@@ -20,6 +20,8 @@ from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_MAXIMUM_FRAME, VNIC_MI
 from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.layout.arena import Arena
     from emulator.simulated.platform import SimulatedPlatform
 
@@ -27,15 +29,6 @@ HOST_SLOT: Final = 0
 BUDGET: Final = 64
 FRAME_NS: Final = 1000
 INDEX_MASK: Final = 0xFFFF_FFFF
-
-
-class Operation(NamedTuple):
-    """A control operation on its way."""
-
-    operation: int
-    target: int
-    argument: int
-    done: Callable[[int], None]
 
 
 class SimulatedPort:
@@ -215,9 +208,11 @@ class SimulatedHost:
 
     # -- control -------------------------------------------------------------------------------------------------------
 
-    def submit(self, operation: int, target: int, argument: int, done: Callable[[int], None]) -> None:
+    def submit(
+        self, operation: int, target: int, argument: int, done: Callable[[Answer], None], data: bytes = b""
+    ) -> None:
         """Hand an operation to the PnP thread, behind those that were handed over before."""
-        self._waiting.append(Operation(operation, target, argument, done))
+        self._waiting.append(Operation(operation, target, argument, done, data))
         self.platform.ring(HOST_SLOT)
 
     @property
@@ -239,13 +234,11 @@ class SimulatedHost:
             if entry.finished:
                 operation = self._handed.pop(place)
                 self._note(operation, "done", entry.status)
-                operation.done(entry.status)
+                operation.answer(entry)
                 moved = True
         while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
             operation = self._waiting.popleft()
-            entry = arena.control_entry(self._put)
-            entry.operation, entry.target, entry.argument = operation[:3]
-            entry.status = entry.slot = entry.started = entry.finished = 0
+            operation.write(arena.control_entry(self._put))
             self._handed[self._put] = operation
             self._put = self._put + 1 & INDEX_MASK
             arena.control.put = self._put

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import emulator.ndis as surface
-from emulator.kernel.lanes import BLOCKED_AFTER, blocked_lane
+from emulator.kernel.lanes import BLOCKED_AFTER, Answer, blocked_lane
 from emulator.kernel.stop import StopReport, write_stop
 from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import STARVED_AFTER
@@ -175,15 +175,22 @@ class SimulatedMachine(Simulation):
 
     # -- the script's acts ---------------------------------------------------------------------------------------------
 
-    def control(self, operation: int, target: int = 0, argument: int = 0, timeout: float = DEFAULT_DEADLINE) -> int:
-        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS."""
+    def control(
+        self,
+        operation: int,
+        target: int = 0,
+        argument: int = 0,
+        timeout: float = DEFAULT_DEADLINE,
+        data: bytes = b"",
+    ) -> Answer:
+        """Carry out one control operation in the machine's PnP thread; its NDIS_STATUS and what came with it."""
         if operation == ControlOperation.LINK:
             if not 0 <= target < len(self.ports):
-                return NDIS_STATUS_ADAPTER_NOT_FOUND
+                return Answer(NDIS_STATUS_ADAPTER_NOT_FOUND)
             self.ports[target].link(bool(argument))
-            return 0
-        answers: list[int] = []
-        self.host.submit(int(operation), target, argument, answers.append)
+            return Answer(0)
+        answers: list[Answer] = []
+        self.host.submit(int(operation), target, argument, answers.append, data)
         self._require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
         return answers[0]
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from emulator.host.commands import command_of, in_words
 from emulator.host.console import MachineStop
-from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
+from emulator.ndis.status import NDIS_STATUS, status_name
 
 __tracebackhide__ = True  # a failure is shown where the test asked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from emulator.host.commands import Outcome
     from emulator.host.console import MachineProxy
-    from emulator.host.messages import Statistics
+    from emulator.host.messages import MachineStatus, Statistics
     from emulator.host.stopscreen import MachineReport
     from emulator.testing.nic import Nic
 
@@ -34,7 +36,11 @@ class UnexpectedStop(AssertionError):
 
 
 class ControlFailed(AssertionError):
-    """A control operation came back with another status than success."""
+    """A command failed, or did not come to its end in time: the text says who is in the way."""
+
+    def __init__(self, text: str, outcome: Outcome) -> None:
+        super().__init__(text)
+        self.outcome = outcome
 
 
 class LabMachine:
@@ -89,11 +95,21 @@ class LabMachine:
         with self.watched():
             return NDIS_STATUS(self.proxy.control(operation, target, argument, timeout))
 
-    def must(self, operation: int, target: int = 0, argument: int = 0) -> None:
-        """``control``, where everything but success is a failure of the test."""
-        status = self.control(operation, target, argument)
-        if status != NDIS_STATUS_SUCCESS:
-            raise ControlFailed(f"{getattr(operation, 'name', operation)} of adapter {target} returned {status}")
+    def perform(self, name: str, words: Sequence[str] = (), adapter: str = "", timeout: float = DEADLINE) -> Outcome:
+        """A command of `ndisemu ctl`, waited for; ControlFailed when it fails or takes too long: who is in the way."""
+        with self.watched():
+            outcome = self.proxy.perform(name, words, adapter, timeout)
+        if outcome.ended:
+            raise UnexpectedStop(self)
+        if not outcome.done:
+            raise ControlFailed(in_words(command_of(name), outcome, adapter, status_name), outcome)
+        return outcome
+
+    def status(self) -> MachineStatus:
+        """How every adapter is: its state, its stack, and who keeps an operation from its end."""
+        found = self.perform("status").machine
+        assert found is not None
+        return found
 
     def statistics(self) -> Statistics:
         """Its counters now; ``.counters`` of the machine, ``.adapters`` of each adapter's hardware."""

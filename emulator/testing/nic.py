@@ -11,16 +11,22 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emulator.host.adapters import mac_of
-from emulator.rules.control import ControlOperation
+from emulator.layout.machine import CONTROL_DATA_BYTES
 from emulator.testing.machine import DEADLINE
 from emulator.testing.packets import frames_of, hexdump, packet_of, station
 
 __tracebackhide__ = True  # a failure is shown where the test asked
 
 if TYPE_CHECKING:
+    from emulator.host.commands import Outcome
+    from emulator.host.messages import AdapterStatus
     from emulator.ndis.status import NDIS_STATUS
     from emulator.testing.ends import End
     from emulator.testing.machine import LabMachine
+
+
+def _text(oid: int | str) -> str:
+    return hex(oid) if isinstance(oid, int) else oid
 
 
 class NothingReceived(AssertionError):
@@ -144,25 +150,55 @@ class Nic:
 
     # -- PnP -----------------------------------------------------------------------------------------------------------
 
-    def pause(self) -> None:
-        """Pause the whole stack of the adapter."""
-        self.machine.must(ControlOperation.PAUSE, self.number)
+    def pause(self, timeout: float = DEADLINE) -> None:
+        """Pause the whole stack of the adapter.
 
-    def restart(self) -> None:
+        This and the following wait for the end of what they ask for; ControlFailed says who keeps it from its end.
+        """
+        self.perform("pause", timeout=timeout)
+
+    def restart(self, timeout: float = DEADLINE) -> None:
         """Restart the whole stack of the adapter."""
-        self.machine.must(ControlOperation.RESTART, self.number)
+        self.perform("restart", timeout=timeout)
 
-    def halt(self) -> None:
-        """Pause, unbind, halt."""
-        self.machine.must(ControlOperation.STOP_ADAPTER, self.number)
+    def halt(self, timeout: float = DEADLINE) -> None:
+        """Pause, unbind, detach, halt."""
+        self.perform("halt", timeout=timeout)
 
-    def start(self) -> None:
-        """Start the adapter again after a halt."""
-        self.machine.must(ControlOperation.START_ADAPTER, self.number)
+    def start(self, timeout: float = DEADLINE) -> None:
+        """Start the adapter again after a halt, and wait for its carrier."""
+        self.perform("start", timeout=timeout)
+        self.wait_carrier(self.status().link, timeout)
+
+    def surprise_remove(self, timeout: float = DEADLINE) -> None:
+        """Tear the adapter out and wait until it is halted; ``remove`` takes the wire away and waits for nothing."""
+        self.perform("surprise-remove", timeout=timeout)
 
     def link(self, up: bool) -> None:
         """Plug the cable in or out."""
-        self.machine.must(ControlOperation.LINK, self.number, int(up))
+        self.perform("link", "up" if up else "down")
+
+    def oid_query(self, oid: int | str, length: int = CONTROL_DATA_BYTES, timeout: float = DEADLINE) -> bytes:
+        """What the stack answers to a query of NDIS's own, with a buffer of so many bytes; an OID by number or name."""
+        return self.perform("oid query", _text(oid), str(length), timeout=timeout).data
+
+    def oid_set(self, oid: int | str, value: int | bytes, timeout: float = DEADLINE) -> None:
+        """Give the stack a value, as NDIS itself would: bytes, or a number of four bytes."""
+        content = value.to_bytes(4, "little") if isinstance(value, int) else value
+        self.perform("oid set", _text(oid), f"hex:{content.hex()}", timeout=timeout)
+
+    def perform(self, name: str, *words: str, timeout: float = DEADLINE) -> Outcome:
+        """Any command of `ndisemu ctl` on this adapter."""
+        return self.machine.perform(name, words, self.name, timeout)
+
+    @property
+    def name(self) -> str:
+        """What the adapter is called."""
+        return self.machine.proxy.adapter_names[self.number]
+
+    def status(self) -> AdapterStatus:
+        """How the adapter is: its state, its stack, and who keeps an operation from its end."""
+        return self.machine.status().adapters[self.number]
 
     def wait_carrier(self, up: bool, timeout: float = DEADLINE) -> None:
         """Wait until the outside sees the link up or down; AssertionError when it does not."""

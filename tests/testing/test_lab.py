@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.rules.errors import ConfigurationError
 from emulator.testing import packets
 from tests.host.machines import DRIVER
 
@@ -92,8 +93,12 @@ def test_a_control_operation_that_fails_fails_the_test(lab: Lab) -> None:
     from emulator.testing.machine import ControlFailed
 
     nic = toy(lab)
-    with pytest.raises(ControlFailed, match="400 of adapter 7 returned 0x00000190"):
-        nic.machine.must(400, 7)
+    assert nic.control(400, 7) == 400
+    nic.remove()
+    with pytest.raises(ControlFailed, match=r"start of adapter0 failed with .*ADAPTER_REMOVED: adapter0 is removed"):
+        nic.start()
+    with pytest.raises(ConfigurationError, match="there is no command fly"):
+        nic.perform("fly")
 
 
 @pytest.mark.tap

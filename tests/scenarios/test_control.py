@@ -1,0 +1,112 @@
+"""What is asked of an adapter from outside, on live machines: who is in the way of it is said by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.patience import eventually
+from tests.scenarios.traffic import HELLO, MINIPORT, drain, echo, frame, free_buffers, settled
+
+if TYPE_CHECKING:
+    from emulator.testing import Lab, Nic
+
+FILTER = "sample_drivers.ndislwf"
+BAD = "tests.bad_drivers"
+LIBRARY = ["tests.bad_drivers.base_miniport", "tests.bad_drivers.base_protocol"]
+BLOCKERS = {
+    "pause_with_receives_kept": ("protocol", "pause", "pause_with_receives_kept has not returned", "PAUSE"),
+    "pause_with_sends_kept": ("miniport", "halt", "pause_with_sends_kept has not completed", "STOP_ADAPTER"),
+    "filter_pause_never_completed": ("filter", "pause", "NdisFPauseComplete has not been called", "PAUSE"),
+}
+
+
+def blocked(lab: Lab, name: str) -> Nic:
+    """A machine with one driver that keeps a pause from its end."""
+    bad, kind = f"{BAD}.{name}", BLOCKERS[name][0]
+    miniport = bad if kind == "miniport" else LIBRARY[0]
+    protocol = bad if kind == "protocol" else LIBRARY[1]
+    return lab.start(miniport, protocol=protocol, filters=[bad] if kind == "filter" else [])
+
+
+@pytest.mark.parametrize("name", BLOCKERS)
+def test_who_blocks_a_pause_is_said_by_name(lab: Lab, name: str) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    _, command, told, operation = BLOCKERS[name]
+    nic = blocked(lab, name)
+    with pytest.raises(ControlFailed, match=f"{command} of adapter0 has not ended within 0.3 s and goes on") as failed:
+        nic.perform(command, timeout=0.3)
+    assert told in str(failed.value)
+    status = nic.status()
+    assert status.operation == operation
+    assert status.seconds >= 0.3
+    assert any(told in line for line in status.blocked_by)
+    nic.machine.kill()
+
+
+def test_an_oid_request_that_is_not_completed_is_said_by_name(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start(f"{BAD}.oid_never_completed", protocol=LIBRARY[1])
+    with pytest.raises(ControlFailed, match=r"oid_never_completed has not completed set OID_PM_REMOVE_WOL_PATTERN for"):
+        nic.oid_set("OID_PM_REMOVE_WOL_PATTERN", 1, timeout=0.3)
+    nic.machine.kill()
+
+
+def test_oids_are_asked_for_while_frames_move(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER])
+    before = free_buffers(nic)
+    echo(nic, (frame(nic, number) for number in range(100)))
+    assert nic.oid_query("OID_GEN_MAXIMUM_FRAME_SIZE") == (1500).to_bytes(4, "little")
+    assert nic.oid_query("OID_802_3_PERMANENT_ADDRESS").hex(":") == nic.mac
+    counted = nic.oid_query("OID_GEN_STATISTICS")
+    assert len(counted) == 152
+    nic.oid_set("OID_GEN_CURRENT_LOOKAHEAD", 256)
+    settled(nic, before)
+
+
+def test_what_fails_says_why_and_what_mends_it(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start(MINIPORT, protocol=HELLO)
+    for act, told in (
+        (nic.restart, "adapter0 is running already"),
+        (nic.start, "adapter0 is running already"),
+        (lambda: nic.oid_query("OID_GEN_SUPPORTED_LIST", 4), r"BUFFER_TOO_SHORT \(\d+ bytes are needed\)"),
+        (lambda: nic.oid_set(0x99, 1), "failed with NDIS_STATUS_NOT_SUPPORTED"),
+    ):
+        with pytest.raises(ControlFailed, match=told):
+            act()
+    nic.halt()
+    nic.wait_carrier(False)
+    with pytest.raises(ControlFailed, match="adapter0 is halted; first: ndisemu ctl start"):
+        nic.pause()
+    with pytest.raises(ControlFailed, match="failed with NDIS_STATUS_ADAPTER_NOT_FOUND"):
+        nic.oid_query("OID_GEN_STATISTICS")
+
+
+def test_an_adapter_goes_through_all_of_it_and_leaves_nothing(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER])
+    before = free_buffers(nic)
+    for turn in range(2):
+        for number in range(100):
+            nic.send(frame(nic, number))
+        nic.pause()
+        status = nic.status()
+        assert [status.state, status.protocols[0].state, status.filters[0].state] == ["paused"] * 3
+        assert (status.lists, status.operation, status.blocked_by) == (0, "", [])
+        nic.restart()
+        drain(nic)
+        nic.link(False)
+        nic.wait_carrier(False)
+        assert not nic.status().link
+        nic.halt()
+        nic.link(True)
+        nic.start()
+        assert echo(nic, (frame(nic, 1000 * turn + n) for n in range(50))) == 50
+    settled(nic, before)
+    nic.surprise_remove()
+    assert nic.status().state == "removed"
+    assert eventually(nic.end.gone)
