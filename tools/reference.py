@@ -1,4 +1,4 @@
-"""Generate the pages of docs/ that are made of tables: reference.md, coverage.md, rules.md, states.md.
+"""Generate the pages of docs/ that are made of tables: reference.md, coverage.md, control.md, rules.md, states.md.
 
 Law: nothing is written here that a declaration, a role or a table of the rules does not say.  ``python -m
 tools.reference`` writes the pages, ``--check`` says which of them are stale and how to mend it.
@@ -24,7 +24,7 @@ from emulator.rules.rules import RULES, Enforced, Group, Rule, rule_named
 from emulator.rules.states import ADAPTER, BINDING, FILTER, Machine, legal_operations, mermaid
 from emulator.rules.work_items import QUEUE_NAMES, WORKER_PRIORITY
 from emulator.rules.worker_checks import WORKER_CHECKS
-from tools import ddi_coverage
+from tools import control_page, ddi_coverage
 from tools.check_ddi_facts import Fact, caller_names, read_facts
 
 if TYPE_CHECKING:
@@ -262,6 +262,7 @@ def pages() -> dict[str, str]:
     facts = read_facts()
     coverage = ddi_coverage.render(facts).splitlines()
     return {
+        "control.md": _page(control_page.lines()),
         "coverage.md": _page(coverage),
         "reference.md": reference(facts),
         "rules.md": rules(),

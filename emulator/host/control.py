@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 INDEX_MASK = 0xFFFF_FFFF
 NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
 NDIS_STATUS_ADAPTER_REMOVED: Final = 0xC0010018
-_NEEDS_HARDWARE: Final = (ControlOperation.START_ADAPTER, ControlOperation.LINK, ControlOperation.SURPRISE_REMOVE)
+_OF_HARDWARE: Final = (ControlOperation.LINK, ControlOperation.SURPRISE_REMOVE)
+_NEED_HARDWARE: Final = (ControlOperation.START_ADAPTER, *_OF_HARDWARE)
 
 
 class ControlLane:
@@ -129,8 +130,10 @@ def carry_out(machine: Supervisor, message: messages.Control) -> None:
 
     operation, ports = message.operation, machine.ports
     port = ports[message.target] if 0 <= message.target < len(ports) else None
-    if operation in _NEEDS_HARDWARE and (port is None or port.removed):
-        done(NDIS_STATUS_ADAPTER_NOT_FOUND if port is None else NDIS_STATUS_ADAPTER_REMOVED)
+    if port is None and operation in _OF_HARDWARE:
+        done(NDIS_STATUS_ADAPTER_NOT_FOUND)
+    elif port is not None and port.removed and operation in _NEED_HARDWARE:
+        done(NDIS_STATUS_ADAPTER_REMOVED)
     elif operation == ControlOperation.LINK and port is not None:
         port.link(bool(message.argument))
         done(0)
@@ -149,7 +152,7 @@ def _ended(
         if operation == ControlOperation.START_ADAPTER:
             machine.adapter_started(port, status)
         elif operation == ControlOperation.STOP_ADAPTER:
-            port.started(successfully=False)
+            port.halted()
     done(status)
 
 

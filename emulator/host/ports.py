@@ -158,9 +158,16 @@ class Port:
             self.supervisor.surprise_removal(self, done)
 
     def started(self, successfully: bool) -> None:
-        """The miniport has been initialized, or not, or is halted: the outside hears whether somebody is there."""
+        """The miniport has been initialized, or not."""
         if not self.closed and not self.removed:
             self.wire.set_carrier(successfully and self.linked)
+
+    def halted(self) -> None:
+        """The miniport is halted: the hardware loses its state, as one that is switched off, and its carrier."""
+        if not self.closed and not self.removed:
+            self.wire.set_carrier(False)
+            self.hardware.power_on(self.mac, self.linked, self.megabits)
+            self.pump.power_cycled()
 
     def pull(self, done: Callable[[int], None]) -> None:
         """Take the wire away, as somebody outside could; ``done`` hears how the adapter was stopped."""

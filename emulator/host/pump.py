@@ -153,6 +153,11 @@ class AdapterPump:
             self._queue.assert_transmit()
             self._wake()
 
+    def power_cycled(self) -> None:
+        """The hardware has lost what it knew; so has its host."""
+        self.wants_read, self.wants_write = True, False
+        self._starved, self._untold, self._unfinished = False, 0, None
+
     def remove(self, reason: str) -> None:
         """Take the adapter away from the driver: a surprise removal."""
         self.removed = reason

@@ -1,19 +1,19 @@
 """How a machine's stacks are, read from the arena while it runs: states, layers, and who blocks an operation.
 
 Law: as statistics.py: glances at words that are bounds-checked, and nothing is locked.  The words for lists in hand are
-NDIS's own (stacks.outstanding), so that they are those of the stop that would come; NDIS is imported when they are
+NDIS's own (emulator.ndis.blockers), so that they are those of the stop that would come; NDIS is imported when they are
 needed, which is while an operation waits.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from emulator.host import blackbox
 from emulator.host.messages import AdapterStatus, LayerStatus, MachineStatus
 from emulator.kernel.objects import ObjectTable
-from emulator.kernel.pool import OFFSET_MASK
+from emulator.kernel.pool import Pool
 from emulator.layout.arena import OBJECT_TABLES
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.rules.states import AdapterState, BindingState, FilterState
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from emulator.host.messages import Names
     from emulator.host.supervisor import Supervisor
+    from emulator.kernel.machine import Machine
 
 _READ: Final = (
     HandleKind.ADAPTER,
@@ -71,6 +72,7 @@ class Reading:
         self.arena = machine.arena
         self.geometry = machine.geometry
         self.images = _Images(machine.names)
+        self.pool = Pool(self.arena)
         self.objects: dict[HandleKind, ObjectTable] = {}
         known: dict[str, ObjectTable] = {}
         for kind in _READ:
@@ -127,7 +129,7 @@ class _Stack:
 
     def blockers(self, now: int) -> list[str]:
         """Who keeps an operation from its end while no callback runs: what is pending or has not been given back."""
-        return [*self._pending(now), *self._lists(now), *self._requests(now)]
+        return [*self._pending(now), *self._in_hand(cast("Machine", self.reading), now)]
 
     def _pending(self, now: int) -> list[str]:
         adapter = self.adapter
@@ -153,35 +155,21 @@ class _Stack:
         what, completion = _PROTOCOL_PENDING[binds]
         return [f"{self._driver(protocol)} has left {what} pending: {completion} has not been called"]
 
-    def _lists(self, now: int) -> list[str]:
-        """Whoever pauses is given no more lists, so what it has then it has had since before."""
-        layers = [(self.adapter, AdapterState.PAUSING), *((each, BindingState.PAUSING) for _, each in self.bindings)]
-        layers += [(each, FilterState.PAUSING) for _, each in self.modules]
-        since = [record.moved for record, pausing in layers if record.state == pausing]
-        if not since:
+    def _in_hand(self, machine: Machine, now: int) -> list[str]:
+        """Lists and OID requests, in NDIS's own words; whoever pauses is given no more lists, so he had them before."""
+        pausing = [(self.adapter, AdapterState.PAUSING), *((each, BindingState.PAUSING) for _, each in self.bindings)]
+        pausing += [(each, FilterState.PAUSING) for _, each in self.modules]
+        since = min((record.moved for record, state in pausing if record.state == state), default=0)
+        adapter = self.adapter
+        if not since and not any(lane.request for lane in (adapter, *(each for _, each in self.modules))):
             return []
-        from emulator.ndis.stacks import outstanding
+        from emulator.ndis.blockers import blockers
 
-        told = outstanding(self.reading, self.index).holders  # type: ignore[arg-type]
-        ago = _seconds(now, min(since))
-        return [line if line.startswith(" ") else f"{line} for {ago} or longer" for line in told]
-
-    def _requests(self, now: int) -> list[str]:
-        lanes = [self.adapter, *(each for _, each in self.modules)]
-        if not any(lane.request for lane in lanes):
-            return []
-        from emulator.ndis.oid_answers import describe
-        from emulator.ndis.oid_structures import NDIS_OID_REQUEST
-
-        found = []
-        memory, (start, length) = self.reading.arena.memory, self.reading.arena.pool
-        for lane in lanes:
-            place = lane.request & OFFSET_MASK
-            if lane.request and start <= place <= start + length - NDIS_OID_REQUEST.size():
-                request = NDIS_OID_REQUEST.at(memory, place)
-                seconds = _seconds(now, request.ndis_issued)
-                found.append(f"{self._driver(lane)} has not completed {describe(request)} for {seconds}")
-        return found
+        lines = []
+        for blocker in blockers(machine, adapter.number):
+            lines.append(blocker._replace(since=blocker.since or since).line(now))
+            lines += [f"  {where}" for where in blocker.where]
+        return lines
 
     def _driver(self, record: Any) -> str:
         return self.reading.images.driver_name(record.head.driver)

@@ -9,16 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import forget, make_in_pool
-from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
-from emulator.layout.handles import INDEX_MASK
 from emulator.layout.machine import CONTROL_DATA_BYTES
-from emulator.ndis import oid_answers, stacks
-from emulator.ndis.adapters import text_of
+from emulator.ndis import oid_answers, watch
 from emulator.ndis.oid_lanes import FINAL, issue, lane_below, submit
 from emulator.ndis.oid_requests import READY_STATES
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
-from emulator.ndis.pnp import OID_NS, find_adapter
+from emulator.ndis.pnp import find_adapter
 from emulator.ndis.pnp_waits import signed
 from emulator.ndis.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
@@ -64,6 +61,7 @@ def _ask(context: Context, operation: CONTROL, kind: int, oid: int, content: byt
     information.Oid, information.InformationBuffer = oid, buffer
     information.InformationBufferLength = len(content)
     issue(context, 0, request)
+    request.ndis_issued_site = 0  # no line of a driver's
     status = _carried_out(context, handle, adapter, request)
     if kind == oid_answers.QUERY:
         operation.hold(bytes(buffer.view[: min(information.BytesWritten, len(content))]))
@@ -83,25 +81,10 @@ def _carried_out(context: Context, handle: int, adapter: Any, request: Any) -> i
         return answered
     lane = lane_below(context, handle, None)
     submit(context, lane, request)
-    deadline = context.platform.now() + OID_NS
+    deadline = context.platform.now() + watch.OID_NS
     while not request.ndis_final & FINAL:
         sleep_until(context, lambda: request.ndis_final & FINAL != 0, deadline)
         if context.platform.now() >= deadline and not request.ndis_final & FINAL:
-            _late(context, handle, adapter, request)
+            watch.overdue(context, handle, adapter, lane, ", asked by the host")
     context.machine.services.round(context)
     return signed(request.ndis_final & 0xFFFF_FFFF)
-
-
-def _late(context: Context, handle: int, adapter: Any, request: Any) -> None:
-    name = context.machine.images.driver_name(adapter.head.driver)
-    words = oid_answers.describe(request)
-    held = stacks.outstanding(context.machine, handle & INDEX_MASK)
-    code, *parameters = (0xC4, 0x92003, request._pointer) if context.machine.checked else (0x7C, 0x25, 0x23, handle)
-    stop(
-        code,
-        *parameters,
-        rule="NdisTimedOidComplete" if context.machine.checked else "",
-        text=f"{words} of {text_of(adapter.name)}, which the host asked for, has not been completed within "
-        f"{OID_NS // 1_000_000_000} seconds.",
-        holders=[f"{name} or a filter above it has {words}", *held.holders],
-    )

@@ -74,6 +74,12 @@ class SimulatedPort:
         self.hardware.remove()
         self.interrupt()
 
+    def halted(self) -> None:
+        """The miniport is halted: the hardware loses its state, as one that is switched off, and its carrier."""
+        if not self.wire.removed:
+            self.wire.carrier = False
+            self.power_on()
+
     def close(self) -> None:
         """Carrier off; nothing moves any more."""
         self.wire.carrier = False

@@ -192,6 +192,8 @@ class SimulatedMachine(Simulation):
         answers: list[Answer] = []
         self.host.submit(int(operation), target, argument, answers.append, data)
         self._require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
+        if operation == ControlOperation.STOP_ADAPTER and answers[0] == 0:
+            self.ports[target].halted()
         return answers[0]
 
     def inject(self, frame: bytes, adapter: int = 0, delay: int = 0) -> bool:

@@ -14,7 +14,7 @@ from tests.cli.command import ROOT, UNPRIVILEGED, complaint, ndisemu, ordinary
 def test_help_names_every_command_and_exit_code() -> None:
     ended = ndisemu("--help")
     assert (ended.code, ended.err) == (0, "")
-    for word in ("run", "demo", "doctor", "explain", "exit codes", "130 interrupted"):
+    for word in ("run", "ctl", "demo", "doctor", "explain", "exit codes", "130 interrupted"):
         assert word in ended.out
 
 
@@ -27,7 +27,7 @@ def test_the_version() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "a command is missing: run, demo, doctor, explain"),
+        ((), "a command is missing: run, ctl, demo, doctor, explain"),
         (("walk",), "invalid choice: 'walk'"),
         (("doctor", "--what"), "unrecognized arguments: --what"),
         (("demo", "--pings", "0"), "0: 1 to 100000"),

@@ -70,6 +70,14 @@ def order(name: str = "pause", adapter: str = "green", timeout: float = 10.0) ->
     return Order(name, adapter, 0, b"", timeout)
 
 
+def asked_for(server: ControlServer, machine: Machine) -> bool:
+    def served() -> bool:
+        server.serve()
+        return bool(machine.asked)
+
+    return eventually(served)
+
+
 def test_it_is_this_user_s_alone_and_goes_with_the_run(runtime: Path) -> None:
     listening = listen("my machine/1")
     assert listening.path == runtime / "my_machine_1.ctl"
@@ -137,7 +145,7 @@ def test_a_command_is_handed_over_and_answered(served: tuple[ControlServer, Mach
     server, machine = served
     channel = client(server)
     channel.send(order())
-    assert eventually(lambda: server.serve() or machine.asked)
+    assert asked_for(server, machine)
     asked, answered = machine.asked[0]
     assert isinstance(asked, Control)
     assert (asked.operation, asked.target) == (ControlOperation.PAUSE, 1)
@@ -156,7 +164,7 @@ def test_a_command_that_takes_too_long_is_late(served: tuple[ControlServer, Mach
     server, machine = served
     channel = client(server)
     channel.send(order(timeout=0.0))
-    assert eventually(lambda: server.serve() or machine.asked)
+    assert asked_for(server, machine)
     server.serve()
     done, _ = channel.receive()
     assert done.outcome.late
@@ -169,7 +177,7 @@ def test_the_end_of_a_machine_is_told(served: tuple[ControlServer, Machine]) -> 
     server, machine = served
     channel = client(server)
     channel.send(order())
-    assert eventually(lambda: server.serve() or machine.asked)
+    assert asked_for(server, machine)
     machine.over = True
     machine.asked[0][1](None)
     done, _ = channel.receive()
@@ -199,7 +207,7 @@ def test_clients_that_send_nonsense_or_leave_are_dropped(served: tuple[ControlSe
     nonsense.sock.send(b"\xff" * 100)
     gone.send(order())
     gone.close()
-    assert eventually(lambda: server.serve() or machine.asked)
+    assert asked_for(server, machine)
     server.serve()
     assert nonsense.sock.recv(100) == b""
     machine.asked[0][1](ControlDone(1, 0, 0))

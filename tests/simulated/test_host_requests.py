@@ -87,5 +87,5 @@ def test_a_request_that_is_never_completed_stops_the_machine() -> None:
     assert (stopped.value.code, stopped.value.parameters[0]) == (0xC4, 0x92003)
     report = machine.stop_report()
     assert report is not None
-    assert "set OID_PM_REMOVE_WOL_PATTERN of adapter0, which the host asked for" in report.text
+    assert "asked by the host: set OID_PM_REMOVE_WOL_PATTERN has not been completed within 12 seconds" in report.text
     machine.close()
