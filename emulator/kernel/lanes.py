@@ -14,7 +14,7 @@ from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import sleep_until, wake
 from emulator.layout.arena import CONTROL_ENTRIES
 from emulator.layout.machine import ADAPTER, ContextKind, SlotState, SystemLock
-from emulator.rules.control import WHOLE_MACHINE
+from emulator.rules.control import BESIDE_OTHERS, WHOLE_MACHINE, ControlOperation
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BLOCKED_AFTER = 50_000_000
 """A lane whose contexts have all been at one thing for so long gets a stand-in."""
 IDLE_STAND_IN_NS = 1_000_000_000
+ANY: frozenset[ControlOperation] = frozenset()
 _COUNT_MASK = 0xFFFF_FFFF
 
 
@@ -62,14 +63,28 @@ class Operation(NamedTuple):
 def waiting_operation(arena: Arena) -> CONTROL | None:
     """The first operation that may begin now and has not begun; reads only, and trusts nothing that it reads."""
     busy: set[int] = set()
+    waited_for: set[int] = set()
     for entry in _unfinished(arena):
-        alone = entry.operation in WHOLE_MACHINE
-        if not entry.started and entry.target not in busy and not (alone and busy):
+        alone, beside = entry.operation in WHOLE_MACHINE, entry.operation in BESIDE_OTHERS
+        held_up = waited_for if beside else busy
+        if not entry.started and entry.target not in held_up and not (alone and busy):
             return entry
         if alone:
             return None
-        busy.add(entry.target)
+        if not (beside and entry.started):
+            busy.add(entry.target)
+        if not entry.started:
+            waited_for.add(entry.target)
     return None
+
+
+def serve_beside(context: Context) -> None:
+    """Begin what may be under way beside the operation that this PnP thread waits in."""
+    entry = waiting_operation(context.machine.arena)
+    if entry is not None and entry.operation in BESIDE_OTHERS:
+        entry = begin_operation(context, BESIDE_OTHERS)
+        if entry is not None:
+            _carry_out(context, entry)
 
 
 def operations_under_way(arena: Arena) -> list[CONTROL]:
@@ -128,21 +143,29 @@ def serve_operations(context: Context) -> None:
         entry = begin_operation(context)
         if entry is not None:
             services.round(context)
-            status = services.control(context, entry)
-            services.leave(context)
-            end_operation(context, entry, status)
+            _carry_out(context, entry)
         elif not _await_work(context, lambda: waiting_operation(arena) is not None):
             return
 
 
-def begin_operation(context: Context) -> CONTROL | None:
-    """Take the first operation that may begin now; None when there is none."""
+def _carry_out(context: Context, entry: CONTROL) -> None:
+    services = context.machine.services
+    status = services.control(context, entry)
+    services.leave(context)
+    if status is not None:
+        end_operation(context, entry, status)
+
+
+def begin_operation(context: Context, only: frozenset[ControlOperation] = ANY) -> CONTROL | None:
+    """Take the first operation that may begin now; None when there is none, or none of these."""
     platform, arena = context.platform, context.machine.arena
     if waiting_operation(arena) is None:
         return None
     now = platform.now()
     platform.acquire(SystemLock.CONTROL)
     entry = waiting_operation(arena)
+    if entry is not None and only and entry.operation not in only:
+        entry = None
     if entry is not None:
         entry.slot = context.slot
         entry.started = now
@@ -163,6 +186,13 @@ def end_operation(context: Context, entry: CONTROL, status: int) -> None:
     ring.finished = ring.finished + 1 & _COUNT_MASK
     platform.release(SystemLock.CONTROL)
     platform.ring(0)
+
+
+def end_operations(context: Context, operation: ControlOperation, target: int, status: int) -> None:
+    """End every operation of a kind on an adapter that has begun: what it asked for is over."""
+    for entry in operations_under_way(context.machine.arena):
+        if entry.operation == operation and entry.target == target:
+            end_operation(context, entry, status)
 
 
 def serve_requests(context: Context) -> None:

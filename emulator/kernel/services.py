@@ -44,8 +44,11 @@ class Services(Protocol):
         private, as ``leave`` does; it gives the time from the item's queuing to the first act of its routine.
         """
 
-    def control(self, context: Context, operation: CONTROL) -> int:
-        """Carry out one control operation in the PnP thread at PASSIVE_LEVEL; an NDIS_STATUS (as unsigned)."""
+    def control(self, context: Context, operation: CONTROL) -> int | None:
+        """Carry out one control operation in the PnP thread at PASSIVE_LEVEL; an NDIS_STATUS (as unsigned).
+
+        None: it has only begun, and whoever ends it calls ``end_operations``.
+        """
 
     def requests(self, context: Context) -> bool:
         """Serve one queued request in the request thread at PASSIVE_LEVEL; False when there was none."""

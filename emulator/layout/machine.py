@@ -284,6 +284,10 @@ class ADAPTER(Record):
     the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
     NdisOpenAdapterEx made in it.  Lock of the three: STACKS.  ``moved``, here and in bindings and modules: when the
     state changed last.
+
+    ``reset_`` is the reset under way and what was in hand when it began, ``hang_`` what MiniportCheckForHangEx goes by;
+    ``looking`` counts the request threads that are in the miniport for either.  Lock: STACKS.  ``accepted_`` is what
+    the miniport has accepted last, as far as ``accepted`` says, to be set again after a reset.
     """
 
     head: OBJECT
@@ -338,6 +342,20 @@ class ADAPTER(Record):
     operations: u32
     name: Bytes[Literal[64]]
     moved: u64
+    reset_state: u32
+    reset_status: u32
+    reset_addressing: u32
+    looking: u32
+    reset_since: u64
+    reset_sends: u64
+    reset_request: u64
+    hang_due: u64
+    hang_request: u64
+    hang_looks: u32
+    accepted: u32
+    accepted_filter: u32
+    accepted_multicast_count: u32
+    accepted_multicast: Bytes[Literal[192]]
 
 
 class BINDING(Record):

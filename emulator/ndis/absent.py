@@ -182,7 +182,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         "to come",
         """
         NdisMIdleNotificationComplete NdisMIdleNotificationConfirm NdisMNetPnPEvent NdisMRemoveMiniport
-        NdisMResetComplete NdisMResetMiniport NdisReEnumerateProtocolBindings NdisSetOptionalHandlers
+        NdisReEnumerateProtocolBindings NdisSetOptionalHandlers
         NdisUnbindAdapter
         """,
     ),
@@ -241,7 +241,6 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_CHECK_FOR_HANG": _NEVER_CALLED,
     "MINIPORT_DISABLE_INTERRUPT": _NEVER_CALLED,
     "MINIPORT_DISABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
     "MINIPORT_ENABLE_INTERRUPT": _NEVER_CALLED,
@@ -251,7 +250,6 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_MESSAGE_INTERRUPT_DPC": _NEVER_CALLED,
     "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
     "MINIPORT_REMOVE_DEVICE": _NEVER_CALLED,
-    "MINIPORT_RESET": _NEVER_CALLED,
     "MINIPORT_SHUTDOWN": _NEVER_CALLED,
     "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",

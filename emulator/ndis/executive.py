@@ -17,6 +17,7 @@ from emulator.ndis import (
     kernel_dpcs,
     oid_lanes,
     pnp,
+    pnp_reset,
     possessions,
     private_data,
     publication,
@@ -82,7 +83,7 @@ class Executive:
         """What runs work items."""
         return work_items.runner(context)
 
-    def control(self, context: Context, operation: CONTROL) -> int:
+    def control(self, context: Context, operation: CONTROL) -> int | None:
         """Carry out one control operation."""
         act = _CONTROL.get(operation.operation)
         if act is not None:
@@ -91,13 +92,13 @@ class Executive:
         return converse(context, operation) if converse is not None else NDIS_STATUS_NOT_SUPPORTED
 
     def requests(self, context: Context) -> bool:
-        """Serve one queued OID request; look at what takes too long."""
+        """Serve one queued OID request or what is to be done for a reset; look at what takes too long."""
         watch.look_if_due(context)
-        return oid_lanes.serve_queued(context)
+        return pnp_reset.serve(context) or oid_lanes.serve_queued(context)
 
     def requests_pending(self, context: Context) -> bool:
-        """Is an OID request queued to an idle lane?"""
-        return oid_lanes.queued(context)
+        """Is an OID request queued to an idle lane, or a reset to be begun or ended?"""
+        return oid_lanes.queued(context) or pnp_reset.pending(context)
 
     def next_look(self, context: Context) -> int | None:
         """The watch goes by the clock."""
@@ -118,12 +119,13 @@ class Executive:
             private_data.compare_fingerprints(context)
 
 
-_CONTROL: dict[int, Callable[[Context, int, int], int]] = {
+_CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.START_ADAPTER: lambda context, target, _: pnp.start_adapter(context, target),
     ControlOperation.STOP_ADAPTER: lambda context, target, _: pnp.stop_adapter(context, target),
     ControlOperation.PAUSE: lambda context, target, _: pnp.pause(context, target),
     ControlOperation.RESTART: lambda context, target, _: pnp.restart(context, target),
     ControlOperation.SURPRISE_REMOVE: lambda context, target, _: pnp.surprise_remove(context, target),
+    ControlOperation.RESET: lambda context, target, _: pnp.reset(context, target),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
 

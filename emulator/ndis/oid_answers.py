@@ -178,6 +178,24 @@ def note(context: Context, adapter: Any, request: Any) -> None:
     publish_change(context, adapter)
 
 
+def note_accepted(adapter: Any, request: Any) -> None:
+    """Remember what the miniport itself has accepted: a reset may make it forget."""
+    if request.RequestType != SET:
+        return
+    given = request.DATA.SET_INFORMATION
+    if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
+        adapter.accepted_filter = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
+        adapter.accepted |= ACCEPTED_FILTER
+    elif given.Oid == oids.OID_802_3_MULTICAST_LIST:
+        data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
+        adapter.accepted_multicast = data[:MULTICAST_BYTES].ljust(MULTICAST_BYTES, b"\0")
+        adapter.accepted_multicast_count = min(len(data), MULTICAST_BYTES) // 6
+        adapter.accepted |= ACCEPTED_MULTICAST
+
+
+MULTICAST_BYTES = 192
+ACCEPTED_FILTER, ACCEPTED_MULTICAST = 1, 2
+"""What has been accepted at all."""
 NOTED = (oids.OID_GEN_CURRENT_PACKET_FILTER, oids.OID_GEN_CURRENT_LOOKAHEAD, *oid_multicast.MULTICAST)
 
 

@@ -184,6 +184,8 @@ def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_S
 def _finish(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *, indicate: bool) -> NDIS_STATUS:
     """Free the lane, hand the result to whoever asked; the status that the originator sees."""
     oid_answers.check_completion(context, lane_handle(context, lane), request, status)
+    if status == NDIS_STATUS_SUCCESS and not isinstance(lane, FILTER_MODULE):
+        oid_answers.note_accepted(lane, request)
     lane.request = 0
     lane.request_state = IDLE
     context.platform.fence()
@@ -201,9 +203,10 @@ def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *,
         oid_answers.note(context, adapter, origin)
     origin.ndis_state = COMPLETE
     if not origin.ndis_binding:
-        # NDIS's own: the PnP thread waits for it.
+        # NDIS's own: a control lane waits for it.
         origin.ndis_final = FINAL | status & 0xFFFF_FFFF
-        wake_lane(context, ContextKind.PNP)
+        for kind in (ContextKind.PNP, ContextKind.REQUESTS):
+            wake_lane(context, kind)
     elif indicate:
         tell_originator(context, origin, status, "OidRequestCompleteHandler")
     return status

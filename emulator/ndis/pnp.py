@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_modules, filter_pnp, oid_lanes, stacks, watch
+from emulator.ndis import filter_modules, filter_pnp, oid_lanes, pnp_reset, stacks, watch
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 INFO, WARNING = 20, 30
-WATCHDOG_MINIPORT_PAUSE, WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x21, 0x01, 0x04
+WATCHDOG_MINIPORT_HALT, WATCHDOG_MINIPORT_PAUSE = 0x22, 0x21
+WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x01, 0x04
 
 
 def start_adapter(context: Context, number: int) -> int:
@@ -139,6 +140,8 @@ def stop_adapter(
     _await_requests(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
     wait_for_acknowledgement(context)
+    drain(context, lambda: pnp_reset.settled(adapter), WATCHDOG_MINIPORT_HALT, handle, "MiniportResetEx")
+    pnp_reset.forget_wanted(context, adapter)
     value = decode(context, adapter.context)
     # The miniport frees its context in here; nobody may compile the stack with it any more.
     adapter.context = 0
@@ -175,6 +178,12 @@ def surprise_remove(context: Context, number: int) -> int:
     publish_change(context, adapter)
     notify_device(context, handle, device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved))
     return stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved)
+
+
+def reset(context: Context, number: int) -> int | None:
+    """Have an adapter reset; None: whoever ends the reset tells the host."""
+    found = find_adapter(context, number)
+    return NDIS_STATUS_ADAPTER_NOT_FOUND if found is None else pnp_reset.reset(context, found[1])
 
 
 def restart_stack(context: Context, handle: int, adapter: Any) -> int:

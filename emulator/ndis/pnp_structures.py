@@ -11,6 +11,7 @@ from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.structures_common import (
     NDIS_OBJECT_HEADER,
+    NDIS_STATUS_INDICATION,
     NET_DEVICE_PNP_EVENT,
     NET_PNP_EVENT,
     NET_PNP_EVENT_NOTIFICATION,
@@ -34,6 +35,7 @@ from emulator.ndis.structures_protocol import (
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT
+    from emulator.ndis.status import NDIS_STATUS
 
 PAUSE_NDIS_INTERNAL = 1
 MAC_ADDRESS_LENGTH = 6
@@ -85,6 +87,12 @@ def net_event(code: NET_PNP_EVENT_CODE, adapter: Any) -> NET_PNP_EVENT_NOTIFICAT
 def device_event(event: NDIS_DEVICE_PNP_EVENT) -> NET_DEVICE_PNP_EVENT:
     """What MiniportDevicePnPEventNotify is given."""
     return NET_DEVICE_PNP_EVENT(Header=header_of("NET_DEVICE_PNP_EVENT", 1), DevicePnPEvent=event)
+
+
+def status_indication(handle: int, code: NDIS_STATUS) -> NDIS_STATUS_INDICATION:
+    """A status of NDIS's own about an adapter, with nothing in its buffer."""
+    header = header_of("NDIS_STATUS_INDICATION", 1)
+    return NDIS_STATUS_INDICATION(Header=header, SourceHandle=handle, StatusCode=code)
 
 
 def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_PARAMETERS:

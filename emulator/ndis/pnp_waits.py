@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.kernel.lanes import serve_beside
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK
@@ -35,6 +36,7 @@ def drain(
     """
     deadline = context.platform.now() + WATCHDOG_NS
     while not ready():
+        serve_beside(context)
         # Counters of other contexts change without a wake-up, so look again every millisecond.
         sleep_until(context, ready, min(deadline, context.platform.now() + 1_000_000))
         if context.platform.now() >= deadline and not ready():

@@ -1,4 +1,4 @@
-"""What NDIS watches by the clock, in the request thread: who keeps lists and OID requests for too long.
+"""What NDIS watches by the clock, in the request thread: who hangs, and who keeps lists and OID requests for too long.
 
 Law: it looks once a second and writes down what it found, for whoever asks who is blocking; the rules that set a limit
 are Driver Verifier's, in the checked build.  What it finds too old is too old: between two looks it assumes the best.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import oid_answers, oid_lanes, stacks
+from emulator.ndis import oid_answers, oid_lanes, pnp_reset, stacks
 from emulator.ndis.adapters import text_of
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def look_if_due(context: Context) -> None:
             if holding.owner:
                 seen.add(holding.layer)
                 _write_down(context, holding, now)
+        pnp_reset.check_for_hang(context, adapter, now)
         if machine.checked:
             _send_in_time(context, handle, index, now)
             _request_in_time(context, handle, adapter, now)

@@ -37,3 +37,5 @@ class ControlOperation(IntEnum):
 
 WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})
 """Operations that concern the whole machine: they have no target and run alone."""
+BESIDE_OTHERS = frozenset({ControlOperation.RESET})
+"""Operations that may be under way beside another one on the same adapter."""

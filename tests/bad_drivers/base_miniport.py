@@ -93,6 +93,16 @@ def OnSynchronousOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS
     return NDIS_STATUS_SUCCESS
 
 
+def OnCheckForHang(adapter: ADAPTER) -> bool:
+    """Every two seconds, at PASSIVE_LEVEL."""
+    return False
+
+
+def OnReset(adapter: ADAPTER) -> ResetResult:
+    """Inside MiniportResetEx, at DISPATCH_LEVEL."""
+    return ResetResult(NDIS_STATUS_SUCCESS, False)
+
+
 def OnPause(adapter: ADAPTER) -> NDIS_STATUS:
     """Inside MiniportPause, at PASSIVE_LEVEL."""
     return NDIS_STATUS_SUCCESS
@@ -355,6 +365,18 @@ def MPSynchronousOidRequest(adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> N
     return OnSynchronousOid(adapter, OidRequest)
 
 
+@MINIPORT_CHECK_FOR_HANG
+def MPCheckForHangEx(adapter: ADAPTER) -> bool:
+    """Is the hardware well?"""
+    return OnCheckForHang(adapter)
+
+
+@MINIPORT_RESET
+def MPResetEx(adapter: ADAPTER) -> ResetResult:
+    """There is no hardware to be reset."""
+    return OnReset(adapter)
+
+
 @MINIPORT_DEVICE_PNP_EVENT_NOTIFY
 def MPDevicePnPEvent(adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
     """Nothing to be done."""
@@ -393,6 +415,8 @@ def Characteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
         SendNetBufferListsHandler=MPSendNetBufferLists,
         ReturnNetBufferListsHandler=MPReturnNetBufferLists,
         CancelSendHandler=MPCancelSend,
+        CheckForHangHandlerEx=MPCheckForHangEx,
+        ResetHandlerEx=MPResetEx,
         DevicePnPEventNotifyHandler=MPDevicePnPEvent,
         ShutdownHandlerEx=MPShutdownEx,
         CancelOidRequestHandler=MPCancelOidRequest,

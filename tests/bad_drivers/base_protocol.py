@@ -60,6 +60,10 @@ def OnSendComplete(binding: BINDING, nbl: NET_BUFFER_LIST) -> None:
     NdisFreeNetBufferList(nbl)
 
 
+def OnStatus(binding: BINDING, indication: NDIS_STATUS_INDICATION) -> None:
+    """A status indication, at any IRQL up to DISPATCH_LEVEL."""
+
+
 def OnPause(binding: BINDING) -> None:
     """NetEventPause, at PASSIVE_LEVEL."""
 
@@ -182,6 +186,7 @@ def ProtocolDirectOidComplete(binding: BINDING, OidRequest: NDIS_OID_REQUEST, St
 @PROTOCOL_STATUS_EX
 def ProtocolStatus(binding: BINDING, StatusIndication: NDIS_STATUS_INDICATION) -> None:
     """Whatever the adapter tells."""
+    OnStatus(binding, StatusIndication)
 
 
 def TimerCharacteristics(binding: BINDING, function: Callable[..., None]) -> NDIS_TIMER_CHARACTERISTICS:

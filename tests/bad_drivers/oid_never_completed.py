@@ -14,3 +14,7 @@ def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
     if request.DATA.SET_INFORMATION.Oid == OID_PM_REMOVE_WOL_PATTERN and not REPAIRED:
         return NDIS_STATUS_PENDING
     return NDIS_STATUS_SUCCESS
+
+
+def OnReset(adapter: ADAPTER) -> ResetResult:
+    return ResetResult(NDIS_STATUS_PENDING, False)

@@ -306,6 +306,14 @@ RULES: Final = [
     _beside("filter_synchronous_oid_completed_with_pending", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
     _beside("filter_synchronous_oid_cloned", NDIS, (0x26, MODULE, None, 0)),
     _beside("filter_synchronous_oid_passed_on", NDIS, (0x26, MODULE, None, 0), "NdisOidDoubleRequest"),
+    # Reset: network/miniport-adapter-check-for-hang-and-reset-operations.md.
+    Rule("reset_completed_unasked", "miniport", NDIS, (0x0F, ADAPTER, 0, 0)),
+    Rule("reset_completed_and_returned", "miniport", NDIS, (0x0F, ADAPTER, 0, 0)),
+    Rule("reset_completed_twice", "miniport", NDIS, (0x0F, ADAPTER, 0, 0)),
+    Rule("reset_never_completed", "miniport", NDIS, (0x25, 0x22, ADAPTER, 0)),
+    Rule("reset_waits", "miniport", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Miniport_Driver_Function"),
+    Rule("reset_keeps_sends", "miniport", NDIS, (0x0F, ADAPTER, 0, 0)),
+    Rule("reset_returns_status_alone", "miniport", VnicLimit.VNIC_NO_STATUS),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),

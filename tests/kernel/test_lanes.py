@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator.kernel.context import Context
-from emulator.kernel.lanes import begin_operation, blocked_lane, end_operation, operations_under_way, waiting_operation
+from emulator.kernel.lanes import (
+    begin_operation,
+    blocked_lane,
+    end_operation,
+    end_operations,
+    operations_under_way,
+    waiting_operation,
+)
 from emulator.layout.arena import CONTROL_ENTRIES, Geometry
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.control import ControlOperation
@@ -16,7 +23,7 @@ from tests.fake_platform import FakeMachine
 if TYPE_CHECKING:
     from emulator.layout.machine import CONTROL
 
-PAUSE, UNLOAD = ControlOperation.PAUSE, ControlOperation.UNLOAD
+PAUSE, UNLOAD, RESET = ControlOperation.PAUSE, ControlOperation.UNLOAD, ControlOperation.RESET
 
 
 class Ring:
@@ -90,6 +97,26 @@ def test_what_concerns_the_whole_machine_runs_alone() -> None:
     assert ring.begin() is None
     ring.end(unload)
     assert target_of(ring.begin()) == 2
+
+
+def test_a_reset_begins_beside_what_is_under_way_and_not_before_what_waits() -> None:
+    ring = Ring()
+    for operation in (PAUSE, RESET, PAUSE, RESET):
+        ring.hand_over(operation, 1)
+    pause, reset = ring.begin(), ring.begin()
+    assert pause is not None
+    assert reset is not None
+    assert (pause.operation, reset.operation) == (PAUSE, RESET)
+    assert ring.begin() is None  # the second pause waits for the first, and the second reset for that
+    ring.end(pause)
+    second = ring.begin()
+    assert second is not None
+    assert second.operation == PAUSE  # beside the first reset
+    with ring.fake.running(ring.fake.pnp()) as context:
+        end_operations(context, RESET, 2, 0)
+        assert not reset.finished
+        end_operations(context, RESET, 1, 7)
+    assert (reset.status, bool(reset.finished)) == (7, True)
 
 
 def test_the_count_of_operations_may_wrap() -> None:

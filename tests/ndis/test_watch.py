@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from emulator.ndis import pnp
 from emulator.ndis.blockers import blockers
+from emulator.ndis.pnp_reset import ResetResult
+from emulator.ndis.status import NDIS_STATUS_PENDING
 from emulator.ndis.watch import LOOK_NS
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
@@ -14,7 +18,13 @@ SECOND = 1_000_000_000
 
 
 def running(miniport: str, protocol: str = "base_protocol") -> Computer:
-    machine = Computer(miniport, protocol)
+    """A machine whose miniport does not get out of a reset, either."""
+
+    def reset(adapter: Any) -> ResetResult:
+        del adapter
+        return ResetResult(NDIS_STATUS_PENDING, False)
+
+    machine = Computer(miniport, protocol, plant={miniport: {"OnReset": reset}})
     machine.load()
     assert machine.control(pnp.start_adapter, 0) == 0
     return machine

@@ -1,0 +1,18 @@
+"""Leaves its reset pending for ever."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnTimer(adapter: ADAPTER) -> None:
+    NdisMResetMiniport(adapter.Handle)
+
+
+def OnReset(adapter: ADAPTER) -> ResetResult:
+    return ResetResult(NDIS_STATUS_SUCCESS if REPAIRED else NDIS_STATUS_PENDING, False)
