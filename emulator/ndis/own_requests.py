@@ -57,7 +57,7 @@ def ask(
     oid_lanes.issue(context, 0, request)
     request.ndis_issued_site = 0  # no line of a driver's
     # NDIS itself has no lookahead or filter of its own, and the adapter's are in the same places as a binding's.
-    status = oid_answers.answer(context, adapter, adapter, request) if knows else None
+    status: int | None = oid_answers.answer(context, adapter, adapter, request) if knows else None
     if status is None:
         status = _sent_down(context, handle, adapter, request, lane, asker)
     found = bytes(buffer.view[: min(information.BytesWritten, len(content))])
