@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from emulator.host.specification import MOST_PROCESSORS, WatchdogLimits
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
 from emulator.rules.errors import ConfigurationError
+from vnic.device import VNIC_MAXIMUM_MESSAGES
 from vnic.wires.wire import DEFAULT_MTU
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
@@ -39,6 +40,7 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     timers: Annotated[int, Meta(ge=1, le=1 << 16)] = _DEFAULTS.timers
     frame_slots: Annotated[int, Meta(ge=64, le=1 << 16)] = _DEFAULTS.frame_slots
     pool_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 32)] = _DEFAULTS.pool_bytes
+    receive_throttle: Annotated[int, Meta(ge=0, le=1 << 16)] = _DEFAULTS.receive_throttle
 
 
 class DriverTable(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +65,7 @@ class AdapterTable(Struct, kw_only=True, forbid_unknown_fields=True):
     faults: str | dict[str, Any] = ""
     mac: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5})?$")] = ""
     link_speed: Positive = 1_000_000_000
+    messages: Annotated[int, Meta(ge=0, le=VNIC_MAXIMUM_MESSAGES)] = 0
     registry: dict[str, Any] = {}
 
 

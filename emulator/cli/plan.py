@@ -73,6 +73,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
             timers=machine.timers,
             frame_slots=machine.frame_slots,
             pool_bytes=machine.pool_bytes,
+            receive_throttle=machine.receive_throttle,
             checked=machine.checked,
         ),
         drivers=drivers,
@@ -199,6 +200,7 @@ def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecificat
         faults=faults,
         mac=table.mac,
         link_speed=table.link_speed,
+        messages=table.messages,
         registry=table.registry,
     )
 

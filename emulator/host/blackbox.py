@@ -14,8 +14,8 @@ from emulator.kernel.context import context_name
 from emulator.kernel.workqueue import SERVICE_ORDER, waiting_entries
 from emulator.layout.handles import HandleKind, decode_handle, kind_name
 from emulator.layout.machine import (
+    DRIVER_LOCKS,
     MAXIMUM_HELD_LOCKS,
-    READ_WRITE_ENTRY,
     SITES_PER_SLOT,
     WORK_ITEM,
     ContextKind,
@@ -132,8 +132,8 @@ def lock_name(arena: Arena, lock: int) -> str:
     """A lock in words."""
     if lock >= SystemLock.FIRST_DRIVER:
         number = lock - SystemLock.FIRST_DRIVER
-        shared = number < len(arena.lock_used) and arena.lock_used[number] == READ_WRITE_ENTRY
-        return f"{'reader/writer' if shared else 'spin'} lock {number}"
+        mark = arena.lock_used[number] if number < len(arena.lock_used) else 0
+        return f"{DRIVER_LOCKS.get(mark, 'spin lock')} {number}"
     if lock >= SystemLock.DPC:
         return f"the DPC queue lock of processor {lock - SystemLock.DPC}"
     if lock >= SystemLock.PROCESSOR:

@@ -41,6 +41,10 @@ def _up_or_down(words: Sequence[str]) -> Given:
     return Given(int(words[0] == "up"))
 
 
+def _on_or_off(words: Sequence[str]) -> Given:
+    return Given(int(words[0] == "on"))
+
+
 def _query(words: Sequence[str]) -> Given:
     room = number_of(words[1])
     if not 0 <= room <= CONTROL_DATA_BYTES:
@@ -84,6 +88,13 @@ COMMANDS: Final = (
         "plug the cable in or out",
         (Word("up|down", "what becomes of the link", ("up", "down")),),
         _up_or_down,
+    ),
+    Command(
+        "interrupts",
+        ControlOperation.SWITCH_INTERRUPTS,
+        "let the miniport enable or disable its interrupt, as NDIS may do to find a fault",
+        (Word("on|off", "what becomes of the interrupt", ("on", "off")),),
+        _on_or_off,
     ),
     Command(
         "oid query",

@@ -44,7 +44,9 @@ class Port:
         self.number = number
         self.wire = wire
         self.mac = mac
-        self.megabits = supervisor.specification.adapters[number].link_speed // MEGABIT
+        specification = supervisor.specification.adapters[number]
+        self.megabits = specification.link_speed // MEGABIT
+        self.messages = specification.messages
         self.closed = False
         self.powered = False
         self.removed = False
@@ -54,7 +56,8 @@ class Port:
         )
         self._active = wire if isinstance(wire, ActiveWire) else None
         calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
-        self.pump = AdapterPump(self.hardware, wire.fileno(), self._waker(0), calls=calls)
+        self._wake = self._message_waker() if self.messages else self._waker(0)
+        self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
         self.pending: Callable[[], bool] = self.pump.pending
         self.settle: Callable[[], None] = self.pump.settle
         self._service: Callable[[], bool] = self.pump.service
@@ -78,9 +81,26 @@ class Port:
 
         return wake
 
+    def _message_waker(self) -> Callable[[], None]:
+        """What rings the processors that serve the messages; a driver that uses its line has that for the first."""
+        machine = self.supervisor
+        processors = machine.geometry.processors
+        slots = [FIRST_PROCESSOR_SLOT + (self.number + message) % processors for message in range(self.messages)]
+        sleeping, sends = machine.arena.sleeping, self.hardware.sends
+        fence, ring = machine.host.fence, machine.ring
+
+        def wake() -> None:
+            fence()
+            for message, slot in enumerate(slots):
+                if sleeping[slot] and sends(message):
+                    sleeping[slot] = 0
+                    ring(slot)
+
+        return wake
+
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started; frames are thrown away until the driver receives."""
-        self.hardware.power_on(self.mac, True, self.megabits)
+        self.hardware.power_on(self.mac, True, self.megabits, self.messages)
         self.powered = True
         self._interest = select.EPOLLIN
         self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
@@ -180,7 +200,7 @@ class Port:
             self.linked = up
             self.hardware.set_link(up, self.megabits)
             self.wire.set_carrier(up)
-            self._waker(0)()
+            self._wake()
 
     def counters(self) -> dict[str, int]:
         """What the port has counted."""

@@ -14,6 +14,7 @@ import msgspec
 from emulator.kernel.machine import refuse_absent
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
 from emulator.rules.errors import ConfigurationError, NotImplementedByEmulator
+from vnic.device import VNIC_MAXIMUM_MESSAGES
 from vnic.wires.faults import FaultSpecification
 from vnic.wires.wire import WireSpecification
 
@@ -56,6 +57,8 @@ class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     """The hardware's permanent address, ``02:00:00:00:00:01``; empty: made from machine and adapter number."""
     link_speed: int = 1_000_000_000
+    messages: int = 0
+    """Interrupt messages that the machine has for it; a driver that knows none uses its line, as without any."""
     registry: dict[str, RegistryValue] = {}
     """Values that NdisReadConfiguration finds for this adapter before those of its driver."""
 
@@ -108,9 +111,11 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _check_hardware(adapter: AdapterSpecification) -> None:
-    """ValueError for an address that no station has, and a speed that the hardware cannot tell."""
+    """ValueError for an address that no station has, a speed that the hardware cannot tell, too many messages."""
     if adapter.mac and (not _MAC.fullmatch(adapter.mac) or int(adapter.mac[:2], 16) & 1):
         raise ValueError(f"mac = {adapter.mac}: expected the address of one station, like 02:00:00:00:00:01")
+    if not 0 <= adapter.messages <= VNIC_MAXIMUM_MESSAGES:
+        raise ValueError(f"messages = {adapter.messages}: an adapter has 0 to {VNIC_MAXIMUM_MESSAGES}")
     if adapter.link_speed % MEGABIT or not 0 < adapter.link_speed // MEGABIT < 1 << 32:
         raise ValueError(f"link_speed = {adapter.link_speed}: expected a whole number of megabits a second, in bits")
 
@@ -139,6 +144,8 @@ def _check(geometry: Geometry) -> None:
     if geometry.hardware_queues < 1:
         raise ValueError(f"hardware_queues = {geometry.hardware_queues}: at least 1")
     refuse_absent(geometry)
+    if geometry.receive_throttle < 0:
+        raise ValueError(f"receive_throttle = {geometry.receive_throttle}: at least 1, or 0 for no limit")
     if not 1 <= geometry.processors <= MOST_PROCESSORS:
         raise ValueError(f"a machine has 1 to {MOST_PROCESSORS} processors, not {geometry.processors}")
     if not 1 <= geometry.passive_workers <= MAXIMUM_PASSIVE_WORKERS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import stop_limit
 from emulator.layout.cells import ULONG_CELL
-from emulator.layout.machine import SPIN_LOCK_ENTRY, SystemLock
+from emulator.layout.machine import READ_WRITE_ENTRY, SystemLock
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FIRST_DRIVER_LOCK = int(SystemLock.FIRST_DRIVER)
 
 def entries_of(context: Context, mark: int) -> int:
     """How many entries a lock of a kind has."""
-    return 1 if mark == SPIN_LOCK_ENTRY else context.machine.geometry.processors
+    return context.machine.geometry.processors if mark == READ_WRITE_ENTRY else 1
 
 
 def take(context: Context, mark: int) -> int:

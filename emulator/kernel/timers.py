@@ -1,6 +1,8 @@
 """Timer objects: one table in the arena, each processor knows when its earliest one is due.
 
-Law: a timer expires on the processor that it was set on, at DISPATCH_LEVEL, inside that processor's round.
+Law: a timer expires on the processor that it was set on, at DISPATCH_LEVEL, inside that processor's round.  A timer
+with a tolerance waits for others: the processor wakes for it only when it may wait no longer, and takes it along before
+that, as soon as it is not too early, when it wakes for another one.
 """
 
 from __future__ import annotations
@@ -27,17 +29,20 @@ class TimerState(IntEnum):
 
 
 def set_timer(context: Context, timer: Any, due: int, period: int, value: int, site: int, tolerance: int = 0) -> bool:
-    """Arm the timer for ``due`` (machine time, ns), then every ``period`` ns; True if it was armed already."""
+    """Arm the timer for ``due`` (machine time, ns), then every ``period`` ns; True if it was armed already.
+
+    ``tolerance`` is by how much it may expire sooner or later.
+    """
     platform = context.platform
     processor = context.processor
     platform.acquire(SystemLock.TIMERS)
     before: bool = timer.state == TimerState.SET
     timer.due, timer.period, timer.context, timer.tolerance = due, period, value, tolerance
     timer.processor, timer.set_site, timer.state = processor, site, TimerState.SET
-    earliest = context.machine.arena.earliest
-    sooner = earliest[processor] == 0 or due < earliest[processor]
+    earliest, latest = context.machine.arena.earliest, due + tolerance
+    sooner = earliest[processor] == 0 or latest < earliest[processor]
     if sooner:
-        earliest[processor] = due
+        earliest[processor] = latest
     platform.release(SystemLock.TIMERS)
     if sooner:
         wake(context, FIRST_PROCESSOR_SLOT + processor)
@@ -73,17 +78,18 @@ def serve_timers(context: Context) -> bool:
     now = platform.now()
     following = 0
     armed = [t for t in table.records if t.state == TimerState.SET and t.processor == processor and t.head.allocated]
-    for timer in sorted(armed, key=lambda t: t.due):
-        if timer.due <= now and len(expired) < TIMER_BUDGET:
+    for timer in sorted(armed, key=lambda t: t.due + t.tolerance):
+        if timer.due - timer.tolerance <= now and len(expired) < TIMER_BUDGET:
             expired.append((timer, timer.routine, timer.context))
             timer.running += 1
             if timer.period:
-                timer.due = max(timer.due + timer.period, now)
+                # From this expiry on where it may be early, lest the next interval be longer than the tolerance allows.
+                timer.due = now + timer.period if timer.tolerance else max(timer.due + timer.period, now)
             else:
                 timer.state = TimerState.IDLE
                 continue
-        if following == 0 or timer.due < following:
-            following = timer.due
+        if following == 0 or timer.due + timer.tolerance < following:
+            following = timer.due + timer.tolerance
     earliest[processor] = following
     platform.release(SystemLock.TIMERS)
     for timer, routine, value in expired:

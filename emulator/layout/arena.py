@@ -49,6 +49,8 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     configurations: int = 64
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
+    receive_throttle: int = 0
+    """MaxNblsToIndicate of each interrupt's DPC; 0: NDIS_INDICATE_ALL_NBLS."""
     checked: bool = True
     traced: bool = False
     """Keep the number of each DDI call in the arena, for comparison with another machine."""

@@ -15,8 +15,10 @@ ARENA_MAGIC = 0x5349444E_4D455553
 ARENA_VERSION = 1
 
 LOCK_BYTES = 64
-SPIN_LOCK_ENTRY, READ_WRITE_ENTRY = 1, 2
-"""What ``lock_used`` holds for an entry of the lock table that a driver's lock has."""
+SPIN_LOCK_ENTRY, READ_WRITE_ENTRY, INTERRUPT_ENTRY = 1, 2, 3
+"""What ``lock_used`` holds for an entry of the lock table that a driver's lock, or the lock of an interrupt, has."""
+DRIVER_LOCKS = {SPIN_LOCK_ENTRY: "spin lock", READ_WRITE_ENTRY: "reader/writer lock", INTERRUPT_ENTRY: "interrupt lock"}
+"""Those in words."""
 MAXIMUM_HELD_LOCKS = 8
 SITES_PER_SLOT = 2048
 JOURNAL_WORDS = 512
@@ -400,9 +402,11 @@ class FILTER_MODULE(Record):
 
 
 class INTERRUPT(Record):
-    """A registered interrupt: ISR and DPC by routine number, the processor that serves it.
+    """A registered interrupt: its routines by number, the processor that serves it, its lock (0: the processor's).
 
-    Whether its DPC is queued to a processor, and runs there, is a word for each: several contexts write at once.
+    A line, or message 0 of ``messages``; each further message is a record of its own, with the handle of message 0 for
+    its parent, and ``family`` has the handles of them all.  Whether its DPC is queued to a processor, and runs there,
+    is a word for each: several contexts write at once.
     """
 
     head: OBJECT
@@ -412,7 +416,12 @@ class INTERRUPT(Record):
     processor: u32
     context: u64
     enabled: u32
-    message_dpc: u32
+    message: u32
+    messages: u32
+    lock: u32
+    disable: u32
+    enable: u32
+    family: Array[u64, Literal[16]]
     dpc_queued: Array[LONG, Literal[32]]
     dpc_running: Array[u32, Literal[32]]
 

@@ -40,6 +40,7 @@ from emulator.ndis.mdl import *
 from emulator.ndis.media_information import *
 from emulator.ndis.memory import *
 from emulator.ndis.memory_older import *
+from emulator.ndis.message_interrupts import *
 from emulator.ndis.net_buffer_contexts import *
 from emulator.ndis.net_buffers import *
 from emulator.ndis.object_header import *

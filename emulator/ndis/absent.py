@@ -117,8 +117,8 @@ ABSENT: Final[tuple[Family, ...]] = (
     ),
     _family(
         "SR-IOV and queues of virtual machines",
-        Why.NOT_YET,
-        "there is no hypervisor and no PCI function to divide; what an adapter without them answers is to come",
+        Why.ON_PURPOSE,
+        "there is no hypervisor whose machines could share the adapter, and no PCI function to divide among them",
         """
         NdisAllocateSharedMemory NdisFreeSharedMemory NdisMEnableVirtualization NdisMGetVirtualFunctionBusData
         NdisMGetVirtualFunctionLocation NdisMInvalidateConfigBlock NdisMQueryProbedBars NdisMReadConfigBlock
@@ -227,27 +227,20 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "to come",
         """
-        NdisMAllocatePort NdisMConfigMSIXTableEntry NdisMFreePort NdisMQueueDpcEx
+        NdisMAllocatePort NdisMFreePort
         """,
     ),
 )
 
 
 _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
-_LINE_INTERRUPTS: Final = "line interrupts only"
 _DEFAULT_PORT: Final = "the default port only"
 
 PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_DISABLE_INTERRUPT": _NEVER_CALLED,
-    "MINIPORT_DISABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
-    "MINIPORT_ENABLE_INTERRUPT": _NEVER_CALLED,
-    "MINIPORT_ENABLE_MESSAGE_INTERRUPT": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_MESSAGE_INTERRUPT": _NEVER_CALLED,
-    "MINIPORT_MESSAGE_INTERRUPT_DPC": _NEVER_CALLED,
     "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
     "MINIPORT_REMOVE_DEVICE": _NEVER_CALLED,
     "MINIPORT_SHUTDOWN": _NEVER_CALLED,
@@ -256,13 +249,10 @@ PARTIAL: Final[dict[str, str]] = {
     "PROTOCOL_UNINSTALL": _NEVER_CALLED,
     "NdisAllocateIoWorkItem": "not with the handle of a device",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
-    "NdisMQueueDpc": _LINE_INTERRUPTS,
-    "NdisMRegisterInterruptEx": _LINE_INTERRUPTS,
     "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
     "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",
     "NdisMRegisterMiniportDriver": "not for intermediate drivers (NDIS_INTERMEDIATE_DRIVER)",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
-    "NdisMSynchronizeWithInterruptEx": _LINE_INTERRUPTS,
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     **dict.fromkeys(("NdisOidRequest", "NdisFOidRequest"), _DEFAULT_PORT),
     **dict.fromkeys(("NdisDirectOidRequest", "NdisFDirectOidRequest"), _DEFAULT_PORT),

@@ -13,6 +13,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
     host_requests,
+    interrupt_service,
     interrupts,
     kernel_dpcs,
     oid_lanes,
@@ -53,7 +54,7 @@ class Executive:
         # come if it were acknowledged here, and whoever published it would believe that it is obeyed.
         box, epoch = context.box, context.machine.arena.machine.epoch
         if box.epoch != epoch:
-            interrupts.compile_lines(context)
+            interrupt_service.compile_lines(context)
             stacks.refresh(context)
             if context.kind is ContextKind.PROCESSOR and not context.callback:
                 publication.publish_all(context)
@@ -64,12 +65,12 @@ class Executive:
 
     def interrupts(self, context: Context) -> bool:
         """Serve this processor's interrupt lines."""
-        return interrupts.serve_interrupts(context)
+        return interrupt_service.serve_interrupts(context)
 
     def interrupts_pending(self, context: Context) -> bool:
         """Is a line of this processor asserted, or an epoch to be acknowledged?"""
         changed = context.box.epoch != context.machine.arena.machine.epoch
-        return bool(changed) or publication.recalls_pending(context) or interrupts.lines_asserted(context)
+        return bool(changed) or publication.recalls_pending(context) or interrupt_service.lines_asserted(context)
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run one entry of the DPC queue."""
@@ -126,6 +127,7 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.RESTART: lambda context, target, _: pnp.restart(context, target),
     ControlOperation.SURPRISE_REMOVE: lambda context, target, _: pnp.surprise_remove(context, target),
     ControlOperation.RESET: lambda context, target, _: pnp.reset(context, target),
+    ControlOperation.SWITCH_INTERRUPTS: interrupts.switch_interrupts,
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
 
@@ -136,7 +138,7 @@ _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
 """Operations that are given data, or answer with some."""
 
 _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
-    DeferredKind.INTERRUPT_DPC: interrupts.run_queued_dpc,
+    DeferredKind.INTERRUPT_DPC: interrupt_service.run_queued_dpc,
     DeferredKind.NESTED_CALL: datapath_slow.run_nested,
     DeferredKind.KERNEL_DPC: kernel_dpcs.run_dpc,
 }

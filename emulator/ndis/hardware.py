@@ -27,7 +27,7 @@ from emulator.ndis.status import (
 )
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import AdapterState
-from vnic.device import Vnic
+from vnic.device import Vnic, messages
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -46,12 +46,17 @@ class CM_RESOURCE_TYPE(IntEnum):
     CmResourceTypeMemory = 3
 
 
+CM_RESOURCE_INTERRUPT_LATCHED = 1
+CM_RESOURCE_INTERRUPT_MESSAGE = 2
+
+
 class CM_PARTIAL_RESOURCE_DESCRIPTOR(NamedTuple):
     """One resource of NDIS_MINIPORT_INIT_PARAMETERS.AllocatedResources."""
 
     Type: CM_RESOURCE_TYPE
     Start: int
     Length: int
+    Flags: int = 0
 
 
 class MappedIoSpace(NamedTuple):
@@ -76,12 +81,17 @@ class _MappedVnic(Vnic):
 
 
 def resources_of(context: Context, adapter: Any) -> list[CM_PARTIAL_RESOURCE_DESCRIPTOR]:
-    """The resources of an adapter: its register block and its interrupt."""
+    """The resources of an adapter: its register block, its line, and each message that the machine has for it."""
     arena = context.machine.arena
     memory, interrupt = CM_RESOURCE_TYPE.CmResourceTypeMemory, CM_RESOURCE_TYPE.CmResourceTypeInterrupt
+    signalled = CM_RESOURCE_INTERRUPT_MESSAGE | CM_RESOURCE_INTERRUPT_LATCHED
     return [
         CM_PARTIAL_RESOURCE_DESCRIPTOR(memory, arena.hardware_offset(adapter.number), arena.hardware_layout.size),
         CM_PARTIAL_RESOURCE_DESCRIPTOR(interrupt, adapter.number, 1),
+        *(
+            CM_PARTIAL_RESOURCE_DESCRIPTOR(interrupt, message, 1, signalled)
+            for message in range(messages.messages(hardware_of(context, adapter.number).words))
+        ),
     ]
 
 
@@ -99,6 +109,8 @@ def hardware_of(context: Context, number: int) -> Vnic:
             raise_interrupt=_interrupter(context, number),
             fence=context.platform.fence,
         )
+        if messages.messages(found.words):
+            found.raise_interrupt = _message_interrupter(context, number, found)
         found._pointer = word
         context.pointers[word] = found
     return found
@@ -119,6 +131,21 @@ def _interrupter(context: Context, number: int) -> Any:
         slot = FIRST_PROCESSOR_SLOT + (number + queue) % processors
         if slot != context.slot:
             wake(context, slot)
+
+    return raise_interrupt
+
+
+def _message_interrupter(context: Context, number: int, nic: Vnic) -> Any:
+    processors, line = context.machine.geometry.processors, _interrupter(context, number)
+
+    def raise_interrupt(queue: int, /) -> None:
+        if not messages.enabled(nic.words):
+            line(queue)
+            return
+        for message in range(messages.messages(nic.words)):
+            slot = FIRST_PROCESSOR_SLOT + (number + message) % processors
+            if slot != context.slot and nic.sends(message):
+                wake(context, slot)
 
     return raise_interrupt
 
@@ -277,6 +304,8 @@ pointers.loaders[SHARED_MEMORY_TAG] = lambda context, word: _shared(context, wor
 
 __all__ = [
     "CM_PARTIAL_RESOURCE_DESCRIPTOR",
+    "CM_RESOURCE_INTERRUPT_LATCHED",
+    "CM_RESOURCE_INTERRUPT_MESSAGE",
     "CM_RESOURCE_TYPE",
     "NdisMAllocateSharedMemory",
     "NdisMFreeSharedMemory",

@@ -1,47 +1,55 @@
-"""Interrupts: the ISR at DIRQL, the DPC at DISPATCH_LEVEL, both on the interrupt's processor.
+"""Interrupts as a miniport registers them: a line, or messages where the machine has some for the adapter.
 
-Law: the line is level triggered; it is looked at once a round and before the processor sleeps.  An ISR never interrupts
-a DPC here: a processor is one thread of execution (a simplification of this emulator).
+Law: a handle stands for the line, or for all messages; what differs from message to message (the processor, the lock,
+the DPCs that are queued) is kept in a record for each, and message 0's is the handle's own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.kernel.calls import call
-from emulator.kernel.dpc import queue_dpc
+from emulator.kernel import lock_entries
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
-from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.layout.machine import ContextKind
-from emulator.ndis.absent import not_implemented
+from emulator.layout.handles import HandleKind
+from emulator.layout.machine import INTERRUPT_ENTRY
 from emulator.ndis.adapters import adapter_of, publish_change, wait_for_acknowledgement, wrong_handle
-from emulator.ndis.constants import NDIS_INDICATE_ALL_NBLS
 from emulator.ndis.ddi import MINIPORT, ddi
-from emulator.ndis.deferred import DeferredKind
-from emulator.ndis.enumerations import NDIS_CONNECT_LINE_BASED
+from emulator.ndis.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
 from emulator.ndis.handles import AdapterHandle, InterruptHandle
 from emulator.ndis.hardware import hardware_of
-from emulator.ndis.returned_status import wrong_result
-from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.interrupt_service import call_synchronized, queue_interrupt_dpcs
+from emulator.ndis.message_interrupts import message_info
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+)
 from emulator.ndis.structures_common import structure_fault
-from emulator.ndis.structures_miniport import NDIS_RECEIVE_THROTTLE_PARAMETERS
 from emulator.ndis.work_items import unknown_routine
-from emulator.rules.irql import ANY, AT_MOST_DIRQL, AT_PASSIVE, DIRQL, DISPATCH_LEVEL
+from emulator.rules.irql import ANY, AT_MOST_DIRQL, AT_PASSIVE
 from emulator.rules.states import AdapterState
+from vnic.device import messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+    from emulator.ndis.processors import GROUP_AFFINITY
     from emulator.ndis.structures_miniport import NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS
-    from vnic.device import Vnic
 
-DEFAULT_MESSAGE = 0
 LOOK_AGAIN_NS = 1_000_000
+_RULES = (
+    "Init_DeRegisterInterrupt",
+    "Init_RegisterInterrupt",
+    "Irql_Interrupt_Function",
+    "NdisMDeregisterInterruptEx",
+)
 
 
 class RegisteredInterrupt(NamedTuple):
@@ -52,127 +60,181 @@ class RegisteredInterrupt(NamedTuple):
 
 
 class IsrResult(NamedTuple):
-    """What MiniportInterrupt gives back: is it ours, and its two out-parameters."""
+    """What MiniportInterrupt and MiniportMessageInterrupt give back: is it ours, and the two out-parameters."""
 
     Recognized: bool
     QueueDefaultInterruptDpc: bool
     TargetProcessors: int
 
 
-class _Line(NamedTuple):
-    """An interrupt line that this processor serves, compiled."""
+class _Routines(NamedTuple):
+    """The routines of a line or of messages, by number; 0 for one that need not be there and is not."""
 
-    handle: int
-    record: Any
     isr: int
     dpc: int
-    value: Any
-    nic: Vnic
-    throttle: NDIS_RECEIVE_THROTTLE_PARAMETERS
+    disable: int
+    enable: int
 
 
-@ddi(
-    irql=AT_PASSIVE,
-    callers=MINIPORT,
-    rules=(
-        "Init_DeRegisterInterrupt",
-        "Init_RegisterInterrupt",
-        "Irql_Interrupt_Function",
-        "NdisMDeregisterInterruptEx",
-    ),
-    acquires="interrupt",
-)
+@ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=_RULES, acquires="interrupt")
 def NdisMRegisterInterruptEx(
     MiniportAdapterHandle: AdapterHandle,
     MiniportInterruptContext: Any,
     MiniportInterruptCharacteristics: NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS,
     /,
 ) -> RegisteredInterrupt:
-    """Register the adapter's line interrupt, inside MiniportInitializeEx; the ISR may run before this returns."""
+    """Register the adapter's interrupt, inside MiniportInitializeEx; the ISR may run before this returns.
+
+    InterruptType says what it has become: messages, where the driver knows them and the machine has some, else a line.
+    """
     context = current.context
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMRegisterInterruptEx")
     given = MiniportInterruptCharacteristics
     if adapter.state != AdapterState.INITIALIZING or structure_fault(given):
         return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
-    if given.MsiSupported and given.InterruptHandler is None:
-        not_implemented("NdisMRegisterInterruptEx", "message-signalled interrupts")
-    routines = []
-    for function, role in (
+    line, message = _line_routines(given), _message_routines(given) if given.MsiSupported else None
+    if line is None or (given.MsiSupported and message is None):
+        return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
+    nic = hardware_of(context, adapter.number)
+    value, count = encode(context, MiniportInterruptContext), messages.messages(nic.words)
+    handles: list[int] = []
+    if message is not None and count:
+        handles = _connect(context, MiniportAdapterHandle, adapter, message, value, count, given.MsiSyncWithAllMessages)
+    granted = bool(handles)
+    if not handles:
+        handles = _connect(context, MiniportAdapterHandle, adapter, line, value, 0, True)
+    if not handles:
+        return RegisteredInterrupt(NDIS_STATUS_RESOURCES, None)
+    adapter.interrupt = handles[0]
+    given.InterruptType = NDIS_CONNECT_MESSAGE_BASED if granted else NDIS_CONNECT_LINE_BASED
+    given.MessageInfoTable = message_info(context, handles) if granted else None
+    messages.enable(nic.words, granted)
+    publish_change(context, adapter)
+    for record in _family(context, handles[0]):
+        wake(context, FIRST_PROCESSOR_SLOT + record.processor)
+    return RegisteredInterrupt(NDIS_STATUS_SUCCESS, InterruptHandle(handles[0]))
+
+
+def _line_routines(given: NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS) -> _Routines | None:
+    return _numbers(
         (given.InterruptHandler, "MINIPORT_ISR"),
         (given.InterruptDpcHandler, "MINIPORT_INTERRUPT_DPC"),
-    ):
-        if function is None:
-            return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
-        number = getattr(function, "__ndis_routine__", 0)
-        if not number:
-            unknown_routine(function, "NdisMRegisterInterruptEx", role)
-        routines.append(number)
-    made = context.machine.objects[HandleKind.INTERRUPT].allocate(
-        HandleKind.INTERRUPT, driver=context.driver, parent=MiniportAdapterHandle, site=context.site
+        (given.DisableInterruptHandler, "MINIPORT_DISABLE_INTERRUPT"),
+        (given.EnableInterruptHandler, "MINIPORT_ENABLE_INTERRUPT"),
     )
-    if made is None:
-        return RegisteredInterrupt(NDIS_STATUS_RESOURCES, None)
-    handle, interrupt = made
-    interrupt.adapter = adapter.number
-    interrupt.isr, interrupt.dpc = routines
-    interrupt.processor = adapter.number % context.machine.geometry.processors
-    interrupt.context = encode(context, MiniportInterruptContext)
-    interrupt.enabled = 1
-    adapter.interrupt = handle
-    given.InterruptType = NDIS_CONNECT_LINE_BASED
-    publish_change(context, adapter)
-    wake(context, FIRST_PROCESSOR_SLOT + interrupt.processor)
-    return RegisteredInterrupt(NDIS_STATUS_SUCCESS, InterruptHandle(handle))
 
 
-@ddi(
-    irql=AT_PASSIVE,
-    callers=MINIPORT,
-    rules=(
-        "Init_DeRegisterInterrupt",
-        "Init_RegisterInterrupt",
-        "Irql_Interrupt_Function",
-        "NdisMDeregisterInterruptEx",
-    ),
-    releases="interrupt",
-)
+def _message_routines(given: NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS) -> _Routines | None:
+    return _numbers(
+        (given.MessageInterruptHandler, "MINIPORT_MESSAGE_INTERRUPT"),
+        (given.MessageInterruptDpcHandler, "MINIPORT_MESSAGE_INTERRUPT_DPC"),
+        (given.DisableMessageInterruptHandler, "MINIPORT_DISABLE_MESSAGE_INTERRUPT"),
+        (given.EnableMessageInterruptHandler, "MINIPORT_ENABLE_MESSAGE_INTERRUPT"),
+    )
+
+
+def _numbers(*handlers: tuple[Callable[..., Any] | None, str]) -> _Routines | None:
+    """The numbers of ISR, DPC, disable and enable handler; None where one of the first two is missing."""
+    numbers = []
+    for function, role in handlers:
+        number = getattr(function, "__ndis_routine__", 0)
+        if function is not None and not number:
+            unknown_routine(function, "NdisMRegisterInterruptEx", role)
+        numbers.append(number)
+    routines = _Routines(*numbers)
+    return routines if routines.isr and routines.dpc else None
+
+
+def _connect(
+    context: Context, parent: int, adapter: Any, routines: _Routines, value: int, count: int, one_lock: bool
+) -> list[int]:
+    """Records for a line (``count`` is 0) or for so many messages: their handles; none without room for them all."""
+    table = context.machine.objects[HandleKind.INTERRUPT]
+    processors = context.machine.geometry.processors
+    handles: list[int] = []
+    records: list[Any] = []
+    lock = 0
+    for number in range(max(count, 1)):
+        made = table.allocate(
+            HandleKind.INTERRUPT,
+            driver=context.driver,
+            parent=handles[0] if handles else parent,
+            site=context.site,
+        )
+        if made is not None:
+            handles.append(made[0])
+            records.append(made[1])
+            made[1].lock = 0
+            if processors > 1 and (not lock or not one_lock):
+                lock = made[1].lock = lock_entries.take(context, INTERRUPT_ENTRY)
+        if made is None or (processors > 1 and not lock):
+            _free(context, handles, records)
+            return []
+        record = made[1]
+        record.adapter, record.context = adapter.number, value
+        record.isr, record.dpc, record.disable, record.enable = routines
+        record.message, record.messages, record.lock = number, count, lock
+        record.processor = (adapter.number + number) % processors
+    for record in records:
+        for number, handle in enumerate(handles):
+            record.family[number] = handle
+        record.enabled = 1
+    return handles
+
+
+def _free(context: Context, handles: list[int], records: list[Any]) -> None:
+    for lock in {record.lock for record in records} - {0}:
+        lock_entries.give_back(context, lock, INTERRUPT_ENTRY)
+    for handle in handles:
+        context.machine.objects[HandleKind.INTERRUPT].free(handle, site=context.site)
+
+
+@ddi(irql=AT_PASSIVE, callers=MINIPORT, rules=_RULES, releases="interrupt")
 def NdisMDeregisterInterruptEx(NdisInterruptHandle: InterruptHandle, /) -> None:
     """Take the interrupt back; when this returns no ISR and no DPC of it runs or will run."""
     context = current.context
     interrupt = _interrupt(context, NdisInterruptHandle, "NdisMDeregisterInterruptEx")
-    interrupt.enabled = 0
+    handles = _handles(interrupt) or [NdisInterruptHandle]
+    records = _family(context, NdisInterruptHandle)
+    for record in records:
+        record.enabled = 0
     adapter = context.machine.objects[HandleKind.ADAPTER].find(interrupt.head.parent, HandleKind.ADAPTER)
     if adapter is not None:
+        words = hardware_of(context, adapter.number).words
+        messages.enable(words, False)
+        messages.reset_table(words)
         adapter.interrupt = 0
         publish_change(context, adapter)
         wait_for_acknowledgement(context)
 
     def over() -> bool:
-        return not any(cell.value for cell in interrupt.dpc_queued) and not any(interrupt.dpc_running)
+        return not any(any(cell.value for cell in record.dpc_queued) or any(record.dpc_running) for record in records)
 
     # Nobody rings for the end of a DPC: it would cost every one of them.
     while not over():
         sleep_in_call(context, over, context.platform.now() + LOOK_AGAIN_NS)
-    context.machine.objects[HandleKind.INTERRUPT].free(NdisInterruptHandle, site=context.site)
+    _free(context, handles, records)
 
 
 @ddi(irql=ANY, callers=MINIPORT, note="header: <= DISPATCH_LEVEL; the page says any level, as an ISR needs it")
 def NdisMQueueDpc(
     NdisInterruptHandle: InterruptHandle, MessageId: int, TargetProcessors: int, MiniportDpcContext: Any, /
 ) -> int:
-    """Queue the interrupt's DPC to one processor (a mask with one bit); the mask of those it was queued to now."""
-    del MessageId
+    """Queue the interrupt's DPC to the processors of a mask; the mask of those where it was not queued already."""
     context = current.context
-    interrupt = _interrupt(context, NdisInterruptHandle, "NdisMQueueDpc")
-    processors = context.machine.geometry.processors
-    processor = (TargetProcessors & -TargetProcessors).bit_length() - 1 if TargetProcessors else interrupt.processor
-    if not 0 <= processor < processors:
-        return 0
-    value = encode(context, MiniportDpcContext)
-    if context.platform.exchange(interrupt.dpc_queued[processor], 1):
-        return 0
-    queue_dpc(context, processor, DeferredKind.INTERRUPT_DPC, NdisInterruptHandle & INDEX_MASK, value)
-    return 1 << processor
+    handle, record = _message(context, NdisInterruptHandle, MessageId, "NdisMQueueDpc")
+    return queue_interrupt_dpcs(context, handle, record, TargetProcessors, encode(context, MiniportDpcContext))
+
+
+@ddi(irql=ANY, callers=MINIPORT)
+def NdisMQueueDpcEx(
+    NdisInterruptHandle: InterruptHandle, MessageId: int, TargetProcessors: GROUP_AFFINITY, MiniportDpcContext: Any, /
+) -> int:
+    """`NdisMQueueDpc` for the processors of a group; another group than 0 has none."""
+    context = current.context
+    handle, record = _message(context, NdisInterruptHandle, MessageId, "NdisMQueueDpcEx")
+    targets = TargetProcessors.Mask if TargetProcessors.Group == 0 else 0
+    return queue_interrupt_dpcs(context, handle, record, targets, encode(context, MiniportDpcContext))
 
 
 @ddi(irql=AT_MOST_DIRQL, callers=MINIPORT, rules=("NdisMDeregisterInterruptEx",))
@@ -183,99 +245,67 @@ def NdisMSynchronizeWithInterruptEx(
     SynchronizeContext: Any,
     /,
 ) -> bool:
-    """Run a function at DIRQL while no ISR of this interrupt runs; what it returned."""
-    del MessageId
+    """Run a function at DIRQL while the ISR of the line, or of this message, runs nowhere; what it returned."""
     context = current.context
-    _interrupt(context, NdisInterruptHandle, "NdisMSynchronizeWithInterruptEx")
+    _, record = _message(context, NdisInterruptHandle, MessageId, "NdisMSynchronizeWithInterruptEx")
     number = getattr(SynchronizeFunction, "__ndis_routine__", 0)
     if not number:
         unknown_routine(SynchronizeFunction, "NdisMSynchronizeWithInterruptEx", "MINIPORT_SYNCHRONIZE_INTERRUPT")
-    from emulator.kernel.irql import lower_irql, raise_irql
-
-    # The ISR runs under its processor's lock; holding that lock at DIRQL keeps it out.
-    before = raise_irql(context, DIRQL)
-    result = bool(call(context, number, SynchronizeContext))
-    lower_irql(context, before)
-    return result
+    return bool(call_synchronized(context, record, number, SynchronizeContext))
 
 
-def serve_interrupts(context: Context) -> bool:
-    """Look at this processor's lines once: ISR, then its DPC; True if a line was asserted."""
-    served = False
-    box = context.box
-    for line in _lines(context):
-        if not line.nic.asserted() or not line.record.enabled:
-            continue
-        served = True
-        context.irql = box.irql = DIRQL
-        result = call(context, line.isr, line.value)
-        context.irql = box.irql = DISPATCH_LEVEL
-        try:
-            recognized, queue_dpc_now, _ = result
-        except (TypeError, ValueError):
-            wrong_result(context, line.isr, result, "an IsrResult")
-        if recognized and queue_dpc_now:
-            run_interrupt_dpc(context, line, None)
-    return served
+def switch_interrupts(context: Context, number: int, on: int) -> int:
+    """Call the driver's handlers that enable or disable the interrupt of an adapter, as NDIS may to find a fault.
+
+    NOT_SUPPORTED where the adapter has no interrupt, or its driver no such handler.
+    """
+    adapter = next((one for _, one in context.machine.objects[HandleKind.ADAPTER].live() if one.number == number), None)
+    if adapter is None or not adapter.interrupt:
+        return NDIS_STATUS_NOT_SUPPORTED
+    status = NDIS_STATUS_NOT_SUPPORTED
+    for record in _family(context, adapter.interrupt):
+        routine = record.enable if on else record.disable
+        if routine:
+            message = (record.message,) if record.messages else ()
+            call_synchronized(context, record, routine, decode(context, record.context), *message)
+            status = NDIS_STATUS_SUCCESS
+    return status
 
 
-def lines_asserted(context: Context) -> bool:
-    """Is a line of this processor asserted?"""
-    return any(line.nic.asserted() and line.record.enabled for line in _lines(context))
+def _handles(interrupt: Any) -> list[int]:
+    """The handles of all messages; none of a line, which has a single one."""
+    return [interrupt.family[number] for number in range(interrupt.messages)]
 
 
-def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
-    """Call the interrupt's DPC; queued again when it says that more is pending."""
-    throttle, record, processor = line.throttle, line.record, context.processor
-    throttle.MaxNblsToIndicate, throttle.MoreNblsPending = NDIS_INDICATE_ALL_NBLS, False
-    running = record.dpc_running
-    running[processor] = 1
-    call(context, line.dpc, line.value, argument, throttle, None)
-    running[processor] = 0
-    if throttle.MoreNblsPending and record.enabled and not context.platform.exchange(record.dpc_queued[processor], 1):
-        queue_dpc(context, processor, DeferredKind.INTERRUPT_DPC, line.handle & INDEX_MASK, encode(context, argument))
+def _family(context: Context, handle: int) -> list[Any]:
+    """The records of a line, or of all messages, behind a handle."""
+    table = context.machine.objects[HandleKind.INTERRUPT]
+    first = table.find(handle, HandleKind.INTERRUPT)
+    return [table.find(one, HandleKind.INTERRUPT) for one in _handles(first)] or [first]
 
 
-def run_queued_dpc(context: Context, index: int, argument: int) -> None:
-    """A DPC from the DPC queue: NdisMQueueDpc, or more pending."""
-    record = context.machine.objects[HandleKind.INTERRUPT].records[index]
-    record.dpc_queued[context.processor].value = 0
-    if record.enabled and record.head.allocated:
-        handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
-        line = next((line for line in _lines(context) if line.handle == handle), None)
-        run_interrupt_dpc(context, line or _line(context, index, record), decode(context, argument))
-
-
-def compile_lines(context: Context) -> None:
-    """Forget the compiled lines; an epoch has changed."""
-    context.memory.pop("interrupt_lines", None)
-
-
-def _lines(context: Context) -> list[_Line]:
-    lines: list[_Line] | None = context.memory.get("interrupt_lines")
-    if lines is None:
-        table = context.machine.objects[HandleKind.INTERRUPT]
-        mine = context.kind is ContextKind.PROCESSOR
-        lines = [
-            _line(context, handle & INDEX_MASK, record)
-            for handle, record in table.live()
-            if mine and record.enabled and record.processor == context.processor
-        ]
-        context.memory["interrupt_lines"] = lines
-    return lines
-
-
-def _line(context: Context, index: int, record: Any) -> _Line:
-    handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
-    value = decode(context, record.context)
-    nic = hardware_of(context, record.adapter)
-    return _Line(handle, record, record.isr, record.dpc, value, nic, NDIS_RECEIVE_THROTTLE_PARAMETERS())
+def _message(context: Context, handle: int, message: int, name: str) -> tuple[int, Any]:
+    """Handle and record of one message; of the line, whatever the number."""
+    interrupt = _interrupt(context, handle, name)
+    if not interrupt.messages:
+        return handle, interrupt
+    if not 0 <= message < interrupt.messages:
+        stop(
+            0xC4,
+            0xE5,
+            context.irql,
+            message,
+            ddi=name,
+            text=f"MessageId is {message}; NDIS has granted this interrupt {interrupt.messages} messages.",
+        )
+    one = interrupt.family[message]
+    return one, context.machine.objects[HandleKind.INTERRUPT].find(one, HandleKind.INTERRUPT)
 
 
 def _interrupt(context: Context, handle: int | None, name: str) -> Any:
     table = context.machine.objects[HandleKind.INTERRUPT]
     interrupt = table.find(handle, HandleKind.INTERRUPT)
-    if interrupt is None:
+    if interrupt is None or interrupt.message:
         if handle and table.freed(handle, HandleKind.INTERRUPT) is not None:
             stop(
                 0x7C,
@@ -292,6 +322,7 @@ __all__ = [
     "IsrResult",
     "NdisMDeregisterInterruptEx",
     "NdisMQueueDpc",
+    "NdisMQueueDpcEx",
     "NdisMRegisterInterruptEx",
     "NdisMSynchronizeWithInterruptEx",
 ]

@@ -25,6 +25,13 @@ class PROCESSOR_NUMBER(NamedTuple):
     Reserved: int = 0
 
 
+class GROUP_AFFINITY(NamedTuple):
+    """Processors of one group, one bit each."""
+
+    Mask: int
+    Group: int = 0
+
+
 @ddi(irql=ANY)
 def NdisActiveGroupCount() -> int:
     """Processor groups of the machine: one."""
@@ -80,6 +87,7 @@ def _count(group: int) -> int:
 
 __all__ = [
     "ALL_PROCESSOR_GROUPS",
+    "GROUP_AFFINITY",
     "PROCESSOR_NUMBER",
     "NdisActiveGroupCount",
     "NdisCurrentGroupAndProcessor",

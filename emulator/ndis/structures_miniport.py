@@ -104,7 +104,7 @@ NDIS_MINIPORT_ADAPTER_ATTRIBUTES = (
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
-    """What NdisMRegisterInterruptEx wants to know; NDIS writes InterruptType (there are line interrupts only)."""
+    """What NdisMRegisterInterruptEx wants to know; NDIS writes InterruptType and MessageInfoTable."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
     InterruptHandler: Handler = None
@@ -119,6 +119,16 @@ class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
     EnableMessageInterruptHandler: Handler = None
     InterruptType: int = 0
     MessageInfoTable: Any = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_MSIX_CONFIG_PARAMETERS:
+    """One operation on an entry of the adapter's MSI-X table."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    ConfigOperation: int = 0
+    TableEntry: int = 0
+    MessageNumber: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -82,13 +82,15 @@ def NdisSetTimerObject(
 def NdisSetCoalescableTimerObject(
     TimerObject: TimerHandle, DueTime: int, MillisecondsPeriod: int, FunctionContext: Any, Tolerance: int, /
 ) -> bool:
-    """Arm a timer that may be up to ``Tolerance`` milliseconds late; True if it was armed already."""
+    """Arm a timer that may expire up to ``Tolerance`` milliseconds sooner or later, each time; True if it was armed.
+
+    It expires with another one that is due within that time, and without one at its end.
+    """
     context = current.context
-    late = Tolerance * context.platform.choose(2, "coalesced timer") if Tolerance > 0 else 0
-    return _set(context, TimerObject, DueTime, MillisecondsPeriod, FunctionContext, late * 1_000_000)
+    return _set(context, TimerObject, DueTime, MillisecondsPeriod, FunctionContext, max(Tolerance, 0) * 1_000_000)
 
 
-def _set(context: Context, handle: TimerHandle, due_time: int, period: int, argument: Any, late: int = 0) -> bool:
+def _set(context: Context, handle: TimerHandle, due_time: int, period: int, argument: Any, tolerance: int = 0) -> bool:
     timer = _timer(context, handle, "set")
     platform = context.platform
     if due_time <= 0:
@@ -96,7 +98,7 @@ def _set(context: Context, handle: TimerHandle, due_time: int, period: int, argu
     else:
         due = platform.now() + max(0, due_time - platform.system_time()) * _TICK
     value = encode(context, argument) if argument is not None else timer.default_context
-    return timers.set_timer(context, timer, due + late, period * 1_000_000, value, context.site)
+    return timers.set_timer(context, timer, due, period * 1_000_000, value, context.site, tolerance)
 
 
 @ddi(

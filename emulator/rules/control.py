@@ -33,6 +33,8 @@ class ControlOperation(IntEnum):
     """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
     OID_SET = 17
     """A set of NDIS's own: the argument is the OID, the data are its buffer."""
+    SWITCH_INTERRUPTS = 11
+    """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
 
 
 WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})

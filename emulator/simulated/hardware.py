@@ -35,13 +35,20 @@ class SimulatedPort:
     """One adapter's hardware and wire."""
 
     def __init__(
-        self, host: SimulatedHost, number: int, mac: bytes, megabits: int, wire: SimulatedWire | None = None
+        self,
+        host: SimulatedHost,
+        number: int,
+        mac: bytes,
+        megabits: int,
+        messages: int = 0,
+        wire: SimulatedWire | None = None,
     ) -> None:
         arena = host.arena
         self.host = host
         self.number = number
         self.mac = mac
         self.megabits = megabits
+        self.messages = messages
         self.wire = wire if wire is not None else SimulatedWire()
         self.powered = False
         self.starved = False
@@ -49,11 +56,12 @@ class SimulatedPort:
         self.hardware = HostVnic(
             arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
         )
-        self._slot = FIRST_PROCESSOR_SLOT + number % arena.geometry.processors
+        processors = arena.geometry.processors
+        self._slots = [FIRST_PROCESSOR_SLOT + (number + message) % processors for message in range(max(messages, 1))]
 
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started."""
-        self.hardware.power_on(self.mac, True, self.megabits)
+        self.hardware.power_on(self.mac, True, self.megabits, self.messages)
         self.powered = True
 
     def started(self, successfully: bool) -> None:
@@ -87,12 +95,13 @@ class SimulatedPort:
         self.powered = False
 
     def interrupt(self) -> None:
-        """Wake the processor that serves the interrupt, when it sleeps and the line is asserted."""
+        """Wake the processor that serves the line, or a message, when it sleeps and the interrupt is asserted."""
         host = self.host
         host.platform.fence()
-        if host.arena.sleeping[self._slot] and self.hardware.asserted(0):
-            host.arena.sleeping[self._slot] = 0
-            host.platform.ring(self._slot)
+        for message, slot in enumerate(self._slots):
+            if host.arena.sleeping[slot] and self.hardware.sends(message):
+                host.arena.sleeping[slot] = 0
+                host.platform.ring(slot)
 
     def service(self) -> bool:
         """Move some frames each way; True when something was done."""

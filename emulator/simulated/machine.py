@@ -78,6 +78,7 @@ class SimulatedMachine(Simulation):
         defines: Constants of the drivers by name, set before DriverEntry as a compiler's -D would: fewer buffers make a
             machine that starts sooner.
         faults: With ``drivers``: what the wires do to frames, as in ``loss=0.01,delay=2ms,seed=7``.
+        messages: With ``drivers``: interrupt messages that the machine has for each adapter.
         start: Load the drivers and start the adapters now; else ``start()`` does.
         numbers: With ``drivers``: numbers of the geometry (``processors``, ``passive_workers``, ``checked``...).
     """
@@ -91,6 +92,7 @@ class SimulatedMachine(Simulation):
         registry: dict[str, int | str] | None = None,
         defines: dict[str, Any] | None = None,
         faults: str = "",
+        messages: int = 0,
         start: bool = True,
         seed: int = 0,
         scheduler: str | Scheduler | Schedule = "random",
@@ -100,7 +102,7 @@ class SimulatedMachine(Simulation):
     ) -> None:
         if specification is None:
             geometry = small_geometry(adapters=max(1, adapters), **numbers)
-            specification = specification_of(drivers, adapters, registry or {}, geometry, faults)
+            specification = specification_of(drivers, adapters, registry or {}, geometry, faults, messages)
         _refuse_absent(specification)
         self.specification = specification
         super().__init__(
@@ -122,7 +124,8 @@ class SimulatedMachine(Simulation):
         for number, adapter in enumerate(specification.adapters):
             megabits = max(1, adapter.link_speed // MEGABIT)
             wire = FaultySimulatedWire(adapter.faults) if adapter.faults.any else None
-            self.ports.append(SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits, wire))
+            port = SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits, adapter.messages, wire)
+            self.ports.append(port)
         self.cables = [SimulatedFarEnd(self, port.wire) for port in self.ports]
         if start:
             self.start()

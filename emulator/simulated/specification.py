@@ -58,6 +58,7 @@ class SimulatedAdapter(msgspec.Struct, frozen=True, kw_only=True):
     wire: SimulatedWireSpecification = SimulatedWireSpecification()
     mac: str = ""
     link_speed: int = 1_000_000_000
+    messages: int = 0
     faults: FaultSpecification = FaultSpecification()
     registry: dict[str, RegistryValue] = {}
 
@@ -78,7 +79,12 @@ def small_geometry(**numbers: Any) -> Geometry:
 
 
 def specification_of(
-    drivers: Sequence[str], adapters: int, registry: dict[str, RegistryValue], geometry: Geometry, faults: str = ""
+    drivers: Sequence[str],
+    adapters: int,
+    registry: dict[str, RegistryValue],
+    geometry: Geometry,
+    faults: str = "",
+    messages: int = 0,
 ) -> SimulatedSpecification:
     """A machine of these plug-ins (module names or paths of .py files), the first of them the miniport."""
     made = []
@@ -94,7 +100,10 @@ def specification_of(
     return SimulatedSpecification(
         geometry=geometry,
         drivers=made,
-        adapters=[SimulatedAdapter(name=f"adapter{number}", faults=parse_faults(faults)) for number in range(adapters)],
+        adapters=[
+            SimulatedAdapter(name=f"adapter{number}", faults=parse_faults(faults), messages=messages)
+            for number in range(adapters)
+        ],
         registry=registry,
     )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.lanes import operations_under_way
 from emulator.kernel.sites import describe_site
 from emulator.kernel.stop import CallSite, StopReport, write_stop
-from emulator.layout.machine import READ_WRITE_ENTRY, ContextKind, SystemLock
+from emulator.layout.machine import DRIVER_LOCKS, ContextKind, SystemLock
 from emulator.rules.irql import irql_name
 from emulator.rules.limits import VnicLimit, limit_entry
 from emulator.simulated.tasks import NEVER, Task, TaskState
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def lock_name(machine: Machine, lock: int) -> str:
     """A lock in words."""
     if lock >= SystemLock.FIRST_DRIVER:
-        shared = machine.arena.lock_used[lock - SystemLock.FIRST_DRIVER] == READ_WRITE_ENTRY
-        return f"{'reader/writer' if shared else 'spin'} lock {lock}"
+        mark = machine.arena.lock_used[lock - SystemLock.FIRST_DRIVER]
+        return f"{DRIVER_LOCKS.get(mark, 'spin lock')} {lock}"
     if SystemLock.PROCESSOR <= lock < SystemLock.PROCESSOR + machine.geometry.processors:
         return f"processor {lock - SystemLock.PROCESSOR} (DISPATCH_LEVEL)"
     known = [entry for entry in SystemLock if entry <= lock]

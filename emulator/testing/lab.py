@@ -67,6 +67,7 @@ class Lab:
         mtu: int = 1500,
         capture: str | os.PathLike[str] = "",
         faults: str = "",
+        messages: int = 0,
         name: str = "",
         **options: Any,
     ) -> Nic:
@@ -78,13 +79,16 @@ class Lab:
         test is skipped, with the reason, where the computer has none; or ``pcap:FILE,out=FILE``, which is replayed.
         ``address`` is the far end's, each adapter has a network of its own by default.  ``capture`` names the pcapng
         file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
-        ``loss=0.01,seed=7`` (docs/configuration.md).  Further options are fields of the machine's geometry and of its
-        watchdog.
+        ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has.
+        Further options are fields of the machine's geometry and of its watchdog.
         """
         if adapters > 1 and (address or mac or capture):
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
         kept = os.fspath(capture)
-        chosen = [specify.adapter(wire, self._adapters + i, address, mac, mtu, kept, faults) for i in range(adapters)]
+        chosen = [
+            specify.adapter(wire, self._adapters + i, address, mac, mtu, kept, faults, messages)
+            for i in range(adapters)
+        ]
         self._adapters += adapters
         shape = {"processors": processors, "passive_workers": passive_workers, "checked": checked}
         return self.start_machine(

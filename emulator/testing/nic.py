@@ -178,6 +178,10 @@ class Nic:
         """Plug the cable in or out."""
         self.perform("link", "up" if up else "down")
 
+    def interrupts(self, on: bool, timeout: float = DEADLINE) -> None:
+        """Let the miniport enable or disable its interrupt, as NDIS may do to find a fault."""
+        self.perform("interrupts", "on" if on else "off", timeout=timeout)
+
     def oid_query(self, oid: int | str, length: int = CONTROL_DATA_BYTES, timeout: float = DEADLINE) -> bytes:
         """What the stack answers to a query of NDIS's own, with a buffer of so many bytes; an OID by number or name."""
         return self.perform("oid query", _text(oid), str(length), timeout=timeout).data

@@ -60,6 +60,7 @@ def adapter(
     mtu: int = DEFAULT_MTU,
     capture: str = "",
     faults: str = "",
+    messages: int = 0,
 ) -> AdapterSpecification:
     """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
 
@@ -75,6 +76,7 @@ def adapter(
         registry=registry,
         capture=capture,
         faults=parse_faults(faults),
+        messages=messages,
     )
 
 

@@ -39,13 +39,13 @@ NOBODY = bytes.fromhex("020000000042")
 class Nic:
     """The hardware of one adapter: frames go in by `receive`, and come out in `sent`."""
 
-    def __init__(self, rig: Rig, number: int) -> None:
+    def __init__(self, rig: Rig, number: int, messages: int = 0) -> None:
         arena = rig.fake.arena
         self.vnic = HostVnic(
             arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
         )
         self.mac = MAC[:-1] + bytes((number + 1,))
-        self.vnic.power_on(self.mac, True, 1000)
+        self.vnic.power_on(self.mac, True, 1000, messages)
         self.waiting: list[bytes] = []
         self.sent: list[bytes] = []
         self.discarded = 0
@@ -102,6 +102,7 @@ class Rig:
         registry: dict[str, Any] | None = None,
         driver_registry: dict[str, Any] | None = None,
         bound: dict[str, list[str]] | None = None,
+        messages: int = 0,
         **geometry: int,
     ) -> None:
         sizes: dict[str, Any] = {
@@ -136,7 +137,7 @@ class Rig:
                 load_images(zygote, names, lambda name: made[name]() if name in made else sample_module(name))
         finally:
             ddi.install(checked=False)
-        self.nics = [Nic(self, number) for number in range(adapters)]
+        self.nics = [Nic(self, number, messages) for number in range(adapters)]
         self.processors = [self.fake.processor(index) for index in range(self.fake.geometry.processors)]
         self.pnp = self.fake.pnp()
         self.fake.context(ContextKind.REQUESTS)

@@ -16,6 +16,7 @@ from emulator.rules.errors import ConfigurationError
 @pytest.mark.parametrize(
     ("numbers", "text"),
     [
+        ({"receive_throttle": -1}, "receive_throttle = -1: at least 1, or 0 for no limit"),
         ({"processors": 0}, "1 to 32 processors, not 0"),
         ({"processors": 33}, "1 to 32 processors, not 33"),
         ({"passive_workers": 0}, "1 to 16 passive workers, not 0"),
@@ -41,6 +42,7 @@ def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> Non
         ({"mac": "01:00:5e:00:00:01"}, "mac = 01:00:5e:00:00:01: expected the address of one station"),
         ({"link_speed": 1_500_000}, "link_speed = 1500000: expected a whole number of megabits"),
         ({"link_speed": 0}, "link_speed = 0: expected a whole number of megabits"),
+        ({"messages": 17}, "messages = 17: an adapter has 0 to 16"),
     ],
 )
 def test_hardware_that_there_cannot_be(values: dict[str, Any], text: str) -> None:

@@ -154,6 +154,7 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
     ),
     "NDIS_STATISTICS_INFO": ([("Supported", u32), ("Counters", u64 * 18)], ("Counters",)),
     "NDIS_INTERRUPT_MODERATION_PARAMETERS": ([("Flags", u32), ("Moderation", i32)], ("Moderation",)),
+    "NDIS_MSIX_CONFIG_PARAMETERS": ([("Operation", i32), ("Entry", u32), ("Message", u32)], ("Message",)),
 }  # fmt: skip
 
 

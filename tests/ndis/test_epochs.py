@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.ndis import interrupts, publication, stacks
+from emulator.ndis import interrupt_service, publication, stacks
 from emulator.ndis.executive import Executive
 from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.states import BindingState
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
 
-STEPS = [(interrupts, "compile_lines"), (stacks, "refresh"), (publication, "publish_all")]
+STEPS = [(interrupt_service, "compile_lines"), (stacks, "refresh"), (publication, "publish_all")]
 
 
 def publish(stack: SmallStack, state: BindingState) -> int:

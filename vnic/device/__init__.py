@@ -31,6 +31,13 @@ from vnic.device.layout import (
     VnicDescriptor,
     VnicLayout,
 )
+from vnic.device.messages import (
+    VNIC_MAXIMUM_MESSAGES,
+    VNIC_MESSAGE_ENTRIES,
+    VNIC_MESSAGE_ENTRY_LINK,
+    VNIC_MESSAGE_ENTRY_RECEIVE,
+    VNIC_MESSAGE_ENTRY_TRANSMIT,
+)
 from vnic.device.registers import (
     VNIC_ALL_ONES,
     VNIC_CONTROL_RECEIVE_ENABLE,
@@ -84,6 +91,11 @@ __all__ = [
     "VNIC_INTERRUPT_TRANSMIT",
     "VNIC_MAXIMUM_FRAGMENTS",
     "VNIC_MAXIMUM_FRAME",
+    "VNIC_MAXIMUM_MESSAGES",
+    "VNIC_MESSAGE_ENTRIES",
+    "VNIC_MESSAGE_ENTRY_LINK",
+    "VNIC_MESSAGE_ENTRY_RECEIVE",
+    "VNIC_MESSAGE_ENTRY_TRANSMIT",
     "VNIC_MINIMUM_FRAME",
     "VNIC_RECEIVE_CAPACITY",
     "VNIC_RECEIVE_HEADROOM",

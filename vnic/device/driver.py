@@ -24,6 +24,7 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
+from vnic.device.messages import causes_of
 from vnic.device.registers import (
     CONTROL_RESETS_MASK,
     CONTROL_RESETS_SHIFT,
@@ -133,13 +134,13 @@ class Vnic:
             cause |= VNIC_INTERRUPT_LINK
         return cause
 
-    def asserted(self, queue: int = 0) -> bool:
+    def asserted(self, queue: int = 0, causes: int = VNIC_INTERRUPT_ALL) -> bool:
         """Whether the queue's interrupt line is asserted; the platform asks before it calls the ISR.
 
         It is for `cause & mask`, except that finished frames alone assert it only once the hardware says so: it
         moderates this interrupt, because a receive that comes soon brings the driver along anyway.
         """
-        mask = self.masks[queue][0]
+        mask = self.masks[queue][0] & causes
         if not mask:
             return False
         cause = mask & self.cause(queue)
@@ -147,6 +148,10 @@ class Vnic:
             return cause != 0
         ring = self.transmit[queue]
         return ring.indices[RECLAIMED] - ring.indices[INTERRUPT] & INDEX_MASK > ring.entries
+
+    def sends(self, message: int) -> bool:
+        """Whether the adapter sends a message; asked only where messages are enabled."""
+        return self.asserted(0, causes_of(self.words, message))
 
 
 def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:

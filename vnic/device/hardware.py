@@ -20,9 +20,11 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
+from vnic.device.messages import VNIC_MAXIMUM_MESSAGES, causes_of, enabled, reset_table
 from vnic.device.registers import (
     CONTROL_RESETS_SHIFT,
     VNIC_CONTROL_ENABLES,
+    VNIC_INTERRUPT_ALL,
     VNIC_INTERRUPT_LINK,
     VNIC_INTERRUPT_RECEIVE,
     VNIC_INTERRUPT_REMOVED,
@@ -34,6 +36,7 @@ from vnic.device.registers import (
     WORD_LINK_STATE,
     WORD_MAC_HIGH,
     WORD_MAC_LOW,
+    WORD_MESSAGES,
     WORD_PRESENT,
     WORD_QUEUES,
     WORD_RECEIVE_ENTRIES,
@@ -73,6 +76,7 @@ class HostVnic:
         block = check_block(memory, offset, layout)
         self.layout = layout
         self.present = False
+        self.messages = 0
         self.words = block[:REGISTER_BYTES].cast("Q")
         self.queues = [
             HostQueue(
@@ -89,10 +93,15 @@ class HostVnic:
         self._control = 0
         self._link_sequence = 0
 
-    def power_on(self, mac: bytes, link_up: bool = False, megabits: int = 10_000) -> None:
-        """Begin: all registers and rings at zero, the identity in place, one link change for the driver to notice."""
+    def power_on(self, mac: bytes, link_up: bool = False, megabits: int = 10_000, messages: int = 0) -> None:
+        """Begin: all registers and rings at zero, the identity in place, one link change for the driver to notice.
+
+        `messages` says how many interrupt messages the machine has for the adapter.
+        """
         if len(mac) != 6:
             raise ValueError(f"an Ethernet address has 6 bytes, not {len(mac)}")
+        if not 0 <= messages <= VNIC_MAXIMUM_MESSAGES:
+            raise ValueError(f"an adapter has 0 to {VNIC_MAXIMUM_MESSAGES} interrupt messages, not {messages}")
         self._block[:] = bytes(len(self._block))
         self._control = self._link_sequence = 0
         for queue in self.queues:
@@ -104,6 +113,8 @@ class HostVnic:
         words[WORD_QUEUES] = layout.queues
         words[WORD_RECEIVE_ENTRIES] = layout.receive_entries
         words[WORD_TRANSMIT_ENTRIES] = layout.transmit_entries
+        words[WORD_MESSAGES] = self.messages = messages
+        reset_table(words)
         self.set_link(link_up, megabits)
         words[WORD_PRESENT] = 1
         self.present = True
@@ -138,10 +149,10 @@ class HostVnic:
         """Whether the driver has written its control word since the host last looked."""
         return self.words[WORD_CONTROL] != self._control
 
-    def asserted(self, number: int = 0) -> bool:
+    def asserted(self, number: int = 0, causes: int = VNIC_INTERRUPT_ALL) -> bool:
         """Whether a queue's interrupt line is asserted; asked before the expensive part of waking its processor."""
         queue = self.queues[number]
-        mask = queue.mask[0]
+        mask = queue.mask[0] & causes
         if not self.present:
             return number == 0 and bool(mask & VNIC_INTERRUPT_REMOVED)
         if mask & VNIC_INTERRUPT_RECEIVE and queue.receive.indices[CONSUMER] != queue.receive_head:
@@ -150,3 +161,9 @@ class HostVnic:
             return True
         link = mask & VNIC_INTERRUPT_LINK and number == 0
         return bool(link and self.words[WORD_LINK_ACKNOWLEDGE] != self._link_sequence)
+
+    def sends(self, message: int) -> bool:
+        """Whether the adapter sends a message; without messages its line stands for message 0."""
+        if not enabled(self.words):
+            return message == 0 and self.asserted()
+        return self.asserted(0, causes_of(self.words, message))

@@ -6,7 +6,7 @@ end may have spoilt.
 
 One adapter's hardware block (every part begins on a cache line, 64 bytes, so that no two writers share one):
 
-    registers   4 lines: host's identity, driver's control, host's link state, spare
+    registers   4 lines: host's identity, driver's control, host's link state, the bus driver's table of messages
     per queue   1 line of driver's words (interrupt mask), 1 line of host's statistics
                 receive ring        host -> driver: filled buffers
                 receive-free ring   driver -> host: empty buffers

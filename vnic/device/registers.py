@@ -66,6 +66,7 @@ WORD_MAC_HIGH: Final = 2
 WORD_QUEUES: Final = 3
 WORD_RECEIVE_ENTRIES: Final = 4
 WORD_TRANSMIT_ENTRIES: Final = 5
+WORD_MESSAGES: Final = 6
 # Line 1: the driver's.
 WORD_CONTROL: Final = 8
 WORD_LINK_ACKNOWLEDGE: Final = 9
@@ -74,6 +75,10 @@ WORD_RESET_DONE: Final = 16
 WORD_LINK_STATE: Final = 17
 WORD_LINK_SPEED: Final = 18
 WORD_LINK_SEQUENCE: Final = 19
+# Line 3: the bus driver's (see `vnic.device.messages`).
+WORD_MESSAGES_ENABLED: Final = 24
+WORD_MESSAGE_TABLE: Final = 25
+WORD_MESSAGE_MASKS: Final = 28
 
 # Words of a queue's statistics line, in 64-bit units.
 STATISTIC_RECEIVE_FRAMES: Final = 0
