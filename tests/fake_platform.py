@@ -242,6 +242,12 @@ class FakeServices:
         del context
         return False
 
+    def wishes(self, context: Context) -> bool:
+        """None."""
+        return False
+
+    wishes_pending = wishes
+
     def next_look(self, context: Context) -> int | None:
         """Never."""
         return None

@@ -62,7 +62,7 @@ class Operation(NamedTuple):
 
 def waiting_operation(arena: Arena) -> CONTROL | None:
     """The first operation that may begin now and has not begun; reads only, and trusts nothing that it reads."""
-    busy: set[int] = set()
+    busy = _claimed(arena)
     waited_for: set[int] = set()
     for entry in _unfinished(arena):
         alone, beside = entry.operation in WHOLE_MACHINE, entry.operation in BESIDE_OTHERS
@@ -85,6 +85,32 @@ def serve_beside(context: Context) -> None:
         entry = begin_operation(context, BESIDE_OTHERS)
         if entry is not None:
             _carry_out(context, entry)
+
+
+def _claimed(arena: Arena) -> set[int]:
+    """The adapters for which a PnP thread does what a driver has asked for."""
+    return {adapter.number for adapter in _adapters(arena) if adapter.head.allocated and adapter.claimed}
+
+
+def claim(context: Context, adapter: Any) -> bool:
+    """Begin what a driver has asked for; False while an operation of the host on this adapter is under way."""
+    platform, arena = context.platform, context.machine.arena
+    platform.acquire(SystemLock.CONTROL)
+    begun = operations_under_way(arena)
+    free = not adapter.claimed and not any(
+        entry.target == adapter.number or entry.operation in WHOLE_MACHINE for entry in begun
+    )
+    if free:
+        adapter.claimed = 1
+    platform.release(SystemLock.CONTROL)
+    return free
+
+
+def unclaim(context: Context, adapter: Any) -> None:
+    """It is done; what waited for it may begin, in whichever PnP thread."""
+    adapter.claimed = 0
+    context.platform.fence()
+    wake_lane(context, ContextKind.PNP)
 
 
 def operations_under_way(arena: Arena) -> list[CONTROL]:
@@ -122,9 +148,12 @@ def _living(arena: Arena, kind: ContextKind) -> list[Any]:
 
 def _request_waits(arena: Arena) -> bool:
     """Is a request queued to an adapter whose miniport has none in hand?"""
+    return any(a.head.allocated and not a.request_state and a.request_head for a in _adapters(arena))
+
+
+def _adapters(arena: Arena) -> list[Any]:
     start, size = arena.offsets["table_adapters"], ADAPTER.size()
-    adapters = (ADAPTER.at(arena.memory, start + place * size) for place in range(arena.geometry.adapters))
-    return any(a.head.allocated and not a.request_state and a.request_head for a in adapters)
+    return [ADAPTER.at(arena.memory, start + place * size) for place in range(arena.geometry.adapters)]
 
 
 def wake_lane(context: Context, kind: ContextKind) -> None:
@@ -144,7 +173,9 @@ def serve_operations(context: Context) -> None:
         if entry is not None:
             services.round(context)
             _carry_out(context, entry)
-        elif not _await_work(context, lambda: waiting_operation(arena) is not None):
+        elif services.wishes(context):
+            services.leave(context)
+        elif not _await_work(context, lambda: waiting_operation(arena) is not None or services.wishes_pending(context)):
             return
 
 

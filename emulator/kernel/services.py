@@ -50,6 +50,12 @@ class Services(Protocol):
         None: it has only begun, and whoever ends it calls ``end_operations``.
         """
 
+    def wishes(self, context: Context) -> bool:
+        """Carry out one operation that a driver has asked for, in the PnP thread; False when there was none."""
+
+    def wishes_pending(self, context: Context) -> bool:
+        """Has a driver asked for an operation that may begin?  Asked before the PnP thread sleeps."""
+
     def requests(self, context: Context) -> bool:
         """Serve one queued request in the request thread at PASSIVE_LEVEL; False when there was none."""
 

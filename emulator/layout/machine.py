@@ -282,10 +282,9 @@ class ADAPTER(Record):
 
     ``operation`` is the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened``
     the binding that NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
-    ``supported_oids`` is a block of nonpaged pool: SupportedOidList, as long as the driver made it.  ``operation`` is
-    the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened`` the binding that
-    NdisOpenAdapterEx made in it.  Lock of the three: STACKS.  ``moved``, here and in bindings and modules: when the
-    state changed last.
+
+    ``claimed``: a PnP thread carries out what a driver has asked for.  Lock: CONTROL.  ``added`` is the context of
+    MiniportAddDevice.  ``moved``, here and in bindings and modules: when the state changed last.
 
     ``reset_`` is the reset under way and what was in hand when it began, ``hang_`` what MiniportCheckForHangEx goes by;
     ``looking`` counts the request threads that are in the miniport for either.  Lock: STACKS.  ``accepted_`` is what
@@ -342,6 +341,8 @@ class ADAPTER(Record):
     operation_of: u64
     opened: u64
     operations: u32
+    claimed: u32
+    added: u64
     name: Bytes[Literal[64]]
     moved: u64
     reset_state: u32
@@ -380,7 +381,10 @@ class BINDING(Record):
 
 
 class FILTER_MODULE(Record):
-    """A filter driver's module in the stack of an adapter; ``parent`` is the adapter.  Locks: as ADAPTER."""
+    """A filter driver's module in the stack of an adapter; ``parent`` is the adapter.  Locks: as ADAPTER.
+
+    ``own_handlers`` are those of NDIS_FILTER_PARTIAL_CHARACTERISTICS, in place of the driver's.
+    """
 
     head: OBJECT
     state: u32
@@ -397,6 +401,9 @@ class FILTER_MODULE(Record):
     unserialised: u64
     request_state: u32
     lookahead: u32
+    restart_wanted: u32
+    has_own_handlers: u32
+    own_handlers: Array[u32, Literal[5]]
     name: Bytes[Literal[64]]
     moved: u64
 

@@ -41,9 +41,11 @@ from emulator.ndis.oid_direct import *
 from emulator.ndis.oid_requests import *
 from emulator.ndis.oid_synchronous import *
 from emulator.ndis.oids import *
+from emulator.ndis.optional_handlers import *
 from emulator.ndis.pnp import *
 from emulator.ndis.pnp_calls import *
 from emulator.ndis.pnp_reset import *
+from emulator.ndis.pnp_wishes import *
 from emulator.ndis.pools import *
 from emulator.ndis.processor_information import *
 from emulator.ndis.processors import *

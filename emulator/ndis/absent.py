@@ -164,7 +164,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "the restart of a filter at its own wish is to come",
         """
-        NdisEnumerateFilterModules NdisFRestartFilter
+        NdisEnumerateFilterModules
         """,
     ),
     _family(
@@ -182,7 +182,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         "to come",
         """
         NdisMIdleNotificationComplete NdisMIdleNotificationConfirm NdisMNetPnPEvent NdisMRemoveMiniport
-        NdisReEnumerateProtocolBindings NdisSetOptionalHandlers
+        NdisReEnumerateProtocolBindings
         NdisUnbindAdapter
         """,
     ),
@@ -237,12 +237,10 @@ _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
 _DEFAULT_PORT: Final = "the default port only"
 
 PARTIAL: Final[dict[str, str]] = {
-    "MINIPORT_ADD_DEVICE": _NEVER_CALLED,
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
-    "MINIPORT_REMOVE_DEVICE": _NEVER_CALLED,
     "MINIPORT_SHUTDOWN": _NEVER_CALLED,
     "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
@@ -252,6 +250,7 @@ PARTIAL: Final[dict[str, str]] = {
     "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
     "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",
     "NdisMRegisterMiniportDriver": "not for intermediate drivers (NDIS_INTERMEDIATE_DRIVER)",
+    "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     **dict.fromkeys(("NdisOidRequest", "NdisFOidRequest"), _DEFAULT_PORT),

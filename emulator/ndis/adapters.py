@@ -38,6 +38,7 @@ from emulator.ndis.structures_common import structure_fault
 from emulator.ndis.structures_miniport import (
     NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
     NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
+    NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
 )
 from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_PASSIVE
@@ -161,12 +162,16 @@ def NdisMSetMiniportAttributes(
 ) -> NDIS_STATUS:
     """Tell NDIS about the adapter, inside MiniportInitializeEx: registration attributes first, then the general ones.
 
+    Inside MiniportAddDevice: the context of the device.
+
     INVALID_PARAMETER for a wrong header or a value that NDIS cannot take (the log says which), FAILURE outside
     MiniportInitializeEx or in the wrong order, RESOURCES without memory.
     """
     context = current.context
     adapter = adapter_of(context, NdisMiniportHandle, "NdisMSetMiniportAttributes")
     given = MiniportAttributes
+    if isinstance(given, NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES):
+        return _set_added(context, adapter, given)
     if adapter.state != AdapterState.INITIALIZING:
         return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
     if not isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES):
@@ -188,6 +193,16 @@ def NdisMSetMiniportAttributes(
     if not adapter.attributes_set & REGISTRATION_SET:
         return _refused(context, "the registration attributes come first", NDIS_STATUS_FAILURE)
     return _set_general(context, adapter, given)
+
+
+def _set_added(context: Context, adapter: Any, given: NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES) -> NDIS_STATUS:
+    if adapter.state != AdapterState.HALTED:
+        return _refused(context, "these attributes are set inside MiniportAddDevice", NDIS_STATUS_FAILURE)
+    fault = structure_fault(given)
+    if fault is not None:
+        return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
+    adapter.added = encode(context, given.MiniportAddDeviceContext)
+    return NDIS_STATUS_SUCCESS
 
 
 def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES) -> NDIS_STATUS:

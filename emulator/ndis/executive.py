@@ -19,6 +19,7 @@ from emulator.ndis import (
     oid_lanes,
     pnp,
     pnp_reset,
+    pnp_wishes,
     possessions,
     private_data,
     publication,
@@ -91,6 +92,14 @@ class Executive:
             return act(context, operation.target, operation.argument)
         converse = _WITH_DATA.get(operation.operation)
         return converse(context, operation) if converse is not None else NDIS_STATUS_NOT_SUPPORTED
+
+    def wishes(self, context: Context) -> bool:
+        """Do one thing that a driver has asked the PnP thread for."""
+        return pnp_wishes.serve(context)
+
+    def wishes_pending(self, context: Context) -> bool:
+        """Is there one that may begin?"""
+        return pnp_wishes.pending(context)
 
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request or what is to be done for a reset; look at what takes too long."""

@@ -15,7 +15,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.adapters import complete, publish_change, wrong_handle
 from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.ddi import FILTER, ddi
-from emulator.ndis.handlers import FILTER_HANDLERS
+from emulator.ndis.handlers import FILTER_BYPASSED, FILTER_HANDLERS
 from emulator.ndis.handles import FilterModuleHandle
 from emulator.ndis.status import (
     NDIS_STATUS,
@@ -61,6 +61,16 @@ def driver_of(context: Context, module: Any) -> Any:
     """The registered filter driver of a module."""
     drivers = context.machine.objects[HandleKind.FILTER_DRIVER]
     return drivers.find(module.filter_driver, HandleKind.FILTER_DRIVER)
+
+
+def handlers_of(context: Context, module: Any) -> list[int]:
+    """The handlers of a module by routine number, in the order of FILTER_HANDLERS: the driver's, or its own."""
+    driver = driver_of(context, module)
+    handlers = list(driver.handlers) if driver is not None else [0] * len(FILTER_HANDLERS)
+    if module.has_own_handlers:
+        for name, routine in zip(FILTER_BYPASSED, module.own_handlers, strict=True):
+            handlers[FILTER_HANDLERS.index(name)] = routine
+    return handlers
 
 
 class Found(NamedTuple):

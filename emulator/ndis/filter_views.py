@@ -13,6 +13,7 @@ from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis.adapters import wrong_handle
 from emulator.ndis.crossings import FILTER_LAYER
+from emulator.ndis.filter_modules import handlers_of
 from emulator.ndis.handlers import (
     FILTER_CANCEL_SEND,
     FILTER_RECEIVE,
@@ -124,8 +125,7 @@ class Module:
     def __init__(self, path: DataPath, base: Stack, handle: int, record: Any) -> None:
         context = path.context
         machine = context.machine
-        driver = machine.objects[HandleKind.FILTER_DRIVER].find(record.filter_driver, HandleKind.FILTER_DRIVER)
-        handlers = driver.handlers if driver is not None else [0] * (FILTER_RETURN + 1)
+        handlers = handlers_of(context, record)
         number = handle & 0xFFFF_FFFF
         image: int = record.head.driver
         geometry = machine.geometry

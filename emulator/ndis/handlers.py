@@ -29,6 +29,14 @@ MINIPORT_HANDLERS: Final = (
 )
 """NDIS_MINIPORT_DRIVER_CHARACTERISTICS."""
 
+MINIPORT_OPTIONAL_HANDLERS: Final = (
+    "MiniportAddDeviceHandler",
+    "MiniportRemoveDeviceHandler",
+    "MiniportFilterResourceRequirementsHandler",
+    "MiniportStartDeviceHandler",
+)
+"""NDIS_MINIPORT_PNP_CHARACTERISTICS; they stand behind those of the driver's own characteristics."""
+
 PROTOCOL_HANDLERS: Final = (
     "SetOptionsHandler",
     "BindAdapterHandlerEx",
@@ -76,6 +84,15 @@ MINIPORT_RETURN: Final = MINIPORT_HANDLERS.index("ReturnNetBufferListsHandler")
 MINIPORT_CANCEL_SEND: Final = MINIPORT_HANDLERS.index("CancelSendHandler")
 PROTOCOL_RECEIVE: Final = PROTOCOL_HANDLERS.index("ReceiveNetBufferListsHandler")
 PROTOCOL_SEND_COMPLETE: Final = PROTOCOL_HANDLERS.index("SendNetBufferListsCompleteHandler")
+FILTER_BYPASSED: Final = (
+    "SendNetBufferListsHandler",
+    "SendNetBufferListsCompleteHandler",
+    "CancelSendNetBufferListsHandler",
+    "ReceiveNetBufferListsHandler",
+    "ReturnNetBufferListsHandler",
+)
+"""NDIS_FILTER_PARTIAL_CHARACTERISTICS: what a module may have otherwise than its driver."""
+
 FILTER_SEND: Final = FILTER_HANDLERS.index("SendNetBufferListsHandler")
 FILTER_SEND_COMPLETE: Final = FILTER_HANDLERS.index("SendNetBufferListsCompleteHandler")
 FILTER_CANCEL_SEND: Final = FILTER_HANDLERS.index("CancelSendNetBufferListsHandler")

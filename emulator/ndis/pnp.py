@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_modules, filter_pnp, oid_lanes, pnp_reset, stacks, watch
+from emulator.ndis import filter_modules, filter_pnp, oid_lanes, pnp_devices, pnp_reset, stacks, watch
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -86,6 +86,12 @@ def start_adapter(context: Context, number: int) -> int:
         machine.objects[HandleKind.ADAPTER].free(handle, site=0)
         return NDIS_STATUS_ADAPTER_NOT_FOUND
     _reset_record(adapter, number, specification.name or f"adapter{number}")
+    status = pnp_devices.add_device(context, handle, driver)
+    if status != NDIS_STATUS_SUCCESS:
+        check_initialize_failed(context, handle, shared_memory_of(context, handle), "MiniportAddDevice")
+        free_adapter(context, handle, adapter)
+        _log(context, f"{specification.name or number}: MiniportAddDevice returned {status_name(status)}")
+        return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
     routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
     status = call_for_status(
@@ -93,7 +99,7 @@ def start_adapter(context: Context, number: int) -> int:
         routine,
         AdapterHandle(handle),
         decode(context, driver.context),
-        init_parameters(resources_of(context, adapter), number),
+        init_parameters(resources_of(context, adapter), number, decode(context, adapter.added)),
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
         _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
@@ -104,6 +110,7 @@ def start_adapter(context: Context, number: int) -> int:
             return NDIS_STATUS_FAILURE
         status = NDIS_STATUS_FAILURE
     if status != NDIS_STATUS_SUCCESS:
+        pnp_devices.remove_device(context, adapter)
         check_initialize_failed(context, handle, shared_memory_of(context, handle))
         adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
@@ -146,6 +153,7 @@ def stop_adapter(
     # The miniport frees its context in here; nobody may compile the stack with it any more.
     adapter.context = 0
     miniport_call(context, adapter, "HaltHandlerEx", action, value=value)
+    pnp_devices.remove_device(context, adapter)
     check_halted(context, handle, check, shared_memory_of(context, handle))
     free_adapter(context, handle, adapter)
     publish_change(context, adapter)

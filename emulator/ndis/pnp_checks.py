@@ -54,9 +54,9 @@ THINGS: dict[type, str] = {
 """Pool blocks that a driver knows as something else than memory."""
 
 
-def check_initialize_failed(context: Context, handle: int, shared: int) -> None:
-    """After MiniportInitializeEx has failed: everything that it took must have been given back."""
-    _nothing_left(context, handle, shared, "MiniportInitializeEx failed and left", failed=True)
+def check_initialize_failed(context: Context, handle: int, shared: int, what: str = "MiniportInitializeEx") -> None:
+    """After MiniportInitializeEx or MiniportAddDevice has failed: everything that it took must have been given back."""
+    _nothing_left(context, handle, shared, f"{what} failed and left", failed=True)
 
 
 def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding, shared: int) -> None:

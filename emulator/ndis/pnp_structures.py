@@ -48,10 +48,13 @@ def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
     return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
-def init_parameters(resources: list[Any], number: int) -> NDIS_MINIPORT_INIT_PARAMETERS:
+def init_parameters(resources: list[Any], number: int, added: Any) -> NDIS_MINIPORT_INIT_PARAMETERS:
     """What MiniportInitializeEx is given."""
     return NDIS_MINIPORT_INIT_PARAMETERS(
-        Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1), AllocatedResources=resources, IfIndex=number + 1
+        Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1),
+        AllocatedResources=resources,
+        MiniportAddDeviceContext=added,
+        IfIndex=number + 1,
     )
 
 

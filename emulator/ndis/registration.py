@@ -221,7 +221,7 @@ def register(
 ) -> int | None:
     """Make the driver's record; its handle, or None when there is no room."""
     assert len(names) <= MAXIMUM_HANDLERS
-    numbers = [_routine(type(given).__name__, name, getattr(given, name)) for name in names]
+    numbers = [routine_number(type(given).__name__, name, getattr(given, name)) for name in names]
     made = context.machine.objects[kind].allocate(kind, driver=driver_object.image, parent=0, site=context.site)
     if made is None:
         return None
@@ -232,13 +232,14 @@ def register(
     driver.flags = given.Flags
     driver.major_version, driver.minor_version = given.MajorNdisVersion, given.MinorNdisVersion
     driver.state = REGISTERED
-    for place, number in enumerate(numbers):
-        driver.handlers[place] = number
+    for place in range(MAXIMUM_HANDLERS):
+        driver.handlers[place] = numbers[place] if place < len(numbers) else 0
     driver.name = driver_object.DriverName.encode()[:64].ljust(64, b"\0")
     return handle
 
 
-def _routine(structure: str, name: str, function: Any) -> int:
+def routine_number(structure: str, name: str, function: Any) -> int:
+    """The number of a handler, or 0 for none; VNIC_UNKNOWN_ROUTINE for what carries no role, or another one."""
     if function is None:
         return 0
     number: int = getattr(function, "__ndis_routine__", 0)

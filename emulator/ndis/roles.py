@@ -349,9 +349,19 @@ MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE: Final = _Role(
     _irql.AT_PASSIVE,
 )
 MINIPORT_ADD_DEVICE: Final = _Role(
-    "MINIPORT_ADD_DEVICE", _STATUS, "NdisMiniportHandle MiniportDriverContext", _irql.AT_PASSIVE
+    "MINIPORT_ADD_DEVICE",
+    _STATUS,
+    "NdisMiniportHandle MiniportDriverContext",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_MINIPORT_PNP_CHARACTERISTICS.MiniportAddDeviceHandler",),
 )
-MINIPORT_REMOVE_DEVICE: Final = _Role("MINIPORT_REMOVE_DEVICE", _VOID, "MiniportAddDeviceContext", _irql.AT_PASSIVE)
+MINIPORT_REMOVE_DEVICE: Final = _Role(
+    "MINIPORT_REMOVE_DEVICE",
+    _VOID,
+    "MiniportAddDeviceContext",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_MINIPORT_PNP_CHARACTERISTICS.MiniportRemoveDeviceHandler",),
+)
 MINIPORT_IDLE_NOTIFICATION: Final = _Role(
     "MINIPORT_IDLE_NOTIFICATION", _STATUS, "MiniportAdapterContext ForceIdle", _irql.AT_PASSIVE, may_pend=True
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.ndis.callback_role import Role as _Role
+from emulator.ndis.handlers import FILTER_BYPASSED
 from emulator.ndis.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.rules import irql as _irql
 
@@ -31,7 +32,10 @@ def _filter(
         result,
         parameters,
         irql,
-        fields=(f"NDIS_FILTER_DRIVER_CHARACTERISTICS.{field}",),
+        fields=(
+            f"NDIS_FILTER_DRIVER_CHARACTERISTICS.{field}",
+            *((f"NDIS_FILTER_PARTIAL_CHARACTERISTICS.{field}",) if field in FILTER_BYPASSED else ()),
+        ),
         may_pend=may_pend,
         statuses=statuses,  # type: ignore[arg-type]
         page=page,

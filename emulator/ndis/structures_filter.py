@@ -53,6 +53,19 @@ class NDIS_FILTER_DRIVER_CHARACTERISTICS:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_FILTER_PARTIAL_CHARACTERISTICS:
+    """What NdisSetOptionalHandlers puts in place of a driver's handlers, for one module; None bypasses it."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    Flags: int = 0
+    SendNetBufferListsHandler: Handler = None
+    SendNetBufferListsCompleteHandler: Handler = None
+    CancelSendNetBufferListsHandler: Handler = None
+    ReceiveNetBufferListsHandler: Handler = None
+    ReturnNetBufferListsHandler: Handler = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class NDIS_FILTER_ATTRIBUTES:
     """What NdisFSetAttributes wants to know of a module."""
 

@@ -48,6 +48,26 @@ class NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_MINIPORT_PNP_CHARACTERISTICS:
+    """What NdisSetOptionalHandlers wants to know of a miniport that takes part in PnP."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    MiniportAddDeviceHandler: Handler = None
+    MiniportRemoveDeviceHandler: Handler = None
+    MiniportFilterResourceRequirementsHandler: Handler = None
+    MiniportStartDeviceHandler: Handler = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES:
+    """What MiniportAddDevice registers: the context of the device, which outlives that of the adapter."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    MiniportAddDeviceContext: Any = None
+    Flags: int = 0
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
 class NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
     """The first attributes of an adapter: its context, and what kind of device it is."""
 
@@ -98,7 +118,9 @@ class NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
 
 
 NDIS_MINIPORT_ADAPTER_ATTRIBUTES = (
-    NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES
+    NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES
+    | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES
+    | NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES
 )
 
 

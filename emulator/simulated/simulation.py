@@ -58,7 +58,7 @@ class NoServices:
         del context
         return False
 
-    interrupts_pending = requests = requests_pending = interrupts
+    interrupts_pending = requests = requests_pending = wishes = wishes_pending = interrupts
 
     def next_look(self, context: Context) -> int | None:
         """There is nothing to look at."""

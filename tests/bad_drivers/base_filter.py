@@ -127,6 +127,11 @@ def OnUnload(DriverObject: DRIVER_OBJECT) -> None:
     """Inside DriverUnload, before the registration is taken back."""
 
 
+def OnSetModuleOptions(filter: FILTER) -> NDIS_STATUS:
+    """Inside FilterSetModuleOptions, before each restart."""
+    return NDIS_STATUS_SUCCESS
+
+
 def OnCharacteristics(given: NDIS_FILTER_DRIVER_CHARACTERISTICS) -> None:
     """Before the driver is registered."""
 
@@ -185,6 +190,12 @@ def FilterFrame(filter: FILTER) -> NET_BUFFER_LIST:
     if data is not None:
         data[0:60] = bytes.fromhex("020000000009 020000000001 88b5").ljust(60, b"\0")
     return nbl
+
+
+@FILTER_SET_MODULE_OPTIONS
+def FilterSetModuleOptions(filter: FILTER) -> NDIS_STATUS:
+    """Before each restart."""
+    return OnSetModuleOptions(filter)
 
 
 @FILTER_DETACH
@@ -307,6 +318,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
         FriendlyName="Small filter",
         UniqueName="{5cbf81bd-5055-47cd-9055-a76b2b4e3698}",
         ServiceName="SMALLLWF",
+        SetFilterModuleOptionsHandler=FilterSetModuleOptions,
         AttachHandler=FilterAttach,
         DetachHandler=FilterDetach,
         RestartHandler=FilterRestart,

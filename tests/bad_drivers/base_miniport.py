@@ -112,6 +112,20 @@ def OnHalt(adapter: ADAPTER) -> None:
     """Inside MiniportHaltEx, at PASSIVE_LEVEL."""
 
 
+def OnSetOptions(handle: MiniportDriverHandle) -> NDIS_STATUS:
+    """Inside SetOptions, in DriverEntry."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnAddDevice(handle: AdapterHandle) -> NDIS_STATUS:
+    """Inside MiniportAddDevice, where OnSetOptions has set it."""
+    return NDIS_STATUS_SUCCESS
+
+
+def OnRemoveDevice(context: Any) -> None:
+    """Inside MiniportRemoveDevice."""
+
+
 def OnUnload(driver: MiniportDriverHandle) -> None:
     """Inside MiniportDriverUnload, at PASSIVE_LEVEL."""
 
@@ -247,6 +261,33 @@ def SetAttributes(adapter: ADAPTER) -> NDIS_STATUS:
     if status == NDIS_STATUS_SUCCESS:
         status = NdisMSetMiniportAttributes(adapter.Handle, GeneralAttributes())
     return status
+
+
+@SET_OPTIONS
+def MPSetOptions(NdisDriverHandle: MiniportDriverHandle, DriverContext: None) -> NDIS_STATUS:
+    """Inside NdisMRegisterMiniportDriver."""
+    return OnSetOptions(NdisDriverHandle)
+
+
+@MINIPORT_ADD_DEVICE
+def MPAddDevice(NdisMiniportHandle: AdapterHandle, MiniportDriverContext: None) -> NDIS_STATUS:
+    """Before the adapter is initialized."""
+    return OnAddDevice(NdisMiniportHandle)
+
+
+@MINIPORT_REMOVE_DEVICE
+def MPRemoveDevice(MiniportAddDeviceContext: Any) -> None:
+    """After it has been halted."""
+    OnRemoveDevice(MiniportAddDeviceContext)
+
+
+def PnpCharacteristics() -> NDIS_MINIPORT_PNP_CHARACTERISTICS:
+    """What NDIS is told inside SetOptions."""
+    return NDIS_MINIPORT_PNP_CHARACTERISTICS(
+        Header=NDIS_OBJECT_HEADER(0x92, 1, NDIS_SIZEOF_MINIPORT_PNP_CHARACTERISTICS_REVISION_1),
+        MiniportAddDeviceHandler=MPAddDevice,
+        MiniportRemoveDeviceHandler=MPRemoveDevice,
+    )
 
 
 @MINIPORT_INITIALIZE
@@ -406,6 +447,7 @@ def Characteristics() -> NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
         Header=NDIS_OBJECT_HEADER(0x8A, 3, NDIS_SIZEOF_MINIPORT_DRIVER_CHARACTERISTICS_REVISION_3),
         MajorNdisVersion=6,
         MinorNdisVersion=80,
+        SetOptionsHandler=MPSetOptions,
         InitializeHandlerEx=MPInitializeEx,
         HaltHandlerEx=MPHaltEx,
         UnloadHandler=MPUnload,

@@ -60,6 +60,11 @@ class ToyServices:
     def requests_pending(self, context: Context) -> bool:
         return False
 
+    def wishes(self, context: Context) -> bool:
+        return False
+
+    wishes_pending = wishes
+
     def next_look(self, context: Context) -> int | None:
         return None
 

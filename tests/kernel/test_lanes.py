@@ -10,12 +10,15 @@ from emulator.kernel.context import Context
 from emulator.kernel.lanes import (
     begin_operation,
     blocked_lane,
+    claim,
     end_operation,
     end_operations,
     operations_under_way,
+    unclaim,
     waiting_operation,
 )
 from emulator.layout.arena import CONTROL_ENTRIES, Geometry
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.rules.control import ControlOperation
 from tests.fake_platform import FakeMachine
@@ -157,6 +160,27 @@ def test_a_lane_is_blocked_when_all_its_contexts_are_at_something_and_another_ad
     assert blocked_lane(ring.arena) is not None
     ring.end(first)
     assert blocked_lane(ring.arena) is None
+
+
+def test_what_a_driver_has_asked_for_and_what_the_host_asks_for_follow_each_other() -> None:
+    ring = Ring()
+    with ring.fake.running(ring.pnp) as context:
+        adapters = ring.fake.machine.objects[HandleKind.ADAPTER]
+        for number in (0, 1):
+            made = adapters.allocate(HandleKind.ADAPTER, driver=0, parent=0, site=0)
+            assert made is not None
+            made[1].number, made[1].claimed = number, 0
+        first, second = adapters.records[0], adapters.records[1]
+        assert claim(context, first)
+        assert not claim(context, first)
+        ring.hand_over(PAUSE, 0)
+        ring.hand_over(PAUSE, 1)
+        assert target_of(ring.begin()) == 1
+        assert not claim(context, second)
+        assert ring.begin() is None
+        unclaim(context, first)
+        assert target_of(ring.begin()) == 0
+        ring.hand_over(UNLOAD)
 
 
 def test_a_machine_of_one_adapter_needs_no_stand_in() -> None:

@@ -79,6 +79,19 @@ def test_pings_are_answered_through_two_filters(lab: Lab) -> None:
         assert (answer[scapy.ICMP].type, answer[scapy.ICMP].seq) == (0, sequence)
 
 
+def test_a_filter_leaves_the_data_path_while_frames_come(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=["tests.scenarios.drivers.leaves_the_path", FILTER])
+    nic.send(frame(nic, 0))
+    lab.log.wait_for("the restart was asked for: 0x0")
+    lab.log.wait_for("out of the path after 1 frames")
+    nic.pause()  # the host's operations wait for the drivers' wishes
+    nic.restart()
+    drain(nic)
+    assert echo(nic, (frame(nic, number) for number in range(1, 200)), window=16) == 199
+    nic.halt()
+    lab.log.wait_for("1 frames in all")
+
+
 @pytest.mark.tap
 def test_the_kernel_s_pings_flood_through_two_filters(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=RESPONDER, filters=[FILTER, SECOND], wire="tap", processors=2)

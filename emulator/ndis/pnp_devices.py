@@ -1,0 +1,41 @@
+"""A device on its way to being an adapter: MiniportAddDevice before it is initialized, MiniportRemoveDevice at its end.
+
+Law: what MiniportAddDevice has made lives longer than the adapter and is undone by MiniportRemoveDevice, which is
+called once for each MiniportAddDevice that succeeded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.pointers import decode
+from emulator.layout.handles import HandleKind
+from emulator.ndis.handlers import MINIPORT_HANDLERS, MINIPORT_OPTIONAL_HANDLERS
+from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.registration import handler
+from emulator.ndis.returned_status import call_for_status
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+_HANDLERS = MINIPORT_HANDLERS + MINIPORT_OPTIONAL_HANDLERS
+
+
+def add_device(context: Context, handle: int, driver: Any) -> NDIS_STATUS:
+    """Call MiniportAddDevice, if the driver has one."""
+    routine = handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler")
+    if not routine:
+        return NDIS_STATUS_SUCCESS
+    return call_for_status(context, routine, AdapterHandle(handle), decode(context, driver.context))
+
+
+def remove_device(context: Context, adapter: Any) -> None:
+    """Call MiniportRemoveDevice with the context that MiniportAddDevice has set."""
+    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    value = decode(context, adapter.added)
+    adapter.added = 0
+    routine = handler(context, driver, _HANDLERS, "MiniportRemoveDeviceHandler")
+    if routine and handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler"):
+        call(context, routine, value)
