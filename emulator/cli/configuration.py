@@ -32,6 +32,8 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     processors: Annotated[int, Meta(ge=1, le=MOST_PROCESSORS)] = _DEFAULTS.processors
     passive_workers: Annotated[int, Meta(ge=1, le=MAXIMUM_PASSIVE_WORKERS)] = _DEFAULTS.passive_workers
     checked: bool = True
+    split_frames: Literal["off", "allowed", "anywhere"] = _DEFAULTS.split_frames
+    split_seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = _DEFAULTS.split_seed
     debug: bool = False
     duration: Annotated[float, Meta(ge=0)] | None = None
     paths: list[str] = []

@@ -54,6 +54,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
             else "nothing to run: name a file, or drivers: --miniport netvmini --protocol responder"
         )
     machine = configuration.machine
+    if machine.split_frames != "off" and not machine.checked:
+        raise ConfigurationError(f"{source}: split_frames is for the checked build")
     drivers = [_driver(source, table, machine.paths) for table in configuration.driver]
     _refuse_twice(source, "driver", [driver.path or driver.module for driver in drivers])
     adapters = [_adapter(source, number, table) for number, table in enumerate(configuration.adapter, 1)]
@@ -75,6 +77,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
             pool_bytes=machine.pool_bytes,
             receive_throttle=machine.receive_throttle,
             checked=machine.checked,
+            split_frames=machine.split_frames,
+            split_seed=machine.split_seed,
         ),
         drivers=drivers,
         adapters=[_addressed(adapter, registry.get(ADDRESS)) for adapter in adapters],
@@ -90,7 +94,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
 def _take_options(options: argparse.Namespace, configuration: Configuration) -> None:
     """Options are added to what the file says, or stand in its place."""
     machine = configuration.machine
-    for name in ("processors", "passive_workers", "checked", "duration"):
+    for name in ("processors", "passive_workers", "checked", "duration", "split_frames", "split_seed"):
         value = getattr(options, name)
         if value is not None:
             setattr(machine, name, value)

@@ -90,6 +90,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--checked", dest="checked", action="store_true", default=None, help="check every call (default)"
     )
     build.add_argument("--free", dest="checked", action="store_false", help="without the checks, faster")
+    add(
+        "--split-frames",
+        choices=("off", "allowed", "anywhere"),
+        help="cut frames into several MDLs, where NDIS allows it or beyond the contract too (off)",
+    )
+    add("--split-seed", type=int, metavar="N", help="cut them at other places (0)")
     add("--duration", type=_seconds, metavar="S", help="end in order after so many seconds")
     add("--debug", action="store_true", help="one context of each kind, no watchdog, stdin for breakpoint()")
     add("--control", default="", metavar="PATH", help="the socket for `ndisemu ctl` (default: by the machine's name)")

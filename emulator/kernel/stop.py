@@ -49,6 +49,12 @@ class Possession(msgspec.Struct, frozen=True):
     """Not 0: the lists are at home in that context, which alone knows their owners."""
 
 
+BEYOND_THE_CONTRACT = (
+    "Beyond the contract, perhaps: this machine cuts frames into MDLs anywhere, also inside headers, which no driver "
+    "of Windows does (split_frames = anywhere). With split_frames = allowed it keeps to what is documented."
+)
+
+
 class StopReport(msgspec.Struct, kw_only=True):
     """Everything that a stop screen shows; written by the context that stops, or by the host for a dead one."""
 
@@ -215,6 +221,8 @@ def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
     if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
         return False
     report.lists = machine.services.possessions(context, everything=True)
+    if arena.geometry.split_frames == "anywhere" and report.family == "windows":
+        report.remedy = f"{BEYOND_THE_CONTRACT} {report.remedy}".rstrip()
     encoded = msgspec.json.encode(report)
     if len(encoded) > STOP_TEXT_BYTES:
         report.traceback = report.traceback[-20:]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,6 +54,10 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     checked: bool = True
     traced: bool = False
     """Keep the number of each DDI call in the arena, for comparison with another machine."""
+    split_frames: Literal["off", "allowed", "anywhere"] = "off"
+    """Cut MDL chains in the checked build: where the documentation allows it, or beyond the contract as well."""
+    split_seed: int = 0
+    """Another seed, other places."""
 
     @property
     def layers(self) -> int:

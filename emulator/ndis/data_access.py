@@ -58,7 +58,7 @@ def NdisGetDataBuffer(
     if Storage is None:
         return None
     copy = writable(Storage)[:BytesNeeded]
-    _gather(NetBuffer, 0, copy)
+    gather(NetBuffer, 0, copy)
     return copy
 
 
@@ -145,7 +145,7 @@ def NdisCopyFromNetBufferToNetBuffer(
     if count <= 0:
         return CopiedNetBuffer(NDIS_STATUS_SUCCESS, 0)
     copied = bytearray(count)
-    _gather(Source, SourceOffset, memoryview(copied))
+    gather(Source, SourceOffset, memoryview(copied))
     done = 0
     for part in _pieces(Destination, DestinationOffset, count):
         part[:] = copied[done : done + len(part)]
@@ -232,7 +232,8 @@ def _parts(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[tuple[MDL, int
         mdl = mdl.Next
 
 
-def _gather(buffer: NET_BUFFER, skip: int, target: memoryview) -> None:
+def gather(buffer: NET_BUFFER, skip: int, target: memoryview) -> None:
+    """Copy used data, without the first ``skip`` bytes, as many as the target has room for."""
     place = 0
     for part in _pieces(buffer, skip, len(target)):
         target[place : place + len(part)] = part

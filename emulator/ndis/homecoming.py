@@ -27,6 +27,7 @@ from emulator.ndis.net_buffers import (
     buffer_data,
     buffer_entry,
     buffer_site,
+    bury,
     list_buffer,
     list_entry,
     list_site,
@@ -298,13 +299,16 @@ def _read_buffers(path: DataPath, first: NET_BUFFER) -> None:
 
 
 def _allocated_mdl(path: DataPath, word: int) -> MDL:
-    found = path.context.pointers.get(word)
-    if isinstance(found, MDL):
-        return found
-    pointer = word & (1 << 56) - 1 | 0x01 << 56
-    if path.context.machine.pool.find(pointer) is None:
-        stop(0xD5, word & OFFSET_MASK, 0, text="A NET_BUFFER refers to an MDL that has been freed.")
-    return make_mdl(path, word, word & OFFSET_MASK)
+    context = path.context
+    found = context.pointers.get(word)
+    if context.machine.pool.find(word & (1 << 56) - 1 | 0x01 << 56) is None:
+        # An idle NET_BUFFER may refer to an MDL that is gone, as long as nobody reaches for the data.
+        dead: MDL = found if isinstance(found, MDL) else make_mdl(path, word, word & OFFSET_MASK)
+        forget(context, word)
+        if type(dead) is MDL:
+            bury(dead)
+        return dead
+    return found if isinstance(found, MDL) else make_mdl(path, word, word & OFFSET_MASK)
 
 
 def make_mdl(path: DataPath, word: int, entry: int) -> MDL:
@@ -325,14 +329,14 @@ def make_mdl(path: DataPath, word: int, entry: int) -> MDL:
 
 def _refresh_mdl(path: DataPath, first: MDL) -> None:
     mdl: MDL | None = first
-    while mdl is not None:
+    while mdl is not None and type(mdl) is MDL:
         following, _, length, flags, hides = MDL_RECORD.unpack_from(path.memory, mdl._entry)
         mdl.ByteCount, mdl.MdlFlags = length, flags
         if not following:
             mdl.Next = None
         elif mdl.Next is None or mdl.Next._word != following:
             mdl.Next = _mdl_of(path, following)
-        mdl._hides = _mdl_of(path, hides) if hides else None
+        mdl._hides = load_mdl(path.context, hides) if hides else None
         mdl._packed = (mdl.Next, length, flags, mdl._hides)
         mdl = mdl.Next
 

@@ -17,7 +17,7 @@ from emulator.ndis.datapath_state import data_path
 from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE
 from emulator.ndis.homecoming import make_mdl
-from emulator.ndis.net_buffers import MDL, MDL_SOURCE_IS_NONPAGED_POOL, MDL_TAG
+from emulator.ndis.net_buffers import MDL, MDL_SOURCE_IS_NONPAGED_POOL, MDL_TAG, bury
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH
 from emulator.rules.limits import VnicLimit
 
@@ -85,11 +85,14 @@ def NdisQueryMdl(Mdl: MDL, Priority: int, /) -> QueriedMdl:
     return QueriedMdl(Mdl.MappedSystemVa[: Mdl.ByteCount], Mdl.ByteCount)
 
 
-def make(context: Context, owner: int, address: int, length: int, flags: int) -> MDL | None:
-    """An MDL for ``length`` bytes at an address of the machine."""
+def make(
+    context: Context, owner: int, address: int, length: int, flags: int, *, driver: int | None = None
+) -> MDL | None:
+    """An MDL for ``length`` bytes at an address of the machine; the calling driver's, or NDIS's own (``driver`` 0)."""
     path = data_path(context)
+    driver = context.driver if driver is None else driver
     pointer = context.machine.pool.allocate(
-        MDL_BYTES, tag=MDL_POOL_TAG, type_number=0, site=context.site, driver=context.driver, owner=owner
+        MDL_BYTES, tag=MDL_POOL_TAG, type_number=0, site=context.site, driver=driver, owner=owner
     )
     if pointer is None:
         return None
@@ -129,6 +132,7 @@ def release(context: Context, mdl: MDL) -> None:
         data = pool.block(mdl._address)
         pool.free(POINTER_TAG << 56 | data.generation << 40 | mdl._address, site=context.site)
     pool.free(pointer, site=context.site)
+    bury(mdl)
 
 
 def _address_of(context: Context, memory: Any, length: int) -> int:

@@ -372,6 +372,33 @@ FREED_LIST: Any = type(
     (NET_BUFFER_LIST,),
     {"__slots__": (), "__getattr__": _read_freed, "__doc__": "A freed list, whose links are gone: reading them stops."},
 )
+
+
+def _read_freed_mdl(self: Any, name: str) -> NoReturn:
+    if name.startswith("_") or name not in MDL.__slots__:
+        raise AttributeError(f"MDL has no member {name}", name=name, obj=self)
+    stop(_CODE_FREED, self._word & (1 << 40) - 1, 0, text=f"MDL.{name} was read after the MDL had been freed.")
+
+
+FREED_MDL: Any = type(
+    "MDL",
+    (MDL,),
+    {
+        "__slots__": (),
+        "__getattr__": _read_freed_mdl,
+        "__doc__": "A freed MDL: an idle NET_BUFFER may still refer to it, and who reaches for the data is stopped.",
+    },
+)
+
+
+def bury(mdl: MDL) -> None:
+    """Make a freed MDL one that nobody reaches data through, and that publishing leaves alone."""
+    mdl.Next = mdl._hides = None
+    mdl._packed = (None, mdl.ByteCount, mdl.MdlFlags, None)
+    del mdl.MappedSystemVa, mdl.StartVa
+    set_class(mdl, FREED_MDL)
+
+
 set_class: Callable[[Any, type], None] = object.__dict__["__class__"].__set__
 """Change an object's class without asking the class that it has."""
 

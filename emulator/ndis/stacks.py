@@ -209,14 +209,22 @@ def _compile(path: DataPath, epoch: int) -> None:
         from emulator.ndis.filter_views import link
     else:
         link = None  # type: ignore[assignment]
+    cut: Callable[[Stack, int], Callable[[], None]] | None = None
+    if path.checked and path.context.machine.geometry.split_frames != "off":
+        from emulator.ndis import split_frames
+
+        cut = split_frames.install_below
     table = path.context.machine.objects[HandleKind.ADAPTER]
     for handle, record in table.live():
         stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
         views[handle] = stack
+        cut_above = cut(stack, record.lookahead) if cut is not None else None
         own = [(module, entry) for module, entry in attached if entry.head.parent == handle]
         for module in link(stack, sorted(own, key=lambda each: each[1].position)) if own else ():
             modules[module.handle] = module
             owners[module.driver] = owners[module.received] = owners[module.lent] = module.image
+        if cut_above is not None:
+            cut_above()
         owners[stack.sending] = stack.driver
         for binding in stack.bindings:
             views[binding.handle] = binding

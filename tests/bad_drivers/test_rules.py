@@ -21,6 +21,7 @@ OTHERS = {
     "waits_for_the_other_adapter",
     "work_item_waits_for_itself",
     "second_filter",
+    "header_in_one_piece",
     "asks_after_restart",
 }
 """Drivers of this folder that other tests are about."""

@@ -317,3 +317,19 @@ def test_every_key_is_documented_and_the_example_can_be_read(tmp_path: Path) -> 
     example = tmp_path / "example.toml"
     example.write_text(text.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     assert len(read(str(example)).driver) == 2
+
+
+def test_frames_are_cut_where_the_file_or_an_option_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_text(
+        '[machine]\nsplit_frames = "allowed"\nsplit_seed = 7\n[[driver]]\nkind = "miniport"\nmodule = "netvmini"\n'
+        '[[adapter]]\nwire = "cable"\n',
+        encoding="utf-8",
+    )
+    geometry = planned(str(path)).specification.geometry
+    assert (geometry.split_frames, geometry.split_seed) == ("allowed", 7)
+    geometry = planned(str(path), "--split-frames", "anywhere", "--split-seed", "8").specification.geometry
+    assert (geometry.split_frames, geometry.split_seed) == ("anywhere", 8)
+    assert planned("--miniport", "netvmini").specification.geometry.split_frames == "off"
+    with pytest.raises(ConfigurationError, match="split_frames is for the checked build"):
+        planned(str(path), "--free")

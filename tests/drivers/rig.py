@@ -103,7 +103,7 @@ class Rig:
         driver_registry: dict[str, Any] | None = None,
         bound: dict[str, list[str]] | None = None,
         messages: int = 0,
-        **geometry: int,
+        **geometry: int | str,
     ) -> None:
         sizes: dict[str, Any] = {
             "frame_slots": 600 * adapters,

@@ -426,3 +426,24 @@ def test_any_chain_survives_any_number_of_journeys(shapes: Any, journeys: list[b
             assert describe(found) == seen
             stashed.keep(found)
             publication.leave(contexts[where])
+
+
+def test_an_idle_buffer_may_refer_to_an_mdl_that_is_gone_as_long_as_nobody_reaches_for_the_data(checked: bool) -> None:
+    stashed = Stashed(checked=checked)
+    with stashed.fake.dispatch(driver=MINI):
+        mdl = stashed.stack.mdl()
+        nbl = stashed.stack.call(MINI, stashed.stack.mini.allocate, stashed.stack.pool(), mdl, 0, 60)
+        stashed.stack.mini.NdisFreeMdl(mdl)
+        stashed.keep(nbl)
+        publication.leave(current.context)
+    with stashed.fake.running(stashed.fake.passive_worker()):
+        arrived = stashed.take()
+        assert arrived.FirstNetBuffer.DataLength == 60
+        stashed.keep(arrived)
+        publication.leave(current.context)
+    with stashed.fake.dispatch(driver=MINI):
+        again = stashed.take()
+        with pytest.raises(BugCheck) as caught:
+            stashed.stack.mini.NdisGetDataBuffer(again.FirstNetBuffer, 14, None, 1, 0)
+    assert caught.value.code == 0xD5
+    assert "MDL.MappedSystemVa was read after the MDL had been freed" in stashed.fake.stop_report().text

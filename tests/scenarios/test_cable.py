@@ -42,6 +42,14 @@ def test_every_size_comes_back_as_it_went(lab: Lab, checked: bool) -> None:
     settled(nic, before)
 
 
+def test_frames_that_are_cut_come_back_as_they_went(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, split_frames="allowed", split_seed=3)
+    before = free_buffers(nic)
+    sizes = range(SHORTEST, LONGEST + 1, 7)
+    assert echo(nic, (frame(nic, size, size) for size in sizes)) == len(sizes)
+    settled(nic, before)
+
+
 def test_a_frame_shorter_than_ethernet_s_shortest_is_padded(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=HELLO)
     nic.send(frame(nic, 1, 20))
