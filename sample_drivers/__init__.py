@@ -12,4 +12,7 @@ DISPATCH_LEVEL and ages them in a work item at PASSIVE_LEVEL, under one spin loc
 
 ``bridge`` is a protocol that joins the adapters of a machine as an 802.1D bridge does, forwarding on the memory of the
 received frames; stations are learned in DPCs and aged in work items.  ``bridge_port`` is its header file.
+
+``mux`` is an intermediate driver: a virtual adapter for each VLAN of the one below it.  ``mux_vlan`` handles tags and
+lists, ``mux_adapters`` attributes and requests.
 """

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from emulator.host.specification import MOST_PROCESSORS, WatchdogLimits
+from emulator.host.specification import MOST_PROCESSORS, MOST_VIRTUAL_ADAPTERS, WatchdogLimits
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
 from emulator.rules.errors import ConfigurationError
 from vnic.device import VNIC_MAXIMUM_MESSAGES
@@ -40,6 +40,7 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     environment: dict[str, str] = {}
     work_items: Annotated[int, Meta(ge=1, le=1 << 20)] = _DEFAULTS.work_items
     timers: Annotated[int, Meta(ge=1, le=1 << 16)] = _DEFAULTS.timers
+    virtual_adapters: Annotated[int, Meta(ge=0, le=MOST_VIRTUAL_ADAPTERS)] = _DEFAULTS.virtual_adapters
     frame_slots: Annotated[int, Meta(ge=64, le=1 << 16)] = _DEFAULTS.frame_slots
     pool_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 32)] = _DEFAULTS.pool_bytes
     receive_throttle: Annotated[int, Meta(ge=0, le=1 << 16)] = _DEFAULTS.receive_throttle
@@ -48,7 +49,7 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
 class DriverTable(Struct, kw_only=True, forbid_unknown_fields=True):
     """One `[[driver]]`."""
 
-    kind: Literal["miniport", "protocol", "filter"]
+    kind: Literal["miniport", "protocol", "filter", "intermediate"]
     module: str = ""
     path: str = ""
     adapters: list[str] = []
@@ -202,7 +203,7 @@ def _fault(what: str, table: str) -> str:
         return f"the key {missing[1]} is missing"
     invalid = re.search(r"Invalid enum value (.*)", what)
     if invalid is not None:
-        return f"{invalid[1]} is no kind of driver; there are miniport, protocol, filter"
+        return f"{invalid[1]} is no kind of driver; there are miniport, protocol, filter, intermediate"
     pattern = re.search(r"matching regex", what)
     if pattern is not None:
         return "expected an address like 02:00:00:00:00:01"

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import argparse
 
 ADDRESS: Final = "Address"
+KINDS: Final = ("miniport", "filter", "intermediate", "protocol")
+"""The options that name drivers, in the order in which their drivers are loaded."""
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -71,6 +73,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
             processors=machine.processors,
             passive_workers=machine.passive_workers,
             adapters=max(1, len(adapters)),
+            virtual_adapters=machine.virtual_adapters,
             work_items=machine.work_items,
             timers=machine.timers,
             frame_slots=machine.frame_slots,
@@ -99,11 +102,12 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
         if value is not None:
             setattr(machine, name, value)
     machine.debug = machine.debug or options.debug
-    if options.file and (options.miniport or options.filter or options.protocol):
+    if options.file and any(getattr(options, kind) for kind in KINDS):
+        named = ", ".join(f"--{kind}" for kind in KINDS[:-1])
         raise ConfigurationError(
-            "a file and --miniport, --filter or --protocol exclude each other: write [[driver]] in the file"
+            f"a file and {named} or --{KINDS[-1]} exclude each other: write [[driver]] in the file"
         )
-    for kind in ("miniport", "filter", "protocol"):
+    for kind in KINDS:
         for text in getattr(options, kind):
             module, path = _place(text)
             configuration.driver.append(DriverTable(kind=kind, module=module, path=path))

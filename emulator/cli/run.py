@@ -59,6 +59,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("file", nargs="?", metavar="FILE.toml", help="describes the machine; options take the place of what it says")
     add("--miniport", action="append", default=[], metavar="M", help="a miniport driver; each runs an adapter")
     add(
+        "--intermediate",
+        action="append",
+        default=[],
+        metavar="I",
+        help="an intermediate driver, a protocol below and a miniport above",
+    )
+    add(
         "--protocol",
         action="append",
         default=[],

@@ -21,7 +21,10 @@ from vnic.wires.wire import WireSpecification
 DEFAULT_LOADER: Final = "emulator.ndis.loader"
 MOST_PROCESSORS: Final = 32
 """As many as the lock table has locks for processors and for their DPC queues."""
-DriverKind = Literal["miniport", "protocol", "filter"]
+DriverKind = Literal["miniport", "protocol", "filter", "intermediate"]
+DEFAULT_VIRTUAL_ADAPTERS: Final = 8
+"""Of a machine with an intermediate driver that says nothing else."""
+MOST_VIRTUAL_ADAPTERS: Final = 128
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000
 _MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
@@ -99,6 +102,8 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
             checked = msgspec.structs.replace(checked, adapters=[_located(adapter) for adapter in checked.adapters])
             geometry = msgspec.structs.replace(checked.geometry, adapters=max(1, len(checked.adapters)))
+            if not geometry.virtual_adapters and any(driver.kind == "intermediate" for driver in checked.drivers):
+                geometry = msgspec.structs.replace(geometry, virtual_adapters=DEFAULT_VIRTUAL_ADAPTERS)
             if checked.debug:
                 geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
             _check(geometry)
@@ -152,6 +157,8 @@ def _check(geometry: Geometry) -> None:
         raise ValueError(
             f"a machine has 1 to {MAXIMUM_PASSIVE_WORKERS} passive workers, not {geometry.passive_workers}"
         )
+    if not 0 <= geometry.virtual_adapters <= MOST_VIRTUAL_ADAPTERS:
+        raise ValueError(f"a machine has 0 to {MOST_VIRTUAL_ADAPTERS} virtual adapters")
     for name in ("driver_locks", "work_items", "timers", "drivers", "bindings", "filters", "pools", "frame_slots"):
         if getattr(geometry, name) < 1:
             raise ValueError(f"{name} = {getattr(geometry, name)}: at least 1")

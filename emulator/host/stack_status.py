@@ -116,12 +116,12 @@ class _Stack:
         status.miniport = driver(self.adapter.head.driver)
         status.lists = sum(reading.lists(self.index))
         for place, record in self.bindings:
-            lists = sum(reading.lists(geometry.adapters + place))
+            lists = sum(reading.lists(geometry.all_adapters + place))
             status.protocols.append(
                 LayerStatus(driver(record.head.driver), _word(BindingState, record.state), "", lists)
             )
         for place, record in self.modules:
-            edge = geometry.adapters + geometry.bindings + 2 * place
+            edge = geometry.all_adapters + geometry.bindings + 2 * place
             (sends_below, receives_below), (sends_above, receives_above) = reading.lists(edge), reading.lists(edge + 1)
             held = sends_above - sends_below + receives_below - receives_above
             name = record.name.rstrip(b"\0").decode(errors="replace")

@@ -41,7 +41,7 @@ def lists(machine: Supervisor) -> dict[str, int]:
     arena, geometry = machine.arena, machine.geometry
     sums = [0, 0, 0, 0]
     for slot in range(geometry.slots):
-        for adapter in range(geometry.adapters):
+        for adapter in range(geometry.all_adapters):
             start = arena.counters_words(slot, adapter)
             for place, count in enumerate(arena.words[start : start + 4]):
                 sums[place] += count

@@ -128,7 +128,7 @@ def _unfinished(arena: Arena) -> list[CONTROL]:
 
 def blocked_lane(arena: Arena) -> tuple[ContextKind, int] | None:
     """A lane that has work for another adapter while all its contexts are at something, and since when; reads only."""
-    if arena.geometry.adapters < 2:
+    if arena.geometry.all_adapters < 2:
         return None
     if waiting_operation(arena) is not None:
         begun = [entry.started for entry in operations_under_way(arena)]
@@ -152,8 +152,8 @@ def _request_waits(arena: Arena) -> bool:
 
 
 def _adapters(arena: Arena) -> list[Any]:
-    start, size = arena.offsets["table_adapters"], ADAPTER.size()
-    return [ADAPTER.at(arena.memory, start + place * size) for place in range(arena.geometry.adapters)]
+    start, size = arena.offsets["table_all_adapters"], ADAPTER.size()
+    return [ADAPTER.at(arena.memory, start + place * size) for place in range(arena.geometry.all_adapters)]
 
 
 def wake_lane(context: Context, kind: ContextKind) -> None:

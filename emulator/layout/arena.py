@@ -37,6 +37,8 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     processors: int = 1
     passive_workers: int = 2
     adapters: int = 1
+    virtual_adapters: int = 0
+    """How many adapters intermediate drivers may make beside those that have hardware."""
     hardware_queues: int = 1
     driver_locks: int = 256
     work_items: int = 4096
@@ -62,7 +64,12 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def layers(self) -> int:
         """Layers with counters of their own: adapters, then bindings, then the two edges of each filter module."""
-        return self.adapters + self.bindings + 2 * self.filters
+        return self.all_adapters + self.bindings + 2 * self.filters
+
+    @property
+    def all_adapters(self) -> int:
+        """Adapters that there may be, with hardware and without."""
+        return self.adapters + self.virtual_adapters
 
     @property
     def slots(self) -> int:
@@ -82,7 +89,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stand_ins(self) -> int:
         """Stand-ins that a control lane may get: one adapter cannot be in the way of itself."""
-        return min(max(self.adapters - 1, 0), MAXIMUM_STAND_INS)
+        return min(max(self.all_adapters - 1, 0), MAXIMUM_STAND_INS)
 
     def lane_slots(self, kind: ContextKind) -> tuple[int, ...]:
         """The slots of the contexts of a control lane, by index: its own, then its stand-ins."""
@@ -112,7 +119,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.MINIPORT_DRIVER: (records.DRIVER, "drivers"),
     HandleKind.PROTOCOL_DRIVER: (records.DRIVER, "drivers"),
     HandleKind.FILTER_DRIVER: (records.DRIVER, "drivers"),
-    HandleKind.ADAPTER: (records.ADAPTER, "adapters"),
+    HandleKind.ADAPTER: (records.ADAPTER, "all_adapters"),
     HandleKind.BINDING: (records.BINDING, "bindings"),
     HandleKind.FILTER_MODULE: (records.FILTER_MODULE, "filters"),
     HandleKind.WORK_ITEM: (records.WORK_ITEM, "work_items"),

@@ -73,7 +73,7 @@ class SystemLock(IntEnum):
 
 class MACHINE(Record):
     """The head of the arena.  ``stop_word`` and ``shutting_down`` lie side by side.  ``stirred`` counts what is put
-    into worker queues other than the critical one.
+    into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS).
     """
 
     magic: u64
@@ -88,6 +88,7 @@ class MACHINE(Record):
     drivers_loaded: u32
     epoch: u64
     stirred: u64
+    wishes: u64
     registry: u64
     identity: Bytes[Literal[16]]
 
@@ -255,12 +256,16 @@ class CONTROL_RING(Record):
 
 
 class DRIVER(Record):
-    """A registered driver: its image and its handlers by routine number."""
+    """A registered driver: its image and its handlers by routine number.
+
+    ``associate`` is the other half of an intermediate driver.
+    """
 
     head: OBJECT
     image: u32
     kind: u32
     context: u64
+    associate: u64
     flags: u32
     major_version: u8
     minor_version: u8
@@ -289,6 +294,10 @@ class ADAPTER(Record):
     ``reset_`` is the reset under way and what was in hand when it began, ``hang_`` what MiniportCheckForHangEx goes by;
     ``looking`` counts the request threads that are in the miniport for either.  Lock: STACKS.  ``accepted_`` is what
     the miniport has accepted last, as far as ``accepted`` says, to be set again after a reset.
+
+    Of an adapter that an intermediate driver has made: ``device_context`` is the driver's, ``wish`` what it has asked
+    NDIS to do with the adapter, ``wished`` when, and ``wisher`` the slot of the PnP thread that must do it (0: any) or
+    that is at it.  Lock of these: STACKS.
     """
 
     head: OBJECT
@@ -343,6 +352,11 @@ class ADAPTER(Record):
     operations: u32
     claimed: u32
     added: u64
+    virtual: u32
+    wish: u32
+    wisher: u32
+    wished: u64
+    device_context: u64
     name: Bytes[Literal[64]]
     moved: u64
     reset_state: u32

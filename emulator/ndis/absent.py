@@ -168,15 +168,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "intermediate drivers",
-        Why.NOT_YET,
-        "to come, after filters",
-        """
-        NdisIMAssociateMiniport NdisIMCancelInitializeDeviceInstance NdisIMDeInitializeDeviceInstance
-        NdisIMGetBindingContext NdisIMInitializeDeviceInstanceEx
-        """,
-    ),
-    _family(
         "power, reset and removal",
         Why.NOT_YET,
         "to come",
@@ -249,7 +240,6 @@ PARTIAL: Final[dict[str, str]] = {
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
     "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
     "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",
-    "NdisMRegisterMiniportDriver": "not for intermediate drivers (NDIS_INTERMEDIATE_DRIVER)",
     "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",

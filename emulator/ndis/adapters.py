@@ -253,6 +253,7 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
 def free_adapter(context: Context, handle: int, adapter: Any) -> None:
     """The adapter is no more; with it goes what NDIS itself kept for it."""
     forget_all(context, adapter)
+    adapter.virtual = adapter.wish = adapter.wisher = adapter.claimed = 0
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
 
 

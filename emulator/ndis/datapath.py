@@ -17,7 +17,7 @@ from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind
 from emulator.ndis.guards import guard
 from emulator.ndis.handles import AdapterHandle, BindingHandle
 from emulator.ndis.net_buffers import NET_BUFFER_LIST
-from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, was_parent, wrong_link, wrong_owner
+from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, is_send, was_parent, wrong_link, wrong_owner
 from emulator.ndis.stacks import (
     CALLS_IN,
     CALLS_OUT,
@@ -124,7 +124,7 @@ def NdisMSendNetBufferListsComplete(
         owner = only.driver if only is not None else 0
         while nbl is not None:
             if nbl._owner != sending:
-                _bad_complete(context, nbl, sending)
+                _bad_complete(context, nbl, stack)
             if nbl.SourceHandle is not source:
                 source = nbl.SourceHandle
                 same = same and source == handle
@@ -286,21 +286,27 @@ def NdisGeneratePartialCancelId() -> int:
 
 
 def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
-    if nbl._owner != binding.driver:
-        if was_parent(context, nbl, binding.driver):
-            return
+    """The stop of a send; none where an intermediate driver passes on what its own virtual miniport was given."""
+    mine = nbl._owner == binding.driver or was_parent(context, nbl, binding.driver)
+    if not mine and not (is_send(nbl._owner) and context.datapath.owners.get(nbl._owner) == binding.driver):
         wrong_owner(context, nbl, "A NET_BUFFER_LIST was sent", SEND, "Only its owner sends a list, once at a time.")
-    wrong_link(
-        context,
-        nbl,
-        f"A NET_BUFFER_LIST was sent whose SourceHandle is {nbl.SourceHandle or 0:#x}; it must be the binding handle "
-        f"{binding.handle:#x}, by which the completion finds its way back.",
-    )
+    if nbl.SourceHandle != binding.handle:
+        wrong_link(
+            context,
+            nbl,
+            f"A NET_BUFFER_LIST was sent whose SourceHandle is {nbl.SourceHandle or 0:#x}; it must be the binding "
+            f"handle {binding.handle:#x}, by which the completion finds its way back.",
+        )
 
 
-def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, sending: int) -> None:
-    if was_parent(context, nbl, sending):
+def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
+    """The stop of a completion; none where an intermediate driver has back from below what came from above."""
+    if was_parent(context, nbl, stack.sending):
         return
+    if nbl._owner == stack.driver and nbl._pool.record.head.driver != stack.driver:
+        source = context.datapath.views.get(nbl.SourceHandle or 0)
+        if getattr(source, "base", None) is stack:
+            return
     wrong_owner(
         context,
         nbl,

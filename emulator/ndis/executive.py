@@ -13,6 +13,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
     host_requests,
+    intermediate,
     interrupt_service,
     interrupts,
     kernel_dpcs,
@@ -89,17 +90,22 @@ class Executive:
         """Carry out one control operation."""
         act = _CONTROL.get(operation.operation)
         if act is not None:
-            return act(context, operation.target, operation.argument)
-        converse = _WITH_DATA.get(operation.operation)
-        return converse(context, operation) if converse is not None else NDIS_STATUS_NOT_SUPPORTED
+            status = act(context, operation.target, operation.argument)
+        else:
+            converse = _WITH_DATA.get(operation.operation)
+            status = converse(context, operation) if converse is not None else NDIS_STATUS_NOT_SUPPORTED
+        # What was asked for in here belongs to the operation: the host hears of its end afterwards.
+        while intermediate.serve(context):
+            pass
+        return status
 
     def wishes(self, context: Context) -> bool:
         """Do one thing that a driver has asked the PnP thread for."""
-        return pnp_wishes.serve(context)
+        return intermediate.serve(context) or pnp_wishes.serve(context)
 
     def wishes_pending(self, context: Context) -> bool:
         """Is there one that may begin?"""
-        return pnp_wishes.pending(context)
+        return intermediate.pending(context) or pnp_wishes.pending(context)
 
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request or what is to be done for a reset; look at what takes too long."""

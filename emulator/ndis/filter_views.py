@@ -129,7 +129,7 @@ class Module:
         number = handle & 0xFFFF_FFFF
         image: int = record.head.driver
         geometry = machine.geometry
-        layer = geometry.adapters + geometry.bindings + 2 * number
+        layer = geometry.all_adapters + geometry.bindings + 2 * number
         self.path = path
         self.base = base
         self.checked = path.checked

@@ -164,7 +164,8 @@ def NdisMMapIoSpace(MiniportAdapterHandle: AdapterHandle, PhysicalAddress: int, 
     if adapter.state != AdapterState.INITIALIZING:
         return MappedIoSpace(NDIS_STATUS_FAILURE, None)
     arena = context.machine.arena
-    if PhysicalAddress != arena.hardware_offset(adapter.number) or not 0 < Length <= arena.hardware_layout.size:
+    own = not adapter.virtual and PhysicalAddress == arena.hardware_offset(adapter.number)
+    if not own or not 0 < Length <= arena.hardware_layout.size:
         return MappedIoSpace(NDIS_STATUS_INVALID_PARAMETER, None)
     return MappedIoSpace(NDIS_STATUS_SUCCESS, hardware_of(context, adapter.number))
 

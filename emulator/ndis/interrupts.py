@@ -90,7 +90,7 @@ def NdisMRegisterInterruptEx(
     context = current.context
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMRegisterInterruptEx")
     given = MiniportInterruptCharacteristics
-    if adapter.state != AdapterState.INITIALIZING or structure_fault(given):
+    if adapter.state != AdapterState.INITIALIZING or adapter.virtual or structure_fault(given):
         return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
     line, message = _line_routines(given), _message_routines(given) if given.MsiSupported else None
     if line is None or (given.MsiSupported and message is None):

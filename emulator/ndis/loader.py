@@ -38,10 +38,12 @@ _OURS = __file__.removesuffix("ndis/loader.py")
 REGISTRY_ROOT = "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
 KINDS = {
-    "miniport": HandleKind.MINIPORT_DRIVER,
-    "protocol": HandleKind.PROTOCOL_DRIVER,
-    "filter": HandleKind.FILTER_DRIVER,
+    "miniport": (HandleKind.MINIPORT_DRIVER,),
+    "protocol": (HandleKind.PROTOCOL_DRIVER,),
+    "filter": (HandleKind.FILTER_DRIVER,),
+    "intermediate": (HandleKind.MINIPORT_DRIVER, HandleKind.PROTOCOL_DRIVER),
 }
+"""What a driver of a kind must have registered."""
 ModuleLoader = Callable[[str], types.ModuleType]
 
 
@@ -77,9 +79,10 @@ def load_machine(context: Context, specification: Specification) -> None:
     context.machine.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
     load_images(context, [driver.path or driver.module for driver in specification.drivers])
     for image, driver in zip(context.machine.images.images, specification.drivers, strict=False):
-        if not drivers_of(context, image.number, KINDS[driver.kind]):
+        if not all(drivers_of(context, image.number, kind) for kind in KINDS[driver.kind]):
             name = context.machine.images.driver_name(image.number)
-            raise ConfigurationError(f"driver {name} is listed as a {driver.kind} and has registered none")
+            article = "an" if driver.kind == "intermediate" else "a"
+            raise ConfigurationError(f"driver {name} is listed as {article} {driver.kind} and has registered none")
 
 
 def forget_plugins() -> None:

@@ -45,6 +45,11 @@ SEND, SEND_COMPLETE, INDICATE, RETURN, FREE, INDICATED_BACK = 1, 2, 3, 4, 5, 6
 OPERATIONS: Final = ("", "sent", "completed", "indicated", "returned", "freed", "lent and taken back")
 
 
+def is_send(owner: int) -> bool:
+    """Is a list with this owner on its way down, in the hands of a miniport?"""
+    return owner & ~_INDEX == SENDING
+
+
 def describe_owner(context: Context, owner: int) -> str:
     """An owner in words."""
     machine = context.machine

@@ -6,6 +6,7 @@ in vain says who blocks it.
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
@@ -45,7 +46,7 @@ from emulator.ndis.pnp_structures import (
     restart_parameters,
 )
 from emulator.ndis.pnp_waits import drain, signed
-from emulator.ndis.registration import drivers_of, handler
+from emulator.ndis.registration import NDIS_INTERMEDIATE_DRIVER, drivers_of, handler
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
     NDIS_STATUS,
@@ -70,7 +71,7 @@ WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x01, 0x04
 
 
 def start_adapter(context: Context, number: int) -> int:
-    """Initialize the miniport, attach every filter, bind every protocol, restart the stack."""
+    """Start an adapter of the specification."""
     machine = context.machine
     if find_adapter(context, number) is not None:
         return NDIS_STATUS_INVALID_STATE
@@ -85,28 +86,36 @@ def start_adapter(context: Context, number: int) -> int:
     if driver is None:
         machine.objects[HandleKind.ADAPTER].free(handle, site=0)
         return NDIS_STATUS_ADAPTER_NOT_FOUND
-    _reset_record(adapter, number, specification.name or f"adapter{number}")
+    reset_record(adapter, number, specification.name or f"adapter{number}")
+    return initialize(context, handle, adapter, driver)
+
+
+def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
+    """Add and initialize the miniport, attach the filters, bind the protocols, restart the stack."""
     status = pnp_devices.add_device(context, handle, driver)
     if status != NDIS_STATUS_SUCCESS:
         check_initialize_failed(context, handle, shared_memory_of(context, handle), "MiniportAddDevice")
+        _log(context, f"{text_of(adapter.name)}: MiniportAddDevice returned {status_name(status)}")
         free_adapter(context, handle, adapter)
-        _log(context, f"{specification.name or number}: MiniportAddDevice returned {status_name(status)}")
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
     routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
+    resources = None if adapter.virtual else resources_of(context, adapter)
     status = call_for_status(
         context,
         routine,
         AdapterHandle(handle),
         decode(context, driver.context),
-        init_parameters(resources_of(context, adapter), number, decode(context, adapter.added)),
+        init_parameters(
+            resources, adapter.number, decode(context, adapter.added), decode(context, adapter.device_context)
+        ),
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
         _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
         if adapter.attributes_set & REGISTRATION_SET:
             # The driver believes that it has succeeded: it is halted, and the action says why.
             move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
-            stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
+            stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
             return NDIS_STATUS_FAILURE
         status = NDIS_STATUS_FAILURE
     if status != NDIS_STATUS_SUCCESS:
@@ -115,16 +124,17 @@ def start_adapter(context: Context, number: int) -> int:
         adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
         wait_for_acknowledgement(context)
+        _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx returned {status_name(status)}")
         free_adapter(context, handle, adapter)
-        _log(context, f"{specification.name or number}: MiniportInitializeEx returned {status_name(status)}")
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
     attached = filter_pnp.attach_filters(context, handle, adapter)
     if attached != NDIS_STATUS_SUCCESS:
-        stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
+        stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
         return attached
     for protocol_handle, protocol in protocols(context):
-        if is_chosen(context, protocol.image, adapter):
+        own = protocol.associate == adapter.head.parent
+        if is_chosen(context, protocol.image, adapter) and not own:
             bind(context, handle, adapter, protocol_handle, protocol)
     return restart_stack(context, handle, adapter)
 
@@ -343,8 +353,16 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
 
 
 def unload(context: Context) -> int:
-    """Unload every driver, protocols first, then miniports; each deregisters itself."""
+    """Unload every driver, protocols first, then miniports; each deregisters itself.
+
+    What intermediate drivers have made and not taken back is halted before.
+    """
     machine = context.machine
+    for handle, adapter in machine.objects[HandleKind.ADAPTER].live():
+        if adapter.virtual and adapter.state == AdapterState.HALTED:
+            free_adapter(context, handle, adapter)
+        elif adapter.virtual:
+            stop_adapter(context, adapter.number)
     for image in reversed(machine.images.images):
         driver_object = machine.driver_objects[image.number]
         # NdisMRegisterMiniportDriver puts MiniportDriverUnload in DriverUnload's place.
@@ -365,7 +383,9 @@ def miniport_for(context: Context, name: str) -> tuple[int, Any]:
     """The registered miniport driver of that name (empty: the first one); (0, None) when there is none."""
     images = context.machine.images
     for handle, driver in context.machine.objects[HandleKind.MINIPORT_DRIVER].live():
-        if driver.head.kind == HandleKind.MINIPORT_DRIVER and name in ("", images.driver_name(driver.image)):
+        if driver.head.kind != HandleKind.MINIPORT_DRIVER or driver.flags & NDIS_INTERMEDIATE_DRIVER:
+            continue
+        if name in ("", images.driver_name(driver.image)):
             return handle, driver
     return 0, None
 
@@ -437,10 +457,9 @@ def _await_requests(context: Context, handle: int, adapter: Any) -> None:
     context.machine.services.round(context)
 
 
-def _reset_record(adapter: Any, number: int, name: str) -> None:
+def reset_record(adapter: Any, number: int, name: str) -> None:
+    """Forget what an earlier adapter has left in the record."""
     head_size = type(adapter).head.size
-    import ctypes
-
     ctypes.memset(ctypes.addressof(adapter) + head_size, 0, ctypes.sizeof(adapter) - head_size)
     adapter.number = number
     adapter.name = name.encode()[:64].ljust(64, b"\0")

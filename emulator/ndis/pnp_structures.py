@@ -48,11 +48,14 @@ def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
     return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
-def init_parameters(resources: list[Any], number: int, added: Any) -> NDIS_MINIPORT_INIT_PARAMETERS:
-    """What MiniportInitializeEx is given."""
+def init_parameters(
+    resources: list[Any] | None, number: int, added: Any, device_context: Any
+) -> NDIS_MINIPORT_INIT_PARAMETERS:
+    """What MiniportInitializeEx is given: resources for an adapter with hardware, the driver's context for another."""
     return NDIS_MINIPORT_INIT_PARAMETERS(
         Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1),
         AllocatedResources=resources,
+        IMDeviceInstanceContext=device_context,
         MiniportAddDeviceContext=added,
         IfIndex=number + 1,
     )

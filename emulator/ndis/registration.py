@@ -12,7 +12,6 @@ from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.layout.handles import HandleKind, kind_name
 from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
-from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import MiniportDriverHandle, ProtocolDriverHandle
@@ -118,8 +117,6 @@ def NdisMRegisterMiniportDriver(
     status = refuse(context, DriverObject, given, fault)
     if status is not None:
         return RegisteredMiniport(status, None)
-    if given.Flags & NDIS_INTERMEDIATE_DRIVER:
-        not_implemented("NdisMRegisterMiniportDriver", "NDIS_INTERMEDIATE_DRIVER")
     handle = register(
         context, DriverObject, HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS, given, MiniportDriverContext
     )
@@ -229,6 +226,7 @@ def register(
     driver.image = driver_object.image
     driver.kind = kind
     driver.context = encode(context, value)
+    driver.associate = 0
     driver.flags = given.Flags
     driver.major_version, driver.minor_version = given.MajorNdisVersion, given.MinorNdisVersion
     driver.state = REGISTERED

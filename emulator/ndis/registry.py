@@ -131,12 +131,23 @@ def _scopes(context: Context, handle: int | None) -> list[tuple[str, dict[str, A
         (f"driver {image}", specification.drivers[image - 1].registry if known else {}),
     ]
     if kind == HandleKind.BINDING:
-        adapter = machine.objects[HandleKind.ADAPTER].records[record.adapter].number
-        found.append((f"adapter {adapter}", specification.adapters[adapter].registry))
-        found.append((f"driver {image} adapter {adapter}", {}))
+        adapter = machine.objects[HandleKind.ADAPTER].records[record.adapter]
+        found.append(_adapter_scope(specification, adapter))
+        found.append((f"driver {image} adapter {adapter.number}", {}))
     if kind == HandleKind.ADAPTER:
-        found.append((f"adapter {record.number}", specification.adapters[record.number].registry))
+        found.append(_adapter_scope(specification, record))
     return found
+
+
+def _adapter_scope(specification: Any, adapter: Any) -> tuple[str, dict[str, Any]]:
+    """The key of an adapter; one that an intermediate driver has made finds what its driver has below its name."""
+    if not adapter.virtual:
+        return f"adapter {adapter.number}", specification.adapters[adapter.number].registry
+    image, name = adapter.head.driver, adapter.name.rstrip(b"\0").decode()
+    known = 0 < image <= len(specification.drivers)
+    begin = name.lower() + SEPARATOR
+    values = specification.drivers[image - 1].registry.items() if known else ()
+    return f"adapter {name}", {key[len(begin) :]: value for key, value in values if key.lower().startswith(begin)}
 
 
 def _chain(context: Context) -> Iterator[int]:

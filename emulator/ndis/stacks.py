@@ -94,7 +94,7 @@ class Binding:
         self.received = RECEIVED + index
         self.lent = LENT + index
         self.filter: int = record.packet_filter
-        self.counters = machine.arena.counters_words(context.slot, machine.geometry.adapters + index)
+        self.counters = machine.arena.counters_words(context.slot, machine.geometry.all_adapters + index)
         moves = record.state in BINDING_MOVES
         self.refuses = not moves or stack.state not in ADAPTER_MOVES or stack.send.function is None
         self.takes = moves and self.filter != 0 and stack.state in ADAPTER_RECEIVES
@@ -264,7 +264,7 @@ def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
     counts = layer_counts(machine, adapter_index)
     calls = counts[CALLS_IN] - counts[CALLS_OUT]
     for index, _ in _bindings(machine, adapter_index):
-        mine = layer_counts(machine, machine.geometry.adapters + index)
+        mine = layer_counts(machine, machine.geometry.all_adapters + index)
         calls += mine[CALLS_IN] - mine[CALLS_OUT]
     total = counts[SENT] - counts[COMPLETED] + counts[INDICATED] - counts[RETURNED]
     return Outstanding(total, _in_words(machine, holdings(machine, adapter_index)), calls)
@@ -283,7 +283,7 @@ def holdings(machine: Machine, adapter_index: int) -> list[Holding]:
         if record.adapter == adapter_index:
             found.extend(_held_by_module(machine, module & 0xFFFF_FFFF))
     for index, binding in _bindings(machine, adapter_index):
-        layer = machine.geometry.adapters + index
+        layer = machine.geometry.all_adapters + index
         mine = layer_counts(machine, layer)
         held = mine[INDICATED] - mine[RETURNED]
         if held:
@@ -317,7 +317,7 @@ def module_outstanding(machine: Machine, handle: int) -> Outstanding:
 
 
 def _module_layer(machine: Machine, index: int) -> int:
-    return machine.geometry.adapters + machine.geometry.bindings + 2 * index
+    return machine.geometry.all_adapters + machine.geometry.bindings + 2 * index
 
 
 def _module_counts(machine: Machine, index: int) -> tuple[list[int], list[int]]:
@@ -349,7 +349,7 @@ def _held_by_module(machine: Machine, index: int) -> list[Holding]:
 
 def binding_outstanding(machine: Machine, index: int) -> int:
     """Lists that a binding has sent and not got back, or got and not returned."""
-    counts = layer_counts(machine, machine.geometry.adapters + index)
+    counts = layer_counts(machine, machine.geometry.all_adapters + index)
     return counts[SENT] - counts[COMPLETED] + counts[INDICATED] - counts[RETURNED]
 
 

@@ -195,8 +195,11 @@ class SimulatedMachine(Simulation):
         answers: list[Answer] = []
         self.host.submit(int(operation), target, argument, answers.append, data)
         self._require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
-        if operation == ControlOperation.STOP_ADAPTER and answers[0] == 0:
-            self.ports[target].halted()
+        if answers[0] == 0 and 0 <= target < len(self.ports):
+            if operation == ControlOperation.STOP_ADAPTER:
+                self.ports[target].halted()
+            elif operation == ControlOperation.START_ADAPTER:
+                self.ports[target].started(True)
         return answers[0]
 
     def inject(self, frame: bytes, adapter: int = 0, delay: int = 0) -> bool:

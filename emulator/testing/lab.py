@@ -56,6 +56,7 @@ class Lab:
         *,
         protocol: str | Sequence[str] = (),
         filters: str | Sequence[str] = (),
+        intermediate: str | Sequence[str] = (),
         wire: str = "cable",
         adapters: int = 1,
         processors: int = 1,
@@ -73,8 +74,8 @@ class Lab:
     ) -> Nic:
         """Start a machine and give its first adapter; ``.machine.nics`` has them all.
 
-        ``miniport``, ``protocol`` and ``filters`` (one or several, the topmost filter first) are paths or module names;
-        the sample drivers have short ones too.  ``wire`` is ``cable``, which needs no
+        ``miniport``, ``protocol``, ``filters`` and ``intermediate`` (one or several, the topmost filter first) are
+        paths or module names; the sample drivers have short ones too.  ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
         test is skipped, with the reason, where the computer has none; or ``pcap:FILE,out=FILE``, which is replayed.
         ``address`` is the far end's, each adapter has a network of its own by default.  ``capture`` names the pcapng
@@ -94,7 +95,7 @@ class Lab:
         return self.start_machine(
             specify.machine(
                 name or self._free_name(miniport),
-                specify.drivers(miniport, protocol, filters),
+                specify.drivers(miniport, protocol, filters, intermediate),
                 chosen,
                 dict(registry or {}),
                 {**shape, **options},

@@ -41,11 +41,18 @@ def driver(name: str, kind: DriverKind) -> DriverSpecification:
 
 
 def drivers(
-    miniport: str, protocols: str | Sequence[str], filters: str | Sequence[str] = ()
+    miniport: str,
+    protocols: str | Sequence[str],
+    filters: str | Sequence[str] = (),
+    intermediate: str | Sequence[str] = (),
 ) -> list[DriverSpecification]:
-    """The drivers of a machine: one miniport, and as many filters (the topmost first) and protocols as are named."""
+    """The drivers of a machine: one miniport, and as many of the others (the topmost filter first) as are named."""
     chosen = [driver(miniport, "miniport")]
-    kinds: tuple[tuple[DriverKind, str | Sequence[str]], ...] = (("filter", filters), ("protocol", protocols))
+    kinds: tuple[tuple[DriverKind, str | Sequence[str]], ...] = (
+        ("filter", filters),
+        ("intermediate", intermediate),
+        ("protocol", protocols),
+    )
     for kind, given in kinds:
         names: Iterable[str] = [given] if isinstance(given, str) else given
         chosen.extend(driver(name, kind) for name in names if name)

@@ -211,7 +211,8 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ('[[driver]]\nmodule = "x"\n', "[[driver]] number 1: the key kind is missing"),
         (
             '[[driver]]\nkind = "filtre"\n',
-            "[[driver]] number 1, key kind: 'filtre' is no kind of driver; there are miniport, protocol, filter",
+            "[[driver]] number 1, key kind: 'filtre' is no kind of driver; there are miniport, protocol, filter, "
+            "intermediate",
         ),
         ('[driver]\nkind = "miniport"\n', "[driver]: is a list of tables; write [[driver]]"),
         ("[[adapter]]\n[[adapter]]\nmtu = true\n", "[[adapter]] number 2, key mtu: expected a whole number, got true"),

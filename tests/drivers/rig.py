@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
-from emulator.ndis import ddi, pnp, stacks
+from emulator.ndis import ddi, intermediate, pnp, stacks
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
@@ -171,6 +171,8 @@ class Rig:
         with self.fake.running(self.pnp) as context:
             self.fake.services.round(context)
             status: int = act(context, number)
+            while intermediate.serve(context):
+                pass
             self.fake.services.leave(context)
         return status
 
