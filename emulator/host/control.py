@@ -154,6 +154,8 @@ def _ended(
         elif operation == ControlOperation.STOP_ADAPTER:
             port.halted()
     done(status)
+    if operation == ControlOperation.SHUTDOWN and status == 0:
+        machine.switched_off()
 
 
 def stop_removed(machine: Supervisor, port: Port, done: Callable[[int], None] | None) -> None:

@@ -452,6 +452,11 @@ class Supervisor:
                 self.lane.submit(ControlOperation.STOP_ADAPTER, port.number, 0, partial(self.adapter_stopped, port))
         self.lane.submit(ControlOperation.UNLOAD, 0, 0, lambda status: self._leave())
 
+    def switched_off(self) -> None:
+        """The drivers have heard that the computer is switched off: nothing of theirs is called any more."""
+        if self.accepts_operations:
+            self._leave()
+
     def _leave(self) -> None:
         self.phase = Phase.LEAVING
         self.deadline = NEVER if self.specification.debug else time.monotonic_ns() + LEAVING_NS

@@ -80,6 +80,8 @@ def waiting_operation(arena: Arena) -> CONTROL | None:
 
 def serve_beside(context: Context) -> None:
     """Begin what may be under way beside the operation that this PnP thread waits in."""
+    if context.kind is not ContextKind.PNP:
+        return
     entry = waiting_operation(context.machine.arena)
     if entry is not None and entry.operation in BESIDE_OTHERS:
         entry = begin_operation(context, BESIDE_OTHERS)

@@ -90,6 +90,7 @@ class MACHINE(Record):
     stirred: u64
     wishes: u64
     registry: u64
+    halted_for_power: u64
     identity: Bytes[Literal[16]]
 
 
@@ -291,6 +292,9 @@ class ADAPTER(Record):
     ``claimed``: a PnP thread carries out what a driver has asked for.  Lock: CONTROL.  ``added`` is the context of
     MiniportAddDevice.  ``moved``, here and in bindings and modules: when the state changed last.
 
+    ``power_state`` is an NDIS_DEVICE_POWER_STATE, ``power_aware`` whether the general attributes
+    have power management, ``paused_for_power`` whether the stack is to be restarted when the power is back.
+
     ``reset_`` is the reset under way and what was in hand when it began, ``hang_`` what MiniportCheckForHangEx goes by;
     ``looking`` counts the request threads that are in the miniport for either.  Lock: STACKS.  ``accepted_`` is what
     the miniport has accepted last, as far as ``accepted`` says, to be set again after a reset.
@@ -359,6 +363,9 @@ class ADAPTER(Record):
     device_context: u64
     name: Bytes[Literal[64]]
     moved: u64
+    power_state: u32
+    power_aware: u32
+    paused_for_power: u32
     reset_state: u32
     reset_status: u32
     reset_addressing: u32
@@ -389,6 +396,7 @@ class BINDING(Record):
     completion: u32
     completion_status: u32
     flags: u32
+    event_slot: u32
     multicast: Bytes[Literal[192]]
     multicast_uses: Array[u16, Literal[32]]
     moved: u64

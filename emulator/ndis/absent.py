@@ -232,7 +232,6 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
-    "MINIPORT_SHUTDOWN": _NEVER_CALLED,
     "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "PROTOCOL_UNINSTALL": _NEVER_CALLED,

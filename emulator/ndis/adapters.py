@@ -142,6 +142,11 @@ def complete(context: Context, record: Any, field: str, value: int) -> None:
     wake_lane(context, ContextKind.PNP)
 
 
+def sleeps(adapter: Any) -> bool:
+    """Is the device in a low-power state?  NdisDeviceStateD0 is 1, and 0 before anybody has set one."""
+    return bool(adapter.power_state > 1)
+
+
 def adapter_index(handle: int) -> int:
     """The place of an adapter in its table."""
     return handle & INDEX_MASK
@@ -245,6 +250,8 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     adapter.statistics_supported = given.SupportedStatistics
     adapter.permanent_address = bytes(given.PermanentMacAddress[:6])
     adapter.current_address = bytes(given.CurrentMacAddress[:6])
+    capabilities = given.PowerManagementCapabilities, given.PowerManagementCapabilitiesEx
+    adapter.power_aware = capabilities != (None, None)
     adapter.attributes_set |= GENERAL_SET
     publish_change(context, adapter)
     return NDIS_STATUS_SUCCESS

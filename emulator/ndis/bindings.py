@@ -101,6 +101,7 @@ def NdisOpenAdapterEx(
     binding.lookahead = binding.multicast_count = 0
     binding.completion = 0
     binding.flags = 0
+    binding.event_slot = 0
     binding.state = BindingState.OPENING
     if not _opened(context, adapter, BindContext, handle):
         table.free(handle, site=context.site)

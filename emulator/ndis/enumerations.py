@@ -41,6 +41,13 @@ class NDIS_DEVICE_PNP_EVENT(IntEnum):
     NdisDevicePnPEventFilterListChanged = 6
 
 
+class NDIS_POWER_PROFILE(IntEnum):
+    """What NdisDevicePnPEventPowerProfileChanged tells."""
+
+    NdisPowerProfileBattery = 0
+    NdisPowerProfileAcOnLine = 1
+
+
 class NET_PNP_EVENT_CODE(IntEnum):
     """Network PnP events."""
 
@@ -342,6 +349,8 @@ NdisDevicePnPEventQueryStopped: Final = NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEvent
 NdisDevicePnPEventStopped: Final = NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventStopped
 NdisDevicePnPEventPowerProfileChanged: Final = NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventPowerProfileChanged
 NdisDevicePnPEventFilterListChanged: Final = NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventFilterListChanged
+NdisPowerProfileBattery: Final = NDIS_POWER_PROFILE.NdisPowerProfileBattery
+NdisPowerProfileAcOnLine: Final = NDIS_POWER_PROFILE.NdisPowerProfileAcOnLine
 NetEventSetPower: Final = NET_PNP_EVENT_CODE.NetEventSetPower
 NetEventQueryPower: Final = NET_PNP_EVENT_CODE.NetEventQueryPower
 NetEventQueryRemoveDevice: Final = NET_PNP_EVENT_CODE.NetEventQueryRemoveDevice

@@ -19,6 +19,7 @@ from emulator.ndis import (
     kernel_dpcs,
     oid_lanes,
     pnp,
+    pnp_power,
     pnp_reset,
     pnp_wishes,
     possessions,
@@ -143,6 +144,9 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.SURPRISE_REMOVE: lambda context, target, _: pnp.surprise_remove(context, target),
     ControlOperation.RESET: lambda context, target, _: pnp.reset(context, target),
     ControlOperation.SWITCH_INTERRUPTS: interrupts.switch_interrupts,
+    ControlOperation.POWER: pnp_power.power,
+    ControlOperation.POWER_PROFILE: pnp_power.power_profile,
+    ControlOperation.SHUTDOWN: lambda context, _, __: pnp_power.shut_down(context),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
 

@@ -100,14 +100,14 @@ def restart_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
     return NDIS_STATUS_SUCCESS
 
 
-def pause_filters(context: Context, adapter_handle: int, adapter: Any) -> None:
+def pause_filters(context: Context, adapter_handle: int, adapter: Any, reason: int) -> None:
     """Pause every running module, from the top down."""
     for handle, module in reversed(modules_of(context, adapter_handle)):
         if module.state != FilterState.RUNNING:
             continue
         move_module(context, adapter, module, FilterEvent.PAUSE_CALLED)
         wait_for_acknowledgement(context)
-        status = _pended_call(context, adapter_handle, module, "PauseHandler", filter_pause_parameters(), handle)
+        status = _pended_call(context, adapter_handle, module, "PauseHandler", filter_pause_parameters(reason), handle)
         if status != NDIS_STATUS_SUCCESS:
             stop(
                 VERIFIER,

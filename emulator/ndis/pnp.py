@@ -25,13 +25,15 @@ from emulator.ndis.adapters import (
     move_adapter,
     move_binding,
     publish_change,
+    sleeps,
     text_of,
     wait_for_acknowledgement,
 )
 from emulator.ndis.binding_choice import is_chosen
 from emulator.ndis.bindings import COMPLETED, WAITING, begin_operation, completed_and_returned, end_operation
+from emulator.ndis.constants import NDIS_PAUSE_MINIPORT_DEVICE_REMOVE, NDIS_PAUSE_NDIS_INTERNAL
 from emulator.ndis.ddi import MINIPORT, ddi
-from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION, NET_PNP_EVENT_CODE
+from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.hardware import resources_of, shared_memory_of
@@ -41,8 +43,9 @@ from emulator.ndis.pnp_structures import (
     bind_parameters,
     device_event,
     init_parameters,
-    net_event,
+    pause_event,
     pause_parameters,
+    restart_event,
     restart_parameters,
 )
 from emulator.ndis.pnp_waits import drain, signed
@@ -147,8 +150,10 @@ def stop_adapter(
     if found is None:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
     handle, adapter = found
+    if adapter.state == AdapterState.SHUTDOWN:
+        return NDIS_STATUS_INVALID_STATE
     if adapter.state == AdapterState.RUNNING:
-        pause_stack(context, handle, adapter)
+        pause_stack(context, handle, adapter, NDIS_PAUSE_MINIPORT_DEVICE_REMOVE)
     for binding_handle, binding in bindings_of(context, handle):
         unbind(context, adapter, binding_handle, binding)
     _await_requests(context, handle, adapter)
@@ -181,7 +186,7 @@ def pause(context: Context, number: int) -> int:
 def restart(context: Context, number: int) -> int:
     """Restart the whole stack of a paused adapter."""
     found = find_adapter(context, number)
-    if found is None or found[1].state != AdapterState.PAUSED:
+    if found is None or found[1].state != AdapterState.PAUSED or sleeps(found[1]):
         return NDIS_STATUS_INVALID_STATE
     return restart_stack(context, *found)
 
@@ -226,7 +231,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
         return _terminate(context, adapter, status)
     for _, binding in bindings_of(context, handle):
         move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
-        status = protocol_event(context, binding, net_event(NET_PNP_EVENT_CODE.NetEventRestart, adapter))
+        status = protocol_event(context, binding, restart_event(adapter))
         succeeded = status == NDIS_STATUS_SUCCESS
         move_binding(
             context, adapter, binding, BindingEvent.RESTART_SUCCEEDED if succeeded else BindingEvent.RESTART_FAILED
@@ -241,7 +246,7 @@ def _terminate(context: Context, adapter: Any, status: int) -> int:
     return status
 
 
-def pause_stack(context: Context, handle: int, adapter: Any) -> int:
+def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_PAUSE_NDIS_INTERNAL) -> int:
     """Protocols first, then the filters from the top down, then the miniport; each waits for what is outstanding."""
     machine, index = context.machine, handle & INDEX_MASK
     for binding_handle, binding in bindings_of(context, handle):
@@ -249,7 +254,7 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
             continue
         move_binding(context, adapter, binding, BindingEvent.PAUSE_CALLED)
         wait_for_acknowledgement(context)
-        protocol_event(context, binding, net_event(NET_PNP_EVENT_CODE.NetEventPause, adapter))
+        protocol_event(context, binding, pause_event(reason))
         place = binding_handle & INDEX_MASK
         drain(
             context,
@@ -259,11 +264,11 @@ def pause_stack(context: Context, handle: int, adapter: Any) -> int:
             "a protocol's pause",
         )
         move_binding(context, adapter, binding, BindingEvent.PAUSE_COMPLETED)
-    filter_pnp.pause_filters(context, handle, adapter)
+    filter_pnp.pause_filters(context, handle, adapter, reason)
     move_adapter(context, adapter, AdapterEvent.PAUSE_CALLED)
     wait_for_acknowledgement(context)
     adapter.completion = adapter.pause_pending = WAITING
-    status = miniport_call(context, adapter, "PauseHandler", pause_parameters())
+    status = miniport_call(context, adapter, "PauseHandler", pause_parameters(reason))
     if status == NDIS_STATUS_PENDING:
         _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
     elif status != NDIS_STATUS_SUCCESS:

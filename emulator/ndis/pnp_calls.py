@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
+from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.adapters import text_of
 from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.ddi import FILTER, ddi
@@ -49,17 +51,7 @@ def NdisFNetPnPEvent(
     fault = structure_fault(NetPnPEventNotification)
     if fault is not None:
         stop(0x7C, 0x22, NdisFilterHandle, text=f"A network PnP event is wrong: {fault}.")
-    found = next_above(context, module.head.parent, module.position, "NetPnPEventHandler")
-    if found is not None:
-        return call_for_status(context, found.routine, decode(context, found.module.context), NetPnPEventNotification)
-    status = NDIS_STATUS_SUCCESS
-    for _, binding in context.machine.objects[HandleKind.BINDING].live():
-        if binding.head.parent != module.head.parent or binding.state in (BindingState.UNBOUND, BindingState.OPENING):
-            continue
-        answered = protocol_event(context, binding, NetPnPEventNotification)
-        if answered != NDIS_STATUS_SUCCESS:
-            status = NDIS_STATUS(answered)
-    return status
+    return event_above(context, module.head.parent, NetPnPEventNotification, module.position)
 
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
@@ -82,8 +74,33 @@ def notify_device(
     miniport_call(context, adapter, "DevicePnPEventNotifyHandler", event)
 
 
+def event_above(
+    context: Context, adapter_handle: int, notification: NET_PNP_EVENT_NOTIFICATION, position: int = -1
+) -> NDIS_STATUS:
+    """Tell the next filter module above a position (-1: all are) of a network event, else every open binding.
+
+    The status is that of the module, or of the last binding that did not succeed.
+    """
+    found = next_above(context, adapter_handle, position, "NetPnPEventHandler")
+    if found is not None:
+        return call_for_status(context, found.routine, decode(context, found.module.context), notification)
+    status = NDIS_STATUS_SUCCESS
+    for _, binding in context.machine.objects[HandleKind.BINDING].live():
+        if binding.head.parent != adapter_handle or binding.state in (BindingState.UNBOUND, BindingState.OPENING):
+            continue
+        answered = protocol_event(context, binding, notification)
+        if answered != NDIS_STATUS_SUCCESS:
+            status = NDIS_STATUS(answered)
+    return status
+
+
 def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_NOTIFICATION) -> int:
-    """Call ProtocolNetPnPEvent and wait for its completion; the final status."""
+    """Call ProtocolNetPnPEvent and wait for its completion; the final status.
+
+    A binding has one event at a time: what another context has for it waits.  One that comes out of the handler itself
+    is told at once.
+    """
+    outer = _claim(context, binding, notification)
     protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
     binding.completion = WAITING
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
@@ -97,8 +114,26 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
             f"{text_of(protocol.name)}'s {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}",
         )
         status = NDIS_STATUS(signed(binding.completion_status))
-    binding.completion = 0
+    binding.completion = outer
+    if not outer:
+        binding.event_slot = 0
+        wake_lane(context, ContextKind.PNP)
     return status
+
+
+def _claim(context: Context, binding: Any, notification: NET_PNP_EVENT_NOTIFICATION) -> int:
+    """Make the binding's event this one, when the one before is over; what was pending of one that is around it."""
+    platform, own = context.platform, context.slot + 1
+    what = f"the event before {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}"
+    while True:
+        platform.acquire(SystemLock.STACKS)
+        if not binding.event_slot:
+            binding.event_slot = own
+        claimed = binding.event_slot == own
+        platform.release(SystemLock.STACKS)
+        if claimed:
+            return int(binding.completion)
+        drain(context, lambda: not binding.event_slot, WATCHDOG_PROTOCOL_PNP, binding.head.parent, what)
 
 
 def miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:

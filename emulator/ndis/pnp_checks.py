@@ -12,6 +12,7 @@ from emulator.kernel.lookaside import LOOKASIDE
 from emulator.kernel.pointers import DATA_TAG
 from emulator.kernel.pool import describe_block
 from emulator.kernel.stop import CallSite, site_of, stop
+from emulator.kernel.timers import TimerState
 from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.device_objects import DEVICE_OBJECT
@@ -71,6 +72,21 @@ def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding,
             holders=outstanding.holders,
         )
     _nothing_left(context, handle, shared, "MiniportHaltEx returned and left", failed=False)
+
+
+def check_asleep(context: Context, handle: int) -> None:
+    """After OID_PNP_SET_POWER has brought a device to D3: nothing of the miniport's may come and touch it."""
+    begin = "The device is in NdisDeviceStateD3 and its miniport left"
+    for left, timer in context.machine.objects[HandleKind.TIMER].live():
+        if timer.head.parent == handle and timer.state == TimerState.SET:
+            sites = [site_of(context, "set", timer.set_site)]
+            stop(VERIFIER, POOL_LEFT, left, 0, 1, rule="CancelTimerObject", text=f"{begin} a timer set.", sites=sites)
+    from emulator.ndis.work_items import items_of
+
+    queued = [item for item in items_of(context, handle) if item.queued]
+    if queued:
+        sites = [site for item in queued[:8] for site in item.sites]
+        stop(VERIFIER, POOL_LEFT, handle, 0, len(queued), text=f"{begin} a work item queued.", sites=sites)
 
 
 def check_detached(context: Context, handle: int, *, failed: bool) -> None:

@@ -18,7 +18,7 @@ from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis import oid_answers, oids, own_requests, stacks
-from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, text_of
+from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, sleeps, text_of
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS
 from emulator.ndis.handles import AdapterHandle
@@ -69,7 +69,7 @@ class ResetResult(NamedTuple):
 def check_for_hang(context: Context, adapter: Any, now: int) -> None:
     """Call MiniportCheckForHangEx of an adapter, when its time has come; want a reset when it says so."""
     routine = _routine(context, adapter, "CheckForHangHandlerEx")
-    if not routine or not adapter.attributes_set & REGISTRATION_SET or not adapter.context:
+    if not routine or not adapter.attributes_set & REGISTRATION_SET or not adapter.context or sleeps(adapter):
         return
     if not adapter.hang_due:
         adapter.hang_due = now + interval(adapter)
@@ -125,7 +125,7 @@ def want(context: Context, adapter: Any, why: str) -> bool:
 
 def reset(context: Context, adapter: Any) -> int | None:
     """The host wants a reset; None: whoever ends it tells the host."""
-    if not may(ADAPTER_MACHINE, Operation.RESET, AdapterState(adapter.state)):
+    if sleeps(adapter) or not may(ADAPTER_MACHINE, Operation.RESET, AdapterState(adapter.state)):
         return NDIS_STATUS_INVALID_STATE
     return None if want(context, adapter, "the host wants it") else NDIS_STATUS_NOT_RESETTABLE
 

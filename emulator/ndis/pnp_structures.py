@@ -34,11 +34,10 @@ from emulator.ndis.structures_protocol import (
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT
+    from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_DEVICE_POWER_STATE
     from emulator.ndis.status import NDIS_STATUS
 
-PAUSE_NDIS_INTERNAL = 1
-MAC_ADDRESS_LENGTH = 6
+MAC_ADDRESS_LENGTH, ULONG_BYTES = 6, 4
 PHYSICAL_MEDIUM_802_3 = 14
 
 
@@ -61,11 +60,9 @@ def init_parameters(
     )
 
 
-def pause_parameters() -> NDIS_MINIPORT_PAUSE_PARAMETERS:
+def pause_parameters(reason: int) -> NDIS_MINIPORT_PAUSE_PARAMETERS:
     """What MiniportPause is given."""
-    return NDIS_MINIPORT_PAUSE_PARAMETERS(
-        Header=header_of("NDIS_MINIPORT_PAUSE_PARAMETERS", 1), PauseReason=PAUSE_NDIS_INTERNAL
-    )
+    return NDIS_MINIPORT_PAUSE_PARAMETERS(Header=header_of("NDIS_MINIPORT_PAUSE_PARAMETERS", 1), PauseReason=reason)
 
 
 def restart_parameters() -> NDIS_MINIPORT_RESTART_PARAMETERS:
@@ -73,26 +70,41 @@ def restart_parameters() -> NDIS_MINIPORT_RESTART_PARAMETERS:
     return NDIS_MINIPORT_RESTART_PARAMETERS(Header=header_of("NDIS_MINIPORT_RESTART_PARAMETERS", 1))
 
 
-def net_event(code: NET_PNP_EVENT_CODE, adapter: Any) -> NET_PNP_EVENT_NOTIFICATION:
-    """What ProtocolNetPnPEvent is given; a pause and a restart have parameters."""
-    buffer: Any = None
-    if code == NET_PNP_EVENT_CODE.NetEventPause:
-        header = header_of("NDIS_PROTOCOL_PAUSE_PARAMETERS", 1)
-        buffer = NDIS_PROTOCOL_PAUSE_PARAMETERS(Header=header, PauseReason=PAUSE_NDIS_INTERNAL)
-    elif code == NET_PNP_EVENT_CODE.NetEventRestart:
-        header = header_of("NDIS_PROTOCOL_RESTART_PARAMETERS", 1)
-        buffer = NDIS_PROTOCOL_RESTART_PARAMETERS(Header=header, BoundIfIndex=adapter.number + 1)
+def pause_event(reason: int) -> NET_PNP_EVENT_NOTIFICATION:
+    """What ProtocolNetPnPEvent is given for a pause."""
+    header = header_of("NDIS_PROTOCOL_PAUSE_PARAMETERS", 1)
+    buffer = NDIS_PROTOCOL_PAUSE_PARAMETERS(Header=header, PauseReason=reason)
+    return net_event(NET_PNP_EVENT_CODE.NetEventPause, buffer, header.Size)
+
+
+def restart_event(adapter: Any) -> NET_PNP_EVENT_NOTIFICATION:
+    """What ProtocolNetPnPEvent is given for a restart."""
+    header = header_of("NDIS_PROTOCOL_RESTART_PARAMETERS", 1)
+    buffer = NDIS_PROTOCOL_RESTART_PARAMETERS(Header=header, BoundIfIndex=adapter.number + 1)
+    return net_event(NET_PNP_EVENT_CODE.NetEventRestart, buffer, header.Size)
+
+
+def power_event(code: NET_PNP_EVENT_CODE, state: NDIS_DEVICE_POWER_STATE) -> NET_PNP_EVENT_NOTIFICATION:
+    """NetEventQueryPower or NetEventSetPower: the buffer is the device's power state."""
+    return net_event(code, state, ULONG_BYTES)
+
+
+def net_event(code: NET_PNP_EVENT_CODE, buffer: Any = None, length: int = 0) -> NET_PNP_EVENT_NOTIFICATION:
+    """A network PnP event."""
     return NET_PNP_EVENT_NOTIFICATION(
         Header=header_of("NET_PNP_EVENT_NOTIFICATION", 1),
-        NetPnPEvent=NET_PNP_EVENT(
-            NetEvent=code, Buffer=buffer, BufferLength=buffer.Header.Size if buffer is not None else 0
-        ),
+        NetPnPEvent=NET_PNP_EVENT(NetEvent=code, Buffer=buffer, BufferLength=length),
     )
 
 
-def device_event(event: NDIS_DEVICE_PNP_EVENT) -> NET_DEVICE_PNP_EVENT:
+def device_event(event: NDIS_DEVICE_PNP_EVENT, buffer: Any = None, length: int = 0) -> NET_DEVICE_PNP_EVENT:
     """What MiniportDevicePnPEventNotify is given."""
-    return NET_DEVICE_PNP_EVENT(Header=header_of("NET_DEVICE_PNP_EVENT", 1), DevicePnPEvent=event)
+    return NET_DEVICE_PNP_EVENT(
+        Header=header_of("NET_DEVICE_PNP_EVENT", 1),
+        DevicePnPEvent=event,
+        InformationBuffer=buffer,
+        InformationBufferLength=length,
+    )
 
 
 def status_indication(handle: int, code: NDIS_STATUS) -> NDIS_STATUS_INDICATION:
@@ -157,11 +169,9 @@ def attach_parameters(adapter: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
     )
 
 
-def filter_pause_parameters() -> NDIS_FILTER_PAUSE_PARAMETERS:
+def filter_pause_parameters(reason: int) -> NDIS_FILTER_PAUSE_PARAMETERS:
     """What FilterPause is given."""
-    return NDIS_FILTER_PAUSE_PARAMETERS(
-        Header=header_of("NDIS_FILTER_PAUSE_PARAMETERS", 1), PauseReason=PAUSE_NDIS_INTERNAL
-    )
+    return NDIS_FILTER_PAUSE_PARAMETERS(Header=header_of("NDIS_FILTER_PAUSE_PARAMETERS", 1), PauseReason=reason)
 
 
 def filter_restart_parameters(adapter: Any) -> NDIS_FILTER_RESTART_PARAMETERS:

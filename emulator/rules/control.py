@@ -29,6 +29,8 @@ class ControlOperation(IntEnum):
     """Bring the adapter into a device power state: the argument is an NDIS_DEVICE_POWER_STATE."""
     SHUTDOWN = 10
     """Switch the computer off: MiniportShutdownEx of every adapter, and no other call after it."""
+    POWER_PROFILE = 12
+    """The computer runs on its battery (argument 1) or on the mains (argument 0)."""
     OID_QUERY = 16
     """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
     OID_SET = 17

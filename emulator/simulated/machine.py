@@ -200,6 +200,8 @@ class SimulatedMachine(Simulation):
                 self.ports[target].halted()
             elif operation == ControlOperation.START_ADAPTER:
                 self.ports[target].started(True)
+        if operation == ControlOperation.SHUTDOWN and answers[0] == 0:
+            self._leave()
         return answers[0]
 
     def inject(self, frame: bytes, adapter: int = 0, delay: int = 0) -> bool:

@@ -14,6 +14,7 @@ from emulator.ndis import *
 TAG: Final = int.from_bytes(b"iniM", "little")
 MAC: Final = bytes.fromhex("020000000001")
 MILLISECOND: Final = -10_000
+FLAGS: Final = NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND
 
 MiniportDriver: MiniportDriverHandle | None = None
 
@@ -73,6 +74,10 @@ def OnIndicate(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
         NdisFreeNetBufferList(lent)
 
 
+def OnCancelSend(adapter: ADAPTER, cancel_id: int) -> None:
+    """Sends that the protocol does not want any more."""
+
+
 def OnReturn(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
     """Received frames that come back."""
     NdisFreeNetBufferList(nbl)
@@ -101,6 +106,18 @@ def OnCheckForHang(adapter: ADAPTER) -> bool:
 def OnReset(adapter: ADAPTER) -> ResetResult:
     """Inside MiniportResetEx, at DISPATCH_LEVEL."""
     return ResetResult(NDIS_STATUS_SUCCESS, False)
+
+
+def OnEvent(adapter: ADAPTER, event: NET_DEVICE_PNP_EVENT) -> None:
+    """A device PnP event, at PASSIVE_LEVEL."""
+
+
+def OnShutdown(adapter: ADAPTER, action: NDIS_SHUTDOWN_ACTION) -> None:
+    """The end of the computer: at PASSIVE_LEVEL when it is switched off."""
+
+
+def OnPauseReason(adapter: ADAPTER, reason: int) -> None:
+    """Why it is paused, before OnPause."""
 
 
 def OnPause(adapter: ADAPTER) -> NDIS_STATUS:
@@ -200,7 +217,9 @@ def StatusIndication(handle: AdapterHandle) -> NDIS_STATUS_INDICATION:
 def RegistrationAttributes(adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
     """The first attributes that a miniport sets."""
     header = NDIS_OBJECT_HEADER(0x9E, 1, NDIS_SIZEOF_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES_REVISION_1)
-    return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(Header=header, MiniportAdapterContext=adapter)
+    return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
+        Header=header, MiniportAdapterContext=adapter, AttributeFlags=FLAGS
+    )
 
 
 def GeneralAttributes() -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
@@ -335,6 +354,7 @@ def MPRestart(adapter: ADAPTER, MiniportRestartParameters: NDIS_MINIPORT_RESTART
 def MPPause(adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -> NDIS_STATUS:
     """Nothing is kept here, so there is nothing to wait for."""
     NdisCancelTimerObject(adapter.Timer)
+    OnPauseReason(adapter, MiniportPauseParameters.PauseReason)
     return OnPause(adapter)
 
 
@@ -376,6 +396,7 @@ def MPReturnNetBufferLists(adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, Re
 @MINIPORT_CANCEL_SEND
 def MPCancelSend(adapter: ADAPTER, CancelId: int) -> None:
     """Nothing is kept here."""
+    OnCancelSend(adapter, CancelId)
 
 
 @MINIPORT_OID_REQUEST
@@ -420,12 +441,14 @@ def MPResetEx(adapter: ADAPTER) -> ResetResult:
 
 @MINIPORT_DEVICE_PNP_EVENT_NOTIFY
 def MPDevicePnPEvent(adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT) -> None:
-    """Nothing to be done."""
+    """Whatever happens to the device."""
+    OnEvent(adapter, NetDevicePnPEvent)
 
 
 @MINIPORT_SHUTDOWN
 def MPShutdownEx(adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
-    """Nothing to be done."""
+    """Nothing is freed."""
+    OnShutdown(adapter, ShutdownAction)
 
 
 @MINIPORT_UNLOAD

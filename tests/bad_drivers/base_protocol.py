@@ -64,6 +64,11 @@ def OnStatus(binding: BINDING, indication: NDIS_STATUS_INDICATION) -> None:
     """A status indication, at any IRQL up to DISPATCH_LEVEL."""
 
 
+def OnEvent(binding: BINDING, event: NET_PNP_EVENT_NOTIFICATION) -> NDIS_STATUS:
+    """Another network PnP event than a pause or a restart, at PASSIVE_LEVEL."""
+    return NDIS_STATUS_SUCCESS
+
+
 def OnPause(binding: BINDING) -> None:
     """NetEventPause, at PASSIVE_LEVEL."""
 
@@ -133,7 +138,8 @@ def ProtocolNetPnPEvent(binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT
         for _ in range(PATIENCE):
             if binding.Open.value > 0:
                 NdisMSleep(1000)
-    return NDIS_STATUS_SUCCESS
+        return NDIS_STATUS_SUCCESS
+    return OnEvent(binding, NetPnPEventNotification)
 
 
 def ProtocolRequest(binding: BINDING, kind: NDIS_REQUEST_TYPE, oid: int, value: int = 0) -> NDIS_OID_REQUEST:

@@ -16,7 +16,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
-from emulator.ndis import ddi, pnp
+from emulator.ndis import ddi, pnp, pnp_power
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
@@ -33,6 +33,7 @@ FOLDER: Final = Path(__file__).parent
 PACKAGE: Final = "tests.bad_drivers"
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
+WORKING, SLEEPING = pnp_power.WORKING, pnp_power.LOW[-1]
 MOST_IDLE_SLEEPS: Final = 8
 
 
@@ -153,12 +154,18 @@ class Computer:
             self.fake.platform.advance(SECOND)
             self.settle(1)
 
-    def life(self, seconds: int = 0) -> int:
-        """The whole life; the status with which the adapter started.  It runs for so long before it is paused."""
+    def life(self, seconds: int = 0, *, sleeps: bool = False) -> int:
+        """The whole life; the status with which the adapter started.
+
+        It runs for so long, and its device goes to sleep and wakes up, before it is paused.
+        """
         self.load()
         status = self.control(pnp.start_adapter, 0)
         self.settle()
         self.run_for(seconds)
+        for state in (SLEEPING, WORKING) if sleeps else ():
+            assert self.control(pnp_power.power, 0, state) == 0
+            self.settle()
         if status == 0:
             self.control(pnp.pause, 0)
             self.settle()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from emulator.layout.handles import HandleKind, make_handle
-from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN, OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA
+from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN, OID_PNP_SET_POWER, OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA
 from emulator.rules.irql import DIRQL
 from emulator.rules.irql import DISPATCH_LEVEL as DISPATCH
 from emulator.rules.irql import PASSIVE_LEVEL as PASSIVE
@@ -33,6 +33,8 @@ class Rule(NamedTuple):
     """The good driver beside it; empty: the base of the other role."""
     seconds: int = 0
     """For so long the adapter runs before it is paused."""
+    sleeps: bool = False
+    """Its device goes to D3 and back before it is paused."""
     protocol: str = "base_protocol"
     """The protocol above a filter."""
 
@@ -314,6 +316,23 @@ RULES: Final = [
     Rule("reset_waits", "miniport", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_Miniport_Driver_Function"),
     Rule("reset_keeps_sends", "miniport", NDIS, (0x0F, ADAPTER, 0, 0)),
     Rule("reset_returns_status_alone", "miniport", VnicLimit.VNIC_NO_STATUS),
+    # Power: network/oid-pnp-set-power.md.
+    Rule(
+        "set_power_fails",
+        "miniport",
+        NDIS,
+        (0x1C, ADAPTER, OID_PNP_SET_POWER, 0xC0000001),
+        "NdisOidComplete",
+        sleeps=True,
+    ),
+    Rule("power_down_queues_after_flush", "miniport", VERIFIER, (0x62, ADAPTER, 0, 1), sleeps=True),
+    Rule(
+        "power_down_leaves_timer_set", "miniport", VERIFIER, (0x62, OWN_TIMER, 0, 1), "CancelTimerObject", sleeps=True
+    ),
+    # What drivers in the field really did.
+    Rule("pause_completed_after_success", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
+    Rule("send_completed_after_halt", "miniport", FREED),
+    Rule("cancel_send_on_empty_queue", "miniport", 0x1E, (0xC0000144, None, 0, 0), other="cancels_sends"),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),

@@ -10,11 +10,11 @@ import emulator.ndis as surface
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oids
-from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE, NET_PNP_EVENT_CODE
+from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.oid_answers import ANSWERS, link_state
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.pnp import start_adapter
-from emulator.ndis.pnp_structures import bind_parameters, net_event
+from emulator.ndis.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -241,9 +241,9 @@ def test_general_attributes_are_told_to_whoever_binds_and_asks() -> None:
         assert ANSWERS[oids.OID_GEN_MAX_LINK_SPEED](context, adapter, None) == speeds
         state = link_state(adapter)
         assert (state.PauseFunctions, state.AutoNegotiationFlags) == (4, 3)
-    restart = net_event(NET_PNP_EVENT_CODE.NetEventRestart, adapter).NetPnPEvent
+    restart = restart_event(adapter).NetPnPEvent
     assert (restart.Buffer.BoundIfIndex, restart.BufferLength) == (1, restart.Buffer.Header.Size)
-    assert net_event(NET_PNP_EVENT_CODE.NetEventPause, adapter).NetPnPEvent.Buffer.PauseReason == 1
+    assert pause_event(8).NetPnPEvent.Buffer.PauseReason == 8
 
 
 def test_a_link_state_that_was_indicated_is_answered_whole() -> None:
