@@ -49,6 +49,10 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     interrupts: int = 32
     pools: int = 64
     configurations: int = 64
+    interfaces: int = 64
+    interface_providers: int = 16
+    interface_order: int = 128
+    luid_indices: int = 128
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
     receive_throttle: int = 0
@@ -130,6 +134,10 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.NET_BUFFER_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.CONFIGURATION: (records.CONFIGURATION, "configurations"),
+    HandleKind.INTERFACE: (records.INTERFACE, "interfaces"),
+    HandleKind.INTERFACE_PROVIDER: (records.INTERFACE_PROVIDER, "interface_providers"),
+    HandleKind.INTERFACE_ORDER: (records.INTERFACE_ORDER, "interface_order"),
+    HandleKind.LUID_INDEX: (records.LUID_INDEX, "luid_indices"),
     HandleKind.GENERIC_OBJECT: (records.CONFIGURATION, "configurations"),
 }
 """Which record stands behind a handle, and which number of the geometry says how many there are."""

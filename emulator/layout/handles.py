@@ -35,6 +35,10 @@ class HandleKind(IntEnum):
     CONFIGURATION = 0x51
     DEVICE = 0x52
     GENERIC_OBJECT = 0x53
+    INTERFACE_PROVIDER = 0x54
+    INTERFACE = 0x55
+    INTERFACE_ORDER = 0x56
+    LUID_INDEX = 0x57
 
 
 class Decoded(NamedTuple):

@@ -355,6 +355,7 @@ class ADAPTER(Record):
     opened: u64
     operations: u32
     claimed: u32
+    interface: u32
     added: u64
     virtual: u32
     wish: u32
@@ -424,6 +425,7 @@ class FILTER_MODULE(Record):
     request_state: u32
     lookahead: u32
     restart_wanted: u32
+    interface: u32
     has_own_handlers: u32
     own_handlers: Array[u32, Literal[5]]
     name: Bytes[Literal[64]]
@@ -475,6 +477,42 @@ class CONFIGURATION(Record):
 
     head: OBJECT
     key: u64
+
+
+class INTERFACE_PROVIDER(Record):
+    """A driver that provides network interfaces: its handlers by routine number."""
+
+    head: OBJECT
+    query: u32
+    set: u32
+    context: u64
+
+
+class INTERFACE(Record):
+    """A network interface; its index is its place in the table and one more.  ``provider`` 0: NDIS itself."""
+
+    head: OBJECT
+    provider: u64
+    luid: u64
+    context: u64
+    flags: u32
+    name: Bytes[Literal[64]]
+
+
+class INTERFACE_ORDER(Record):
+    """One interface lies on another: ifStackTable of RFC 2863, by interface index."""
+
+    head: OBJECT
+    higher: u32
+    lower: u32
+
+
+class LUID_INDEX(Record):
+    """A NET_LUID index that is taken, for one type of interface."""
+
+    head: OBJECT
+    interface_type: u32
+    index: u32
 
 
 class COUNTERS(Record):

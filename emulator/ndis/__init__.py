@@ -28,6 +28,7 @@ from emulator.ndis.handles import *
 from emulator.ndis.hardware import *
 from emulator.ndis.indications import *
 from emulator.ndis.instance_names import *
+from emulator.ndis.interface_providers import *
 from emulator.ndis.intermediate import *
 from emulator.ndis.interrupts import *
 from emulator.ndis.io_work_items import *

@@ -203,17 +203,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "network interface providers",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisIfAddIfStackEntry NdisIfAllocateNetLuidIndex NdisIfDeleteIfStackEntry NdisIfDeregisterInterface
-        NdisIfDeregisterProvider NdisIfFreeNetLuidIndex NdisIfGetInterfaceIndexFromNetLuid
-        NdisIfGetNetLuidFromInterfaceIndex NdisIfQueryBindingIfIndex NdisIfRegisterInterface NdisIfRegisterProvider
-        IF_QUERY_OBJECT IF_SET_OBJECT
-        """,
-    ),
-    _family(
         "ports and the rest",
         Why.NOT_YET,
         "to come",

@@ -15,6 +15,7 @@ from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
+from emulator.ndis import interfaces
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.ddi import MINIPORT, ddi
@@ -261,6 +262,7 @@ def free_adapter(context: Context, handle: int, adapter: Any) -> None:
     """The adapter is no more; with it goes what NDIS itself kept for it."""
     forget_all(context, adapter)
     adapter.virtual = adapter.wish = adapter.wisher = adapter.claimed = 0
+    interfaces.remove(context, adapter.interface)
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
 
 

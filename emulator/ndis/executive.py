@@ -13,6 +13,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
     host_requests,
+    interface_providers,
     intermediate,
     interrupt_service,
     interrupts,
@@ -153,6 +154,8 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
 _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
     ControlOperation.OID_QUERY: host_requests.query,
     ControlOperation.OID_SET: host_requests.set_,
+    ControlOperation.INTERFACE_QUERY: interface_providers.query_object,
+    ControlOperation.INTERFACE_SET: interface_providers.set_object,
 }
 """Operations that are given data, or answer with some."""
 

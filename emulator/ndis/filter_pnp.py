@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import HandleKind
-from emulator.ndis import stacks
+from emulator.ndis import interfaces, stacks
 from emulator.ndis.adapters import publish_change, text_of, wait_for_acknowledgement
 from emulator.ndis.binding_choice import is_chosen
 from emulator.ndis.bindings import COMPLETED, WAITING
@@ -88,7 +88,7 @@ def restart_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
     for handle, module in modules_of(context, adapter_handle):
         move_module(context, adapter, module, FilterEvent.RESTART_CALLED)
         status = _pended_call(
-            context, adapter_handle, module, "RestartHandler", filter_restart_parameters(adapter), handle
+            context, adapter_handle, module, "RestartHandler", filter_restart_parameters(context, module), handle
         )
         if status == NDIS_STATUS_SUCCESS:
             move_module(context, adapter, module, FilterEvent.RESTART_SUCCEEDED)
@@ -158,9 +158,10 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     module.position = position
     name = f"{text_of(adapter.name)}-{text_of(driver.name)}-0000"
     module.name = name.encode()[:64].ljust(64, b"\0")
+    interfaces.add_module(context, adapter, module)
     move_module(context, adapter, module, FilterEvent.ATTACH_CALLED)
     routine = handler(context, driver, FILTER_HANDLERS, "AttachHandler")
-    parameters = attach_parameters(adapter, name)
+    parameters = attach_parameters(context, adapter, module, name)
     status = call_for_status(context, routine, FilterModuleHandle(handle), decode(context, driver.context), parameters)
     if status == NDIS_STATUS_SUCCESS and not module.attributes_set:
         _log(context, f"{name}: FilterAttach succeeded without NdisFSetAttributes")
@@ -173,6 +174,7 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     move_module(context, adapter, module, FilterEvent.ATTACH_FAILED)
     wait_for_acknowledgement(context)
     check_detached(context, handle, failed=True)
+    interfaces.remove_module(context, module)
     table.free(handle, site=0)
     return status
 
@@ -186,6 +188,7 @@ def _detach(context: Context, adapter: Any, handle: int, module: Any) -> None:
     wait_for_acknowledgement(context)
     call(context, routine, value)
     check_detached(context, handle, failed=False)
+    interfaces.remove_module(context, module)
     context.machine.objects[HandleKind.FILTER_MODULE].free(handle, site=0)
     publish_change(context, adapter)
 

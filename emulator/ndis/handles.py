@@ -99,6 +99,12 @@ class DeviceHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class InterfaceProviderHandle(NDIS_HANDLE):
+    """From NdisIfRegisterProvider."""
+
+    __slots__ = ()
+
+
 class BindContext(NDIS_HANDLE):
     """The BindContext that NDIS gives to ProtocolBindAdapterEx."""
 

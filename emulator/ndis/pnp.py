@@ -15,7 +15,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_modules, filter_pnp, oid_lanes, pnp_devices, pnp_reset, stacks, watch
+from emulator.ndis import filter_modules, filter_pnp, interfaces, oid_lanes, pnp_devices, pnp_reset, stacks, watch
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -95,6 +95,7 @@ def start_adapter(context: Context, number: int) -> int:
 
 def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
     """Add and initialize the miniport, attach the filters, bind the protocols, restart the stack."""
+    interfaces.add_adapter(context, adapter)
     status = pnp_devices.add_device(context, handle, driver)
     if status != NDIS_STATUS_SUCCESS:
         check_initialize_failed(context, handle, shared_memory_of(context, handle), "MiniportAddDevice")
@@ -109,9 +110,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         routine,
         AdapterHandle(handle),
         decode(context, driver.context),
-        init_parameters(
-            resources, adapter.number, decode(context, adapter.added), decode(context, adapter.device_context)
-        ),
+        init_parameters(context, adapter, resources),
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
         _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
@@ -231,7 +230,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
         return _terminate(context, adapter, status)
     for _, binding in bindings_of(context, handle):
         move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
-        status = protocol_event(context, binding, restart_event(adapter))
+        status = protocol_event(context, binding, restart_event(context, adapter))
         succeeded = status == NDIS_STATUS_SUCCESS
         move_binding(
             context, adapter, binding, BindingEvent.RESTART_SUCCEEDED if succeeded else BindingEvent.RESTART_FAILED

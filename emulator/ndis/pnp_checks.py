@@ -43,6 +43,8 @@ RESOURCES = {
     HandleKind.NET_BUFFER_LIST_POOL: Resource("a NET_BUFFER_LIST pool"),
     HandleKind.NET_BUFFER_POOL: Resource("a NET_BUFFER pool"),
     HandleKind.GENERIC_OBJECT: Resource("a generic object", "NdisAllocateGenericObject"),
+    HandleKind.INTERFACE: Resource("a network interface"),
+    HandleKind.INTERFACE_PROVIDER: Resource("an interface provider"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
 }
 """Work items, memory and shared memory are looked at by themselves, as they are counted."""

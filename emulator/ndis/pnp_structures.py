@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.pointers import decode
 from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
+from emulator.ndis.interfaces import below_module, bound_to, luid_of
 from emulator.ndis.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.structures_common import (
     NDIS_OBJECT_HEADER,
@@ -47,16 +49,15 @@ def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
     return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
-def init_parameters(
-    resources: list[Any] | None, number: int, added: Any, device_context: Any
-) -> NDIS_MINIPORT_INIT_PARAMETERS:
+def init_parameters(context: Context, adapter: Any, resources: list[Any] | None) -> NDIS_MINIPORT_INIT_PARAMETERS:
     """What MiniportInitializeEx is given: resources for an adapter with hardware, the driver's context for another."""
     return NDIS_MINIPORT_INIT_PARAMETERS(
         Header=header_of("NDIS_MINIPORT_INIT_PARAMETERS", 1),
         AllocatedResources=resources,
-        IMDeviceInstanceContext=device_context,
-        MiniportAddDeviceContext=added,
-        IfIndex=number + 1,
+        IMDeviceInstanceContext=decode(context, adapter.device_context),
+        MiniportAddDeviceContext=decode(context, adapter.added),
+        IfIndex=adapter.interface,
+        NetLuid=luid_of(context, adapter.interface),
     )
 
 
@@ -77,10 +78,11 @@ def pause_event(reason: int) -> NET_PNP_EVENT_NOTIFICATION:
     return net_event(NET_PNP_EVENT_CODE.NetEventPause, buffer, header.Size)
 
 
-def restart_event(adapter: Any) -> NET_PNP_EVENT_NOTIFICATION:
+def restart_event(context: Context, adapter: Any) -> NET_PNP_EVENT_NOTIFICATION:
     """What ProtocolNetPnPEvent is given for a restart."""
     header = header_of("NDIS_PROTOCOL_RESTART_PARAMETERS", 1)
-    buffer = NDIS_PROTOCOL_RESTART_PARAMETERS(Header=header, BoundIfIndex=adapter.number + 1)
+    index, luid = bound_to(context, adapter)
+    buffer = NDIS_PROTOCOL_RESTART_PARAMETERS(Header=header, BoundIfIndex=index, BoundIfNetluid=luid)
     return net_event(NET_PNP_EVENT_CODE.NetEventRestart, buffer, header.Size)
 
 
@@ -115,7 +117,7 @@ def status_indication(handle: int, code: NDIS_STATUS) -> NDIS_STATUS_INDICATION:
 
 def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_PARAMETERS:
     """What ProtocolBindAdapterEx is given: the adapter as its attributes describe it."""
-    del context
+    top, top_luid = bound_to(context, adapter)
     name = adapter.name.rstrip(b"\0").decode()
     return NDIS_BIND_PARAMETERS(
         Header=header_of("NDIS_BIND_PARAMETERS", 1),
@@ -143,19 +145,24 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         IfConnectorPresent=bool(adapter.connector),
         DataBackFillSize=adapter.data_back_fill,
         ContextBackFillSize=adapter.context_back_fill,
-        BoundIfIndex=adapter.number + 1,
-        LowestIfIndex=adapter.number + 1,
+        BoundIfIndex=top,
+        BoundIfNetluid=top_luid,
+        LowestIfIndex=adapter.interface,
+        LowestIfNetluid=luid_of(context, adapter.interface),
     )
 
 
-def attach_parameters(adapter: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
+def attach_parameters(context: Context, adapter: Any, module: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
     """What FilterAttach is given: the module's name, and the adapter as its attributes describe it."""
     base = adapter.name.rstrip(b"\0").decode()
+    lower = below_module(context, module)
     return NDIS_FILTER_ATTACH_PARAMETERS(
         Header=header_of("NDIS_FILTER_ATTACH_PARAMETERS", 1),
-        IfIndex=adapter.number + 1,
+        IfIndex=module.interface,
+        NetLuid=luid_of(context, module.interface),
         FilterModuleGuidName=name,
-        BaseMiniportIfIndex=adapter.number + 1,
+        BaseMiniportIfIndex=adapter.interface,
+        BaseMiniportNetLuid=luid_of(context, adapter.interface),
         BaseMiniportInstanceName=base,
         BaseMiniportName=base,
         MediaConnectState=adapter.media_connect_state,
@@ -165,7 +172,8 @@ def attach_parameters(adapter: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
         MiniportPhysicalMediaType=PHYSICAL_MEDIUM_802_3,
         MacAddressLength=MAC_ADDRESS_LENGTH,
         CurrentMacAddress=adapter.current_address,
-        LowerIfIndex=adapter.number + 1,
+        LowerIfIndex=lower,
+        LowerIfNetLuid=luid_of(context, lower),
     )
 
 
@@ -174,10 +182,12 @@ def filter_pause_parameters(reason: int) -> NDIS_FILTER_PAUSE_PARAMETERS:
     return NDIS_FILTER_PAUSE_PARAMETERS(Header=header_of("NDIS_FILTER_PAUSE_PARAMETERS", 1), PauseReason=reason)
 
 
-def filter_restart_parameters(adapter: Any) -> NDIS_FILTER_RESTART_PARAMETERS:
+def filter_restart_parameters(context: Context, module: Any) -> NDIS_FILTER_RESTART_PARAMETERS:
     """What FilterRestart is given."""
+    lower = below_module(context, module)
     return NDIS_FILTER_RESTART_PARAMETERS(
         Header=header_of("NDIS_FILTER_RESTART_PARAMETERS", 1),
         MiniportPhysicalMediaType=PHYSICAL_MEDIUM_802_3,
-        LowerIfIndex=adapter.number + 1,
+        LowerIfIndex=lower,
+        LowerIfNetLuid=luid_of(context, lower),
     )

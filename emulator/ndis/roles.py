@@ -368,6 +368,20 @@ MINIPORT_IDLE_NOTIFICATION: Final = _Role(
 MINIPORT_CANCEL_IDLE_NOTIFICATION: Final = _Role(
     "MINIPORT_CANCEL_IDLE_NOTIFICATION", _VOID, "MiniportAdapterContext", _irql.AT_PASSIVE
 )
+IF_QUERY_OBJECT: Final = _Role(
+    "IF_QUERY_OBJECT",
+    _STATUS,
+    "ProviderIfContext ObjectId pOutputBufferLength:inout pOutputBuffer:out",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_IF_PROVIDER_CHARACTERISTICS.QueryObjectHandler",),
+)
+IF_SET_OBJECT: Final = _Role(
+    "IF_SET_OBJECT",
+    _STATUS,
+    "ProviderIfContext ObjectId InputBufferLength pInputBuffer",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_IF_PROVIDER_CHARACTERISTICS.SetObjectHandler",),
+)
 KDEFERRED_ROUTINE: Final = _Role(
     "KDEFERRED_ROUTINE",
     _VOID,

@@ -35,6 +35,10 @@ class ControlOperation(IntEnum):
     """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
     OID_SET = 17
     """A set of NDIS's own: the argument is the OID, the data are its buffer."""
+    INTERFACE_QUERY = 18
+    """Ask a network interface's provider: from bit 0 on the object, from 32 on the length, from 48 on the index."""
+    INTERFACE_SET = 19
+    """Give the data to a network interface's provider; the argument as for INTERFACE_QUERY."""
     SWITCH_INTERRUPTS = 11
     """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
 

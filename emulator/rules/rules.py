@@ -292,7 +292,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _gate("Irql_Filter_Driver_Function", "functions of filter drivers"),
     _sdv("Irql_Gather_DMA_Function", Group.IRQL, "scatter/gather DMA", _NO, _NOT_YET_DMA),
     _sdv("Irql_IM_Function", Group.IRQL, "functions of intermediate drivers", _NO, "there are none yet"),
-    _sdv("Irql_Interfaces_Function", Group.IRQL, "network interfaces", _NO, "the functions are not there yet"),
+    _gate("Irql_Interfaces_Function", "network interfaces"),
     _gate("Irql_Interrupt_Function", "registration of interrupts"),
     _gate("Irql_IrqlSetting_Function", "NDIS_RAISE_IRQL_TO_DISPATCH and NDIS_LOWER_IRQL"),
     _sdv("Irql_MCM_Function", Group.IRQL, "CoNDIS integrated call managers", _NO, _CONNECTION),

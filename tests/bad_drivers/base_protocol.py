@@ -28,6 +28,7 @@ class BINDING(NONPAGED):
     Asked: NDIS_EVENT
     Status: i32
     Running: u32
+    Interface: u32
     Received: LONG
     Open: LONG
     Cookie: u64

@@ -53,6 +53,7 @@ LATER_TIMER: Final = make_handle(HandleKind.TIMER, 1, 2)
 MINIPORT: Final = make_handle(HandleKind.MINIPORT_DRIVER, 1, 0)
 PROTOCOL: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 1)
 BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
+PROVIDER: Final = make_handle(HandleKind.INTERFACE_PROVIDER, 1, 0)
 CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
 LIST_TAG: Final = int.from_bytes(b"torP", "little")
 FILTER_TAG: Final = int.from_bytes(b"tliF", "little")
@@ -333,6 +334,13 @@ RULES: Final = [
     Rule("pause_completed_after_success", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
     Rule("send_completed_after_halt", "miniport", FREED),
     Rule("cancel_send_on_empty_queue", "miniport", 0x1E, (0xC0000144, None, 0, 0), other="cancels_sends"),
+    # Network interfaces.
+    Rule("interface_left_at_unload", "protocol", VERIFIER, (0x62, None, 0, 1)),
+    Rule("interface_deregistered_twice", "protocol", NDIS, (0x21, 2, HandleKind.INTERFACE, 0)),
+    Rule("interface_of_another", "protocol", NDIS, (0x21, 1, HandleKind.INTERFACE, 0)),
+    Rule("provider_left_at_unload", "protocol", VERIFIER, (0x62, PROVIDER, 0, 1)),
+    Rule("provider_with_interface_deregistered", "protocol", VERIFIER, (0x62, PROVIDER, 0, 1)),
+    Rule("provider_deregistered_twice", "protocol", NDIS, (0x21, PROVIDER, HandleKind.INTERFACE_PROVIDER, 0)),
     # Memory shared with the adapter, and handles.
     Rule("shared_memory_left_at_halt", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     Rule("shared_memory_freed_in_part", "miniport", NDIS, (0x03, ADAPTER, None, None)),

@@ -22,6 +22,7 @@ OTHERS = {
     "work_item_waits_for_itself",
     "second_filter",
     "header_in_one_piece",
+    "base_provider",
     "asks_after_restart",
 }
 """Drivers of this folder that other tests are about."""

@@ -241,8 +241,8 @@ def test_general_attributes_are_told_to_whoever_binds_and_asks() -> None:
         assert ANSWERS[oids.OID_GEN_MAX_LINK_SPEED](context, adapter, None) == speeds
         state = link_state(adapter)
         assert (state.PauseFunctions, state.AutoNegotiationFlags) == (4, 3)
-    restart = restart_event(adapter).NetPnPEvent
-    assert (restart.Buffer.BoundIfIndex, restart.BufferLength) == (1, restart.Buffer.Header.Size)
+        restart = restart_event(context, adapter).NetPnPEvent
+        assert (restart.Buffer.BoundIfIndex, restart.BufferLength) == (1, restart.Buffer.Header.Size)
     assert pause_event(8).NetPnPEvent.Buffer.PauseReason == 8
 
 
