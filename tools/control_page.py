@@ -46,5 +46,5 @@ def lines() -> list[str]:
 def _row(command: Command) -> str:
     words = [f"[{word.name} N]" if word.name.startswith("-") else word.name for word in command.words]
     asked = " ".join([command.name, *words]).replace("|", "\\|")
-    method = command.name.replace(" ", "_").replace("-", "_")
+    method = command.method or command.name.replace(" ", "_").replace("-", "_")
     return f"| `{asked}` | {command.help} | `nic.{method}(...)` |"

@@ -45,6 +45,10 @@ def _on_or_off(words: Sequence[str]) -> Given:
     return Given(int(words[0] == "on"))
 
 
+def _name(words: Sequence[str]) -> Given:
+    return Given(data=words[0].encode())
+
+
 def _query(words: Sequence[str]) -> Given:
     room = number_of(words[1])
     if not 0 <= room <= CONTROL_DATA_BYTES:
@@ -67,9 +71,14 @@ class Command(NamedTuple):
     given: Callable[[Sequence[str]], Given] = _nothing
     leads_to: str = ""
     """The adapter's state when it has been done."""
+    method: str = ""
+    """What it is called in a test; empty: as here."""
+    explains: bool = False
+    """Does the answer say, in words, why it failed?"""
 
 
 _OID: Final = Word("OID", "its name, or its number as 0x00010106")
+_FILTER: Final = Word("FILTER", "the driver's name: ndislwf")
 COMMANDS: Final = (
     Command("status", None, "say how every adapter is, and who keeps an operation from its end"),
     Command("pause", ControlOperation.PAUSE, "pause the stack: protocols, filters, miniport", leads_to="paused"),
@@ -109,6 +118,24 @@ COMMANDS: Final = (
         "give the stack a value, as NDIS itself would",
         (_OID, Word("VALUE", "a number (4 bytes, lowest first), or bytes: 01:00:5e:00:00:01, hex:2a")),
         _set,
+    ),
+    Command(
+        "filter attach",
+        ControlOperation.ATTACH_FILTER,
+        "attach a filter of those that are loaded; the stack is paused meanwhile",
+        (_FILTER,),
+        _name,
+        method="attach",
+        explains=True,
+    ),
+    Command(
+        "filter detach",
+        ControlOperation.DETACH_FILTER,
+        "detach a filter, until it is attached again; the stack is paused meanwhile",
+        (_FILTER,),
+        _name,
+        method="detach",
+        explains=True,
     ),
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
@@ -169,11 +196,13 @@ def in_words(command: Command, outcome: Outcome, adapter: str, status_name: Call
         return f"{command.name} of {adapter} has not ended within {outcome.seconds:g} s and goes on{_blocked(now)}"
     if outcome.status:
         state = f": {adapter} is {now.state}" if now is not None and command.operation is not None else ""
+        if command.explains and outcome.data:
+            return f"{command.name} of {adapter} failed: {outcome.data.decode(errors='replace')}"
         needs = f" ({outcome.needed} bytes are needed)" if outcome.needed else ""
         return (
             f"{command.name} of {adapter} failed with {status_name(outcome.status)}{needs}{state}{_mend(command, now)}"
         )
-    if outcome.data:
+    if outcome.data and not command.explains:
         return outcome.data.hex(" ")
     return f"{adapter}: {command.name} done in {outcome.seconds * 1000:.1f} ms" + (
         f", it is {now.state}" if now else ""

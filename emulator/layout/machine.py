@@ -259,7 +259,12 @@ class CONTROL_RING(Record):
 class DRIVER(Record):
     """A registered driver: its image and its handlers by routine number.
 
+<<<<<<< HEAD
     ``associate`` is the other half of an intermediate driver.
+=======
+    ``detached`` has a bit for each adapter from which somebody has detached a filter driver: it is not attached again
+    when the adapter starts.
+>>>>>>> 56b4f0c (Filters come and go while the machine runs: ndisemu ctl filter attach, filter detach)
     """
 
     head: OBJECT
@@ -273,6 +278,7 @@ class DRIVER(Record):
     state: u16
     handlers: Array[u32, Literal[24]]
     name: Bytes[Literal[64]]
+    detached: u64
 
 
 class ADAPTER(Record):

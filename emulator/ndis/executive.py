@@ -12,6 +12,7 @@ from emulator.kernel.pointers import decode_argument
 from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
+    filter_changes,
     host_requests,
     interface_providers,
     intermediate,
@@ -156,6 +157,8 @@ _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
     ControlOperation.OID_SET: host_requests.set_,
     ControlOperation.INTERFACE_QUERY: interface_providers.query_object,
     ControlOperation.INTERFACE_SET: interface_providers.set_object,
+    ControlOperation.ATTACH_FILTER: filter_changes.attach,
+    ControlOperation.DETACH_FILTER: filter_changes.detach,
 }
 """Operations that are given data, or answer with some."""
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 WARNING = 30
+LAST_IMAGE = 0xFFFF
 WATCHDOG_FILTER_PAUSE = 0x11
 SETTLE_NS = 100_000_000
 VERIFIER, TIMED_PAUSE = 0xC4, 0x92010
@@ -49,12 +50,10 @@ _TIMED_PAUSE_RULE = "NdisFilterTimedPauseComplete"
 
 def attach_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
     """Attach a module of every filter driver, the one registered last at the bottom."""
-    table = context.machine.objects[HandleKind.FILTER_DRIVER]
-    drivers = [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.FILTER_DRIVER]
-    for position, (handle, driver) in enumerate(reversed(drivers)):
-        if not is_chosen(context, driver.image, adapter):
+    for handle, driver in sorted(filter_drivers(context), key=position_of):
+        if driver.detached >> adapter.number & 1 or not is_chosen(context, driver.image, adapter):
             continue
-        status = _attach(context, adapter_handle, adapter, handle, driver, position)
+        status = attach(context, adapter_handle, adapter, handle, driver)
         if status != NDIS_STATUS_SUCCESS:
             mandatory = driver.flags & NDIS_FILTER_DRIVER_MANDATORY
             end = "the filter is mandatory: the stack is not started" if mandatory else "the stack runs without it"
@@ -67,10 +66,23 @@ def attach_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
     return NDIS_STATUS_SUCCESS
 
 
+def filter_drivers(context: Context) -> list[tuple[int, Any]]:
+    """The registered filter drivers."""
+    table = context.machine.objects[HandleKind.FILTER_DRIVER]
+    return [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.FILTER_DRIVER]
+
+
+def position_of(registered: tuple[int, Any]) -> int:
+    """Where the module of a filter driver is in every stack: above those of the images that were loaded later."""
+    handle, driver = registered
+    position: int = (LAST_IMAGE - driver.image) << 8 | 0xFF - (handle & 0xFF)
+    return position
+
+
 def detach_filters(context: Context, adapter_handle: int, adapter: Any) -> None:
     """Detach every module, from the top down."""
     for handle, module in reversed(modules_of(context, adapter_handle)):
-        _detach(context, adapter, handle, module)
+        detach(context, adapter, handle, module)
 
 
 def set_module_options(context: Context, adapter_handle: int, adapter: Any) -> int:
@@ -145,7 +157,8 @@ def _passed(context: Context, handle: int) -> None:
         )
 
 
-def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: int, driver: Any, position: int) -> int:
+def attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: int, driver: Any) -> int:
+    """Make a module of a filter driver and call FilterAttach; its status."""
     table = context.machine.objects[HandleKind.FILTER_MODULE]
     made = table.allocate(HandleKind.FILTER_MODULE, driver=driver.image, parent=adapter_handle, site=0)
     if made is None:
@@ -155,7 +168,7 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     ctypes.memset(ctypes.addressof(module) + head_size, 0, ctypes.sizeof(module) - head_size)
     module.adapter = adapter_handle & 0xFFFF_FFFF
     module.filter_driver = driver_handle
-    module.position = position
+    module.position = position_of((driver_handle, driver))
     name = f"{text_of(adapter.name)}-{text_of(driver.name)}-0000"
     module.name = name.encode()[:64].ljust(64, b"\0")
     interfaces.add_module(context, adapter, module)
@@ -179,7 +192,8 @@ def _attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: 
     return status
 
 
-def _detach(context: Context, adapter: Any, handle: int, module: Any) -> None:
+def detach(context: Context, adapter: Any, handle: int, module: Any) -> None:
+    """Call FilterDetach; nothing of the module is left."""
     routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "DetachHandler")
     value = decode(context, module.context)
     # The driver frees the module's context in here; nobody may compile the stack with it any more.
@@ -199,7 +213,7 @@ def _lost(context: Context, adapter: Any, handle: int, module: Any, what: str, s
     end = "it is mandatory: the stack is not started" if mandatory else "it is detached"
     _log(context, f"{text_of(module.name)}: {what} returned {status_name(status)}; {end}")
     wait_for_acknowledgement(context)
-    _detach(context, adapter, handle, module)
+    detach(context, adapter, handle, module)
     return mandatory
 
 

@@ -230,6 +230,7 @@ def register(
     driver.flags = given.Flags
     driver.major_version, driver.minor_version = given.MajorNdisVersion, given.MinorNdisVersion
     driver.state = REGISTERED
+    driver.detached = 0
     for place in range(MAXIMUM_HANDLERS):
         driver.handlers[place] = numbers[place] if place < len(numbers) else 0
     driver.name = driver_object.DriverName.encode()[:64].ljust(64, b"\0")

@@ -41,6 +41,10 @@ class ControlOperation(IntEnum):
     """Give the data to a network interface's provider; the argument as for INTERFACE_QUERY."""
     SWITCH_INTERRUPTS = 11
     """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
+    ATTACH_FILTER = 18
+    """Attach a module of the filter driver that the data name; the stack is paused meanwhile."""
+    DETACH_FILTER = 19
+    """Detach the module of the filter driver that the data name; the stack is paused meanwhile."""
 
 
 WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})

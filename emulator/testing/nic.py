@@ -191,6 +191,14 @@ class Nic:
         content = value.to_bytes(4, "little") if isinstance(value, int) else value
         self.perform("oid set", _text(oid), f"hex:{content.hex()}", timeout=timeout)
 
+    def attach(self, filter_driver: str, timeout: float = DEADLINE) -> None:
+        """Attach a filter of those that the machine has loaded."""
+        self.perform("filter attach", filter_driver, timeout=timeout)
+
+    def detach(self, filter_driver: str, timeout: float = DEADLINE) -> None:
+        """Detach a filter until it is attached again."""
+        self.perform("filter detach", filter_driver, timeout=timeout)
+
     def perform(self, name: str, *words: str, timeout: float = DEADLINE) -> Outcome:
         """Any command of `ndisemu ctl` on this adapter."""
         return self.machine.perform(name, words, self.name, timeout)

@@ -86,6 +86,12 @@ def test_an_unknown_command_is_told_which_one_was_meant() -> None:
         ("start", "removed", Outcome(status=7), "comes back with a new `ndisemu run` only"),
         ("oid query", "running", Outcome(data=b"\x01\x02"), "01 02"),
         ("oid query", "running", Outcome(status=7, needed=4), "failed with STATUS_7 (4 bytes are needed)"),
+        (
+            "filter attach",
+            "running",
+            Outcome(status=7, data=b"it is there"),
+            "filter attach of red failed: it is there",
+        ),
         ("pause", "pausing", Outcome(late=True, seconds=0.5), "has not ended within 0.5 s and goes on; blocked: A; B"),
         ("pause", "pausing", Outcome(ended="machine m has ended"), "pause: machine m has ended"),
     ],

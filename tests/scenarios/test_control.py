@@ -13,7 +13,7 @@ from tests.scenarios.traffic import HELLO, MINIPORT, drain, echo, frame, free_bu
 if TYPE_CHECKING:
     from emulator.testing import Lab, Nic
 
-FILTER = "sample_drivers.ndislwf"
+FILTER, SECOND = "sample_drivers.ndislwf", "tests.drivers.second_lwf"
 BAD = "tests.bad_drivers"
 LIBRARY = ["tests.bad_drivers.base_miniport", "tests.bad_drivers.base_protocol"]
 BLOCKERS = {
@@ -111,3 +111,70 @@ def test_an_adapter_goes_through_all_of_it_and_leaves_nothing(lab: Lab) -> None:
     nic.surprise_remove()
     assert nic.status().state == "removed"
     assert eventually(nic.end.gone)
+
+
+def layers(nic: Nic) -> list[tuple[str, str]]:
+    return [(layer.driver, layer.state) for layer in nic.status().filters]
+
+
+def test_filters_come_and_go_under_traffic_in_their_order(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER, SECOND], processors=2)
+    before = free_buffers(nic)
+    both = [("ndislwf", "running"), ("second_lwf", "running")]
+    for turn, (act, name, left) in enumerate(
+        [
+            (nic.detach, "ndislwf", both[1:]),
+            (nic.detach, "second_lwf", []),
+            (nic.attach, "ndislwf", both[:1]),
+            (nic.attach, "second_lwf", both),
+            (nic.detach, "second_lwf", both[:1]),
+        ]
+    ):
+        for number in range(200):
+            nic.send(frame(nic, turn * 1000 + number))
+        act(name)
+        assert layers(nic) == left
+        drain(nic)
+        assert echo(nic, (frame(nic, 10_000 + turn * 100 + n) for n in range(50))) == 50
+    nic.halt()
+    nic.start()
+    assert layers(nic) == both[:1]
+    nic.attach("second_lwf")
+    assert echo(nic, (frame(nic, n) for n in range(50))) == 50
+    settled(nic, before)
+
+
+def test_nothing_is_lost_but_what_comes_while_the_stack_is_paused(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER])
+    before = free_buffers(nic)
+    for act in (nic.detach, nic.attach) * 3:
+        first = nic.counters
+        assert echo(nic, (frame(nic, n) for n in range(100))) == 100
+        act("ndislwf")
+        assert echo(nic, (frame(nic, n) for n in range(100))) == 100
+        now = nic.counters
+        assert now["received"] - first["received"] == now["sent"] - first["sent"] == 200
+    settled(nic, before)
+
+
+def test_a_paused_stack_stays_paused_and_mistakes_are_told(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER])
+    nic.pause()
+    nic.detach("ndislwf")
+    assert (nic.status().state, layers(nic)) == ("paused", [])
+    nic.attach("ndislwf")
+    assert layers(nic) == [("ndislwf", "paused")]
+    for act, name, told in (
+        (nic.attach, "ndislwf", "ndislwf is attached already"),
+        (nic.attach, "hello", "no filter driver hello is loaded; there are ndislwf"),
+        (nic.detach, "nobody", "no filter driver nobody is loaded; there are ndislwf"),
+    ):
+        with pytest.raises(ControlFailed, match=f"of adapter0 failed: {told}"):
+            act(name)
+    nic.restart()
+    nic.detach("ndislwf")
+    with pytest.raises(ControlFailed, match="ndislwf is not attached"):
+        nic.detach("ndislwf")
+    assert echo(nic, [frame(nic, 1)]) == 1
