@@ -47,4 +47,5 @@ def _row(command: Command) -> str:
     words = [f"[{word.name} N]" if word.name.startswith("-") else word.name for word in command.words]
     asked = " ".join([command.name, *words]).replace("|", "\\|")
     method = command.method or command.name.replace(" ", "_").replace("-", "_")
-    return f"| `{asked}` | {command.help} | `nic.{method}(...)` |"
+    owner = "nic" if command.of_adapter or command.operation is None else "nic.machine"
+    return f"| `{asked}` | {command.help} | `{owner}.{method}(...)` |"

@@ -66,7 +66,7 @@ def _add_words(parser: argparse.ArgumentParser, command: Command) -> None:
         else:
             parser.add_argument(f"word{number}", choices=word.choices or None, metavar=word.name, help=word.help)
     parser.add_argument("machine", nargs="?", default="", metavar="MACHINE", help="its name, or its socket's path")
-    if command.operation is not None:
+    if command.of_adapter:
         parser.add_argument("--adapter", default="", metavar="A", help="its name or number; the only one")
     parser.add_argument(
         "--timeout", type=_seconds, default=DEFAULT_TIMEOUT, metavar="S", help=f"wait so long ({DEFAULT_TIMEOUT:g})"
@@ -139,7 +139,7 @@ def status_lines(machine: MachineStatus) -> list[str]:
 
 
 def _adapter_lines(adapter: AdapterStatus) -> list[str]:
-    link = "" if adapter.link else ", link down"
+    link = ("" if adapter.link else ", link down") + ("" if adapter.power == "d0" else f", in {adapter.power.upper()}")
     who = f" ({adapter.miniport})" if adapter.miniport else ""
     lines = [f"{adapter.name}{who}: {adapter.state}{link}{_lists(adapter.lists)}"]
     for word, layers in (("protocol", adapter.protocols), ("filter", adapter.filters)):

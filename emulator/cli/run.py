@@ -268,6 +268,7 @@ class Runner:
         refused = bool(machine.statuses) and all(machine.statuses)
         if not self.quiet:
             why = "no adapter started" if refused else "replayed" if session.replayed else "its time was up"
+            why = "switched off" if session.switched_off else why
             why = "interrupted" if session.interrupted else why
             if self.last is not None:
                 self.display.wires(self.last, self.specification)

@@ -97,6 +97,7 @@ class Session:
         self.on_frame: Callable[[int, bytes], None] = lambda adapter, frame: None
         """Called with what a machine puts on its cables: adapter's place among the cabled, frame."""
         self.began = 0.0
+        self._ended = False
         self._handler = LogHandler(log)
         root, drivers = logging.getLogger(), logging.getLogger("driver")
         self._levels = [(logger, logger.level) for logger in (root, drivers)]
@@ -129,6 +130,11 @@ class Session:
         """Whether every capture file that the run shall end with has been replayed."""
         wires = {n for n, adapter in enumerate(self.specification.adapters) if adapter.wire.end == "exit"}
         return bool(wires) and self.machine is not None and wires <= self.machine.finished_wires
+
+    @property
+    def switched_off(self) -> bool:
+        """Whether the machine has ended by itself, without a stop."""
+        return not self._ended and self.machine is not None and self.machine.state == "ended"
 
     @property
     def alive(self) -> bool:
@@ -205,6 +211,7 @@ class Session:
         """End in order; at once when interrupted once more."""
         machine = self.machine
         assert machine is not None
+        self._ended = True
         asked = self.signals.count
         limit = time.monotonic() + (float("inf") if self.specification.debug else ENDING_SECONDS)
         machine.shutdown()

@@ -13,7 +13,7 @@ import msgspec
 
 from emulator.host.messages import AdapterStatus, MachineStatus
 from emulator.layout.machine import CONTROL_DATA_BYTES
-from emulator.rules.control import ControlOperation
+from emulator.rules.control import WHOLE_MACHINE, ControlOperation
 from emulator.rules.errors import ConfigurationError
 
 
@@ -43,6 +43,14 @@ def _up_or_down(words: Sequence[str]) -> Given:
 
 def _on_or_off(words: Sequence[str]) -> Given:
     return Given(int(words[0] == "on"))
+
+
+def _power(words: Sequence[str]) -> Given:
+    return Given(int(words[0][1:]) + 1)
+
+
+def _battery_or_mains(words: Sequence[str]) -> Given:
+    return Given(int(words[0] == "battery"))
 
 
 def _name(words: Sequence[str]) -> Given:
@@ -76,6 +84,11 @@ class Command(NamedTuple):
     explains: bool = False
     """Does the answer say, in words, why it failed?"""
 
+    @property
+    def of_adapter(self) -> bool:
+        """Does it concern one adapter?"""
+        return self.operation is not None and self.operation not in WHOLE_MACHINE
+
 
 _OID: Final = Word("OID", "its name, or its number as 0x00010106")
 _FILTER: Final = Word("FILTER", "the driver's name: ndislwf")
@@ -104,6 +117,27 @@ COMMANDS: Final = (
         "let the miniport enable or disable its interrupt, as NDIS may do to find a fault",
         (Word("on|off", "what becomes of the interrupt", ("on", "off")),),
         _on_or_off,
+    ),
+    Command("reset", ControlOperation.RESET, "reset the adapter's hardware"),
+    Command(
+        "power",
+        ControlOperation.POWER,
+        "bring the adapter into a device power state",
+        (Word("d0|d1|d2|d3", "d0: it works; d3: it sleeps most deeply", ("d0", "d1", "d2", "d3")),),
+        _power,
+    ),
+    Command(
+        "power-source",
+        ControlOperation.POWER_PROFILE,
+        "tell the adapter's drivers that the computer runs on its battery, or on the mains",
+        (Word("battery|mains", "what the computer runs on", ("battery", "mains")),),
+        _battery_or_mains,
+    ),
+    Command(
+        "shutdown",
+        ControlOperation.SHUTDOWN,
+        "switch the computer off: MiniportShutdownEx, and the end",
+        method="switch_off",
     ),
     Command(
         "oid query",
@@ -192,6 +226,9 @@ def in_words(command: Command, outcome: Outcome, adapter: str, status_name: Call
     if outcome.ended:
         return f"{command.name}: {outcome.ended}"
     now = next((each for each in outcome.machine.adapters if each.name == adapter), None) if outcome.machine else None
+    if not command.of_adapter:
+        late = f"has not ended within {outcome.seconds:g} s" if outcome.late else ""
+        return f"{command.name}: {late or (status_name(outcome.status) if outcome.status else 'done')}"
     if outcome.late:
         return f"{command.name} of {adapter} has not ended within {outcome.seconds:g} s and goes on{_blocked(now)}"
     if outcome.status:

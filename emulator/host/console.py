@@ -106,7 +106,7 @@ class MachineProxy:
         """Carry out a command of ``emulator.host.commands`` and wait for its end, for so long at most."""
         command = command_of(name)
         given = command.given([*words, *(word.default for word in command.words[len(words) :] if word.default)])
-        number = adapter_number(self.adapter_names, adapter) if command.operation is not None else -1
+        number = adapter_number(self.adapter_names, adapter) if command.of_adapter else -1
         outcomes: list[Outcome] = []
         performance = Performance(self, command, number, given, timeout, outcomes.append)
         while not outcomes:

@@ -291,7 +291,7 @@ class ControlServer:
         if command is None:
             raise ConfigurationError(f"this machine knows no command {order.command}")
         names = self.machine.adapter_names
-        number = adapter_number(names, order.adapter) if command.operation is not None else -1
+        number = adapter_number(names, order.adapter) if command.of_adapter else -1
         name = names[number] if number >= 0 else order.adapter
 
         def done(outcome: Outcome) -> None:

@@ -123,6 +123,7 @@ class AdapterStatus(msgspec.Struct):
     """The state of states.md in lower case; ``removed`` when its wire is gone."""
     miniport: str = ""
     link: bool = True
+    power: str = "d0"
     lists: int = 0
     """NET_BUFFER_LISTs of the whole stack that are on their way."""
     protocols: list[LayerStatus] = []

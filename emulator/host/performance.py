@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emulator.host import messages
 from emulator.host.commands import Outcome
+from emulator.rules.control import ControlOperation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +43,13 @@ class Performance:
         self.deadline = self._began + timeout
         self._looking = self.over = False
         operation = command.operation
+        self._last = operation == ControlOperation.SHUTDOWN
         if operation is None:
             self._look()
             return
         machine.ask(
-            lambda request: messages.Control(machine.number, request, operation, adapter, *given), self._answered
+            lambda request: messages.Control(machine.number, request, operation, max(adapter, 0), *given),
+            self._answered,
         )
 
     def expire(self) -> None:
@@ -68,7 +71,11 @@ class Performance:
         outcome = self.outcome
         outcome.status, outcome.data, outcome.needed = answer.status, answer.data, answer.needed
         outcome.seconds = time.monotonic() - self._began
-        self._look()
+        if self._last and not outcome.status:
+            self.over = True  # the machine ends, and there is nothing left to look at
+            self._done(outcome)
+        else:
+            self._look()
 
     def _look(self) -> None:
         self._looking = True

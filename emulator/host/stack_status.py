@@ -114,6 +114,7 @@ class _Stack:
         driver = reading.images.driver_name
         status.state = _word(AdapterState, self.adapter.state)
         status.miniport = driver(self.adapter.head.driver)
+        status.power = f"d{max(self.adapter.power_state - 1, 0)}"
         status.lists = sum(reading.lists(self.index))
         for place, record in self.bindings:
             lists = sum(reading.lists(geometry.all_adapters + place))

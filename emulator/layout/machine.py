@@ -259,12 +259,9 @@ class CONTROL_RING(Record):
 class DRIVER(Record):
     """A registered driver: its image and its handlers by routine number.
 
-<<<<<<< HEAD
     ``associate`` is the other half of an intermediate driver.
-=======
     ``detached`` has a bit for each adapter from which somebody has detached a filter driver: it is not attached again
     when the adapter starts.
->>>>>>> 56b4f0c (Filters come and go while the machine runs: ndisemu ctl filter attach, filter detach)
     """
 
     head: OBJECT

@@ -105,6 +105,11 @@ class LabMachine:
             raise ControlFailed(in_words(command_of(name), outcome, adapter, status_name), outcome)
         return outcome
 
+    def switch_off(self, timeout: float = DEADLINE) -> None:
+        """Switch the computer off (`ndisemu ctl shutdown`), and wait until nothing is left of it."""
+        self.perform("shutdown", timeout=timeout)
+        self.wait_ended(timeout)
+
     def status(self) -> MachineStatus:
         """How every adapter is: its state, its stack, and who keeps an operation from its end."""
         found = self.perform("status").machine

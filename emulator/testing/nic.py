@@ -191,6 +191,18 @@ class Nic:
         content = value.to_bytes(4, "little") if isinstance(value, int) else value
         self.perform("oid set", _text(oid), f"hex:{content.hex()}", timeout=timeout)
 
+    def reset(self, timeout: float = DEADLINE) -> None:
+        """Reset the adapter's hardware."""
+        self.perform("reset", timeout=timeout)
+
+    def power(self, state: str, timeout: float = DEADLINE) -> None:
+        """Bring the adapter into a device power state: ``d0`` to ``d3``."""
+        self.perform("power", state, timeout=timeout)
+
+    def power_source(self, source: str, timeout: float = DEADLINE) -> None:
+        """Tell the drivers what the computer runs on from now: ``battery`` or ``mains``."""
+        self.perform("power-source", source, timeout=timeout)
+
     def attach(self, filter_driver: str, timeout: float = DEADLINE) -> None:
         """Attach a filter of those that the machine has loaded."""
         self.perform("filter attach", filter_driver, timeout=timeout)

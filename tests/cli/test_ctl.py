@@ -44,8 +44,9 @@ def test_a_machine_is_driven_from_another_terminal(runtime: Path) -> None:
         assert ctl("restart")["machine"]["adapters"][0]["state"] == "running"
         assert ctl("oid", "query", "OID_GEN_MAXIMUM_FRAME_SIZE")["data"] == "dc050000"
         assert ctl("surprise-remove")["machine"]["adapters"][0]["state"] == "removed"
-        run.process.terminate()
-        run.end()
+        assert ctl("shutdown")["done"]
+        ended = run.end()
+        assert (ended.code, ended.event("ended")["why"]) == (0, "switched off")
     assert list(runtime.iterdir()) == []
 
 

@@ -9,13 +9,8 @@ from emulator.host.messages import AdapterStatus, MachineStatus
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import ConfigurationError
 
-NOT_ASKED_FOR = {
-    ControlOperation.UNLOAD,
-    ControlOperation.RESET,
-    ControlOperation.POWER,
-    ControlOperation.SHUTDOWN,
-}
-"""What the host does by itself at the end of a machine, and what nobody carries out."""
+NOT_ASKED_FOR = {ControlOperation.UNLOAD}
+"""What the host does by itself at the end of a machine."""
 
 
 def status_name(status: int) -> str:
@@ -93,6 +88,7 @@ def test_an_unknown_command_is_told_which_one_was_meant() -> None:
             "filter attach of red failed: it is there",
         ),
         ("pause", "pausing", Outcome(late=True, seconds=0.5), "has not ended within 0.5 s and goes on; blocked: A; B"),
+        ("shutdown", "running", Outcome(), "shutdown: done"),
         ("pause", "pausing", Outcome(ended="machine m has ended"), "pause: machine m has ended"),
     ],
 )
