@@ -101,6 +101,7 @@ class BufferPool:
         "context_size",
         "data_size",
         "directory",
+        "driver",
         "handle",
         "has_buffer",
         "is_list_pool",
@@ -117,6 +118,7 @@ class BufferPool:
         self.path = path
         self.handle = handle
         self.record = record
+        self.driver: int = record.head.driver
         self.number = pool_number(handle >> GENERATION_SHIFT & GENERATION_MASK, handle & INDEX_MASK)
         self.is_list_pool = handle >> KIND_SHIFT == HandleKind.NET_BUFFER_LIST_POOL
         self.layout = LIST_ENTRY_LAYOUT if self.is_list_pool else BUFFER_ENTRY_LAYOUT

@@ -307,6 +307,12 @@ def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
         source = context.datapath.views.get(nbl.SourceHandle or 0)
         if getattr(source, "base", None) is stack:
             return
+        wrong_link(
+            context,
+            nbl,
+            f"A NET_BUFFER_LIST was completed whose SourceHandle is {nbl.SourceHandle or 0:#x}, no binding of this "
+            "adapter. An intermediate driver gives a list that it has sent on the SourceHandle back that it came with.",
+        )
     wrong_owner(
         context,
         nbl,

@@ -183,7 +183,18 @@ def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
         nbl._owner = context.driver
         if not nbl.ChildRefCount:
             return
-    owner = nbl._owner
+    owner, maker = nbl._owner, nbl._pool.driver
+    if owner == context.driver and not (maker and owner) and not nbl.ChildRefCount:
+        return  # of a pool of NDIS's own, or no driver's doing
+    if owner == context.driver and maker != owner and not nbl.ChildRefCount:
+        images = context.machine.images
+        _stop(
+            context,
+            nbl,
+            NOT_OWNER,
+            f"{images.driver_name(owner)} freed a NET_BUFFER_LIST that {images.driver_name(maker)} has allocated. Only "
+            "the driver that allocated a list frees it.",
+        )
     if owner == NOBODY:
         _stop(context, nbl, NOT_OWNER, "A NET_BUFFER_LIST was freed twice.", "freed the first time")
     if owner != context.driver:

@@ -208,7 +208,7 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     nbl = NetBufferList
     pool = nbl._pool
     if pool.path.checked:
-        if nbl._owner != context.driver or nbl.ChildRefCount:
+        if not nbl._owner == context.driver == pool.driver or nbl.ChildRefCount:
             bad_free(context, nbl)
         if nbl.Context is not nbl._context:
             free_contexts(context, nbl)

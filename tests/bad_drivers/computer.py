@@ -16,7 +16,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
-from emulator.ndis import ddi, pnp, pnp_power
+from emulator.ndis import ddi, intermediate, pnp, pnp_power
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.loader import load_images
@@ -65,14 +65,17 @@ class Computer:
         protocol: str,
         *,
         filters: Sequence[str] = (),
+        intermediate_driver: str = "",
         checked: bool = True,
         plant: dict[str, dict[str, Any]] | None = None,
         **geometry: Any,
     ) -> None:
         self.plant = plant or {}
-        kinds = {miniport: "miniport", **dict.fromkeys(filters, "filter"), protocol: "protocol"}
+        between = {intermediate_driver: "intermediate"} if intermediate_driver else {}
+        kinds = {miniport: "miniport", **dict.fromkeys(filters, "filter"), **between, protocol: "protocol"}
+        above = ["virtual0"] if between else []
         names = [f"{PACKAGE}.{name}" for name in kinds]
-        sizes: dict[str, Any] = {"passive_workers": 2, **geometry}
+        sizes: dict[str, Any] = {"passive_workers": 2, "virtual_adapters": len(between), **geometry}
         self.fake = FakeMachine(
             services=Executive(), builtin_types=BUILT_IN_TYPES, checked=checked, cooperative=True, **sizes
         )
@@ -80,7 +83,11 @@ class Computer:
         self.fake.machine.configuration["specification"] = MachineSpecification(
             geometry=self.fake.geometry,
             drivers=[
-                DriverSpecification(kind=kind, module=f"{PACKAGE}.{name}")  # type: ignore[arg-type]
+                DriverSpecification(
+                    kind=kind,  # type: ignore[arg-type]
+                    module=f"{PACKAGE}.{name}",
+                    adapters=above if kind == "protocol" else [],
+                )
                 for name, kind in kinds.items()
             ],
             adapters=[AdapterSpecification(name="adapter0")],
@@ -107,6 +114,8 @@ class Computer:
             if idle and context.kind in (ContextKind.REQUESTS, ContextKind.PASSIVE_WORKER, ContextKind.PNP):
                 with self.fake.running(context):
                     self.fake.services.round(context)
+                    while context.kind is ContextKind.PNP and self.fake.services.wishes(context):
+                        busy = True
                     while context.kind is ContextKind.REQUESTS and self.fake.services.requests(context):
                         busy = True
                         self.fake.services.leave(context)
@@ -136,6 +145,8 @@ class Computer:
         with self.fake.running(self.fake.pnp()) as context:
             self.fake.services.round(context)
             status: int = act(context, *arguments)
+            while intermediate.serve(context):
+                pass
             self.fake.services.leave(context)
         return status
 

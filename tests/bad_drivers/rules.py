@@ -23,7 +23,7 @@ class Rule(NamedTuple):
     """One row."""
 
     driver: str
-    role: Literal["miniport", "filter", "protocol"]
+    role: Literal["miniport", "filter", "protocol", "intermediate"]
     code: int
     parameters: Parameters = (None, None, None, None)
     rule: str = ""
@@ -52,6 +52,8 @@ TIMER: Final = make_handle(HandleKind.TIMER, 1, 1)
 LATER_TIMER: Final = make_handle(HandleKind.TIMER, 1, 2)
 MINIPORT: Final = make_handle(HandleKind.MINIPORT_DRIVER, 1, 0)
 PROTOCOL: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 1)
+HALF: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 2)
+VIRTUAL: Final = make_handle(HandleKind.ADAPTER, 1, 1)
 BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
 PROVIDER: Final = make_handle(HandleKind.INTERFACE_PROVIDER, 1, 0)
 CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
@@ -426,4 +428,28 @@ RULES: Final = [
     Rule("filter_clone_freed_in_use", "filter", NDIS, (0x26, MODULE, None, 0)),
     Rule("filter_frees_no_clone", "filter", NDIS, (0x26, MODULE, None, 0)),
     Rule("filter_net_event_with_wrong_header", "filter", NDIS, (0x22, MODULE, 0, 0)),
+    # Intermediate drivers: what is passed on, and the functions of their own.
+    Rule("intermediate_passes_on_without_its_source", "intermediate", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("intermediate_completes_with_its_source", "intermediate", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("intermediate_completes_twice", "intermediate", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule(
+        "intermediate_completes_what_is_below",
+        "intermediate",
+        NDIS,
+        (0x1E, 0, None, LIST_TAG),
+        other="keeps_sends",
+    ),
+    Rule("intermediate_frees_what_it_passed_on", "intermediate", NDIS, (0x1E, 0, None, LIST_TAG)),
+    Rule("intermediate_indicates_what_it_received", "intermediate", NDIS, (0x06, 0, None, OWN_TAG)),
+    Rule("intermediate_asks_at_dispatch", "intermediate", VERIFIER, (0xE5, DISPATCH, None, 0), "Irql_IM_Function"),
+    Rule("intermediate_asks_with_its_other_half", "intermediate", NDIS, (0x21, HALF, HandleKind.MINIPORT_DRIVER, 0)),
+    Rule("intermediate_cancels_with_its_other_half", "intermediate", NDIS, (0x21, HALF, HandleKind.MINIPORT_DRIVER, 0)),
+    Rule(
+        "intermediate_associates_its_halves_crosswise",
+        "intermediate",
+        NDIS,
+        (0x21, HALF, HandleKind.MINIPORT_DRIVER, 0),
+    ),
+    Rule("intermediate_context_of_no_binding", "intermediate", NDIS, (0x21, VIRTUAL, HandleKind.BINDING, 0)),
+    Rule("intermediate_frees_the_context_too_early", "intermediate", FREED, (None, 0, 0, 0)),
 ]

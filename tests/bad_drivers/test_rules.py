@@ -35,6 +35,8 @@ def computer(rule: Rule, name: str, **options: Any) -> Computer:
         return Computer(name, rule.other or "base_protocol", **options)
     if rule.role == "filter":
         return Computer("base_miniport", rule.protocol, filters=[name, *rule.other.split()], **options)
+    if rule.role == "intermediate":
+        return Computer(rule.other or "base_miniport", "base_protocol", intermediate_driver=name, **options)
     return Computer(rule.other or "base_miniport", name, **options)
 
 
@@ -106,6 +108,12 @@ def test_the_common_part_keeps_every_rule(name: str) -> None:
 
 def test_two_small_filters_keep_every_rule() -> None:
     machine = Computer("base_miniport", "base_protocol", filters=["base_filter", "second_filter"])
+    assert machine.life() == 0
+    assert machine.left() == []
+
+
+def test_a_small_intermediate_driver_keeps_every_rule() -> None:
+    machine = Computer("base_miniport", "base_protocol", intermediate_driver="base_intermediate")
     assert machine.life() == 0
     assert machine.left() == []
 

@@ -1,0 +1,20 @@
+"""Frees a list of above that is back from below."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_intermediate import ADAPT, Restore
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+MiniportDriver: MiniportDriverHandle | None = None
+ProtocolDriver: ProtocolDriverHandle | None = None
+include(globals(), "intermediate")
+
+
+def OnSendComplete(adapt: ADAPT, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    Restore(nbl)
+    NdisInterlockedDecrement(adapt.Open)
+    if not REPAIRED:
+        NdisFreeNetBufferList(nbl)  # stop
+    NdisMSendNetBufferListsComplete(adapt.Handle, nbl, flags)
