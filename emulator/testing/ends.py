@@ -24,6 +24,22 @@ _SO_RCVBUFFORCE: Final = 33
 _LONGEST: Final = 65536 + 64
 
 
+class Ground:
+    """A network namespace of a laboratory's own, and what netlink says of its interfaces."""
+
+    def __init__(self) -> None:
+        from vnic.wires.network import LinkWatcher, Namespace
+
+        self.namespace: Namespace = Namespace.create()
+        with self.namespace.entered():
+            self.links: LinkWatcher = LinkWatcher()
+
+    def close(self) -> None:
+        """Give both back."""
+        self.links.close()
+        self.namespace.close()
+
+
 class End(Protocol):
     """What a test does at the far end of an adapter's wire."""
 

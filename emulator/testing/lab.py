@@ -15,7 +15,7 @@ import pytest
 from emulator.host.console import Console, Deadline, MachineStop
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.testing import leftovers, specify
-from emulator.testing.ends import CableEnd, FileEnd, TapEnd
+from emulator.testing.ends import CableEnd, FileEnd, Ground, TapEnd
 from emulator.testing.expectation import Expectation
 from emulator.testing.log import DriverLog
 from emulator.testing.machine import DEADLINE, LabMachine
@@ -41,8 +41,8 @@ class Lab:
         """What the drivers say, as it arrives."""
         self._before = leftovers.Snapshot.take()
         self._console: Console | None = None
-        self._namespace: Namespace | None = None
-        self._links: LinkWatcher | None = None
+        self._grounds: list[Ground] = []
+        self._shared_ground: Ground | None = None
         self._ends: list[End] = []
         self._adapters = 0
         self._finished = False
@@ -63,7 +63,8 @@ class Lab:
         passive_workers: int = 2,
         checked: bool = True,
         registry: dict[str, RegistryValue] | None = None,
-        address: str | None = None,
+        address: str | Sequence[str] | None = None,
+        apart: bool = False,
         mac: str = "",
         mtu: int = 1500,
         capture: str | os.PathLike[str] = "",
@@ -78,17 +79,19 @@ class Lab:
         paths or module names; the sample drivers have short ones too.  ``wire`` is ``cable``, which needs no
         privileges, or ``tap``, in an anonymous network namespace with the kernel's own stack at the far end: such a
         test is skipped, with the reason, where the computer has none; or ``pcap:FILE,out=FILE``, which is replayed.
-        ``address`` is the far end's, each adapter has a network of its own by default.  ``capture`` names the pcapng
-        file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
+        ``address`` is the far end's, or one for each adapter's; by default each adapter has a network of its own.
+        ``apart`` puts each TAP into a namespace of its own: then they meet in the machine alone.  ``capture`` names the
+        pcapng file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
         ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has.
         Further options are fields of the machine's geometry and of its watchdog.
         """
-        if adapters > 1 and (address or mac or capture):
+        addresses = [address] if isinstance(address, str) else [None] * adapters if address is None else list(address)
+        if len(addresses) != adapters or (adapters > 1 and (mac or capture)):
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
         kept = os.fspath(capture)
         chosen = [
-            specify.adapter(wire, self._adapters + i, address, mac, mtu, kept, faults, messages)
-            for i in range(adapters)
+            specify.adapter(wire, self._adapters + i, one, mac, mtu, kept, faults, messages)
+            for i, one in enumerate(addresses)
         ]
         self._adapters += adapters
         shape = {"processors": processors, "passive_workers": passive_workers, "checked": checked}
@@ -99,15 +102,17 @@ class Lab:
                 chosen,
                 dict(registry or {}),
                 {**shape, **options},
-            )
+            ),
+            apart=apart,
         )
 
-    def start_machine(self, specification: MachineSpecification) -> Nic:
-        """Start a machine as it is specified, its TAPs in the laboratory's namespace."""
+    def start_machine(self, specification: MachineSpecification, *, apart: bool = False) -> Nic:
+        """Start a machine as it is specified, its TAPs in the laboratory's namespace or each in one of its own."""
         taps = [n for n, adapter in enumerate(specification.adapters) if adapter.wire.kind == "tap"]
         try:
-            inside = dict.fromkeys(taps, self.namespace.fileno()) if taps else None
-            machine = LabMachine(self.console.start_machine(specification, inside))
+            grounds = {number: self._new_ground() if apart else self._ground for number in taps}
+            inside = {number: ground.namespace.fileno() for number, ground in grounds.items()}
+            machine = LabMachine(self.console.start_machine(specification, inside or None))
             self.machines.append(machine)
             machine.start()
         except ConfigurationError as error:
@@ -125,7 +130,7 @@ class Lab:
             elif adapter.wire.kind == "pcap":
                 end = FileEnd(machine, number)
             else:
-                end = TapEnd(self.namespace, adapter.wire.interface, self.links)
+                end = TapEnd(grounds[number].namespace, adapter.wire.interface, grounds[number].links)
             self._ends.append(end)
             machine.nics.append(Nic(machine, number, end))
         if not machine.nics:
@@ -160,21 +165,24 @@ class Lab:
     @property
     def namespace(self) -> Namespace:
         """The anonymous network namespace in which the laboratory's TAPs lie."""
-        if self._namespace is None:
-            from vnic.wires.network import Namespace
-
-            self._namespace = Namespace.create()
-        return self._namespace
+        return self._ground.namespace
 
     @property
     def links(self) -> LinkWatcher:
         """What netlink says of the interfaces in the laboratory's namespace."""
-        if self._links is None:
-            from vnic.wires.network import LinkWatcher
+        return self._ground.links
 
-            with self.namespace.entered():
-                self._links = LinkWatcher()
-        return self._links
+    @property
+    def _ground(self) -> Ground:
+        """What TAPs share that are not apart."""
+        if self._shared_ground is None:
+            self._shared_ground = self._new_ground()
+        return self._shared_ground
+
+    def _new_ground(self) -> Ground:
+        ground = Ground()
+        self._grounds.append(ground)
+        return ground
 
     # -- while it runs -------------------------------------------------------------------------------------------------
 
@@ -232,13 +240,11 @@ class Lab:
     def _give_back(self) -> None:
         for end in self._ends:
             end.close()
-        if self._links is not None:
-            self._links.close()
         if self._console is not None:
             self._console.close()
-        if self._namespace is not None:
-            self._namespace.close()
-        self._ends, self._console, self._namespace, self._links = [], None, None, None
+        for ground in self._grounds:
+            ground.close()
+        self._ends, self._console, self._grounds, self._shared_ground = [], None, [], None
         self.log.close()
 
     def close(self) -> None:
