@@ -146,6 +146,10 @@ class Images:
         """Does this code object come from a driver image?"""
         return code.co_filename in self._files
 
+    def owner_of_code(self, code: types.CodeType) -> int:
+        """The number of the image that a code object comes from; 0 for none."""
+        return self._files.get(code.co_filename, 0)
+
     def code_number(self, code: types.CodeType) -> int:
         """The number of a code object; 0 when it is not known (made after the images were sealed)."""
         return self._code_numbers.get(code, 0)

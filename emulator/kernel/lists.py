@@ -222,9 +222,9 @@ class Guarded:
             context.platform.acquire(index)
             context.box.lock_wanted = 0
 
-    def __exit__(self, kind: object, *rest: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Give it back; when the machine has stopped it stays with the dying."""
-        if kind is None:
+        if kind is None or issubclass(kind, Exception):
             self.context.platform.release(self.index)
 
 

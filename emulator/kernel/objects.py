@@ -8,14 +8,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
-from emulator.layout.handles import GENERATION_MASK, GENERATION_SHIFT, INDEX_MASK, KIND_SHIFT, make_handle
+from emulator.layout.handles import (
+    GENERATION_MASK,
+    GENERATION_SHIFT,
+    INDEX_MASK,
+    KIND_SHIFT,
+    a_kind,
+    decode_handle,
+    make_handle,
+)
 from emulator.layout.machine import SystemLock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emulator.layout.arena import Arena
     from emulator.layout.records import Record
 
 NO_ENTRY = 0xFFFF_FFFF
+
+
+def handle_in_words(objects: Mapping[Any, ObjectTable], handle: int | None) -> str:
+    """What a driver gave as a handle, for a stop: NULL, its kind, and whether it still stands for anything or ever did.
+
+    ``objects`` are the machine's tables by kind.
+    """
+    if not handle:
+        return "NULL"
+    kind, generation, place = decode_handle(handle)
+    table = objects.get(kind)
+    if table is None or table.find(handle, kind) is not None:
+        return a_kind(kind)
+    given_out = place < table.capacity and generation < table.records[place].head.generation
+    return f"{a_kind(kind)} {'whose object is gone' if given_out else 'that was never given out'}"
 
 
 class ObjectTable:

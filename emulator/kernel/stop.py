@@ -19,6 +19,7 @@ from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmul
 from emulator.rules.limits import VnicLimit, limit_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
     from emulator.kernel.context import Context
@@ -29,6 +30,8 @@ BROKEN_NAME = "EMULATOR_ERROR"
 """The name of a stop for which neither the driver nor a limit is to blame: we are broken."""
 DEEPEST_RECURSION = 12
 """How many lines of an endless recursion a screen shows: the innermost ones."""
+exception_looks: list[Callable[[Context, BaseException], None]] = []
+"""What the floor above looks for in an exception that left a driver; a look stops the machine or returns."""
 
 
 class CallSite(msgspec.Struct, frozen=True):
@@ -117,7 +120,7 @@ def stop(
         rule=rule,
         text=text,
         remedy=remedy,
-        ddi=ddi,
+        ddi=ddi or called_function(context),
         context=context.name,
         slot=context.slot,
         irql=context.irql,
@@ -164,8 +167,7 @@ def stop_limit(
 def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
     """A Python exception left a callback: the bug check for an unhandled exception in kernel mode.
 
-    At DISPATCH_LEVEL and above 0x1E KMODE_EXCEPTION_NOT_HANDLED, in a system thread 0x7E (our choice; the first
-    parameter is STATUS_UNHANDLED_EXCEPTION).  Python's recursion limit is no such exception: our stack is the smaller.
+    Python's recursion limit is no such exception: our stack is the smaller.
     """
     lines = exception_frames(context, error.__traceback__)
     if isinstance(error, RecursionError):
@@ -175,16 +177,22 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
             f"The calls below {name or 'DriverEntry'} were nested too deep for Python: {error}.",
             frames=lines[-DEEPEST_RECURSION:],
         )
-    code = 0x1E if context.irql >= 2 else 0x7E
-    stop(
-        code,
-        0xC0000144,
-        context.callback,
-        0,
-        0,
-        text=f"The driver raised {type(error).__name__}: {error} and nothing in it caught the exception.",
-        frames=lines,
+    for look in exception_looks:
+        look(context, error)
+    stop_unhandled(
+        context,
+        f"The driver raised {type(error).__name__}: {error} and nothing in it caught the exception.",
+        lines,
     )
+
+
+def stop_unhandled(context: Context, text: str, frames: list[str], ddi: str = "") -> NoReturn:
+    """At DISPATCH_LEVEL and above 0x1E KMODE_EXCEPTION_NOT_HANDLED, in a system thread 0x7E.
+
+    Our choice; the first parameter is STATUS_UNHANDLED_EXCEPTION.
+    """
+    code = 0x1E if context.irql >= 2 else 0x7E
+    stop(code, 0xC0000144, context.callback, text=text, frames=frames, ddi=ddi)
 
 
 def stop_not_implemented(context: Context, error: NotImplementedByEmulator) -> NoReturn:
@@ -274,6 +282,22 @@ def driver_frames(context: Context) -> list[str]:
         found.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return _format(context, reversed(found))
+
+
+def called_function(context: Context) -> str:
+    """The function of ours that the driver in charge called and that has not returned; empty when it called none."""
+    import sys
+
+    frame: FrameType | None = sys._getframe(1)
+    owner_of_code = context.machine.images.owner_of_code
+    name = ""
+    while frame is not None:
+        owner = owner_of_code(frame.f_code)
+        if owner:
+            return name if owner == context.driver and name[:1].isupper() else ""
+        name = frame.f_code.co_name
+        frame = frame.f_back
+    return ""
 
 
 def exception_frames(context: Context, trace: TracebackType | None) -> list[str]:

@@ -65,3 +65,9 @@ def kind_name(kind: int) -> str:
         return HandleKind(kind).name.lower().replace("_", " ") + " handle"
     except ValueError:
         return f"no NDIS handle (kind 0x{kind:02X})"
+
+
+def a_kind(kind: int) -> str:
+    """The kind in words, with its article."""
+    name = kind_name(kind)
+    return name if name.startswith("no ") else f"{'an' if name[0] in 'aio' else 'a'} {name}"

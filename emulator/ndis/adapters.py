@@ -9,11 +9,12 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.lanes import wake_lane
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
-from emulator.layout.handles import INDEX_MASK, HandleKind, kind_name
+from emulator.layout.handles import INDEX_MASK, HandleKind, a_kind
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis import interfaces
 from emulator.ndis.absent import not_implemented
@@ -72,15 +73,13 @@ def adapter_handle(context: Context, adapter: Any) -> int:
 
 def wrong_handle(handle: int | None, wanted: HandleKind, ddi_name: str = "") -> None:
     """0x7C/0x21 INVALID_OBJECT_HEADER: what was given is not a live handle of the kind that is needed (our choice)."""
-    found = "NULL" if not handle else kind_name(handle >> 56)
-    if handle and handle >> 56 == wanted:
-        found = f"a {found} that is no longer valid"
+    found = handle_in_words(current.context.machine.objects, handle)
     stop(
         0x7C,
         0x21,
         handle or 0,
         wanted,
-        text=f"A {kind_name(wanted)} is needed; what was given is {found}.",
+        text=f"{ddi_name or 'NDIS'} needs {a_kind(wanted)}; what was given is {found}.",
         ddi=ddi_name,
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.pointers import Memory
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop
@@ -21,7 +22,7 @@ from emulator.layout.handles import (
     INDEX_MASK,
     KIND_SHIFT,
     HandleKind,
-    kind_name,
+    a_kind,
     make_handle,
 )
 from emulator.layout.machine import SystemLock
@@ -449,6 +450,6 @@ def wrong_pool(context: Context, handle: int | None, kind: HandleKind, ddi: str)
     if freed is not None:
         text, sites = "A pool was used after it had been freed.", [site_of(context, "freed", freed.head.freed_site)]
     else:
-        found = "NULL" if not handle else f"a {kind_name(handle >> 56)}"
-        text, sites = f"{ddi} was given {found}; it takes a {kind_name(kind)}.", []
+        found = handle_in_words(context.machine.objects, handle)
+        text, sites = f"{ddi} needs {a_kind(kind)}; what was given is {found}.", []
     stop(0x7C, 0x21, handle or 0, (handle or 0) & INDEX_MASK, text=text, sites=sites, ddi=ddi)

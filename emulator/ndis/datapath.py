@@ -51,7 +51,7 @@ def NdisSendNetBufferLists(
     """
     context = current.context
     path = context.datapath
-    binding = path.views.get(NdisBindingHandle) if path is not None else None
+    binding = path.bindings.get(NdisBindingHandle) if path is not None else None
     if binding is None:
         binding = binding_view(context, NdisBindingHandle, "NdisSendNetBufferLists")
     stack = binding.stack
@@ -110,7 +110,7 @@ def NdisMSendNetBufferListsComplete(
     """Give sent lists back to those who sent them, each once, in any order and grouping, with Status set."""
     context = current.context
     path = context.datapath
-    stack = path.views.get(MiniportAdapterHandle) if path is not None else None
+    stack = path.adapters.get(MiniportAdapterHandle) if path is not None else None
     if stack is None:
         stack = adapter_view(context, MiniportAdapterHandle, "NdisMSendNetBufferListsComplete")
     only = stack.only
@@ -178,7 +178,7 @@ def NdisMIndicateReceiveNetBufferLists(
     """
     context = current.context
     path = context.datapath
-    stack = path.views.get(MiniportAdapterHandle) if path is not None else None
+    stack = path.adapters.get(MiniportAdapterHandle) if path is not None else None
     if stack is None:
         stack = adapter_view(context, MiniportAdapterHandle, "NdisMIndicateReceiveNetBufferLists")
     receiver = stack.receiver
@@ -231,7 +231,7 @@ def NdisReturnNetBufferLists(
     """Give received lists back to the miniport; never those that came with NDIS_RECEIVE_FLAGS_RESOURCES."""
     context = current.context
     path = context.datapath
-    binding = path.views.get(NdisBindingHandle) if path is not None else None
+    binding = path.bindings.get(NdisBindingHandle) if path is not None else None
     if binding is None:
         binding = binding_view(context, NdisBindingHandle, "NdisReturnNetBufferLists")
     stack = binding.stack

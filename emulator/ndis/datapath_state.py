@@ -26,7 +26,9 @@ class DataPath:
     """The data path as one context sees it."""
 
     __slots__ = (
+        "adapters",
         "away",
+        "bindings",
         "box",
         "checked",
         "context",
@@ -75,6 +77,9 @@ class DataPath:
         self.own_pools: dict[int, BufferPool] = {}
         self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
+        # The same by kind, for the functions at each frame: a handle of the other kind must not be found.
+        self.adapters: dict[int, Any] = {}
+        self.bindings: dict[int, Any] = {}
         self.modules: dict[int, Any] = {}
         self.sources: dict[int, int] = {}
         # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.

@@ -226,6 +226,8 @@ class _Making:
         self.name = MAKERS[kind]
         self.lists = _pool(context, lists, HandleKind.NET_BUFFER_LIST_POOL, self.name)
         self.buffers = buffers
+        if buffers:  # a list brings its first NET_BUFFER along, and the handle may never be needed
+            _pool(context, buffers, HandleKind.NET_BUFFER_POOL, self.name)
         self.flags = self.delta = self.back_fill = 0
         self.done: list[NET_BUFFER] = []
 

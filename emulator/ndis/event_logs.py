@@ -52,14 +52,14 @@ def NdisWriteEventLogEntry(
     /,
 ) -> NDIS_STATUS:
     """Log an event with strings and data; BUFFER_TOO_SHORT when they are more than an entry can hold."""
-    del LogHandle
+    driver = LogHandle.image
     strings = [str(text) for text in (StringsList or [])[:NumStrings]]
     data = bytes(readable(Data, DataSize)) if Data is not None else b""
     if sum(2 * len(text) + 2 for text in strings) + len(data) > MAX_EVENT_LOG_DATA_SIZE:
         return NDIS_STATUS_BUFFER_TOO_SHORT
     text = f"event {EventCode & 0xFFFF_FFFF:#010x} number {UniqueEventValue}"
     text += "".join(f", {each}" for each in strings) + (f", data {data.hex(' ')}" if data else "")
-    _log(text)
+    _log(text, driver)
     return NDIS_STATUS_SUCCESS
 
 
@@ -67,9 +67,10 @@ def _name(adapter: Any) -> str:
     return bytes(adapter.name).rstrip(b"\0").decode("utf-8", "replace") or f"adapter {adapter.number}"
 
 
-def _log(text: str) -> None:
+def _log(text: str, driver: int = 0) -> None:
     context = current.context
-    context.platform.log(ERROR, context.machine.images.driver_name(context.driver) or "unknown", text)
+    name = context.machine.images.driver_name(driver or context.driver)
+    context.platform.log(ERROR, name or "unknown", text)
 
 
 __all__ = ["MAX_EVENT_LOG_DATA_SIZE", "NdisWriteErrorLogEntry", "NdisWriteEventLogEntry"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode_argument
+from emulator.kernel.stop import exception_looks
 from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     datapath_slow,
@@ -33,6 +34,7 @@ from emulator.ndis import (
 )
 from emulator.ndis.deferred import DeferredKind
 from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
+from emulator.ndis.wrong_arguments import wrong_argument
 from emulator.rules.control import ControlOperation
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import Taken
     from emulator.layout.machine import CONTROL
+
+exception_looks.append(wrong_argument)
 
 
 class Executive:

@@ -32,6 +32,7 @@ from emulator.ndis.oid_lanes import (
 )
 from emulator.ndis.oid_requests import READY_STATES
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
+from emulator.ndis.owners import owner_of
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_READY,
@@ -117,6 +118,7 @@ def NdisAllocateCloneOidRequest(
             sites=[site_of(context, "issued", OidRequest.ndis_issued_site)],
         )
     given: Any = OidRequest
+    owner = owner_of(context, SourceHandle, "NdisAllocateCloneOidRequest", needed=True)
     length = NDIS_OID_REQUEST.size()
     pointer = machine.pool.allocate(
         length,
@@ -124,7 +126,7 @@ def NdisAllocateCloneOidRequest(
         type_number=machine.images.type_numbers[NDIS_OID_REQUEST],
         site=context.site,
         driver=context.driver,
-        owner=SourceHandle or 0,
+        owner=owner,
     )
     if pointer is None:
         return ClonedRequest(NDIS_STATUS_RESOURCES, None)

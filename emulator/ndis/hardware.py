@@ -176,7 +176,7 @@ def NdisMUnmapIoSpace(MiniportAdapterHandle: AdapterHandle, VirtualAddress: Vnic
     del Length
     context = current.context
     adapter_of(context, MiniportAdapterHandle, "NdisMUnmapIoSpace")
-    forget(context, getattr(VirtualAddress, "_pointer", 0))
+    forget(context, VirtualAddress._pointer)  # type: ignore[attr-defined]
 
 
 @ddi(
@@ -258,7 +258,7 @@ def NdisMFreeSharedMemory(
     context.platform.acquire(SystemLock.POOL)
     used[place : place + slots] = bytes(slots)
     context.platform.release(SystemLock.POOL)
-    forget(context, getattr(VirtualAddress, "_pointer", 0))
+    forget(context, VirtualAddress._pointer)
 
 
 def adapter_index_byte(handle: int) -> int:

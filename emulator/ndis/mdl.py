@@ -18,6 +18,7 @@ from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE
 from emulator.ndis.homecoming import make_mdl
 from emulator.ndis.net_buffers import MDL, MDL_SOURCE_IS_NONPAGED_POOL, MDL_TAG, bury
+from emulator.ndis.owners import owner_of
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH
 from emulator.rules.limits import VnicLimit
 
@@ -49,7 +50,8 @@ class QueriedMdl(NamedTuple):
 def NdisAllocateMdl(NdisHandle: NDIS_HANDLE | None, VirtualAddress: Any, Length: int, /) -> MDL | None:
     """Make an MDL for nonpaged memory: Memory, shared memory or a structure; None (NULL) when there is no memory."""
     context = current.context
-    return make(context, NdisHandle or 0, _address_of(context, VirtualAddress, Length), Length, 0)
+    owner = owner_of(context, NdisHandle, "NdisAllocateMdl")
+    return make(context, owner, _address_of(context, VirtualAddress, Length), Length, 0)
 
 
 @ddi(

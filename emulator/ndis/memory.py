@@ -14,6 +14,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE
+from emulator.ndis.owners import owner_of
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def NdisAllocateMemoryWithTagPriority(
     context = current.context
     tag = pool_tag(Tag)
     check_allocation(Length, tag)
+    owner = owner_of(context, NdisHandle, "NdisAllocateMemoryWithTagPriority")
     structure = getattr(Length, "structure", None)
     machine = context.machine
     number = machine.images.type_numbers.get(structure, 0) if structure is not None else 0
     pointer = machine.pool.allocate(
-        Length, tag=tag, type_number=number, site=context.site, driver=context.driver, owner=NdisHandle or 0
+        Length, tag=tag, type_number=number, site=context.site, driver=context.driver, owner=owner
     )
     return load_block(context, pointer) if pointer is not None else None
 
@@ -83,7 +85,7 @@ def NdisFreeMemory(VirtualAddress: Any, Length: int, MemoryFlags: int, /) -> Non
 )
 def NdisFreeMemoryWithTagPriority(NdisHandle: NDIS_HANDLE | None, VirtualAddress: Any, Tag: int | bytes, /) -> None:
     """Free memory that was allocated with this tag.  Bug check 0xC2/0x0A for another tag."""
-    del NdisHandle
+    owner_of(current.context, NdisHandle, "NdisFreeMemoryWithTagPriority")
     free_block(current.context, VirtualAddress, pool_tag(Tag))
 
 

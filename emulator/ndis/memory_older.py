@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import load_block
 from emulator.kernel.stop import site_of, stop
-from emulator.layout.handles import HandleKind, kind_name
+from emulator.layout.handles import HandleKind
 from emulator.ndis.ddi import ddi
 from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.handles import NDIS_HANDLE
@@ -148,7 +149,7 @@ def NdisFreeGenericObject(NdisObject: NDIS_GENERIC_OBJECT, /) -> None:
             rule="NdisAllocateGenericObject",
             text="A generic object was freed twice."
             if freed is not None
-            else f"What was freed as a generic object is {kind_name(NdisObject >> 56) if NdisObject else 'NULL'}.",
+            else f"What was freed as a generic object is {handle_in_words(context.machine.objects, NdisObject)}.",
             sites=[
                 site_of(context, "allocated", freed.head.allocated_site),
                 site_of(context, "freed the first time", freed.head.freed_site),

@@ -269,11 +269,11 @@ def take_completion(context: Context, handle: int, request: Any, status: NDIS_ST
 
     ``has`` says, under REQUESTS, whether the driver that completes it has it.
     """
-    pointer = getattr(request, "_pointer", 0)
+    pointer = request._pointer
     if status == NDIS_STATUS_PENDING:
         final_status_refused(request, status, f"An OID request ({oid_answers.describe(request)})")
     context.platform.acquire(SystemLock.REQUESTS)
-    pending = bool(pointer) and request.ndis_state in (IN_HANDLER, PENDED) and has()
+    pending = request.ndis_state in (IN_HANDLER, PENDED) and has()
     if pending:
         request.ndis_state = COMPLETE
         request.ndis_completed_site = context.site

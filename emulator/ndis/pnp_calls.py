@@ -56,9 +56,12 @@ def NdisFNetPnPEvent(
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
 def NdisFDevicePnPEventNotify(NdisFilterHandle: FilterModuleHandle, NetDevicePnPEvent: NET_DEVICE_PNP_EVENT, /) -> None:
-    """Pass a device PnP event on to what is below the module."""
+    """Pass a device PnP event on to what is below the module.  Bug check 0x7C/0x21 for an event that is not whole."""
     context = current.context
     module = module_of(context, NdisFilterHandle, "NdisFDevicePnPEventNotify")
+    fault = structure_fault(NetDevicePnPEvent)
+    if fault is not None:
+        stop(0x7C, 0x21, NdisFilterHandle, text=f"A device PnP event is wrong: {fault}.")
     notify_device(context, module.head.parent, NetDevicePnPEvent, module.position)
 
 

@@ -41,6 +41,7 @@ from emulator.ndis.net_buffers import (
     list_site,
     set_class,
 )
+from emulator.ndis.owners import owner_of
 from emulator.ndis.ownership import bad_free, free_contexts
 from emulator.ndis.structures_common import (
     NET_BUFFER_LIST_POOL_PARAMETERS,
@@ -76,7 +77,8 @@ def NdisAllocateNetBufferListPool(
         fault = f"ContextSize is {Parameters.ContextSize}, no multiple of MEMORY_ALLOCATION_ALIGNMENT"
     if fault is None and Parameters.DataSize and not Parameters.fAllocateNetBuffer:
         fault = "DataSize is not 0, and fAllocateNetBuffer is FALSE"
-    handle = make_pool(context, _LIST_POOL, NdisHandle, Parameters, fault, driver=context.driver)
+    owner = owner_of(context, NdisHandle, "NdisAllocateNetBufferListPool")
+    handle = make_pool(context, _LIST_POOL, owner, Parameters, fault, driver=context.driver)
     return NetBufferListPoolHandle(handle) if handle is not None else None
 
 
@@ -87,7 +89,8 @@ def NdisAllocateNetBufferPool(
     """Make a pool of NET_BUFFERs; None (NULL) for bad parameters or when there is no memory."""
     context = current.context
     fault = structure_fault(Parameters)
-    handle = make_pool(context, _BUFFER_POOL, NdisHandle, Parameters, fault, driver=context.driver)
+    owner = owner_of(context, NdisHandle, "NdisAllocateNetBufferPool")
+    handle = make_pool(context, _BUFFER_POOL, owner, Parameters, fault, driver=context.driver)
     return NetBufferPoolHandle(handle) if handle is not None else None
 
 

@@ -18,6 +18,7 @@ from emulator.ndis.object_header import (
     NDIS_OBJECT_TYPE_RSS_PROCESSOR_INFO,
     NDIS_RSS_PROCESSOR_INFO_REVISION_2,
 )
+from emulator.ndis.owners import owner_of
 from emulator.ndis.processors import PROCESSOR_NUMBER
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
@@ -115,11 +116,13 @@ class RssProcessorInformation(NamedTuple):
 @ddi(irql=AT_MOST_DISPATCH)
 def NdisGetProcessorInformationEx(NdisHandle: NDIS_HANDLE | None, Size: int, /) -> ProcessorInformation:
     """The processors of the computer; BUFFER_TOO_SHORT, with the size that is needed, for a smaller one."""
-    count = current.context.machine.geometry.processors
+    context = current.context
+    owner = owner_of(context, NdisHandle, "NdisGetProcessorInformationEx")
+    count = context.machine.geometry.processors
     needed = NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_EX_REVISION_1 + count * PROCESSOR_ENTRY
     if Size < needed:
         return ProcessorInformation(NDIS_STATUS_BUFFER_TOO_SHORT, None, needed)
-    near = (NdisHandle or 0) >> KIND_SHIFT in (HandleKind.ADAPTER, HandleKind.MINIPORT_DRIVER)
+    near = owner >> KIND_SHIFT in (HandleKind.ADAPTER, HandleKind.MINIPORT_DRIVER)
     made = NDIS_SYSTEM_PROCESSOR_INFO_EX(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_DEFAULT,
@@ -140,8 +143,9 @@ def NdisGetProcessorInformationEx(NdisHandle: NDIS_HANDLE | None, Size: int, /) 
 @ddi(irql=AT_MOST_DISPATCH)
 def NdisGetRssProcessorInformation(NdisHandle: NDIS_HANDLE, Size: int, /) -> RssProcessorInformation:
     """The processors for receive-side scaling: all; BUFFER_TOO_SHORT, with the size that is needed."""
-    del NdisHandle
-    count = current.context.machine.geometry.processors
+    context = current.context
+    owner_of(context, NdisHandle, "NdisGetRssProcessorInformation", needed=True)
+    count = context.machine.geometry.processors
     needed = NDIS_SIZEOF_RSS_PROCESSOR_INFO_REVISION_2 + count * RSS_ENTRY
     if Size < needed:
         return RssProcessorInformation(NDIS_STATUS_BUFFER_TOO_SHORT, None, needed)

@@ -15,6 +15,7 @@ from emulator.kernel.stop import stop
 from emulator.ndis.constants import NDIS_RWL_AT_DISPATCH_LEVEL
 from emulator.ndis.ddi import ddi
 from emulator.ndis.memory import free_block
+from emulator.ndis.owners import owner_of
 from emulator.ndis.ownership import false_dispatch_flag
 from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_DISPATCH, DISPATCH_LEVEL
 
@@ -55,7 +56,7 @@ def NdisAllocateRWLock(NdisHandle: NDIS_HANDLE | None, /) -> NDIS_RW_LOCK_EX | N
         type_number=machine.images.type_numbers[NDIS_RW_LOCK_EX],
         site=context.site,
         driver=context.driver,
-        owner=NdisHandle or 0,
+        owner=owner_of(context, NdisHandle, "NdisAllocateRWLock"),
     )
     if pointer is None:
         return None

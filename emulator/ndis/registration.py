@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop, stop_limit
-from emulator.layout.handles import HandleKind, kind_name
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
 from emulator.ndis.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
@@ -281,7 +282,7 @@ def deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
             handle or 0,
             text="A driver was deregistered twice."
             if freed is not None
-            else f"What was deregistered is a {kind_name((handle or 0) >> 56)}.",
+            else f"What was deregistered is {handle_in_words(context.machine.objects, handle)}.",
             sites=[site_of(context, "deregistered the first time", freed.head.freed_site)] if freed is not None else [],
         )
     driver.state = DEREGISTERED

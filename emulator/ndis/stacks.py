@@ -230,6 +230,8 @@ def _compile(path: DataPath, epoch: int) -> None:
             views[binding.handle] = binding
             owners[binding.received] = owners[binding.lent] = binding.driver
     path.views = views
+    path.adapters = {handle: view for handle, view in views.items() if isinstance(view, Stack)}
+    path.bindings = {handle: view for handle, view in views.items() if isinstance(view, Binding)}
     path.modules = modules
     path.owners = owners
     path.epoch = epoch

@@ -102,19 +102,19 @@ def NdisEqualUnicodeString(String1: UNICODE_STRING, String2: UNICODE_STRING, Cas
 @ddi(irql=AT_PASSIVE, rules=_RULES, note="the parameter is `as`, which is a word of Python")
 def NdisAnsiStringToUnicodeString(us: UNICODE_STRING, as_: ANSI_STRING, /) -> None:
     """Put the text of a string into one that has room for it; where there is too little nothing changes."""
-    _store(us, str(as_))
+    _store(us, _shown(as_))
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES, note="the parameter is `as`, which is a word of Python")
 def NdisUnicodeStringToAnsiString(as_: ANSI_STRING, us: UNICODE_STRING, /) -> None:
     """Put the text of a string into one that has room for it; where there is too little nothing changes."""
-    _store(as_, str(us))
+    _store(as_, _shown(us))
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES)
 def NdisUpcaseUnicodeString(d: UNICODE_STRING, s: UNICODE_STRING, /) -> None:
     """Put a text in capitals into a string that has room for it; where there is too little nothing changes."""
-    _store(d, "".join(map(_capital, str(s))))
+    _store(d, "".join(map(_capital, _shown(s))))
 
 
 def allocate_buffer(context: Context, string: UNICODE_STRING, text: str, tag: int) -> bool:
@@ -132,6 +132,11 @@ def allocate_buffer(context: Context, string: UNICODE_STRING, text: str, tag: in
     return True
 
 
+def _shown(string: UNICODE_STRING | ANSI_STRING) -> str:
+    """A string's text; of what is no string this fails, where str() would not."""
+    return string.__str__() if string.Length else ""
+
+
 def _capital(letter: str) -> str:
     """Windows maps letter by letter: one without a single capital stays."""
     upper = letter.upper()
@@ -139,7 +144,7 @@ def _capital(letter: str) -> str:
 
 
 def _equal(one: Any, other: Any, insensitive: bool) -> bool:
-    first, second = str(one), str(other)
+    first, second = _shown(one), _shown(other)
     if insensitive:
         return list(map(_capital, first)) == list(map(_capital, second))
     return first == second

@@ -139,9 +139,12 @@ def NdisSystemProcessorCount() -> int:
 def DbgPrint(Format: str, *Arguments: Any) -> int:
     """Send a line to the debugger: here the machine's log, under ``driver.<name>``.  C's format directives."""
     context = current.context
-    text = (Format % Arguments if Arguments else Format).rstrip("\n")
+    try:
+        text = Format % Arguments if Arguments else Format
+    except (TypeError, ValueError):  # C prints what it finds, or nothing
+        text = f"{Format} {Arguments}"
     name = context.machine.images.driver_name(context.driver) or "unknown"
-    context.platform.log(DEBUG, name, text)
+    context.platform.log(DEBUG, name, text.rstrip("\n"))
     return 0
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel import timers
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop
-from emulator.layout.handles import HandleKind, kind_name
+from emulator.layout.handles import HandleKind
 from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE, TimerHandle
 from emulator.ndis.memory import pool_tag
+from emulator.ndis.owners import owner_of
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -53,8 +55,9 @@ def NdisAllocateTimerObject(
     routine = getattr(function, "__ndis_routine__", 0)
     if not routine:
         unknown_routine(function, "NdisAllocateTimerObject", "NDIS_TIMER_FUNCTION")
+    owner = owner_of(context, NdisHandle, "NdisAllocateTimerObject", needed=True)
     made = context.machine.objects[HandleKind.TIMER].allocate(
-        HandleKind.TIMER, driver=context.driver, parent=NdisHandle or 0, site=context.site
+        HandleKind.TIMER, driver=context.driver, parent=owner, site=context.site
     )
     if made is None:
         return AllocatedTimer(NDIS_STATUS_RESOURCES, None)
@@ -161,7 +164,7 @@ def _timer(context: Context, handle: int | None, what: str) -> Any:
             handle or 0,
             text=f"A timer was {what} after it had been freed."
             if freed is not None
-            else f"What was {what} as a timer is {'NULL' if not handle else kind_name(handle >> 56)}.",
+            else f"What was {what} as a timer is {handle_in_words(context.machine.objects, handle)}.",
             sites=[
                 site_of(context, "allocated", freed.head.allocated_site),
                 site_of(context, "freed", freed.head.freed_site),

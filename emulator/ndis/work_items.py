@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from emulator.kernel.calls import PASSED_ON, escaped, returned_with_lock
+from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.pool import POINTER_TAG
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
-from emulator.layout.handles import KIND_SHIFT, HandleKind, kind_name
+from emulator.layout.handles import KIND_SHIFT, HandleKind, a_kind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, MINIPORT, GateKind, ddi
@@ -289,14 +290,13 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
 def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
     machine: Machine = context.machine
     if kind in _NOT_YET_KINDS:
-        not_implemented("NdisAllocateIoWorkItem", f"a {kind_name(kind)}")
-    del machine
+        not_implemented("NdisAllocateIoWorkItem", a_kind(kind))
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
     stop_for(
         FOREIGN_HANDLE,
         values={Parameter.OBJECT: handle or 0, Parameter.KIND: kind},
         rule=_PAIR_RULE,
-        text=f"NdisAllocateIoWorkItem was given {'NULL' if not handle else kind_name(kind)}; it takes: {accepted}.",
+        text=f"NdisAllocateIoWorkItem was given {handle_in_words(machine.objects, handle)}; it takes: {accepted}.",
     )
 
 
@@ -315,7 +315,7 @@ def _bad_item(context: Context, handle: int | None, kind: HandleKind, what: str)
         FOREIGN_HANDLE,
         values={Parameter.OBJECT: handle or 0, Parameter.KIND: (handle or 0) >> KIND_SHIFT},
         rule=rule,
-        text=f"What was {what} as a work item is {'NULL' if not handle else kind_name(handle >> 56)}.",
+        text=f"What was {what} as a work item is {handle_in_words(context.machine.objects, handle)}.",
     )
 
 

@@ -28,6 +28,7 @@ class VnicLimit(IntEnum):
     VNIC_ARENA_DAMAGED = _FAMILY | 0x0E
     VNIC_FORBIDDEN_NAME = _FAMILY | 0x0F
     VNIC_NO_STATUS = _FAMILY | 0x10
+    VNIC_WRONG_TYPE = _FAMILY | 0x11
 
 
 class LimitEntry(NamedTuple):
@@ -133,6 +134,12 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         "a callback returned something that is no NDIS_STATUS, an ISR no IsrResult",
         f"{_CANNOT_HAPPEN}: a compiler refuses it",
         "return a status in every way out; a function that ends without a return gives None",
+    ),
+    LimitEntry(
+        VnicLimit.VNIC_WRONG_TYPE,
+        "a function was given an argument that is not of the declared type",
+        f"{_CANNOT_HAPPEN}: a compiler refuses it",
+        "give what the function's prototype says (ndisemu explain NAME); mypy finds it before the machine does",
     ),
 )
 

@@ -375,7 +375,12 @@ RULES: Final = [
     Rule("clone_outlives_its_parent", "protocol", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("fragment_freed_with_other_delta", "miniport", NDIS, (0x1E, 0, None, OWN_TAG)),
     Rule("filter_parent_completed_early", "filter", NDIS, (0x1E, 0, None, LIST_TAG)),
+    # Arguments that no call can be made with: NULL is followed, as on Windows, and a handle is nobody's.
+    Rule("argument_null", "miniport", 0x7E, (0xC0000005, None, 0, 0)),
+    Rule("argument_null_at_dispatch", "miniport", 0xD1, (0, DISPATCH, 0, None)),
+    Rule("owner_gone", "miniport", NDIS, (0x21, MINIPORT, 0, 0)),
     # Limits of the emulator.
+    Rule("argument_of_another_type", "miniport", VnicLimit.VNIC_WRONG_TYPE),
     Rule("private_context", "miniport", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("driver_unload_set_late", "protocol", VnicLimit.VNIC_PRIVATE_DATA),
     Rule("driver_unload_without_role", "protocol", VnicLimit.VNIC_UNKNOWN_ROUTINE),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.layout.handles import HandleKind, make_handle
+from emulator.layout.handles import HandleKind
 from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER
 from emulator.ndis.ddi import declarations
 from emulator.ndis.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
@@ -24,27 +24,35 @@ def fake() -> FakeMachine:
     return made
 
 
+def live(fake: FakeMachine, kind: HandleKind) -> int:
+    """A handle of this kind that stands for something."""
+    made = fake.machine.objects[kind].allocate(kind, driver=1, parent=0, site=0)
+    assert made is not None
+    return made[0]
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("NdisGetProcessorInformationEx", 100), ("NdisGetRssProcessorInformation", 64)]
 )
-def test_the_size_is_asked_for_first(name: str, size: int) -> None:
-    assert ddi(name)(None, 0) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
-    assert ddi(name)(None, size - 1) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
-    assert ddi(name)(None, size)[0] == NDIS_STATUS_SUCCESS
+def test_the_size_is_asked_for_first(fake: FakeMachine, name: str, size: int) -> None:
+    handle = live(fake, HandleKind.ADAPTER)
+    assert ddi(name)(handle, 0) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
+    assert ddi(name)(handle, size - 1) == (NDIS_STATUS_BUFFER_TOO_SHORT, None, size)
+    assert ddi(name)(handle, size)[0] == NDIS_STATUS_SUCCESS
 
 
 @pytest.mark.parametrize(
     ("kind", "distance"), [(HandleKind.ADAPTER, 0), (HandleKind.MINIPORT_DRIVER, 0), (HandleKind.BINDING, 0xFFFF)]
 )
-def test_one_socket_with_a_core_for_each_processor(kind: HandleKind, distance: int) -> None:
-    _, found, _ = ddi("NdisGetProcessorInformationEx")(make_handle(kind, 1, 0), 1000)
+def test_one_socket_with_a_core_for_each_processor(fake: FakeMachine, kind: HandleKind, distance: int) -> None:
+    _, found, _ = ddi("NdisGetProcessorInformationEx")(live(fake, kind), 1000)
     assert (found.NumSockets, found.NumCores, found.NumCoresPerSocket, found.NumberOfProcessors) == (1, 3, 3, 3)
     assert [each.ProcNum for each in found.ProcessorInfo] == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
     assert [(each.CoreId, each.NodeDistance) for each in found.ProcessorInfo] == [(n, distance) for n in range(3)]
 
 
-def test_scaling_may_use_all_processors() -> None:
-    _, found, _ = ddi("NdisGetRssProcessorInformation")(make_handle(HandleKind.ADAPTER, 1, 0), 64)
+def test_scaling_may_use_all_processors(fake: FakeMachine) -> None:
+    _, found, _ = ddi("NdisGetRssProcessorInformation")(live(fake, HandleKind.ADAPTER), 64)
     assert (found.MaxNumRssProcessors, found.RssProcessorCount, found.RssMaxProcessor) == (3, 3, (0, 2, 0))
     assert [each.ProcNum.Number for each in found.RssProcessors] == [0, 1, 2]
 

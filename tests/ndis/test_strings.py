@@ -9,6 +9,7 @@ import pytest
 from emulator.layout.handles import HandleKind
 from emulator.ndis import ANSI_STRING, UNICODE_STRING
 from emulator.ndis.ddi import declarations
+from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.event_logs import MAX_EVENT_LOG_DATA_SIZE
 from emulator.ndis.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from tests.fake_platform import FakeMachine
@@ -105,9 +106,10 @@ def test_an_error_is_a_line_of_the_log(fake: FakeMachine) -> None:
 
 def test_an_event_is_a_line_of_the_log_when_it_fits(fake: FakeMachine) -> None:
     write = ddi("NdisWriteEventLogEntry")
-    assert write(None, 0x40000001, 3, 2, ["one", "two", "more"], 2, b"\x01\x02\x03") == NDIS_STATUS_SUCCESS
-    assert write(None, 5, 0, 0, None, 0, None) == NDIS_STATUS_SUCCESS
-    assert write(None, 5, 0, 0, None, MAX_EVENT_LOG_DATA_SIZE + 1, bytes(400)) == NDIS_STATUS_BUFFER_TOO_SHORT
+    driver = DRIVER_OBJECT("strings", 0)
+    assert write(driver, 0x40000001, 3, 2, ["one", "two", "more"], 2, b"\x01\x02\x03") == NDIS_STATUS_SUCCESS
+    assert write(driver, 5, 0, 0, None, 0, None) == NDIS_STATUS_SUCCESS
+    assert write(driver, 5, 0, 0, None, MAX_EVENT_LOG_DATA_SIZE + 1, bytes(400)) == NDIS_STATUS_BUFFER_TOO_SHORT
     assert [text for _, _, text in fake.platform.logs] == [
         "event 0x40000001 number 3, one, two, data 01 02",
         "event 0x00000005 number 0",
