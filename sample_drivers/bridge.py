@@ -305,7 +305,7 @@ def BridgeOpenComplete(Port: PORT, Status: NDIS_STATUS) -> None:
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX
 def BridgeCloseComplete(Port: PORT) -> None:
-    """NdisCloseAdapterEx never pends here."""
+    """Nothing of ours is on its way when we close."""
 
 
 @DRIVER_UNLOAD

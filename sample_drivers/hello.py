@@ -302,7 +302,7 @@ def HelloOpenComplete(Binding: BINDING, Status: NDIS_STATUS) -> None:
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX
 def HelloCloseComplete(Binding: BINDING) -> None:
-    """NdisCloseAdapterEx never pends here."""
+    """Nothing of ours is on its way when we close."""
 
 
 @DRIVER_UNLOAD

@@ -290,7 +290,7 @@ def PtOpenAdapterComplete(Adapt: ADAPT, Status: NDIS_STATUS) -> None:
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX
 def PtCloseAdapterComplete(Adapt: ADAPT) -> None:
-    """NdisCloseAdapterEx never pends here."""
+    """Nothing of ours is on its way when we close."""
 
 
 @MINIPORT_UNLOAD

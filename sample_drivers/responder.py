@@ -388,7 +388,7 @@ def RespOpenComplete(Binding: BINDING, Status: NDIS_STATUS) -> None:
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX
 def RespCloseComplete(Binding: BINDING) -> None:
-    """NdisCloseAdapterEx never pends here."""
+    """Nothing of ours is on its way when we close."""
 
 
 @DRIVER_UNLOAD

@@ -259,9 +259,9 @@ class CONTROL_RING(Record):
 class DRIVER(Record):
     """A registered driver: its image and its handlers by routine number.
 
-    ``associate`` is the other half of an intermediate driver.
-    ``detached`` has a bit for each adapter from which somebody has detached a filter driver: it is not attached again
-    when the adapter starts.
+    ``associate`` is the other half of an intermediate driver; ``wanted_adapters`` the places of those to which a
+    protocol wants to be bound again, one bit each.  ``detached`` has a bit for each adapter from which somebody has
+    detached a filter driver: it is not attached again when the adapter starts.
     """
 
     head: OBJECT
@@ -274,6 +274,7 @@ class DRIVER(Record):
     minor_version: u8
     state: u16
     handlers: Array[u32, Literal[24]]
+    wanted_adapters: u64
     name: Bytes[Literal[64]]
     detached: u64
 
@@ -370,6 +371,7 @@ class ADAPTER(Record):
     power_state: u32
     power_aware: u32
     paused_for_power: u32
+    removal_wanted: u32
     reset_state: u32
     reset_status: u32
     reset_addressing: u32
@@ -401,6 +403,8 @@ class BINDING(Record):
     completion_status: u32
     flags: u32
     event_slot: u32
+    closing: u32
+    unbind_wanted: u32
     multicast: Bytes[Literal[192]]
     multicast_uses: Array[u16, Literal[32]]
     moved: u64

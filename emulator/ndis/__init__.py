@@ -9,6 +9,7 @@ import sys as _sys
 
 from emulator.ndis.absent import *
 from emulator.ndis.adapters import *
+from emulator.ndis.binding_closes import *
 from emulator.ndis.bindings import *
 from emulator.ndis.configuration import *
 from emulator.ndis.constants import *

@@ -168,13 +168,11 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "power, reset and removal",
+        "selective suspend",
         Why.NOT_YET,
         "to come",
         """
-        NdisMIdleNotificationComplete NdisMIdleNotificationConfirm NdisMNetPnPEvent NdisMRemoveMiniport
-        NdisReEnumerateProtocolBindings
-        NdisUnbindAdapter
+        NdisMIdleNotificationComplete NdisMIdleNotificationConfirm
         """,
     ),
     _family(
@@ -221,14 +219,13 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
-    "PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX": "must be registered, and is never called: a close does not pend here",
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
-    "PROTOCOL_UNINSTALL": _NEVER_CALLED,
     "NdisAllocateIoWorkItem": "not with the handle of a device",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
     "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
     "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",
     "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
+    "NdisMNetPnPEvent": "not for ports",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     **dict.fromkeys(("NdisOidRequest", "NdisFOidRequest"), _DEFAULT_PORT),
@@ -236,7 +233,6 @@ PARTIAL: Final[dict[str, str]] = {
     **dict.fromkeys(("NdisSynchronousOidRequest", "NdisFSynchronousOidRequest"), _DEFAULT_PORT),
     "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",
-    "NdisCloseAdapterEx": "never pends",
     "NdisSendNetBufferLists": "the default port only, and no NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK",
 }
 """What exists with a part left out, and which part; whoever brings the part takes the line away."""

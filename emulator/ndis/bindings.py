@@ -17,10 +17,8 @@ from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.adapters import (
     adapter_handle,
     complete,
-    move_binding,
     publish_change,
     text_of,
-    wait_for_acknowledgement,
     wrong_handle,
 )
 from emulator.ndis.ddi import PROTOCOL, ddi
@@ -37,7 +35,7 @@ from emulator.ndis.status import (
 )
 from emulator.ndis.structures_common import structure_fault
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
-from emulator.rules.states import BindingEvent, BindingState
+from emulator.rules.states import BindingState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -101,7 +99,7 @@ def NdisOpenAdapterEx(
     binding.lookahead = binding.multicast_count = 0
     binding.completion = 0
     binding.flags = 0
-    binding.event_slot = 0
+    binding.event_slot = binding.closing = binding.unbind_wanted = 0
     binding.state = BindingState.OPENING
     if not _opened(context, adapter, BindContext, handle):
         table.free(handle, site=context.site)
@@ -109,26 +107,6 @@ def NdisOpenAdapterEx(
     adapter.bindings += 1
     publish_change(context, adapter)
     return OpenedAdapter(NDIS_STATUS_SUCCESS, BindingHandle(handle))
-
-
-@ddi(irql=AT_PASSIVE, callers=PROTOCOL, rules=("Irql_Protocol_Driver_Function",), releases="binding")
-def NdisCloseAdapterEx(NdisBindingHandle: BindingHandle, /) -> NDIS_STATUS:
-    """Close the binding; completes at once (never pends here).  FAILURE when it is not being unbound."""
-    context = current.context
-    binding = binding_of(context, NdisBindingHandle, "NdisCloseAdapterEx")
-    if binding.state not in (BindingState.CLOSING, BindingState.OPENING):
-        return NDIS_STATUS_FAILURE
-    adapter = context.machine.objects[HandleKind.ADAPTER].records[binding.adapter]
-    if binding.state == BindingState.OPENING:
-        adapter.opened = 0
-        move_binding(context, adapter, binding, BindingEvent.BIND_FAILED)
-    else:
-        move_binding(context, adapter, binding, BindingEvent.UNBIND_COMPLETED)
-    wait_for_acknowledgement(context)
-    adapter.bindings -= 1
-    context.machine.objects[HandleKind.BINDING].free(NdisBindingHandle, site=context.site)
-    publish_change(context, adapter)
-    return NDIS_STATUS_SUCCESS
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL, rules=("Irql_Protocol_Driver_Function",))
@@ -158,9 +136,9 @@ def NdisCompleteNetPnPEvent(
 
 
 def binding_of(context: Context, handle: int | None, name: str = "") -> Any:
-    """The record of a live binding handle; 0x7C/0x21 for anything else."""
+    """The record of an open binding's handle; 0x7C/0x21 for anything else, and for one that is being closed."""
     binding = context.machine.objects[HandleKind.BINDING].find(handle, HandleKind.BINDING)
-    if binding is None:
+    if binding is None or binding.closing:
         wrong_handle(handle, HandleKind.BINDING, name)
     return binding
 
@@ -261,7 +239,6 @@ def _complete(handle: int | None, kind: HandleKind, name: str, status: int) -> N
 
 
 __all__ = [
-    "NdisCloseAdapterEx",
     "NdisCompleteBindAdapterEx",
     "NdisCompleteNetPnPEvent",
     "NdisCompleteUnbindAdapterEx",

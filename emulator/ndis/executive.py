@@ -12,6 +12,7 @@ from emulator.kernel.pointers import decode_argument
 from emulator.kernel.stop import exception_looks
 from emulator.layout.machine import ContextKind
 from emulator.ndis import (
+    binding_closes,
     datapath_slow,
     filter_changes,
     host_requests,
@@ -22,6 +23,7 @@ from emulator.ndis import (
     kernel_dpcs,
     oid_lanes,
     pnp,
+    pnp_bindings,
     pnp_power,
     pnp_reset,
     pnp_wishes,
@@ -117,11 +119,11 @@ class Executive:
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request or what is to be done for a reset; look at what takes too long."""
         watch.look_if_due(context)
-        return pnp_reset.serve(context) or oid_lanes.serve_queued(context)
+        return pnp_reset.serve(context) or binding_closes.finish(context) or oid_lanes.serve_queued(context)
 
     def requests_pending(self, context: Context) -> bool:
         """Is an OID request queued to an idle lane, or a reset to be begun or ended?"""
-        return oid_lanes.queued(context) or pnp_reset.pending(context)
+        return oid_lanes.queued(context) or pnp_reset.pending(context) or bool(binding_closes.closable(context))
 
     def next_look(self, context: Context) -> int | None:
         """The watch goes by the clock."""
@@ -153,6 +155,7 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.POWER: pnp_power.power,
     ControlOperation.POWER_PROFILE: pnp_power.power_profile,
     ControlOperation.SHUTDOWN: lambda context, _, __: pnp_power.shut_down(context),
+    ControlOperation.UNINSTALL: lambda context, _, number: pnp_bindings.uninstall(context, number),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
 

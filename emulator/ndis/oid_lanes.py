@@ -226,6 +226,8 @@ def tell_originator(context: Context, request: Any, status: NDIS_STATUS, name: s
         return
     driver = objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
     call(context, handler(context, driver, PROTOCOL_HANDLERS, name), decode(context, binding.context), request, status)
+    if binding.closing:
+        wake_lane(context, ContextKind.REQUESTS)
 
 
 def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS_STATUS | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
-from emulator.kernel.stop import site_of, stop
+from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis import filter_modules, filter_pnp, interfaces, oid_lanes, pnp_devices, pnp_reset, stacks, watch
@@ -23,29 +23,32 @@ from emulator.ndis.adapters import (
     complete,
     free_adapter,
     move_adapter,
-    move_binding,
     publish_change,
     sleeps,
     text_of,
     wait_for_acknowledgement,
 )
-from emulator.ndis.binding_choice import is_chosen
-from emulator.ndis.bindings import COMPLETED, WAITING, begin_operation, completed_and_returned, end_operation
+from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.constants import NDIS_PAUSE_MINIPORT_DEVICE_REMOVE, NDIS_PAUSE_NDIS_INTERNAL
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION
-from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.handlers import MINIPORT_HANDLERS
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.hardware import resources_of, shared_memory_of
-from emulator.ndis.pnp_calls import WATCHDOG_PROTOCOL_PNP, miniport_call, notify_device, protocol_event
+from emulator.ndis.pnp_bindings import (
+    bind,
+    may_bind,
+    pause_binding,
+    protocols,
+    restart_binding,
+    unbind,
+)
+from emulator.ndis.pnp_calls import miniport_call, notify_device
 from emulator.ndis.pnp_checks import check_halted, check_initialize_failed, check_unloaded
 from emulator.ndis.pnp_structures import (
-    bind_parameters,
     device_event,
     init_parameters,
-    pause_event,
     pause_parameters,
-    restart_event,
     restart_parameters,
 )
 from emulator.ndis.pnp_waits import drain, signed
@@ -63,14 +66,13 @@ from emulator.ndis.status import (
 )
 from emulator.ndis.unloading import await_references
 from emulator.rules.irql import AT_MOST_DISPATCH
-from emulator.rules.states import AdapterEvent, AdapterState, BindingEvent, BindingState
+from emulator.rules.states import AdapterEvent, AdapterState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 INFO, WARNING = 20, 30
 WATCHDOG_MINIPORT_HALT, WATCHDOG_MINIPORT_PAUSE = 0x22, 0x21
-WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x01, 0x04
 
 
 def start_adapter(context: Context, number: int) -> int:
@@ -135,8 +137,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
         return attached
     for protocol_handle, protocol in protocols(context):
-        own = protocol.associate == adapter.head.parent
-        if is_chosen(context, protocol.image, adapter) and not own:
+        if may_bind(context, adapter, protocol):
             bind(context, handle, adapter, protocol_handle, protocol)
     return restart_stack(context, handle, adapter)
 
@@ -229,12 +230,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     if status != NDIS_STATUS_SUCCESS:
         return _terminate(context, adapter, status)
     for _, binding in bindings_of(context, handle):
-        move_binding(context, adapter, binding, BindingEvent.RESTART_CALLED)
-        status = protocol_event(context, binding, restart_event(context, adapter))
-        succeeded = status == NDIS_STATUS_SUCCESS
-        move_binding(
-            context, adapter, binding, BindingEvent.RESTART_SUCCEEDED if succeeded else BindingEvent.RESTART_FAILED
-        )
+        restart_binding(context, adapter, binding)
     wait_for_acknowledgement(context)
     return NDIS_STATUS_SUCCESS
 
@@ -249,20 +245,7 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     """Protocols first, then the filters from the top down, then the miniport; each waits for what is outstanding."""
     machine, index = context.machine, handle & INDEX_MASK
     for binding_handle, binding in bindings_of(context, handle):
-        if binding.state != BindingState.RUNNING:
-            continue
-        move_binding(context, adapter, binding, BindingEvent.PAUSE_CALLED)
-        wait_for_acknowledgement(context)
-        protocol_event(context, binding, pause_event(reason))
-        place = binding_handle & INDEX_MASK
-        drain(
-            context,
-            lambda place=place: stacks.binding_outstanding(machine, place) == 0,  # type: ignore[misc]
-            WATCHDOG_PROTOCOL_PAUSE,
-            handle,
-            "a protocol's pause",
-        )
-        move_binding(context, adapter, binding, BindingEvent.PAUSE_COMPLETED)
+        pause_binding(context, adapter, binding_handle, binding, reason)
     filter_pnp.pause_filters(context, handle, adapter, reason)
     move_adapter(context, adapter, AdapterEvent.PAUSE_CALLED)
     wait_for_acknowledgement(context)
@@ -294,66 +277,6 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     move_adapter(context, adapter, AdapterEvent.PAUSE_COMPLETED)
     wait_for_acknowledgement(context)
     return NDIS_STATUS_SUCCESS
-
-
-def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: int, protocol: Any) -> bool:
-    """Offer the adapter to a protocol; True when it opened it."""
-    bind_context = begin_operation(context, adapter, HandleKind.BIND_CONTEXT, adapter_handle, protocol_handle)
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "BindAdapterHandlerEx")
-    status = call_for_status(
-        context,
-        routine,
-        decode(context, protocol.context),
-        bind_context,
-        bind_parameters(context, adapter, protocol),
-    )
-    if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
-        status = NDIS_STATUS(signed(adapter.restart_status))
-    elif adapter.completion == COMPLETED:
-        completed_and_returned("ProtocolBindAdapterEx", bind_context)
-    opened = end_operation(context, adapter)
-    name = text_of(protocol.name)
-    binding = context.machine.objects[HandleKind.BINDING].find(opened, HandleKind.BINDING)
-    if status != NDIS_STATUS_SUCCESS and binding is not None:
-        stop(
-            0x7C,
-            0x16,
-            protocol_handle,
-            bind_context,
-            opened,
-            text=f"The bind failed with {status_name(status)} and the adapter is still open: NdisCloseAdapterEx was "
-            "not called.",
-            sites=[site_of(context, "opened", binding.head.allocated_site)],
-        )
-    if status != NDIS_STATUS_SUCCESS or binding is None:
-        _log(context, f"{name} did not bind to {text_of(adapter.name)}: {status_name(status)}")
-        return False
-    move_binding(context, adapter, binding, BindingEvent.BIND_SUCCEEDED)
-    return True
-
-
-def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) -> None:
-    """Take the adapter away from a protocol; it closes the binding."""
-    move_binding(context, adapter, binding, BindingEvent.UNBIND_CALLED)
-    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    parent = binding.head.parent
-    unbind_context = begin_operation(context, adapter, HandleKind.UNBIND_CONTEXT, parent, binding.protocol)
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
-    status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
-    if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
-    elif adapter.completion == COMPLETED:
-        completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
-    end_operation(context, adapter)
-    if context.machine.objects[HandleKind.BINDING].find(binding_handle, HandleKind.BINDING) is not None:
-        stop(
-            0x7C,
-            0x0A,
-            binding_handle,
-            text="ProtocolUnbindAdapterEx completed and the binding is still open: NdisCloseAdapterEx was not called.",
-            sites=[site_of(context, "opened", binding.head.allocated_site)],
-        )
 
 
 def unload(context: Context) -> int:
@@ -392,12 +315,6 @@ def miniport_for(context: Context, name: str) -> tuple[int, Any]:
         if name in ("", images.driver_name(driver.image)):
             return handle, driver
     return 0, None
-
-
-def protocols(context: Context) -> list[tuple[int, Any]]:
-    """Registered protocol drivers, in the order of registration."""
-    table = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-    return [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.PROTOCOL_DRIVER]
 
 
 def find_adapter(context: Context, number: int) -> tuple[int, Any] | None:

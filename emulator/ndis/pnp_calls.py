@@ -15,17 +15,18 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
-from emulator.ndis.adapters import text_of
+from emulator.ndis.absent import not_implemented
+from emulator.ndis.adapters import adapter_of, text_of
 from emulator.ndis.bindings import COMPLETED, WAITING
-from emulator.ndis.ddi import FILTER, ddi
+from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, ddi
 from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.filter_modules import module_of, next_above, next_below
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.handles import FilterModuleHandle
+from emulator.ndis.handles import AdapterHandle, FilterModuleHandle
 from emulator.ndis.pnp_waits import drain, signed
 from emulator.ndis.registration import handler
 from emulator.ndis.returned_status import call_for_status
-from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
+from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_INVALID_PARAMETER, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.ndis.structures_common import structure_fault
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.states import BindingState
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 WATCHDOG_PROTOCOL_PNP = 0x02
 _RULES = ("Irql_Filter_Driver_Function",)
+_EVENT = NET_PNP_EVENT_CODE
+_OF_PORTS = (_EVENT.NetEventPortActivation, _EVENT.NetEventPortDeactivation)
+_NOT_PASSED_ON = (_EVENT.NetEventBindsComplete, _EVENT.NetEventPause, _EVENT.NetEventRestart)
+_STATUS_COUNTS = (_EVENT.NetEventQueryPower, _EVENT.NetEventQueryRemoveDevice)
 
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
@@ -52,6 +57,43 @@ def NdisFNetPnPEvent(
     if fault is not None:
         stop(0x7C, 0x22, NdisFilterHandle, text=f"A network PnP event is wrong: {fault}.")
     return event_above(context, module.head.parent, NetPnPEventNotification, module.position)
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=MINIPORT | INTERMEDIATE,
+    rules=("Irql_Protocol_Driver_Function", "NdisMNetPnPEventInOIDRequest"),
+)
+def NdisMNetPnPEvent(
+    MiniportAdapterHandle: AdapterHandle, NetPnPEventNotification: NET_PNP_EVENT_NOTIFICATION, /
+) -> NDIS_STATUS:
+    """Tell the drivers above a virtual miniport of a network PnP event; the status of those above where it counts.
+
+    It counts for NetEventQueryPower and NetEventQueryRemoveDevice.  INVALID_PARAMETER for what an intermediate driver
+    does not pass on, and for a miniport that is no intermediate driver's, which may tell of its ports alone.  Bug check
+    0x7C/0x22 for an event that is not whole, 0xC4/0xE5 (our choice) while an OID request of the adapter is in hand.
+    """
+    context = current.context
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMNetPnPEvent")
+    fault = structure_fault(NetPnPEventNotification)
+    if fault is not None:
+        stop(0x7C, 0x22, MiniportAdapterHandle, text=f"A network PnP event is wrong: {fault}.")
+    if adapter.request_state:
+        stop(
+            0xC4,
+            0xE5,
+            context.irql,
+            MiniportAdapterHandle,
+            rule="NdisMNetPnPEventInOIDRequest",
+            text=f"NdisMNetPnPEvent was called while {text_of(adapter.name)} has an OID request in hand.",
+        )
+    event = NetPnPEventNotification.NetPnPEvent.NetEvent
+    if event in _OF_PORTS:
+        not_implemented("NdisMNetPnPEvent", NET_PNP_EVENT_CODE(event).name)
+    if not adapter.virtual or event in _NOT_PASSED_ON:
+        return NDIS_STATUS_INVALID_PARAMETER
+    status = event_above(context, MiniportAdapterHandle, NetPnPEventNotification)
+    return status if event in _STATUS_COUNTS else NDIS_STATUS_SUCCESS
 
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)
@@ -147,4 +189,4 @@ def miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, va
     return enter(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
 
 
-__all__ = ["NdisFDevicePnPEventNotify", "NdisFNetPnPEvent"]
+__all__ = ["NdisFDevicePnPEventNotify", "NdisFNetPnPEvent", "NdisMNetPnPEvent"]

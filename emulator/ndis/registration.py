@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAJOR_NDIS_VERSION = 6
 NDIS_INTERMEDIATE_DRIVER = 1
 WARNING = 30
-REGISTERED, DEREGISTERED = 1, 2
+REGISTERED, DEREGISTERED, UNINSTALLED = 1, 2, 3
 
 MINIPORT_REQUIRED = (
     "InitializeHandlerEx",
@@ -227,7 +227,7 @@ def register(
     driver.image = driver_object.image
     driver.kind = kind
     driver.context = encode(context, value)
-    driver.associate = 0
+    driver.associate = driver.wanted_adapters = 0
     driver.flags = given.Flags
     driver.major_version, driver.minor_version = given.MajorNdisVersion, given.MinorNdisVersion
     driver.state = REGISTERED

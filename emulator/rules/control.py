@@ -46,8 +46,11 @@ class ControlOperation(IntEnum):
     DETACH_FILTER = 19
     """Detach the module of the filter driver that the data name; the stack is paused meanwhile."""
 
+    UNINSTALL = 18
+    """Uninstall the protocol driver whose number, in the order of registration, is the argument."""
 
-WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN})
+
+WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN, ControlOperation.UNINSTALL})
 """Operations that concern the whole machine: they have no target and run alone."""
 BESIDE_OTHERS = frozenset({ControlOperation.RESET})
 """Operations that may be under way beside another one on the same adapter."""

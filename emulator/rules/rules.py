@@ -239,8 +239,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisReEnumerateProtocolBindings",
         Group.MISCELLANEOUS,
         "not in bind or unbind, nor in a PnP event with a binding context",
-        _NO,
-        "the function is not there yet",
+        _YES,
+        "0xC4/0xE5",
     ),
     _sdv(
         "WriteErrorLog",
@@ -268,8 +268,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "NdisMNetPnPEventInOIDRequest",
         Group.OID,
         "no NdisMNetPnPEvent while an OID is handled",
-        _NO,
-        "the function is not there yet",
+        _YES,
+        "0xC4/0xE5, while the miniport has a request in hand",
     ),
     _sdv(
         "NdisStallExecution_Delay",

@@ -125,6 +125,10 @@ def OnPause(adapter: ADAPTER) -> NDIS_STATUS:
     return NDIS_STATUS_SUCCESS
 
 
+def OnHaltAction(action: NDIS_HALT_ACTION) -> None:
+    """Why it is halted, before OnHalt."""
+
+
 def OnHalt(adapter: ADAPTER) -> None:
     """Inside MiniportHaltEx, at PASSIVE_LEVEL."""
 
@@ -361,6 +365,7 @@ def MPPause(adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAM
 @MINIPORT_HALT
 def MPHaltEx(adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
     """Give everything back."""
+    OnHaltAction(HaltAction)
     OnHalt(adapter)
     MPFree(adapter)
 

@@ -26,6 +26,7 @@ class BINDING(NONPAGED):
     Timer: TimerHandle
     Pool: NetBufferListPoolHandle
     Asked: NDIS_EVENT
+    Closed: NDIS_EVENT
     Status: i32
     Running: u32
     Interface: u32
@@ -68,6 +69,14 @@ def OnStatus(binding: BINDING, indication: NDIS_STATUS_INDICATION) -> None:
 def OnEvent(binding: BINDING, event: NET_PNP_EVENT_NOTIFICATION) -> NDIS_STATUS:
     """Another network PnP event than a pause or a restart, at PASSIVE_LEVEL."""
     return NDIS_STATUS_SUCCESS
+
+
+def OnClosed(binding: BINDING) -> None:
+    """A close that was pending is complete, at PASSIVE_LEVEL."""
+
+
+def OnUninstall() -> None:
+    """Inside ProtocolUninstall, at PASSIVE_LEVEL."""
 
 
 def OnPause(binding: BINDING) -> None:
@@ -214,6 +223,7 @@ def ProtocolBind(
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(binding, sizeof(BINDING))
     NdisInitializeEvent(binding.Asked)
+    NdisInitializeEvent(binding.Closed)
     pool = NdisAllocateNetBufferListPool(
         ProtocolDriver,
         NET_BUFFER_LIST_POOL_PARAMETERS(
@@ -257,7 +267,9 @@ def ProtocolFree(binding: BINDING) -> None:
 def ProtocolUnbind(UnbindContext: BindContext, binding: BINDING) -> NDIS_STATUS:
     """Close the adapter."""
     OnUnbind(binding)
-    NdisCloseAdapterEx(binding.Handle)
+    if NdisCloseAdapterEx(binding.Handle) == NDIS_STATUS_PENDING:
+        while not NdisWaitEvent(binding.Closed, 1000):
+            pass
     ProtocolFree(binding)
     return NDIS_STATUS_SUCCESS
 
@@ -269,7 +281,15 @@ def ProtocolOpenComplete(binding: BINDING, Status: NDIS_STATUS) -> None:
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX
 def ProtocolCloseComplete(binding: BINDING) -> None:
-    """NdisCloseAdapterEx never pends here."""
+    """A request was still on its way when the adapter was closed."""
+    OnClosed(binding)
+    NdisSetEvent(binding.Closed)
+
+
+@PROTOCOL_UNINSTALL
+def ProtocolUninstall() -> None:
+    """Nothing to be cleaned up."""
+    OnUninstall()
 
 
 @DRIVER_UNLOAD
@@ -296,6 +316,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
             OpenAdapterCompleteHandlerEx=ProtocolOpenComplete,
             CloseAdapterCompleteHandlerEx=ProtocolCloseComplete,
             NetPnPEventHandler=ProtocolNetPnPEvent,
+            UninstallHandler=ProtocolUninstall,
             OidRequestCompleteHandler=ProtocolOidComplete,
             DirectOidRequestCompleteHandler=ProtocolDirectOidComplete,
             StatusHandlerEx=ProtocolStatus,

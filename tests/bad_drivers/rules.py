@@ -332,6 +332,8 @@ RULES: Final = [
     Rule(
         "power_down_leaves_timer_set", "miniport", VERIFIER, (0x62, OWN_TIMER, 0, 1), "CancelTimerObject", sleeps=True
     ),
+    Rule("reenumerates_in_bind", "protocol", VERIFIER, (0xE5, PASSIVE, PROTOCOL, 0), "NdisReEnumerateProtocolBindings"),
+    Rule("net_event_in_oid_request", "miniport", VERIFIER, (0xE5, PASSIVE, ADAPTER, 0), "NdisMNetPnPEventInOIDRequest"),
     # What drivers in the field really did.
     Rule("pause_completed_after_success", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
     Rule("send_completed_after_halt", "miniport", FREED),

@@ -1,0 +1,158 @@
+"""What drivers ask the PnP thread to do, and closes that pend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import emulator.ndis as surface
+from emulator.layout.handles import HandleKind
+from emulator.ndis import pnp, pnp_bindings, pnp_wishes
+from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN
+from emulator.ndis.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_PENDING,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.rules.states import AdapterState, BindingState
+from tests.bad_drivers.computer import Computer
+
+
+def started(protocol: str = "base_protocol", **plant: dict[str, Any]) -> Computer:
+    machine = Computer("base_miniport", protocol, plant=plant)
+    machine.load()
+    assert machine.control(pnp.start_adapter, 0) == 0
+    machine.settle()
+    return machine
+
+
+def grant(machine: Computer) -> bool:
+    """Let the PnP thread do what is wanted."""
+    done = False
+    while machine.control(lambda context: int(pnp_wishes.serve(context))):
+        done = True
+    machine.settle()
+    return done
+
+
+def wish(machine: Computer, act: Any, handle: Any, irql: int = 0) -> Any:
+    """Ask as a driver, in a processor."""
+    with machine.fake.running(machine.fake.processor(), irql):
+        return act(handle)
+
+
+def bindings(machine: Computer) -> list[tuple[int, Any]]:
+    return machine.fake.machine.objects[HandleKind.BINDING].live()
+
+
+def adapter(machine: Computer) -> tuple[int, Any]:
+    found = pnp.find_adapter(machine.fake.pnp(), 0)
+    assert found is not None
+    return found
+
+
+def test_a_protocol_unbinds_itself_and_is_bound_again_when_it_asks() -> None:
+    machine = started()
+    [(handle, _)] = bindings(machine)
+    assert wish(machine, surface.NdisUnbindAdapter, surface.BindingHandle(handle), 2) == NDIS_STATUS_SUCCESS
+    assert grant(machine)
+    assert bindings(machine) == []
+    assert adapter(machine)[1].state == AdapterState.RUNNING
+    assert not grant(machine)
+    protocol = next(
+        handle
+        for handle, driver in machine.fake.machine.objects[HandleKind.PROTOCOL_DRIVER].live()
+        if driver.head.kind == HandleKind.PROTOCOL_DRIVER
+    )
+    wish(machine, surface.NdisReEnumerateProtocolBindings, surface.ProtocolDriverHandle(protocol))
+    assert grant(machine)
+    [(_, binding)] = bindings(machine)
+    assert binding.state == BindingState.RUNNING
+    wish(machine, surface.NdisReEnumerateProtocolBindings, surface.ProtocolDriverHandle(protocol))
+    assert not grant(machine)
+
+
+def test_a_binding_of_a_paused_stack_is_bound_and_stays_paused() -> None:
+    machine = started()
+    machine.control(pnp.pause, 0)
+    [(handle, binding)] = bindings(machine)
+    protocol = binding.protocol
+    wish(machine, surface.NdisUnbindAdapter, surface.BindingHandle(handle))
+    assert grant(machine)
+    wish(machine, surface.NdisReEnumerateProtocolBindings, surface.ProtocolDriverHandle(protocol))
+    assert grant(machine)
+    [(_, binding)] = bindings(machine)
+    assert binding.state == BindingState.PAUSED
+    assert machine.control(pnp.restart, 0) == 0
+    assert binding.state == BindingState.RUNNING
+
+
+def test_a_miniport_that_has_failed_is_removed() -> None:
+    seen: list[Any] = []
+    machine = started(base_miniport={"OnHaltAction": seen.append})
+    handle = surface.AdapterHandle(adapter(machine)[0])
+    assert wish(machine, surface.NdisMRemoveMiniport, handle, 2) == NDIS_STATUS_SUCCESS
+    assert grant(machine)
+    assert pnp.find_adapter(machine.fake.pnp(), 0) is None
+    assert seen == [4]
+    assert any("0x15E" in text for text in machine.logs)
+    machine.control(pnp.unload)
+    assert machine.left() == []
+
+
+def test_a_miniport_that_initializes_is_not_removed() -> None:
+    seen: list[Any] = []
+
+    def initialize(adapter: Any) -> NDIS_STATUS:
+        seen.append(surface.NdisMRemoveMiniport(adapter.Handle))
+        return NDIS_STATUS_SUCCESS
+
+    machine = started(base_miniport={"OnInitialize": initialize})
+    assert seen == [NDIS_STATUS_FAILURE]
+    assert adapter(machine)[1].state == AdapterState.RUNNING
+
+
+def test_a_close_pends_while_a_request_is_on_its_way() -> None:
+    kept: list[Any] = []
+    seen: list[str] = []
+
+    def oid(adapter: Any, request: Any) -> NDIS_STATUS:
+        if request.DATA.SET_INFORMATION.Oid != OID_PM_REMOVE_WOL_PATTERN:
+            return NDIS_STATUS_SUCCESS
+        kept.append((adapter, request))
+        surface.NdisSetTimerObject(adapter.Timer, -10_000, 0, None)
+        return NDIS_STATUS_PENDING
+
+    def timer(adapter: Any) -> None:
+        while kept:
+            _, request = kept.pop()
+            seen.append("request")
+            surface.NdisMOidRequestComplete(adapter.Handle, request, NDIS_STATUS_SUCCESS)
+
+    machine = started(
+        "asks_at_unbind",
+        base_miniport={"OnOid": oid, "OnTimer": timer},
+        asks_at_unbind={"OnClosed": lambda binding: seen.append("closed")},
+    )
+    assert machine.control(pnp.stop_adapter, 0) == 0
+    assert seen == ["request", "closed"]
+    assert bindings(machine) == []
+
+
+def test_a_protocol_is_uninstalled_when_it_is_unbound() -> None:
+    seen: list[Any] = []
+    machine: Computer = started(base_protocol={"OnUninstall": lambda: seen.append(len(bindings(machine)))})
+    [(_, binding)] = bindings(machine)
+    protocol = binding.protocol
+    assert machine.control(pnp_bindings.uninstall, 0) == 0
+    assert seen == [0]
+    assert machine.control(pnp_bindings.uninstall, 0) == NDIS_STATUS_INVALID_PARAMETER
+    assert machine.control(pnp_bindings.uninstall, 9) == NDIS_STATUS_INVALID_PARAMETER
+    wish(machine, surface.NdisReEnumerateProtocolBindings, surface.ProtocolDriverHandle(protocol))
+    assert not grant(machine)
+    assert machine.control(pnp.stop_adapter, 0) == machine.control(pnp.start_adapter, 0) == 0
+    assert bindings(machine) == []
+    machine.control(pnp.stop_adapter, 0)
+    machine.control(pnp.unload)
+    assert machine.left() == []
