@@ -47,6 +47,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     bindings: int = 64
     filters: int = 32
     interrupts: int = 32
+    dma_channels: int = 32
     pools: int = 64
     configurations: int = 64
     interfaces: int = 64
@@ -131,6 +132,8 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.EX_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
+    HandleKind.DMA_CHANNEL: (records.DMA_CHANNEL, "dma_channels"),
+    HandleKind.SHARED_MEMORY_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.NET_BUFFER_POOL: (records.POOL_OBJECT, "pools"),
     HandleKind.CONFIGURATION: (records.CONFIGURATION, "configurations"),

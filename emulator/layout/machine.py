@@ -464,6 +464,16 @@ class INTERRUPT(Record):
     dpc_running: Array[u32, Literal[32]]
 
 
+class DMA_CHANNEL(Record):
+    """A miniport's registration for scatter/gather DMA; ``lists`` are those that are built and not freed."""
+
+    head: OBJECT
+    process: u32
+    complete: u32
+    maximum: u32
+    lists: u32
+
+
 class POOL_OBJECT(Record):
     """An NBL or NET_BUFFER pool; its entries' published records are a block of nonpaged pool."""
 

@@ -140,14 +140,12 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "DMA",
-        Why.NOT_YET,
-        "the virtual adapter reads its buffers directly; scatter/gather lists are to come",
+        "slave DMA",
+        Why.ON_PURPOSE,
+        "slave DMA channels belong to the DMA controller of an ISA bus, and there is none; an adapter masters its bus",
         """
-        NdisBuildScatterGatherList NdisFreeScatterGatherList NdisMAllocateNetBufferSGList
-        NdisMAllocateSharedMemoryAsyncEx NdisMCompleteDmaTransfer NdisMDeregisterDmaChannel
-        NdisMDeregisterScatterGatherDma NdisMFreeNetBufferSGList NdisMGetDmaAlignment NdisMReadDmaCounter
-        NdisMRegisterDmaChannel NdisMRegisterScatterGatherDma NdisMSetupDmaTransfer NDIS_PROCESS_SG_LIST
+        NdisMCompleteDmaTransfer NdisMDeregisterDmaChannel NdisMReadDmaCounter NdisMRegisterDmaChannel
+        NdisMSetupDmaTransfer
         """,
     ),
     _family(
@@ -215,10 +213,8 @@ _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
 _DEFAULT_PORT: Final = "the default port only"
 
 PARTIAL: Final[dict[str, str]] = {
-    "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE": _NEVER_CALLED,
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_PROCESS_SG_LIST": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "NdisAllocateIoWorkItem": "not with the handle of a device",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",

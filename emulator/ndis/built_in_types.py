@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from emulator.kernel.lookaside import LOOKASIDE
 from emulator.ndis.device_objects import DEVICE_OBJECT
+from emulator.ndis.dma_structures import SCATTER_GATHER_LIST
 from emulator.ndis.media_information import (
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
@@ -21,4 +22,5 @@ BUILT_IN_TYPES: tuple[type, ...] = (
     LOOKASIDE,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
+    SCATTER_GATHER_LIST,
 )

@@ -65,7 +65,7 @@ from emulator.rules.irql import DISPATCH_LEVEL
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.filter_views import Below, Module
-    from emulator.ndis.net_buffers import NET_BUFFER_LIST
+    from emulator.ndis.net_buffers import NET_BUFFER, NET_BUFFER_LIST
 
 _BROADCAST = b"\xff" * 6
 _SWITCH_FLAGS = NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP | NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE
@@ -287,7 +287,7 @@ def _lend(
         nbl._owner = binding.lent
         buffer = nbl.FirstNetBuffer
         assert buffer is not None
-        before.append((buffer, buffer.Next, buffer.DataOffset, buffer.DataLength, buffer.CurrentMdl, buffer.MdlChain))
+        before.append(_shape(buffer))
     _receive(context, binding, lists[0], len(lists), flags | NDIS_RECEIVE_FLAGS_RESOURCES)
     if not stack.checked:
         return
@@ -298,16 +298,19 @@ def _lend(
             not_as_indicated(context, nbl, "A NET_BUFFER_LIST that was only lent has been handed on.")
         if nbl.Next is not following:
             not_as_indicated(context, nbl, "The chain of lent NET_BUFFER_LISTs came back with other links.")
-        if buffer is None or before[place] != (
-            buffer,
-            buffer.Next,
-            buffer.DataOffset,
-            buffer.DataLength,
-            buffer.CurrentMdl,
-            buffer.MdlChain,
-        ):
+        if buffer is None or before[place] != _shape(buffer):
             not_as_indicated(context, nbl, "A lent NET_BUFFER_LIST came back with other data than it was lent with.")
         nbl._owner = owners[place]
+
+
+def _shape(buffer: NET_BUFFER) -> tuple[Any, ...]:
+    """All that a receiver of a lent list must leave as it found it: links, offsets, and the chain of MDLs."""
+    parts = []
+    mdl = buffer.MdlChain
+    while mdl is not None:
+        parts.append((mdl, mdl.ByteCount))
+        mdl = mdl.Next
+    return buffer, buffer.Next, buffer.DataOffset, buffer.DataLength, buffer.CurrentMdl, parts
 
 
 def _divide(

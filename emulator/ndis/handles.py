@@ -75,6 +75,12 @@ class InterruptHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class DmaHandle(NDIS_HANDLE):
+    """From NdisMRegisterScatterGatherDma."""
+
+    __slots__ = ()
+
+
 class NetBufferListPoolHandle(NDIS_HANDLE):
     """From NdisAllocateNetBufferListPool."""
 

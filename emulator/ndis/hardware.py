@@ -202,24 +202,29 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
             context.irql,
             text="Shared memory was allocated above PASSIVE_LEVEL.",
         )
-    slots = (Length + FRAME_SLOT_BYTES - 1) // FRAME_SLOT_BYTES
+    return allocate_shared_memory(context, MiniportAdapterHandle, Length, context.site)
+
+
+def allocate_shared_memory(context: Context, handle: int, length: int, site: int) -> SharedMemory:
+    """Take shared memory for an adapter; both addresses None when there is none."""
+    slots = (length + FRAME_SLOT_BYTES - 1) // FRAME_SLOT_BYTES
     arena = context.machine.arena
-    start, length = arena.frames
+    start, bytes_in_all = arena.frames
     used = _used_map(context)
     platform = context.platform
     platform.acquire(SystemLock.POOL)
     place = bytes(used).find(bytes(slots))
-    if not 0 < Length <= MOST_SHARED_MEMORY or place < 0 or (place + slots) * FRAME_SLOT_BYTES > length:
+    if not 0 < length <= MOST_SHARED_MEMORY or place < 0 or (place + slots) * FRAME_SLOT_BYTES > bytes_in_all:
         platform.release(SystemLock.POOL)
         return SharedMemory(None, None)
-    owner = adapter_index_byte(MiniportAdapterHandle)
+    owner = adapter_index_byte(handle)
     used[place : place + slots] = bytes((owner,)) * slots
     sites = _site_map(context)
     for slot in range(place, place + slots):
-        sites[slot] = context.site if slot == place else 0
+        sites[slot] = site if slot == place else 0
     platform.release(SystemLock.POOL)
     address = start + place * FRAME_SLOT_BYTES
-    return SharedMemory(_shared(context, address, Length), address)
+    return SharedMemory(_shared(context, address, length), address)
 
 
 @ddi(

@@ -170,6 +170,10 @@ def stop_for_storage(context: Context, start: int, block: BLOCK) -> NoReturn:
 def called_with(context: Context, taken: Taken, value: Any) -> Called:
     """The arguments of a taken item's routine."""
     handle, _, routine, _, _ = taken
+    if handle >> KIND_SHIFT == HandleKind.SHARED_MEMORY_ITEM:
+        from emulator.ndis.dma import shared_memory_completed
+
+        return shared_memory_completed(context, taken)
     records = context.machine.objects[HandleKind.IO_WORK_ITEM].records
     item = records[handle & INDEX_MASK]
     if handle >> KIND_SHIFT == HandleKind.EX_WORK_ITEM:

@@ -45,6 +45,7 @@ RESOURCES = {
     HandleKind.GENERIC_OBJECT: Resource("a generic object", "NdisAllocateGenericObject"),
     HandleKind.INTERFACE: Resource("a network interface"),
     HandleKind.INTERFACE_PROVIDER: Resource("an interface provider"),
+    HandleKind.DMA_CHANNEL: Resource("a scatter/gather DMA channel", "Init_RegisterSG"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
 }
 """Work items, memory and shared memory are looked at by themselves, as they are counted."""

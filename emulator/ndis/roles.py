@@ -342,6 +342,13 @@ IO_WORKITEM_ROUTINE: Final = _Role(
 MINIPORT_PROCESS_SG_LIST: Final = _Role(
     "MINIPORT_PROCESS_SG_LIST", _VOID, "pDO Reserved pSGL Context", _irql.AT_DISPATCH
 )
+NDIS_PROCESS_SG_LIST: Final = _Role(
+    "NDIS_PROCESS_SG_LIST",
+    _VOID,
+    "DeviceObject? Reserved? ScatterGatherListBuffer Context?",
+    _irql.AT_DISPATCH,
+    fields=("NDIS_SCATTER_GATHER_LIST_PARAMETERS.ProcessSGListHandler",),
+)
 MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE: Final = _Role(
     "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE",
     _VOID,

@@ -6,6 +6,7 @@ NET_BUFFER_LIST, spin locks, events) is not here.
 
 from __future__ import annotations
 
+from emulator.ndis.dma_structures import NDIS_SCATTER_GATHER_LIST_PARAMETERS, NDIS_SG_DMA_DESCRIPTION
 from emulator.ndis.structures_common import (
     NDIS_CONFIGURATION_OBJECT,
     NDIS_CONFIGURATION_PARAMETER,
@@ -56,6 +57,8 @@ from emulator.ndis.structures_protocol import (
 )
 
 __all__ = [
+    "NDIS_SCATTER_GATHER_LIST_PARAMETERS",
+    "NDIS_SG_DMA_DESCRIPTION",
     "NDIS_BIND_PARAMETERS",
     "NDIS_CONFIGURATION_OBJECT",
     "NDIS_CONFIGURATION_PARAMETER",

@@ -14,7 +14,7 @@ from emulator.ndis import *
 TAG: Final = int.from_bytes(b"iniM", "little")
 MAC: Final = bytes.fromhex("020000000001")
 MILLISECOND: Final = -10_000
-FLAGS: Final = NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND
+FLAGS: Final = NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND | NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
 
 MiniportDriver: MiniportDriverHandle | None = None
 
@@ -28,6 +28,8 @@ class ADAPTER(NONPAGED):
     Item: WorkItemHandle
     Interrupt: InterruptHandle
     SpareTimer: TimerHandle
+    Dma: DmaHandle
+    SGList: PVOID
     Lock: NDIS_SPIN_LOCK
     ReadWrite: NDIS_RW_LOCK
     Head: LIST_ENTRY
@@ -244,6 +246,23 @@ def GeneralAttributes() -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
         PermanentMacAddress=MAC,
         CurrentMacAddress=MAC,
     )
+
+
+def RegisterDma(
+    adapter: ADAPTER, process: Callable[..., None], complete: Callable[..., None] | None = None
+) -> NDIS_STATUS:
+    """Make the adapter one that masters its bus."""
+    header = NDIS_OBJECT_HEADER(0x83, 1, NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1)
+    description = NDIS_SG_DMA_DESCRIPTION(
+        Header=header,
+        MaximumPhysicalMapping=2048,
+        ProcessSGListHandler=process,
+        SharedMemAllocateCompleteHandler=complete,
+    )
+    status, dma = NdisMRegisterScatterGatherDma(adapter.Handle, description)
+    if dma is not None:
+        adapter.Dma = dma
+    return status
 
 
 def RegisterInterrupt(adapter: ADAPTER) -> NDIS_STATUS:

@@ -45,6 +45,7 @@ ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
 MODULE: Final = make_handle(HandleKind.FILTER_MODULE, 1, 0)
 FILTER: Final = make_handle(HandleKind.FILTER_DRIVER, 1, 1)
 BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
+DMA: Final = make_handle(HandleKind.DMA_CHANNEL, 1, 0)
 INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
 # Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
 OWN_TIMER: Final = make_handle(HandleKind.TIMER, 1, 0)
@@ -371,6 +372,12 @@ RULES: Final = [
     Rule("receive_touched_after_return", "protocol", FREED),
     Rule("receive_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Flags_Irql"),
     Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
+    # DMA.
+    Rule("dma_left_at_halt", "miniport", VERIFIER, (0x62, DMA, 0, 1), "Init_RegisterSG"),
+    Rule("scatter_gather_list_left", "miniport", VERIFIER, (0x62, DMA, 0, None), "Init_RegisterSG"),
+    Rule("scatter_gather_list_freed_twice", "miniport", NDIS, (0x21, None, ADAPTER, 0)),
+    Rule("scatter_gather_list_at_passive", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Irql_Gather_DMA_Function"),
+    Rule("shared_memory_got_later_left", "miniport", VERIFIER, (0x62, 0, 0, 4096), "NdisMFreeSharedMemory"),
     # Derived lists: nbl.md, section 4.
     Rule("clone_freed_as_a_list", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
     Rule("clone_freed_with_other_flags", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),

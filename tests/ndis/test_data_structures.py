@@ -154,6 +154,11 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
     ),
     "NDIS_STATISTICS_INFO": ([("Supported", u32), ("Counters", u64 * 18)], ("Counters",)),
     "NDIS_INTERRUPT_MODERATION_PARAMETERS": ([("Flags", u32), ("Moderation", i32)], ("Moderation",)),
+    "NDIS_SG_DMA_DESCRIPTION": ([("Flags", u32), ("Most", u32), ("a", pointer * 2), ("Size", u32)], ("Size",)),
+    "NDIS_SCATTER_GATHER_LIST_PARAMETERS": (
+        [("a", u32 * 3), ("Mdl", pointer), ("Va", pointer), ("Length", u32), ("b", pointer * 3), ("Sizes", u32 * 2)],
+        ("Sizes",),
+    ),
     "NDIS_MSIX_CONFIG_PARAMETERS": ([("Operation", i32), ("Entry", u32), ("Message", u32)], ("Message",)),
 }  # fmt: skip
 
@@ -183,6 +188,7 @@ TYPES = {
     "NDIS_MINIPORT_PNP_CHARACTERISTICS": (0x92, 1),
     "NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES": (0xA4, 1),
     "NDIS_MINIPORT_INIT_PARAMETERS": (0x81, 1),
+    "NDIS_SG_DMA_DESCRIPTION": (0x83, 1),
     "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS": (0x84, 1),
     "NDIS_BIND_PARAMETERS": (0x86, 4),
     "NDIS_OPEN_PARAMETERS": (0x87, 1),

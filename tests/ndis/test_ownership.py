@@ -360,3 +360,17 @@ def test_reserved_words_that_nobody_has_written_are_no_list_yet() -> None:
 def test_what_is_on_the_path_of_frames_is_read_without_a_hook(kind: type) -> None:
     hooks = {"__getattr__", "__getattribute__", "__setattr__"}
     assert not [base for base in kind.__mro__[:-1] if hooks & set(vars(base))], "such members are read slowly"
+
+
+def test_a_lent_frame_whose_chain_of_mdls_comes_back_longer_or_shorter_is_found() -> None:
+    for act in (lambda mdl, other: setattr(mdl, "Next", other), lambda mdl, _: setattr(mdl, "ByteCount", 50)):
+        stack = SmallStack()
+        other = stack.mdl(20)
+
+        def on_receive(context: Any, nbl: Any, *_: Any, act: Any = act, other: Any = other) -> None:
+            act(nbl.FirstNetBuffer.MdlChain, other)
+
+        stack.proto.on_receive = on_receive
+        with stack.fake.dispatch(driver=MINI), pytest.raises(BugCheck):
+            stack.mini.indicate(stack.adapter, stack.frames(stack.pool(), 1), 1, 3)
+        assert "came back with other data" in stack.fake.stop_report().text

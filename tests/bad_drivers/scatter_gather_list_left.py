@@ -1,0 +1,31 @@
+"""Gives its DMA channel back while a scatter/gather list is not freed."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER, RegisterDma
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+@MINIPORT_PROCESS_SG_LIST
+def ProcessList(device: None, reserved: None, sgl: SCATTER_GATHER_LIST, adapter: ADAPTER) -> None:
+    adapter.SGList = sgl
+
+
+def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
+    return RegisterDma(adapter, ProcessList)
+
+
+def OnSend(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
+    assert nbl.FirstNetBuffer is not None
+    NdisMAllocateNetBufferSGList(adapter.Dma, nbl.FirstNetBuffer, adapter, NDIS_SG_LIST_WRITE_TO_DEVICE, None, 0)
+    if REPAIRED:
+        NdisMFreeNetBufferSGList(adapter.Dma, adapter.SGList, nbl.FirstNetBuffer)
+    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
+
+
+def OnHalt(adapter: ADAPTER) -> None:
+    NdisMDeregisterScatterGatherDma(adapter.Dma)  # stop
