@@ -237,6 +237,12 @@ class FakeServices:
         del context
         return False
 
+    def device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
+    def cancel_device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
     def requests_pending(self, context: Context) -> bool:
         """No requests."""
         del context
@@ -313,6 +319,8 @@ class FakeMachine:
     def context(self, kind: ContextKind, index: int = 0) -> Context:
         """The context of a kind, made at the first call; the machine's first context becomes the current one."""
         first = _FIXED_SLOTS.get(kind)
+        if kind is ContextKind.IO:
+            first = self.geometry.first_io_slot
         if first is None:
             first = FIRST_PROCESSOR_SLOT if kind is ContextKind.PROCESSOR else self.geometry.first_passive_slot
         slot = first + index

@@ -38,6 +38,7 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     duration: Annotated[float, Meta(ge=0)] | None = None
     paths: list[str] = []
     environment: dict[str, str] = {}
+    devices: str = ""
     work_items: Annotated[int, Meta(ge=1, le=1 << 20)] = _DEFAULTS.work_items
     timers: Annotated[int, Meta(ge=1, le=1 << 16)] = _DEFAULTS.timers
     virtual_adapters: Annotated[int, Meta(ge=0, le=MOST_VIRTUAL_ADAPTERS)] = _DEFAULTS.virtual_adapters

@@ -89,6 +89,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         debug=machine.debug,
         watchdog=WatchdogLimits(cpu_ms=configuration.watchdog.cpu_ms, wall_ms=configuration.watchdog.wall_ms),
         environment=machine.environment,
+        devices=machine.devices,
         paths=list(dict.fromkeys([*machine.paths, *(str(Path(d.path).parent) for d in drivers if d.path)])),
     )
     return Plan(specification, machine.duration)

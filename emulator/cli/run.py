@@ -106,6 +106,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=_seconds, metavar="S", help="end in order after so many seconds")
     add("--debug", action="store_true", help="one context of each kind, no watchdog, stdin for breakpoint()")
     add("--control", default="", metavar="PATH", help="the socket for `ndisemu ctl` (default: by the machine's name)")
+    add("--devices", default="", metavar="DIR", help="where programs find the drivers' devices (default: beside it)")
     add("--json", action="store_true", help="one object a line, for programs")
     add("--interval", type=_interval, metavar="S", help="seconds between counters (1; 0.25 on a terminal)")
     add("--log-file", metavar="FILE", help="append every record of the drivers to a file")
@@ -149,6 +150,16 @@ def _check_count(name: str, value: int) -> None:
         raise ConfigurationError(f"--{name.replace('_', '-')} {value}: must be 1 to {most}")
 
 
+def _device_directory(machine: str) -> str:
+    """Where programs find a machine's devices when nobody says; nowhere, where this user has no directory for it."""
+    from emulator.host.control_socket import make_directory, stem_of
+
+    try:
+        return str(make_directory() / f"{stem_of(machine)}.devices")
+    except HostError:
+        return ""
+
+
 class Runner:
     """One `ndisemu run`."""
 
@@ -165,7 +176,9 @@ class Runner:
         level = 1 if options.verbose else logging.DEBUG
         self.plan = plan
         self.specification = msgspec.structs.replace(
-            plan.specification, log_level=level if log_file is not None else max(level, self.least)
+            plan.specification,
+            log_level=level if log_file is not None else max(level, self.least),
+            devices=options.devices or plan.specification.devices or _device_directory(plan.specification.name),
         )
         live = self.output.terminal and not options.json and not self.specification.debug and not options.quiet
         kind = JsonDisplay if options.json else LiveDisplay if live else Display

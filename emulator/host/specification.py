@@ -89,6 +89,8 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
     """Put in front of the import path of the plug-ins."""
     log_level: int = 10
     """Records below it are not even sent; what is sent is filtered by the console's own loggers."""
+    devices: str = ""
+    """The directory in which user programs find the machine's devices, one socket each; empty: nowhere."""
     loader: str = DEFAULT_LOADER
     """The module that builds the machine and loads its drivers (see ``zygote.Loader``)."""
 
@@ -112,7 +114,8 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
             _check_files(checked.adapters)
         except (msgspec.ValidationError, ValueError, NotImplementedByEmulator) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
-        return msgspec.structs.replace(checked, geometry=geometry)
+        devices = os.path.abspath(checked.devices) if checked.devices else ""
+        return msgspec.structs.replace(checked, geometry=geometry, devices=devices)
 
 
 def _check_hardware(adapter: AdapterSpecification) -> None:

@@ -71,6 +71,9 @@ class Outcome(NamedTuple):
 
 def too_late(machine: Supervisor) -> TooLate:
     """The orderly end has passed its deadline."""
+    device = machine.devices.under_way()
+    if device:
+        return TooLate(f"The device {device} could not be closed: its driver does not complete what it has.", False)
     at = machine.lane.under_way()
     if at:
         text = f"The PnP thread did not come to the end of {at}: something in it waits for what never comes."

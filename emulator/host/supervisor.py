@@ -20,6 +20,7 @@ from emulator.host import control, logs, messages, stack_status, statistics, sto
 from emulator.host.adapters import lay_wires, mac_of
 from emulator.host.blackbox import words_of
 from emulator.host.control import ControlLane
+from emulator.host.devices import DeviceServer
 from emulator.host.ports import Port
 from emulator.host.watchdog import Watchdog
 from emulator.kernel.lanes import BLOCKED_AFTER, blocked_lane
@@ -119,6 +120,7 @@ class Supervisor:
         near.setblocking(False)
         self.channel: Channel[Any] = Channel(near, messages.FromZygote)
         self.lane = ControlLane(self.arena, self._ring_pnp)
+        self.devices = DeviceServer(self)
         self.watchdog = Watchdog(self.arena, self.specification.watchdog)
         host_box = self.arena.slots[0]
         host_box.kind, host_box.pid = ContextKind.HOST, os.getpid()
@@ -292,7 +294,7 @@ class Supervisor:
 
     def attend(self) -> bool:
         """Is there anything in the arena that the host must not sleep over?"""
-        return bool(self.arena.machine.stop_word) or self.lane.finished
+        return bool(self.arena.machine.stop_word) or self.lane.finished or self.devices.attend()
 
     def _on_bell(self, events: int) -> None:
         if self.attend():
@@ -306,6 +308,7 @@ class Supervisor:
             self.begin_stop()
         else:
             self.lane.service()
+            self.devices.service()
 
     def _on_log(self, events: int) -> None:
         self.drain_log(LOG_BATCH)
@@ -366,17 +369,20 @@ class Supervisor:
             self._grow(now)
         blocked = blocked_lane(self.arena)
         if blocked is not None and now - blocked[1] >= BLOCKED_AFTER:
-            self._add(self.geometry.lane_slots(blocked[0])[1:], now)
+            self.add_context(self.geometry.lane_slots(blocked[0])[1:], now)
+        self.devices.help(now)
 
     def _grow(self, now: int) -> None:
         """Ask for one more passive worker, one at a time."""
+        if self.specification.debug:
+            return
         first = self.geometry.first_passive_slot
-        if self._add(range(first, first + MAXIMUM_PASSIVE_WORKERS), now):
+        if self.add_context(range(first, first + MAXIMUM_PASSIVE_WORKERS), now):
             self.grown += 1
 
-    def _add(self, slots: Iterable[int], now: int) -> bool:
+    def add_context(self, slots: Iterable[int], now: int) -> bool:
         """Ask the zygote for a context in the first of these slots that is free; False when none can be had now."""
-        if self.specification.debug or not self.all_born or now < self.growing:
+        if not self.all_born or now < self.growing:
             return False
         free = next((slot for slot in slots if slot not in self.members), None)
         if free is None:
@@ -446,6 +452,10 @@ class Supervisor:
         if self.phase not in (Phase.STARTING, Phase.RUNNING):
             return
         self.phase = Phase.ENDING
+        self._allow_operation()
+        self.devices.end(self._end_adapters)
+
+    def _end_adapters(self) -> None:
         self._allow_operation()
         for port in self.ports:
             if self.statuses[port.number] in (0, None) and not port.removed:
@@ -522,6 +532,7 @@ class Supervisor:
         if self.phase in (Phase.STOPPING, Phase.GONE):
             return
         self.phase = Phase.STOPPING
+        self.devices.close()
         for port in self.ports:
             port.close()
         self.stopping = stopping.Stopping(self, cause)
@@ -537,6 +548,7 @@ class Supervisor:
         self.phase = Phase.GONE
         self.drain_log(1 << 20)
         leftovers = [f"pid {member.pid} (slot {member.slot})" for member in self.members.values() if member.alive]
+        self.devices.close()
         for port in self.ports:
             port.close()
         for member in self.members.values():

@@ -43,6 +43,7 @@ PROCESS_NAMES: Final = {
     ContextKind.REQUESTS: "requests",
     ContextKind.PROCESSOR: "processor",
     ContextKind.PASSIVE_WORKER: "worker",
+    ContextKind.IO: "io",
 }
 """As ps and top show them: the kernel keeps fifteen bytes."""
 

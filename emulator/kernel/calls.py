@@ -55,6 +55,26 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     return result
 
 
+def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -> None:
+    """Call a driver's routine that releases the lock which it is called with, and returns at ``irql``."""
+    held, cells = len(context.held) - 1, context.cells
+    context.callback = routine
+    context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
+    cells[ENTERED_CELL] = context.entered = context.platform.now()
+    cells[CALLBACKS_CELL] += 1
+    try:
+        context.routines[routine](*arguments)  # type: ignore[misc]
+    except PASSED_ON:
+        raise
+    except BaseException as error:
+        escaped(context, error)
+    context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+    if len(context.held) != held:
+        returned_with_lock(context, routine)
+    if context.irql != irql:
+        returned_at_other_irql(context, routine, irql)
+
+
 def passed_through(context: Context, error: BaseException, outer: tuple[int, int, int, int]) -> None:
     """Our own fault leaves a driver for the one above, which may catch it: let that one be itself again.
 

@@ -23,13 +23,16 @@ KIND_NAMES = {
     ContextKind.REQUESTS: "request thread",
     ContextKind.PROCESSOR: "processor",
     ContextKind.PASSIVE_WORKER: "passive worker",
+    ContextKind.IO: "I/O thread",
 }
+
+_NUMBERED = (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER, ContextKind.IO)
 
 
 def context_name(kind: int, index: int) -> str:
     """``processor 0``, ``passive worker 1``, ``PnP thread``: the words that stop screens and logs use."""
     name = KIND_NAMES.get(ContextKind(kind), "context")
-    return f"{name} {index}" if index or kind in (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER) else name
+    return f"{name} {index}" if index or kind in _NUMBERED else name
 
 
 class Context:

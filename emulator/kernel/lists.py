@@ -243,12 +243,14 @@ def containing_record(context: Context, link: Any, structure: type, field: str) 
 
 
 def field_offset(structure: type, field: str) -> int:
-    """C's offsetof."""
+    """C's offsetof; of a member of a member as in ``Tail.Overlay.ListEntry``."""
+    first, _, rest = field.partition(".")
     for base in structure.__mro__:
-        for name in (field, f"_stored_{field}"):
+        for name in (first, f"_stored_{first}"):
             found = base.__dict__.get(name)
             if hasattr(found, "offset"):
-                return found.offset  # type: ignore[union-attr,no-any-return]
+                inner = next(kind for known, kind in base._fields_ if known == name) if rest else None  # type: ignore[attr-defined]
+                return found.offset + (field_offset(inner, rest) if inner is not None else 0)  # type: ignore[union-attr,no-any-return]
     raise AttributeError(f"{structure.__name__} has no member {field}")
 
 

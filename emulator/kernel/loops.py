@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.kernel.devices import serve_devices
 from emulator.kernel.dpc import dpcs_pending, serve_dpcs
 from emulator.kernel.irql import wanted
 from emulator.kernel.lanes import serve_operations, serve_requests
@@ -98,4 +99,5 @@ _LOOPS = {
     ContextKind.PASSIVE_WORKER: live_as_worker,
     ContextKind.PNP: serve_operations,
     ContextKind.REQUESTS: serve_requests,
+    ContextKind.IO: serve_devices,
 }

@@ -65,6 +65,12 @@ class Services(Protocol):
     def next_look(self, context: Context) -> int | None:
         """When the request thread shall look around (``requests``) though none is queued; None: not by the clock."""
 
+    def device_request(self, context: Context, index: int) -> None:
+        """Carry out in an I/O thread at PASSIVE_LEVEL what a user program asks of a device."""
+
+    def cancel_device_request(self, context: Context, index: int) -> None:
+        """Cancel in an I/O thread what a driver has pending."""
+
     def withholds(self, context: Context) -> bool:
         """Does this processor keep private what others may come for, to be published when it has time?"""
 

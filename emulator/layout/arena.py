@@ -29,6 +29,12 @@ FRAME_HEADROOM = 128
 PNP_SLOT, REQUESTS_SLOT, FIRST_PROCESSOR_SLOT = 2, 3, 4
 MAXIMUM_STAND_INS = 3
 """Of each control lane."""
+MAXIMUM_IO_THREADS = 4
+"""Contexts that carry out what user programs ask of devices."""
+DEVICE_REQUESTS = 32
+DEVICE_BYTES = 32 * 1024
+"""The most that one device request can take along or bring back."""
+DEVICE_FILES = 64
 
 
 class Geometry(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +60,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     interface_providers: int = 16
     interface_order: int = 128
     luid_indices: int = 128
+    devices: int = 16
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
     receive_throttle: int = 0
@@ -79,7 +86,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def slots(self) -> int:
         """Context slots: host, zygote, PnP, requests, the processors, and every worker and stand-in there may be."""
-        return self.first_stand_in_slot + 2 * self.stand_ins
+        return self.first_io_slot + MAXIMUM_IO_THREADS
 
     @property
     def first_passive_slot(self) -> int:
@@ -92,19 +99,26 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
         return self.first_passive_slot + MAXIMUM_PASSIVE_WORKERS
 
     @property
+    def first_io_slot(self) -> int:
+        """The slot of the first I/O thread."""
+        return self.first_stand_in_slot + 2 * self.stand_ins
+
+    @property
     def stand_ins(self) -> int:
         """Stand-ins that a control lane may get: one adapter cannot be in the way of itself."""
         return min(max(self.all_adapters - 1, 0), MAXIMUM_STAND_INS)
 
     def lane_slots(self, kind: ContextKind) -> tuple[int, ...]:
-        """The slots of the contexts of a control lane, by index: its own, then its stand-ins."""
+        """The slots of the contexts of a control lane, by index: its own, then its stand-ins; those of I/O threads."""
+        if kind is ContextKind.IO:
+            return tuple(range(self.first_io_slot, self.slots))
         pnp = kind is ContextKind.PNP
         first = self.first_stand_in_slot + (0 if pnp else self.stand_ins)
         return (PNP_SLOT if pnp else REQUESTS_SLOT, *range(first, first + self.stand_ins))
 
     def place_of(self, slot: int) -> tuple[ContextKind, int]:
         """Kind and index of the context that a slot is for."""
-        for kind in (ContextKind.PNP, ContextKind.REQUESTS):
+        for kind in (ContextKind.PNP, ContextKind.REQUESTS, ContextKind.IO):
             slots = self.lane_slots(kind)
             if slot in slots:
                 return kind, slots.index(slot)
@@ -142,6 +156,8 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.INTERFACE_ORDER: (records.INTERFACE_ORDER, "interface_order"),
     HandleKind.LUID_INDEX: (records.LUID_INDEX, "luid_indices"),
     HandleKind.GENERIC_OBJECT: (records.CONFIGURATION, "configurations"),
+    HandleKind.DEVICE: (records.DEVICE, "devices"),
+    HandleKind.SYMBOLIC_LINK: (records.DEVICE, "devices"),
 }
 """Which record stands behind a handle, and which number of the geometry says how many there are."""
 
@@ -235,6 +251,22 @@ class Arena:
         place = index % CONTROL_ENTRIES * records.CONTROL.size()
         return records.CONTROL.at(self.memory, self.offsets["control_entries"] + place)
 
+    def device_request(self, index: int) -> records.DEVICE_REQUEST:
+        """A device request by number."""
+        place = index * records.DEVICE_REQUEST.size()
+        return records.DEVICE_REQUEST.at(self.memory, self.offsets["device_requests"] + place)
+
+    def device_data(self, index: int) -> memoryview:
+        """The data of a device request."""
+        start = self.offsets["device_data"] + index * DEVICE_BYTES
+        return self.view[start : start + DEVICE_BYTES]
+
+    @functools.cached_property
+    def device_files(self) -> memoryview:
+        """The file objects of user programs by number: pool pointers.  Lock: DEVICES."""
+        start = self.offsets["device_files"]
+        return self.view[start : start + 8 * DEVICE_FILES].cast("Q")
+
     def counters_words(self, slot: int, layer: int) -> int:
         """Index into ``words`` of a context's counters for a layer (see COUNTERS for the order)."""
         size = records.COUNTERS.size()
@@ -301,6 +333,10 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("dpc_entries", geometry.processors * DPC_ENTRIES * records.DPC_ENTRY.size()),
         ("control", records.CONTROL_RING.size()),
         ("control_entries", CONTROL_ENTRIES * records.CONTROL.size()),
+        ("device_requests", DEVICE_REQUESTS * records.DEVICE_REQUEST.size()),
+        ("device_files", DEVICE_FILES * 8),
+        ("cancel_lock", 64),
+        ("device_data", DEVICE_REQUESTS * DEVICE_BYTES),
         ("earliest", geometry.processors * 8),
         ("counters", slots * geometry.layers * records.COUNTERS.size()),
         ("looks", geometry.layers * records.LOOK.size()),

@@ -41,6 +41,7 @@ class HandleKind(IntEnum):
     INTERFACE = 0x55
     INTERFACE_ORDER = 0x56
     LUID_INDEX = 0x57
+    SYMBOLIC_LINK = 0x58
 
 
 class Decoded(NamedTuple):

@@ -39,6 +39,7 @@ class ContextKind(IntEnum):
     REQUESTS = 4
     PROCESSOR = 5
     PASSIVE_WORKER = 6
+    IO = 7
 
 
 class SlotState(IntEnum):
@@ -64,6 +65,7 @@ class SystemLock(IntEnum):
     STACKS = 7
     INTERLOCKED = 8
     FENCE = 9
+    DEVICES = 10
     QUEUE_PUT = 16
     QUEUE_TAKE = 32
     PROCESSOR = 48
@@ -73,7 +75,9 @@ class SystemLock(IntEnum):
 
 class MACHINE(Record):
     """The head of the arena.  ``stop_word`` and ``shutting_down`` lie side by side.  ``stirred`` counts what is put
-    into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS).
+    into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS),
+    ``devices`` the changes of the names under which user programs reach devices, ``devices_done`` the device requests
+    that are done (lock: DEVICES).
     """
 
     magic: u64
@@ -91,6 +95,8 @@ class MACHINE(Record):
     wishes: u64
     registry: u64
     halted_for_power: u64
+    devices: u32
+    devices_done: u32
     identity: Bytes[Literal[16]]
 
 
@@ -196,6 +202,16 @@ class TIMER(Record):
     running: u32
     tag: u32
     tolerance: u64
+
+
+class DeviceRequestState(IntEnum):
+    """Where a device request is; FREE and SUBMITTED are the host's to write."""
+
+    FREE = 0
+    SUBMITTED = 1
+    BEGUN = 2
+    PENDING = 3
+    DONE = 4
 
 
 class DPC_RING(Record):
@@ -487,6 +503,41 @@ class POOL_OBJECT(Record):
     records: u64
     protocol: u32
     number: u32
+
+
+class DEVICE(Record):
+    """A name under which user programs reach a device object: of a device handle, or of a symbolic link."""
+
+    head: OBJECT
+    device: u64
+    name: Bytes[Literal[64]]
+
+
+class DEVICE_REQUEST(Record):
+    """One call of a user program to a device; its data lie in a buffer of the same number.
+
+    The host writes ``sequence`` to ``output`` and then ``state`` when it hands a request over or takes it back, and
+    ``cancel`` in between.  Lock of the rest, and of all other changes of ``state``: DEVICES.
+    """
+
+    state: u32
+    cancel: u32
+    sequence: u64
+    device: u64
+    file: u32
+    major: u32
+    code: u32
+    input: u32
+    output: u32
+    status: u32
+    information: u64
+    irp: u64
+    slot: u32
+    completed: u8
+    marked: u8
+    cancelled: u8
+    spare: u8
+    started: u64
 
 
 class CONFIGURATION(Record):

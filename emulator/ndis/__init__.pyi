@@ -13,6 +13,7 @@ from emulator.ndis.derived_lists import *
 from emulator.ndis.device_objects import *
 from emulator.ndis.dma import *
 from emulator.ndis.dma_structures import *
+from emulator.ndis.device_registration import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *
@@ -27,7 +28,9 @@ from emulator.ndis.instance_names import *
 from emulator.ndis.interface_providers import *
 from emulator.ndis.intermediate import *
 from emulator.ndis.interrupts import *
+from emulator.ndis.io_codes import *
 from emulator.ndis.io_work_items import *
+from emulator.ndis.irps import *
 from emulator.ndis.kernel_dpcs import *
 from emulator.ndis.kernel_locks import *
 from emulator.ndis.layout import *

@@ -178,8 +178,7 @@ ABSENT: Final[tuple[Family, ...]] = (
         Why.NOT_YET,
         "to come, with the control tools of drivers",
         """
-        NdisDeregisterDeviceEx NdisGetDeviceReservedExtension NdisMGetBusData NdisMGetDeviceProperty NdisMSetBusData
-        NdisRegisterDeviceEx MINIPORT_PNP_IRP
+        NdisMGetBusData NdisMGetDeviceProperty NdisMSetBusData MINIPORT_PNP_IRP
         """,
     ),
     _family(
@@ -216,7 +215,6 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
-    "NdisAllocateIoWorkItem": "not with the handle of a device",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
     "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
     "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",

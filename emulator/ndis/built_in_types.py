@@ -8,6 +8,7 @@ from __future__ import annotations
 from emulator.kernel.lookaside import LOOKASIDE
 from emulator.ndis.device_objects import DEVICE_OBJECT
 from emulator.ndis.dma_structures import SCATTER_GATHER_LIST
+from emulator.ndis.irps import FILE_OBJECT, IRP
 from emulator.ndis.media_information import (
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
@@ -20,6 +21,8 @@ BUILT_IN_TYPES: tuple[type, ...] = (
     DEVICE_OBJECT,
     NDIS_RW_LOCK_EX,
     LOOKASIDE,
+    IRP,
+    FILE_OBJECT,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
     SCATTER_GATHER_LIST,

@@ -1,6 +1,7 @@
-"""DEVICE_OBJECT: what a driver without an NDIS object of its own needs for the kernel's work items.
+"""DEVICE_OBJECT: what the kernel's work items are for, and what user programs open.
 
-Law: a device object lives in nonpaged pool; while a work item of it is queued or runs, a deletion waits for it.
+Law: a device object lives in nonpaged pool; while a work item of it is queued or runs, or somebody has it open, a
+deletion waits for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED, PointerField, load_block
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.layout.cells import LONG
-from emulator.layout.records import Bytes, u8, u16, u32
+from emulator.layout.records import Array, Bytes, u8, u16, u32
 from emulator.ndis.ddi import ddi
 from emulator.ndis.memory import free_block
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
@@ -42,7 +43,9 @@ NAME_BYTES: Final = 128
 
 
 class DEVICE_OBJECT(NONPAGED):
-    """A device object.  ReferenceCount counts the work items queued or running; DeviceExtension is the driver's."""
+    """A device object.  ReferenceCount counts work items queued or running and open files; DeviceExtension is the
+    driver's.  With ``io_own`` its dispatch routines are ``io_majors``, else those of its driver.
+    """
 
     Type: u16
     Size: u16
@@ -53,7 +56,9 @@ class DEVICE_OBJECT(NONPAGED):
     DeviceExtension: PVOID
     io_driver: u32
     io_deleted: u8
+    io_own: u8
     io_name: Bytes[Literal[128]]
+    io_majors: Array[u32, Literal[28]]
 
     @property
     def DriverObject(self) -> DRIVER_OBJECT:
@@ -82,35 +87,55 @@ def IoCreateDevice(
 
     INSUFFICIENT_RESOURCES without memory, OBJECT_NAME_COLLISION for a name that is taken.
     """
-    context = current.context
-    name = (DeviceName or "").encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
-    if DeviceName and any(name == device.io_name for device in devices(context)):
-        return CreatedDevice(STATUS_OBJECT_NAME_COLLISION, None)
-    device = _allocate(context, DEVICE_OBJECT.size(), DEVICE_OBJECT)
-    extension = _allocate(context, DeviceExtensionSize, None) if device is not None and DeviceExtensionSize else None
-    if device is None or (DeviceExtensionSize and extension is None):
-        if device is not None:
-            free_block(context, device)
-        return CreatedDevice(STATUS_INSUFFICIENT_RESOURCES, None)
-    device.Type, device.Size = IO_TYPE_DEVICE, DEVICE_OBJECT.size()
-    device.DeviceType, device.Characteristics = DeviceType, DeviceCharacteristics
-    device.Flags = DO_EXCLUSIVE if Exclusive else 0
-    device.DeviceExtension = extension
-    device.io_driver = DriverObject.image
-    device.io_name = name
-    return CreatedDevice(NDIS_STATUS_SUCCESS, device)
+    made = create(
+        current.context, DriverObject.image, DeviceExtensionSize, DeviceName, (DeviceType, DeviceCharacteristics)
+    )
+    if made.DeviceObject is not None and Exclusive:
+        made.DeviceObject.Flags = DO_EXCLUSIVE
+    return made
 
 
 @ddi(irql=AT_MOST_APC, rules=("DeleteDevice",), releases="device object", page="nf-wdm-iodeletedevice")
 def IoDeleteDevice(DeviceObject: DEVICE_OBJECT, /) -> None:
     """Delete a device object, once; while a work item refers to it, as soon as the item's routine has returned."""
-    context = current.context
-    if find_device(context, DeviceObject) is None:
-        free_block(context, DeviceObject)
+    delete(current.context, DeviceObject)
+
+
+def create(
+    context: Context, image: int, extension_size: int, given_name: str | None, characteristics: tuple[int, int]
+) -> CreatedDevice:
+    """A device object of a driver, with its extension: of the structure whose size is asked for with sizeof."""
+    name = name_of(given_name)
+    if given_name and any(name == device.io_name for device in devices(context)):
+        return CreatedDevice(STATUS_OBJECT_NAME_COLLISION, None)
+    structure = getattr(extension_size, "structure", None)
+    device = _allocate(context, DEVICE_OBJECT.size(), DEVICE_OBJECT)
+    extension = _allocate(context, extension_size, structure) if device is not None and extension_size else None
+    if device is None or (extension_size and extension is None):
+        if device is not None:
+            free_block(context, device)
+        return CreatedDevice(STATUS_INSUFFICIENT_RESOURCES, None)
+    device.Type, device.Size = IO_TYPE_DEVICE, DEVICE_OBJECT.size()
+    device.DeviceType, device.Characteristics = characteristics
+    device.DeviceExtension = extension
+    device.io_driver = image
+    device.io_name = name
+    return CreatedDevice(NDIS_STATUS_SUCCESS, device)
+
+
+def delete(context: Context, device: DEVICE_OBJECT) -> None:
+    """Delete a device object, or leave that to who lets go of it last."""
+    if find_device(context, device) is None:
+        free_block(context, device)
         return
-    reference(context, DeviceObject)
-    DeviceObject.io_deleted = 1
-    dereference(context, DeviceObject)
+    reference(context, device)
+    device.io_deleted = 1
+    dereference(context, device)
+
+
+def name_of(given: str | None) -> bytes:
+    """A device's name as its object keeps it."""
+    return (given or "").encode()[:NAME_BYTES].ljust(NAME_BYTES, b"\0")
 
 
 def find_device(context: Context, device: Any) -> DEVICE_OBJECT | None:
@@ -122,7 +147,7 @@ def find_device(context: Context, device: Any) -> DEVICE_OBJECT | None:
 
 
 def reference(context: Context, device: DEVICE_OBJECT) -> None:
-    """Keep a device object while a work item of it is queued or runs."""
+    """Keep a device object while a work item of it is queued or runs, or a program has it open."""
     context.platform.fetch_add(device.ReferenceCount, 1)
 
 
@@ -159,6 +184,7 @@ def _allocate(context: Context, length: int, structure: type | None) -> Any:
 
 __all__ = [
     "DEVICE_OBJECT",
+    "DO_EXCLUSIVE",
     "FILE_DEVICE_NETWORK",
     "FILE_DEVICE_SECURE_OPEN",
     "FILE_DEVICE_UNKNOWN",

@@ -14,6 +14,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis import (
     binding_closes,
     datapath_slow,
+    device_dispatch,
     filter_changes,
     host_requests,
     interface_providers,
@@ -128,6 +129,14 @@ class Executive:
     def next_look(self, context: Context) -> int | None:
         """The watch goes by the clock."""
         return watch.next_look(context)
+
+    def device_request(self, context: Context, index: int) -> None:
+        """Call a driver's dispatch routine."""
+        device_dispatch.serve(context, index)
+
+    def cancel_device_request(self, context: Context, index: int) -> None:
+        """Call a driver's cancel routine."""
+        device_dispatch.cancel(context, index)
 
     def withholds(self, context: Context) -> bool:
         """Has this processor stored NBLs that it has not published yet?"""

@@ -87,6 +87,13 @@ def NdisQueryMdl(Mdl: MDL, Priority: int, /) -> QueriedMdl:
     return QueriedMdl(Mdl.MappedSystemVa[: Mdl.ByteCount], Mdl.ByteCount)
 
 
+@ddi(irql=AT_MOST_DISPATCH, page="nf-wdm-mmgetsystemaddressformdlsafe", note="a macro of wdm.h")
+def MmGetSystemAddressForMdlSafe(Mdl: MDL, Priority: int, /) -> memoryview:
+    """The memory that an MDL describes, mapped."""
+    del Priority
+    return Mdl.MappedSystemVa[: Mdl.ByteCount]
+
+
 def make(
     context: Context, owner: int, address: int, length: int, flags: int, *, driver: int | None = None
 ) -> MDL | None:
@@ -165,4 +172,4 @@ def _address_of(context: Context, memory: Any, length: int) -> int:
     return pointer & OFFSET_MASK  # type: ignore[no-any-return]
 
 
-__all__ = ["NdisAdjustMdlLength", "NdisAllocateMdl", "NdisFreeMdl", "NdisQueryMdl"]
+__all__ = ["NdisAdjustMdlLength", "NdisAllocateMdl", "NdisFreeMdl", "NdisQueryMdl", "MmGetSystemAddressForMdlSafe"]

@@ -47,6 +47,8 @@ RESOURCES = {
     HandleKind.INTERFACE_PROVIDER: Resource("an interface provider"),
     HandleKind.DMA_CHANNEL: Resource("a scatter/gather DMA channel", "Init_RegisterSG"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
+    HandleKind.DEVICE: Resource("a device"),
+    HandleKind.SYMBOLIC_LINK: Resource("a symbolic link"),
 }
 """Work items, memory and shared memory are looked at by themselves, as they are counted."""
 
@@ -126,6 +128,11 @@ def check_unloaded(context: Context, image: Image) -> None:
     _things(context, owned, begin)
     if owned:
         _memory(context, owned, f"{begin} memory")
+
+
+def check_device(context: Context, handle: int) -> None:
+    """Before a device of NdisRegisterDeviceEx goes: its work items must have been freed."""
+    _work_items(context, handle, "NdisDeregisterDeviceEx was called for a device that has a work item")
 
 
 def _nothing_left(

@@ -26,3 +26,20 @@ WORKER_THREAD_ROUTINE: Final = _Role(
     page="nf-wdm-exqueueworkitem",
     note="an argument of ExInitializeWorkItem",
 )
+DRIVER_DISPATCH: Final = _Role(
+    "DRIVER_DISPATCH",
+    "NTSTATUS",
+    "DeviceObject Irp",
+    _irql.AT_PASSIVE,
+    may_pend=True,
+    page="nc-wdm-driver_dispatch",
+    note="an entry of DRIVER_OBJECT.MajorFunction or of NDIS_DEVICE_OBJECT_ATTRIBUTES.MajorFunctions",
+)
+DRIVER_CANCEL: Final = _Role(
+    "DRIVER_CANCEL",
+    "VOID",
+    "DeviceObject Irp",
+    _irql.AT_DISPATCH,
+    page="nc-wdm-driver_cancel",
+    note="an argument of IoSetCancelRoutine; called with the cancel spin lock, which it releases",
+)

@@ -8,7 +8,7 @@ that travel as bytes (OID and status buffers) have the exact x64 layout.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -74,6 +74,19 @@ class NDIS_TIMER_CHARACTERISTICS:
     AllocationTag: int = 0
     TimerFunction: Handler = None
     FunctionContext: Any = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_DEVICE_OBJECT_ATTRIBUTES:
+    """What NdisRegisterDeviceEx wants to know; MajorFunctions is indexed by IRP_MJ_..."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    DeviceName: str = ""
+    SymbolicName: str = ""
+    MajorFunctions: Sequence[Handler] = ()
+    ExtensionSize: int = 0
+    DefaultSDDLString: str | None = None
+    DeviceClassGuid: bytes | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -17,7 +17,6 @@ from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import KIND_SHIFT, HandleKind, a_kind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
-from emulator.ndis.absent import not_implemented
 from emulator.ndis.ddi import FILTER, MINIPORT, GateKind, ddi
 from emulator.ndis.device_objects import dereference
 from emulator.ndis.handles import (
@@ -48,19 +47,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emulator.kernel.context import Context
-    from emulator.kernel.machine import Machine
     from emulator.kernel.workqueue import Taken
 
 WORKER_RETURNED_AT_BAD_IRQL = 0xE1
 MOST_ARGUMENTS = 4096
 _FIRST_OF_KERNEL = HandleKind.IO_WORK_ITEM << KIND_SHIFT
-_NOT_YET_KINDS = (HandleKind.DEVICE,)
-PARENT_KINDS = {
-    HandleKind[name]: f"before {rule.freed_before}"
-    for name, rule in HANDLES.items()
-    if rule.accepted and HandleKind[name] not in _NOT_YET_KINDS
-}
-"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed; devices are not here yet."""
+PARENT_KINDS = {HandleKind[name]: f"before {rule.freed_before}" for name, rule in HANDLES.items() if rule.accepted}
+"""Handles that NdisAllocateIoWorkItem accepts, and when the item must have been freed."""
 _IRQL_RULE = "Irql_Miscellaneous_Function"
 _PAIR_RULE = "Init_NdisAllocateIoWorkItem"
 
@@ -69,7 +62,7 @@ _PAIR_RULE = "Init_NdisAllocateIoWorkItem"
 def NdisAllocateIoWorkItem(
     NdisObjectHandle: AdapterHandle | MiniportDriverHandle | FilterDriverHandle | FilterModuleHandle | DeviceHandle, /
 ) -> WorkItemHandle | None:
-    """Allocate a work item for an adapter, a miniport driver, a filter driver or its module; None (NULL) for none left.
+    """Allocate a work item for an adapter, a driver, a filter module or a device; None (NULL) when there are none left.
 
     A protocol's handle is refused: a protocol has no device or driver object for this call.
     """
@@ -77,7 +70,7 @@ def NdisAllocateIoWorkItem(
     machine = context.machine
     kind = (NdisObjectHandle or 0) >> 56
     if kind not in PARENT_KINDS or machine.objects[HandleKind(kind)].find(NdisObjectHandle, kind) is None:
-        _bad_parent(context, NdisObjectHandle, kind)
+        _bad_parent(NdisObjectHandle, kind)
     handle = allocate_item(context, HandleKind.WORK_ITEM, NdisObjectHandle)
     return WorkItemHandle(handle) if handle is not None else None
 
@@ -287,10 +280,7 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
     )
 
 
-def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
-    machine: Machine = context.machine
-    if kind in _NOT_YET_KINDS:
-        not_implemented("NdisAllocateIoWorkItem", a_kind(kind))
+def _bad_parent(handle: int | None, kind: int) -> None:
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
     stop_for(
         FOREIGN_HANDLE,

@@ -22,6 +22,7 @@ from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRAN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emulator.kernel.devices import DeviceLane
     from emulator.layout.arena import Arena
     from emulator.simulated.platform import SimulatedPlatform
 
@@ -187,6 +188,7 @@ class SimulatedHost:
         self.arena = arena
         self.platform = platform
         self.ports: list[SimulatedPort] = []
+        self.devices: DeviceLane | None = None
         self.ending = False
         self.fault: tuple[int, DeviceFault] | None = None
         self._waiting: deque[Operation] = deque()
@@ -199,12 +201,20 @@ class SimulatedHost:
         while not self.ending:
             try:
                 busy = any([port.service() for port in self.ports])
+                if self.devices is not None and self.devices.finished:
+                    self.devices.service()
+                    busy = True
                 if self._control() or busy:
                     platform.fence()
                     continue
                 arena.sleeping[HOST_SLOT] = 1
                 platform.fence()
-                if any([port.waits() for port in self.ports]) or self._waiting or self._finished:
+                if (
+                    any([port.waits() for port in self.ports])
+                    or self._waiting
+                    or self._finished
+                    or (self.devices is not None and self.devices.finished)
+                ):
                     arena.sleeping[HOST_SLOT] = 0
                     continue
             except DeviceFault as fault:

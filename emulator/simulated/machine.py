@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import emulator.ndis as surface
+from emulator.kernel.devices import io_thread_wanted
 from emulator.kernel.lanes import BLOCKED_AFTER, Answer, blocked_lane
 from emulator.kernel.stop import StopReport, write_stop
 from emulator.kernel.waits import IDLE
@@ -24,6 +25,7 @@ from emulator.ndis.loader import load_images
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
+from emulator.simulated.devices import SimulatedDevice, SimulatedDevices
 from emulator.simulated.faulty_wire import FaultySimulatedWire
 from emulator.simulated.hardware import HOST_SLOT, SimulatedHost, SimulatedPort
 from emulator.simulated.images import private_module
@@ -120,6 +122,8 @@ class SimulatedMachine(Simulation):
         self.statuses: list[int | None] = [None] * len(specification.adapters)
         self.host = SimulatedHost(self.arena, self.platform)
         self.platform.on_idle = self._grow
+        self.devices = SimulatedDevices(self)
+        self.host.devices = self.devices.lane
         self.ports: list[SimulatedPort] = self.host.ports
         for number, adapter in enumerate(specification.adapters):
             megabits = max(1, adapter.link_speed // MEGABIT)
@@ -173,7 +177,7 @@ class SimulatedMachine(Simulation):
     def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
         """Until every adapter has answered its start; from here on the scheduler explores in earnest."""
         if self.state == "starting":
-            self._require(lambda: self.state != "starting", timeout, "running")
+            self.require(lambda: self.state != "starting", timeout, "running")
             self.platform.mark()
 
     # -- the script's acts ---------------------------------------------------------------------------------------------
@@ -194,7 +198,7 @@ class SimulatedMachine(Simulation):
             return Answer(0)
         answers: list[Answer] = []
         self.host.submit(int(operation), target, argument, answers.append, data)
-        self._require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
+        self.require(lambda: bool(answers), timeout, f"control operation {ControlOperation(operation).name}")
         if answers[0] == 0 and 0 <= target < len(self.ports):
             if operation == ControlOperation.STOP_ADAPTER:
                 self.ports[target].halted()
@@ -216,6 +220,10 @@ class SimulatedMachine(Simulation):
         """The host has something to look at."""
         self.platform.ring(HOST_SLOT)
 
+    def device(self, name: str) -> SimulatedDevice:
+        """Open a device, as a user program does."""
+        return self.devices.open(name)
+
     def remove_wire(self, wire: SimulatedWire) -> None:
         """A wire has been taken away: the machine is told what Windows would tell it."""
         port = next(port for port in self.ports if port.wire is wire)
@@ -227,7 +235,8 @@ class SimulatedMachine(Simulation):
         """Let the machine run until ``ready()`` or for so many virtual seconds; did it come to be?"""
         return self.run(ready, self.now + int(timeout * SECOND)) or ready()
 
-    def _require(self, ready: Callable[[], bool], timeout: float, what: str) -> None:
+    def require(self, ready: Callable[[], bool], timeout: float, what: str) -> None:
+        """``run_within``, where it is a fault when it does not come to be."""
         if not self.run_within(ready, timeout):
             self.deadlock_if_hung()
             graph = "\n  ".join(wait_graph(self.machine, self.platform))
@@ -248,6 +257,9 @@ class SimulatedMachine(Simulation):
         if self.state not in ("starting", "running"):
             return
         self.state = "ending"
+        self.devices.end(self._end_adapters)
+
+    def _end_adapters(self) -> None:
         for port in self.ports:
             if self.statuses[port.number] in (0, None) and not port.wire.removed:
                 self.host.submit(ControlOperation.STOP_ADAPTER, port.number, 0, lambda _, port=port: port.close())  # type: ignore[misc]
@@ -267,7 +279,7 @@ class SimulatedMachine(Simulation):
         """Until every context has left; the report of a stop, None after an orderly end."""
         try:
             tasks = self.platform.tasks
-            self._require(lambda: all(task.state is TaskState.DONE for task in tasks.values()), timeout, "the end")
+            self.require(lambda: all(task.state is TaskState.DONE for task in tasks.values()), timeout, "the end")
         except BugCheck:
             return self.stopped
         self.state = "ended"
@@ -298,7 +310,15 @@ class SimulatedMachine(Simulation):
 
     def _grow(self, until: int) -> bool:
         """Nobody can run: when work has waited long enough for a context, one more is born, as the host does it."""
-        return self._add_worker(until) or self._add_stand_in(until)
+        return self._add_worker(until) or self._add_stand_in(until) or self._add_io_thread()
+
+    def _add_io_thread(self) -> bool:
+        if not io_thread_wanted(self.arena):
+            return False
+        free = [index for index, slot in enumerate(self.geometry.lane_slots(ContextKind.IO)) if self._free(slot)]
+        if free:
+            self.bear(ContextKind.IO, free[0])
+        return bool(free)
 
     def _add_stand_in(self, until: int) -> bool:
         blocked = blocked_lane(self.arena)

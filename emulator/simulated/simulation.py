@@ -93,6 +93,12 @@ class NoServices:
         del context, operation
         return 0
 
+    def device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
+    def cancel_device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
     def withholds(self, context: Context) -> bool:
         """Nothing is kept private."""
         del context

@@ -9,12 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emulator.testing.device import Device, DeviceError, DeviceGone, DeviceTimeout
     from emulator.testing.expectation import Expectation
     from emulator.testing.lab import Lab
     from emulator.testing.machine import LabMachine, UnexpectedStop
     from emulator.testing.nic import Nic, NothingReceived
 
 _HOMES = {
+    "Device": "device",
+    "DeviceError": "device",
+    "DeviceGone": "device",
+    "DeviceTimeout": "device",
     "Expectation": "expectation",
     "Lab": "lab",
     "LabMachine": "machine",
@@ -34,4 +39,15 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{home}"), name)
 
 
-__all__ = ["Expectation", "Lab", "LabMachine", "Nic", "NothingReceived", "UnexpectedStop"]
+__all__ = [
+    "Device",
+    "DeviceError",
+    "DeviceGone",
+    "DeviceTimeout",
+    "Expectation",
+    "Lab",
+    "LabMachine",
+    "Nic",
+    "NothingReceived",
+    "UnexpectedStop",
+]

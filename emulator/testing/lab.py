@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from emulator.host.console import Console, Deadline, MachineStop
@@ -108,6 +110,9 @@ class Lab:
 
     def start_machine(self, specification: MachineSpecification, *, apart: bool = False) -> Nic:
         """Start a machine as it is specified, its TAPs in the laboratory's namespace or each in one of its own."""
+        if not specification.devices:
+            place = os.path.join(tempfile.gettempdir(), f"ndisemu-{os.getpid()}-{len(self.machines)}-{id(self):x}")
+            specification = msgspec.structs.replace(specification, devices=place)
         taps = [n for n, adapter in enumerate(specification.adapters) if adapter.wire.kind == "tap"]
         try:
             grounds = {number: self._new_ground() if apart else self._ground for number in taps}

@@ -6,6 +6,8 @@ Law: whatever is asked of a machine that has stopped raises UnexpectedStop, whos
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from emulator.host.commands import command_of, in_words
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.host.console import MachineProxy
     from emulator.host.messages import MachineStatus, Statistics
     from emulator.host.stopscreen import MachineReport
+    from emulator.testing.device import Device
     from emulator.testing.nic import Nic
 
 DEADLINE = 20.0
@@ -116,6 +119,18 @@ class LabMachine:
         assert found is not None
         return found
 
+    def device(self, name: str, timeout: float = DEADLINE) -> Device:
+        """Open one of its devices, as a user program does: ``name`` is the last part of its symbolic name."""
+        from emulator.testing.device import Device
+
+        path = os.path.join(self.proxy.specification.devices, name)
+        deadline = time.monotonic() + timeout
+        while not os.path.exists(path):
+            self.pump(0.002)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"machine {self.name} has no device {name}")
+        return Device(path, timeout)
+
     def statistics(self) -> Statistics:
         """Its counters now; ``.counters`` of the machine, ``.adapters`` of each adapter's hardware."""
         with self.watched():
@@ -127,8 +142,6 @@ class LabMachine:
 
     def wait(self, ready: Callable[[Statistics], Any], what: str = "", timeout: float = DEADLINE) -> Statistics:
         """Ask for the counters until the function is true of them; AssertionError when the time is up."""
-        import time
-
         deadline = time.monotonic() + timeout
         while not ready(found := self.statistics()):
             if time.monotonic() > deadline:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
+from emulator.kernel.devices import Answer, Call, DeviceLane, device_names, serve_device_request
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
@@ -19,6 +20,14 @@ from emulator.layout.machine import ContextKind, SlotState
 from emulator.ndis import ddi, intermediate, pnp, pnp_power
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
+from emulator.ndis.io_codes import (
+    IRP_MJ_CLEANUP,
+    IRP_MJ_CLOSE,
+    IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_READ,
+    IRP_MJ_WRITE,
+)
 from emulator.ndis.loader import load_images
 from tests.fake_platform import FakeMachine
 
@@ -30,6 +39,14 @@ if TYPE_CHECKING:
     from emulator.kernel.stop import StopReport
 
 FOLDER: Final = Path(__file__).parent
+CALLS: Final = (
+    IRP_MJ_CREATE,
+    IRP_MJ_READ,
+    IRP_MJ_WRITE,
+    IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_CLEANUP,
+    IRP_MJ_CLOSE,
+)
 PACKAGE: Final = "tests.bad_drivers"
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
@@ -111,7 +128,12 @@ class Computer:
         busy = False
         for context in list(self.fake.contexts.values()):
             idle = context.slot not in self.fake._asleep and context is not current.context
-            if idle and context.kind in (ContextKind.REQUESTS, ContextKind.PASSIVE_WORKER, ContextKind.PNP):
+            if idle and context.kind in (
+                ContextKind.REQUESTS,
+                ContextKind.PASSIVE_WORKER,
+                ContextKind.PNP,
+                ContextKind.IO,
+            ):
                 with self.fake.running(context):
                     self.fake.services.round(context)
                     while context.kind is ContextKind.PNP and self.fake.services.wishes(context):
@@ -165,6 +187,20 @@ class Computer:
             self.fake.platform.advance(SECOND)
             self.settle(1)
 
+    def programs(self) -> None:
+        """A user program opens each device, asks for everything, cancels what is kept and closes the device."""
+        arena = self.fake.machine.arena
+        lane = DeviceLane(arena, lambda: None)
+        answers: list[Answer] = []
+        for number, found in enumerate(device_names(arena)):
+            with self.fake.running(self.fake.context(ContextKind.IO)) as io:
+                for major in CALLS:
+                    data = b"data" if major == IRP_MJ_WRITE else b""
+                    lane.cancel(lane.submit(Call(major, number, found.handle, 0, data, 16), answers.append))
+                    while serve_device_request(io):
+                        pass
+                    lane.service()
+
     def life(self, seconds: int = 0, *, sleeps: bool = False) -> int:
         """The whole life; the status with which the adapter started.
 
@@ -178,6 +214,7 @@ class Computer:
             assert self.control(pnp_power.power, 0, state) == 0
             self.settle()
         if status == 0:
+            self.programs()
             self.control(pnp.pause, 0)
             self.settle()
             self.control(pnp.restart, 0)

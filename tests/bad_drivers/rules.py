@@ -41,6 +41,7 @@ class Rule(NamedTuple):
 
 ITEM: Final = make_handle(HandleKind.WORK_ITEM, 1, 0)
 IO_ITEM: Final = make_handle(HandleKind.IO_WORK_ITEM, 1, 0)
+DEVICE: Final = make_handle(HandleKind.DEVICE, 1, 0)
 ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
 MODULE: Final = make_handle(HandleKind.FILTER_MODULE, 1, 0)
 FILTER: Final = make_handle(HandleKind.FILTER_DRIVER, 1, 1)
@@ -114,6 +115,20 @@ RULES: Final = [
     Rule("ex_work_item_freed_while_queued", "miniport", WORKER_INVALID, (0, None, None, None)),
     Rule("ex_work_item_overwritten", "miniport", 0x96, (None, 0, 0, "Deferred")),
     Rule("ex_work_item_queued_at_unload", "protocol", 0xCE, ("Ran", 0, "Ran", 0)),
+    # Devices and IRPs: the I/O verification of Driver Verifier.
+    Rule("irp_completed_twice", "miniport", 0x44, (None, 0, 0, 0)),
+    Rule("irp_completed_as_pending", "miniport", 0xC9, (0x06, 0x103, None, 0)),
+    Rule("irp_completed_with_cancel_routine", "miniport", 0xC9, (0x07, None, None, 0)),
+    Rule("irp_never_completed", "miniport", 0xC9, (0x226, "Dispatch", None, None)),
+    Rule("irp_status_disagrees", "miniport", 0xC9, (0x224, "Dispatch", None, None)),
+    Rule("irp_pending_unmarked", "miniport", 0xC9, (0x224, "Dispatch", None, None)),
+    Rule("irp_with_too_much_information", "miniport", 0xD6, (None, 0, 0, 0)),
+    Rule("cancel_routine_keeps_its_lock", "miniport", VERIFIER, (0x100A, None, "CancelRead", 0), "SpinLock"),
+    Rule("symbolic_link_left_at_unload", "miniport", VERIFIER, (0x62, None, 0, 1)),
+    Rule("device_left_at_unload", "miniport", VERIFIER, (0x62, DEVICE, 0, 1)),
+    Rule("device_deregistered_twice", "miniport", NDIS, (0x21, DEVICE, 0, 0)),
+    Rule("device_item_left_at_deregister", "miniport", VERIFIER, (0x62, DEVICE, 0, 1), PAIR),
+    Rule("device_for_an_adapter", "miniport", NDIS, (0x21, ADAPTER, HandleKind.ADAPTER, 0)),
     # IRQL: one function of each class, at a level where it may not be called.
     Rule(
         "irql_passive_function_in_timer",

@@ -19,7 +19,7 @@ from tests.patience import eventually
 if TYPE_CHECKING:
     from emulator.host.console import Console, MachineProxy
 
-SLOTS = 4 + 1 + 16  # host, zygote, PnP, requests; one processor; sixteen passive workers
+SLOTS = 4 + 1 + 16 + 4  # host, zygote, PnP, requests; one processor; sixteen passive workers; four I/O threads
 
 
 def held(pid: int) -> Counter[str]:

@@ -39,6 +39,12 @@ class ToyServices:
     def round(self, context: Context) -> None:
         pass
 
+    def device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
+    def cancel_device_request(self, context: Context, index: int) -> None:
+        """No devices."""
+
     def withholds(self, context: Context) -> bool:
         return False
 

@@ -159,6 +159,7 @@ def test_levels_are_those_of_the_pages() -> None:
         "MINIPORT_MESSAGE_INTERRUPT_DPC",
         "NDIS_TIMER_FUNCTION",
         "KDEFERRED_ROUTINE",
+        "DRIVER_CANCEL",
         "MINIPORT_PROCESS_SG_LIST",
     }
     assert "MINIPORT_ISR" in by_level[irql.AT_DIRQL]
@@ -184,6 +185,7 @@ def test_who_may_pend() -> None:
         "PROTOCOL_BIND_ADAPTER_EX",
         "PROTOCOL_UNBIND_ADAPTER_EX",
         "PROTOCOL_NET_PNP_EVENT",
+        "DRIVER_DISPATCH",
     }
 
 

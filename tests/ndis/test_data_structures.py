@@ -184,6 +184,7 @@ def test_the_sizes_that_the_dossier_states() -> None:
 
 # Object types and revisions, section 3 of the dossier's page of statuses.
 TYPES = {
+    "NDIS_DEVICE_OBJECT_ATTRIBUTES": (0x85, 1),
     "NDIS_FILTER_PARTIAL_CHARACTERISTICS": (0x8C, 1),
     "NDIS_MINIPORT_PNP_CHARACTERISTICS": (0x92, 1),
     "NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES": (0xA4, 1),

@@ -265,7 +265,7 @@ def test_what_does_not_come_to_be_is_said_with_what_everybody_does() -> None:
     machine = made()
     machine.wait_running()
     with pytest.raises(NotReached, match="passive worker 0 has nothing to do"):
-        machine._require(lambda: False, 0.5, "a miracle")
+        machine.require(lambda: False, 0.5, "a miracle")
     machine.close()
 
 

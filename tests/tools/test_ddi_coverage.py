@@ -63,7 +63,7 @@ def test_a_name_that_nobody_accounts_for_is_found(
     ("name", "state", "why"),
     [
         ("NdisQueueIoWorkItem", State.DONE, None),
-        ("NdisAllocateIoWorkItem", State.PARTIAL, None),
+        ("NdisFreeMemory", State.PARTIAL, None),
         ("PROTOCOL_CM_ADD_PARTY", State.ABSENT, Why.ON_PURPOSE),
         ("NdisScheduleWorkItem", State.ABSENT, Why.NDIS_5),
     ],

@@ -1,0 +1,396 @@
+"""The devices of a machine as user programs reach them: a unix socket for each name, a file for each connection.
+
+Law: a connection is an open file, and its end closes the file, however it ends: what is pending is cancelled, then come
+cleanup and close.  A client is not trusted; one that sends what no correct program sends is dropped, and nobody waits
+for one.  docs/devices.md describes what travels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import socket
+import stat
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.kernel.devices import Answer, Call, DeviceLane, device_names, io_thread_wanted
+from emulator.layout.arena import DEVICE_BYTES, DEVICE_FILES
+from emulator.layout.machine import ContextKind
+
+if TYPE_CHECKING:
+    from emulator.host.supervisor import Supervisor
+
+REQUEST: Final = struct.Struct("<IIII")
+"""Number, operation, control code or the number that is meant, room for the answer; the data follow."""
+REPLY: Final = struct.Struct("<IIQ")
+"""Number, NTSTATUS, information; the data follow."""
+READ, WRITE, CONTROL, CANCEL = 1, 2, 3, 4
+OPENED: Final = 0
+"""The number of the reply that says what became of the open."""
+MAJORS: Final = {READ: 0x03, WRITE: 0x04, CONTROL: 0x0E}
+CREATE, CLOSE, CLEANUP = 0x00, 0x02, 0x12
+STATUS_INVALID_PARAMETER: Final = 0xC000_000D
+STATUS_TOO_MANY_OPENED_FILES: Final = 0xC000_011F
+MOST_OUTSTANDING: Final = 16
+"""Requests of one client; what it sends beyond waits in its socket."""
+LONGEST_MESSAGE: Final = REQUEST.size + DEVICE_BYTES
+INFO, WARNING = 20, 30
+_NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
+
+
+class Client:
+    """One connection: one open file."""
+
+    def __init__(self, server: DeviceServer, sock: socket.socket, name: str, file: int) -> None:
+        self.server = server
+        self.sock: socket.socket | None = sock
+        self.name = name
+        self.file = file
+        self.opened = False
+        self.cleaned = False
+        self.handed: dict[int, int] = {}
+        """Number in the lane by the client's number, of what is under way."""
+        self.replies: deque[bytes] = deque()
+        self._interest = select.EPOLLIN
+        server.watch(sock, self._on_event)
+
+    # -- what it sends -------------------------------------------------------------------------------------------------
+
+    def _on_event(self, events: int) -> None:
+        if events & select.EPOLLOUT:
+            self._flush()
+        if events & select.EPOLLIN:
+            self._listen()
+        elif events & (select.EPOLLHUP | select.EPOLLERR):
+            self.drop()
+
+    def _listen(self) -> None:
+        while self.sock is not None and len(self.handed) < MOST_OUTSTANDING:
+            try:
+                message, _, flags, _ = self.sock.recvmsg(LONGEST_MESSAGE)
+            except BlockingIOError:
+                break
+            except OSError:
+                self.drop()
+                return
+            if len(message) < REQUEST.size:
+                self.drop()  # its end, or what no correct program sends
+                return
+            self._asked(message, bool(flags & socket.MSG_TRUNC))
+        self._attend()
+
+    def _asked(self, message: bytes, truncated: bool) -> None:
+        number, operation, code, room = REQUEST.unpack_from(message)
+        data = message[REQUEST.size :]
+        if operation == CANCEL:
+            if code in self.handed:
+                self.server.cancel(self.handed[code])
+            return
+        if operation not in MAJORS or number == OPENED or number in self.handed:
+            self.drop()
+            return
+        if truncated or room > DEVICE_BYTES or not self.opened:
+            self.reply(number, STATUS_INVALID_PARAMETER, 0)
+            return
+        output = 0 if operation == WRITE else room
+        call = Call(MAJORS[operation], self.file, 0, code, b"" if operation == READ else data, output)
+        self.handed[number] = -1
+        self.server.submit(
+            call, lambda answer: self._answered(number, answer), lambda index: self._begun(number, index)
+        )
+
+    def _begun(self, number: int, index: int) -> None:
+        self.handed[number] = index
+        if self.sock is None:
+            self.server.cancel(index)
+
+    def _answered(self, number: int, answer: Answer) -> None:
+        del self.handed[number]
+        if self.sock is None:
+            self._close()
+            return
+        self.reply(number, answer.status, answer.information, answer.data)
+        self._attend()
+
+    # -- what it is told -----------------------------------------------------------------------------------------------
+
+    def reply(self, number: int, status: int, information: int, data: bytes = b"") -> None:
+        """Send a reply, or keep it until there is room."""
+        self.replies.append(REPLY.pack(number, status, information) + data)
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self.replies and self.sock is not None:
+                self.sock.send(self.replies[0], socket.MSG_NOSIGNAL)
+                self.replies.popleft()
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.drop()
+        self._attend()
+
+    def _attend(self) -> None:
+        """Listen while there is room for more, and be told when there is room for a reply."""
+        if self.sock is None:
+            return
+        interest = select.EPOLLIN if len(self.handed) < MOST_OUTSTANDING else 0
+        interest |= select.EPOLLOUT if self.replies else 0
+        if interest != self._interest:
+            self._interest = interest
+            self.server.host.change(self.sock.fileno(), interest)
+
+    # -- open and close ------------------------------------------------------------------------------------------------
+
+    def open(self, device: int) -> None:
+        """Ask the driver."""
+        self.handed[OPENED] = -1
+        self.server.submit(Call(CREATE, self.file, device), self._on_opened, lambda index: self._begun(OPENED, index))
+
+    def _on_opened(self, answer: Answer) -> None:
+        del self.handed[OPENED]
+        self.opened = answer.status >> 30 != 3
+        if self.sock is not None:
+            self.reply(OPENED, answer.status, answer.information)
+            if not self.opened:
+                self.drop()
+        elif self.opened:
+            self._clean_up()
+        else:
+            self.server.forget(self)
+
+    def drop(self) -> None:
+        """The connection ends; what is pending is cancelled, and the file is closed."""
+        if self.sock is None:
+            return
+        self.server.unwatch(self.sock)
+        self.sock.close()
+        self.sock = None
+        for index in self.handed.values():
+            self.server.cancel(index)
+        if self.opened:
+            self._clean_up()
+        elif OPENED not in self.handed:
+            self.server.forget(self)
+
+    def _clean_up(self) -> None:
+        self.server.submit(Call(CLEANUP, self.file), self._on_cleaned)
+
+    def _on_cleaned(self, answer: Answer) -> None:
+        self.cleaned = True
+        self._close()
+
+    def _close(self) -> None:
+        """The last request has come back, and the handle is closed: so is the file."""
+        if self.cleaned and not self.handed:
+            self.cleaned = False
+            self.server.submit(Call(CLOSE, self.file), lambda answer: self.server.forget(self))
+
+
+class Waiting(NamedTuple):
+    """A request for which the lane has had no room yet."""
+
+    call: Call
+    done: Callable[[Answer], None]
+    begun: Callable[[int], None]
+
+
+class DeviceServer:
+    """All devices of one machine."""
+
+    def __init__(self, machine: Supervisor) -> None:
+        self.machine = machine
+        self.host = machine.host
+        self.directory = machine.specification.devices
+        self.lane = DeviceLane(machine.arena, self._ring)
+        self._seen = 0
+        self._listeners: dict[str, tuple[int, socket.socket]] = {}
+        self._clients: dict[int, Client] = {}
+        self._waiting: deque[Waiting] = deque()
+        self._refused: set[str] = set()
+        self._made_directory = False
+        self._ending: Callable[[], None] | None = None
+
+    # -- what the supervisor asks --------------------------------------------------------------------------------------
+
+    def attend(self) -> bool:
+        """Is there anything that the host must not sleep over?"""
+        return self.machine.all_born and (self.machine.arena.machine.devices != self._seen or self.lane.finished)
+
+    def service(self) -> None:
+        """Take note of names that have come and gone, and of what is done."""
+        if not self.machine.all_born:
+            return
+        changes = self.machine.arena.machine.devices
+        if changes != self._seen:
+            self._seen = changes
+            self._listen()
+        self.lane.service()
+        self._hand_over()
+
+    def end(self, then: Callable[[], None]) -> None:
+        """Nobody opens a device any more, every file is closed; then go on."""
+        self._unlisten()
+        self._ending = then
+        for client in list(self._clients.values()):
+            client.drop()
+        self._ended()
+
+    def close(self) -> None:
+        """The machine is no more: give the sockets back."""
+        self._unlisten()
+        for client in self._clients.values():
+            if client.sock is not None:
+                self.unwatch(client.sock)
+                client.sock.close()
+                client.sock = None
+        self._clients.clear()
+        self._waiting.clear()
+
+    def under_way(self) -> str:
+        """Which device is still open, in words."""
+        client = next(iter(self._clients.values()), None)
+        if client is None or self._ending is None:
+            return ""
+        left = len(client.handed)
+        return f"{client.name} with {left} requests pending" if left else client.name
+
+    # -- what clients ask ----------------------------------------------------------------------------------------------
+
+    def submit(
+        self, call: Call, done: Callable[[Answer], None], begun: Callable[[int], None] = lambda index: None
+    ) -> None:
+        """Hand a request over as soon as there is room."""
+        self._waiting.append(Waiting(call, done, begun))
+        self._hand_over()
+
+    def cancel(self, index: int) -> None:
+        """Cancel what has been handed over."""
+        if index >= 0:
+            self.lane.cancel(index)
+
+    def forget(self, client: Client) -> None:
+        """A file is closed."""
+        self._clients.pop(client.file, None)
+        self._ended()
+
+    def watch(self, sock: socket.socket, callback: Callable[[int], None]) -> None:
+        """Listen to a socket; what fails there is this machine's alone."""
+        machine = self.machine
+
+        def guarded(events: int) -> None:
+            try:
+                callback(events)
+            except Exception as error:
+                machine.broken(error)
+
+        self.host.watch(sock.fileno(), guarded)
+
+    def unwatch(self, sock: socket.socket) -> None:
+        """Undo ``watch``."""
+        self.host.unwatch(sock.fileno())
+
+    def _hand_over(self) -> None:
+        while self._waiting and not self.lane.full:
+            call, done, begun = self._waiting.popleft()
+            begun(self.lane.submit(call, done))
+
+    def _ring(self) -> None:
+        """Wake the I/O threads, and have one born where there is none."""
+        machine = self.machine
+        for slot in machine.geometry.lane_slots(ContextKind.IO):
+            if slot in machine.members:
+                machine.ring(slot)
+        self.help(time.monotonic_ns())
+
+    def help(self, now: int) -> None:
+        """See whether an I/O thread is missing."""
+        machine = self.machine
+        if io_thread_wanted(machine.arena):
+            slots = machine.geometry.lane_slots(ContextKind.IO)
+            machine.add_context(slots[:1] if machine.specification.debug else slots, now)
+
+    def _ended(self) -> None:
+        if self._ending is not None and not self._clients:
+            then, self._ending = self._ending, None
+            then()
+
+    # -- names ---------------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Listen under the names that there are now, and no others."""
+        wanted = {found.name: found.handle for found in device_names(self.machine.arena)} if self.directory else {}
+        for name in [name for name, (handle, _) in self._listeners.items() if wanted.get(name) != handle]:
+            self._unlisten_to(name)
+        if self._ending is not None:
+            return
+        for name, handle in wanted.items():
+            if name in self._listeners or name in self._refused:
+                continue
+            try:
+                self._listeners[name] = handle, self._bind(name)
+                path = os.path.join(self.directory, name)
+                self.machine.loggers.emit(INFO, "ndis", f"programs reach the device {name} at {path}", "host")
+            except OSError as error:
+                self._refused.add(name)
+                self.machine.loggers.emit(WARNING, "ndis", f"no program can reach the device {name}: {error}", "host")
+
+    def _bind(self, name: str) -> socket.socket:
+        if not _NAME.fullmatch(name):
+            raise OSError(f"{name!r} is no name for a file")
+        path = os.path.join(self.directory, name)
+        if not os.path.isdir(self.directory):
+            os.makedirs(self.directory, 0o700)
+            self._made_directory = True
+        if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)  # what a killed run has left
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        before = os.umask(0o177)
+        try:
+            listener.bind(path)
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(before)
+        listener.listen()
+        listener.setblocking(False)
+        self.watch(listener, lambda events: self._accept(name))
+        return listener
+
+    def _accept(self, name: str) -> None:
+        handle, listener = self._listeners[name]
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return
+        sock.setblocking(False)
+        file = next((number for number in range(DEVICE_FILES) if number not in self._clients), None)
+        if file is None:
+            with contextlib.suppress(OSError):
+                sock.send(REPLY.pack(OPENED, STATUS_TOO_MANY_OPENED_FILES, 0))
+            sock.close()
+            return
+        client = self._clients[file] = Client(self, sock, name, file)
+        client.open(handle)
+
+    def _unlisten_to(self, name: str) -> None:
+        _, listener = self._listeners.pop(name)
+        self.unwatch(listener)
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(self.directory, name))
+        listener.close()
+
+    def _unlisten(self) -> None:
+        for name in list(self._listeners):
+            self._unlisten_to(name)
+        if self._made_directory:
+            self._made_directory = False
+            with contextlib.suppress(OSError):
+                os.rmdir(self.directory)

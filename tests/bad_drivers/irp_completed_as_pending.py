@@ -1,0 +1,16 @@
+"""Completes an IRP with STATUS_PENDING."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+include(globals(), "device")
+
+
+def OnIrp(Irp: IRP, Stack: IO_STACK_LOCATION) -> int:
+    Irp.IoStatus.Status = STATUS_SUCCESS if REPAIRED else STATUS_PENDING
+    IoCompleteRequest(Irp, IO_NO_INCREMENT)  # stop
+    return STATUS_SUCCESS

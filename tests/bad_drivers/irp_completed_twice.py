@@ -1,0 +1,18 @@
+"""Completes an IRP a second time."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+include(globals(), "device")
+
+
+def OnIrp(Irp: IRP, Stack: IO_STACK_LOCATION) -> int:
+    Irp.IoStatus.Status = STATUS_SUCCESS
+    IoCompleteRequest(Irp, IO_NO_INCREMENT)  # site: completed
+    if not REPAIRED:
+        IoCompleteRequest(Irp, IO_NO_INCREMENT)  # stop
+    return STATUS_SUCCESS
