@@ -11,9 +11,9 @@ from emulator.ndis.datapath import *
 from emulator.ndis.datapath_filters import *
 from emulator.ndis.derived_lists import *
 from emulator.ndis.device_objects import *
+from emulator.ndis.device_registration import *
 from emulator.ndis.dma import *
 from emulator.ndis.dma_structures import *
-from emulator.ndis.device_registration import *
 from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *

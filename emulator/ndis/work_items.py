@@ -15,7 +15,7 @@ from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.pool import POINTER_TAG
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
-from emulator.layout.handles import KIND_SHIFT, HandleKind, a_kind, kind_name
+from emulator.layout.handles import KIND_SHIFT, HandleKind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.ddi import FILTER, MINIPORT, GateKind, ddi
 from emulator.ndis.device_objects import dereference
@@ -70,7 +70,7 @@ def NdisAllocateIoWorkItem(
     machine = context.machine
     kind = (NdisObjectHandle or 0) >> 56
     if kind not in PARENT_KINDS or machine.objects[HandleKind(kind)].find(NdisObjectHandle, kind) is None:
-        _bad_parent(NdisObjectHandle, kind)
+        _bad_parent(context, NdisObjectHandle, kind)
     handle = allocate_item(context, HandleKind.WORK_ITEM, NdisObjectHandle)
     return WorkItemHandle(handle) if handle is not None else None
 
@@ -280,13 +280,13 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
     )
 
 
-def _bad_parent(handle: int | None, kind: int) -> None:
+def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
     stop_for(
         FOREIGN_HANDLE,
         values={Parameter.OBJECT: handle or 0, Parameter.KIND: kind},
         rule=_PAIR_RULE,
-        text=f"NdisAllocateIoWorkItem was given {handle_in_words(machine.objects, handle)}; it takes: {accepted}.",
+        text=f"NdisAllocateIoWorkItem was given {handle_in_words(context.machine.objects, handle)}; it takes: {accepted}.",
     )
 
 
