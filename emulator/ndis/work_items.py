@@ -282,11 +282,12 @@ def unknown_routine(routine: Any, function: str, role: str) -> None:
 
 def _bad_parent(context: Context, handle: int | None, kind: int) -> None:
     accepted = ", ".join(kind_name(known) for known in PARENT_KINDS)
+    given = handle_in_words(context.machine.objects, handle)
     stop_for(
         FOREIGN_HANDLE,
         values={Parameter.OBJECT: handle or 0, Parameter.KIND: kind},
         rule=_PAIR_RULE,
-        text=f"NdisAllocateIoWorkItem was given {handle_in_words(context.machine.objects, handle)}; it takes: {accepted}.",
+        text=f"NdisAllocateIoWorkItem was given {given}; it takes: {accepted}.",
     )
 
 
