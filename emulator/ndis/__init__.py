@@ -25,6 +25,7 @@ from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *
 from emulator.ndis.ex_work_items import *
+from emulator.ndis.filter_enumeration import *
 from emulator.ndis.filter_modules import *
 from emulator.ndis.filter_oids import *
 from emulator.ndis.filter_registration import *

@@ -158,14 +158,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "filter drivers",
-        Why.NOT_YET,
-        "the restart of a filter at its own wish is to come",
-        """
-        NdisEnumerateFilterModules
-        """,
-    ),
-    _family(
         "selective suspend",
         Why.NOT_YET,
         "to come",
@@ -216,8 +208,8 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "NdisMIndicateReceiveNetBufferLists": "the default port only",
-    "NdisFIndicateStatus": "the default port only, and no DestinationHandle",
-    "NdisMIndicateStatusEx": "the default port only, and no DestinationHandle",
+    "NdisFIndicateStatus": _DEFAULT_PORT,
+    "NdisMIndicateStatusEx": _DEFAULT_PORT,
     "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
     "NdisMNetPnPEvent": "not for ports",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",

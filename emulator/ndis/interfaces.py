@@ -137,14 +137,19 @@ def add_adapter(context: Context, adapter: Any) -> None:
 
 
 def add_module(context: Context, adapter: Any, module: Any) -> None:
-    """A filter module is one, on top of those that are attached already."""
-    below = top_of(context, adapter)
+    """A filter module is one, between its neighbours in the stack."""
+    others = sorted(_modules(context, adapter), key=lambda each: int(each.position))
+    below = [each.interface for each in others if each.position < module.position][-1:] or [adapter.interface]
+    above = [each.interface for each in others if each.position > module.position][:1]
     index = take_luid_index(context, IF_TYPE_ETHERNET_CSMACD)
     luid = make_luid(IF_TYPE_ETHERNET_CSMACD, index)
     added = add(context, luid, driver=module.head.driver, flags=NIIF_FILTER_INTERFACE, name=module.name)
     module.interface = added.number
     if added.number:
-        put_on(context, added.number, below)
+        put_on(context, added.number, below[0])
+        for higher in above:
+            take_off(context, higher, below[0])
+            put_on(context, higher, added.number)
 
 
 def remove_module(context: Context, module: Any) -> None:
@@ -157,14 +162,8 @@ def remove_module(context: Context, module: Any) -> None:
 
 def top_of(context: Context, adapter: Any) -> int:
     """The index of the highest interface of an adapter's stack: what a binding is bound to."""
-    modules = [
-        module
-        for _, module in context.machine.objects[HandleKind.FILTER_MODULE].live()
-        if module.interface and _adapter(context, module).number == adapter.number
-    ]
-    if not modules:
-        return adapter.interface  # type: ignore[no-any-return]
-    return max(modules, key=lambda each: each.position).interface  # type: ignore[no-any-return]
+    modules = _modules(context, adapter)
+    return int(max(modules, key=lambda each: int(each.position)).interface if modules else adapter.interface)
 
 
 def bound_to(context: Context, adapter: Any) -> tuple[int, int]:
@@ -181,3 +180,11 @@ def below_module(context: Context, module: Any) -> int:
 
 def _adapter(context: Context, module: Any) -> Any:
     return context.machine.objects[HandleKind.ADAPTER].records[module.adapter]
+
+
+def _modules(context: Context, adapter: Any) -> list[Any]:
+    return [
+        module
+        for _, module in context.machine.objects[HandleKind.FILTER_MODULE].live()
+        if module.interface and _adapter(context, module).number == adapter.number
+    ]

@@ -253,8 +253,13 @@ def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS
 
 
 def issue(context: Context, handle: int, request: Any) -> None:
-    """Write down who asks, where and when."""
+    """Write down who asks, where and when.
+
+    Where the driver has not said so itself, RequestHandle says who: a later status indication may name it.
+    """
     request.ndis_binding = handle
+    if request.RequestHandle is None:
+        request.RequestHandle = handle or None
     request.ndis_origin = 0
     request.ndis_issued_site = context.site
     request.ndis_issued = context.platform.now()

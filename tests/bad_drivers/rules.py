@@ -274,6 +274,8 @@ RULES: Final = [
     Rule("deregister_protocol_twice", "protocol", NDIS, (0x21, PROTOCOL, 0, 0)),
     Rule("status_after_halt", "miniport", NDIS, (0x21, ADAPTER, HandleKind.ADAPTER, 0)),
     Rule("status_with_wrong_header", "miniport", NDIS, (0x20, None, ADAPTER, 0), "NdisMIndicateStatusEx"),
+    Rule("status_for_a_driver", "miniport", NDIS, (0x20, None, ADAPTER, 0), "NdisMIndicateStatusEx"),
+    Rule("status_without_its_buffer", "miniport", NDIS, (0x20, 0x40010018, ADAPTER, 0), "NdisMIndicateStatusEx"),
     # OID requests.
     Rule("oid_completed_twice", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
     Rule("oid_completed_twice_by_work_item", "miniport", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
@@ -445,6 +447,7 @@ RULES: Final = [
     Rule("filter_originates_without_complete", "filter", NDIS, (0x1E, 0, None, FILTER_TAG)),
     Rule("filter_false_dispatch_flag", "filter", VERIFIER, (0xE5, 0, 1, 0), "Flags_Irql"),
     Rule("filter_status_with_wrong_header", "filter", NDIS, (0x20, 0x40010012, MODULE, 0)),
+    Rule("filter_status_to_itself", "filter", NDIS, (0x20, 0x40010012, MODULE, 0)),
     Rule("filter_touches_what_it_returned", "filter", FREED),
     Rule("filter_lent_and_returned", "filter", NDIS, (0x1E, 0, None, OWN_TAG)),
     # OID requests and events of filters: oids.md, section 1.

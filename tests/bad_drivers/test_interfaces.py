@@ -69,6 +69,10 @@ def test_an_adapter_and_its_filter_modules_are_interfaces_that_lie_on_each_other
         # The middle one goes: what lay on it lies on what it lay on.
         interfaces.remove_module(context, lower)
     assert order(machine) == {(3, 1)}
+    # It comes back, and lies between its neighbours.
+    with machine.fake.running(machine.fake.pnp()) as context:
+        interfaces.add_module(context, adapter, lower)
+    assert order(machine) == {(lower.interface, 1), (3, lower.interface)}
     end(machine)
     assert machine.fake.machine.objects[HandleKind.INTERFACE].live() == []
 

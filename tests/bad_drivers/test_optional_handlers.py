@@ -11,6 +11,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis import filter_views, pnp, pnp_wishes
 from emulator.ndis.status import (
     NDIS_STATUS_BAD_CHARACTERISTICS,
+    NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_RESOURCES,
@@ -142,6 +143,39 @@ def test_the_handlers_of_a_module_are_set_inside_its_handler_alone() -> None:
     machine.ask()
     machine.wish()
     assert machine.statuses == [NDIS_STATUS_BAD_CHARACTERISTICS]
+    machine.end()
+
+
+def test_the_modules_of_a_stack_are_told_with_what_they_bypass() -> None:
+    machine = Filtered()
+    objects = machine.fake.machine.objects
+    found = surface.NDIS_ENUM_FILTERS()
+    with machine.fake.running(machine.fake.pnp()):
+        for kind in (HandleKind.ADAPTER, HandleKind.BINDING, HandleKind.FILTER_MODULE):
+            handle: Any = objects[kind].live()[0][0]
+            assert surface.NdisEnumerateFilterModules(handle, found, 200) == (NDIS_STATUS_SUCCESS, 80, 80)
+            assert (found.NumberOfFilters, found.OffsetFirstFilter) == (1, 16)
+            told = found.Filter[0]
+            assert (told.Flags, told.FilterType, told.FilterRunType) == (2, 2, 2)
+            assert told.NetLuid >> 48 == 6
+            assert told.IfIndex
+            assert told.FilterInstanceName
+        wrong: Any = objects[HandleKind.FILTER_DRIVER].live()[0][0]
+        assert surface.NdisEnumerateFilterModules(wrong, found, 200) == (NDIS_STATUS_INVALID_PARAMETER, 0, 0)
+        for length, written in ((15, 0), (79, 16)):
+            answer = surface.NdisEnumerateFilterModules(machine.module, found, length)
+            assert answer == (NDIS_STATUS_BUFFER_TOO_SHORT, 80, written)
+        assert found.Filter == []
+    machine.choice = NDIS_FILTER_PARTIAL_CHARACTERISTICS(Header=PARTIAL)
+    machine.control(pnp.pause, 0)
+    machine.control(pnp.restart, 0)
+    drivers = objects[HandleKind.FILTER_DRIVER].live()
+    with machine.fake.running(machine.fake.pnp()):
+        for minor, revision, flags in ((20, 1, 2), (30, 2, 2 | 4 | 8)):
+            for _, driver in drivers:
+                driver.minor_version = minor
+            surface.NdisEnumerateFilterModules(machine.module, found, 80)
+            assert (found.Filter[0].Header.Revision, found.Filter[0].Flags) == (revision, flags)
     machine.end()
 
 

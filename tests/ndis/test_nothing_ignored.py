@@ -104,7 +104,6 @@ def control_the_default_port(adapter: Any) -> int:
         ("protocol", "OnBind", free_special_memory, "NdisFreeMemory with MemoryFlags 0x1"),
         ("protocol", "OnBind", open_a_filter_s_configuration, "NdisOpenConfigurationEx with Flags 0x1"),
         ("miniport", "OnInitialize", tell(PortNumber=2), "NdisMIndicateStatusEx with port 2"),
-        ("miniport", "OnInitialize", tell(DestinationHandle=5), "NdisMIndicateStatusEx with a DestinationHandle"),
         (
             "miniport",
             "MPSetAttributes",
