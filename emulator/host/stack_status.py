@@ -32,6 +32,8 @@ _READ: Final = (
     HandleKind.NET_BUFFER_LIST_POOL,
     HandleKind.PROTOCOL_DRIVER,
 )
+_CONNECTED: Final = 1
+"""MediaConnectStateConnected."""
 _WAITING: Final = 1
 """In ``completion`` of an adapter, a binding or a module: its driver has left something pending, or is at it."""
 _DAMAGED: Final = (IndexError, ValueError, KeyError, struct.error)
@@ -180,8 +182,9 @@ def of(machine: Supervisor, request: int, now: int) -> MachineStatus:
     """The status of a machine."""
     reading = Reading(machine)
     adapters = []
-    for number, adapter in enumerate(machine.specification.adapters):
-        status = AdapterStatus(number, adapter.name or f"adapter{number}", "starting")
+    names = [adapter.name or f"adapter{number}" for number, adapter in enumerate(machine.specification.adapters)]
+    for number, name in [*enumerate(names), *_virtual(reading)]:
+        status = AdapterStatus(number, name, "starting")
         try:
             _fill(machine, reading, status, now)
         except _DAMAGED as error:
@@ -191,9 +194,15 @@ def of(machine: Supervisor, request: int, now: int) -> MachineStatus:
     return MachineStatus(machine.number, request, machine.specification.name, phase, drivers, adapters)
 
 
+def _virtual(reading: Reading) -> list[tuple[int, str]]:
+    """Number and name of each adapter that an intermediate driver has made."""
+    made = [adapter for _, adapter in reading.objects[HandleKind.ADAPTER].live() if adapter.virtual]
+    return sorted((adapter.number, adapter.name.rstrip(b"\0").decode(errors="replace")) for adapter in made)
+
+
 def _fill(machine: Supervisor, reading: Reading, status: AdapterStatus, now: int) -> None:
-    port = machine.ports[status.number]
-    status.link = port.linked
+    port = machine.ports[status.number] if status.number < len(machine.ports) else None
+    status.link = port is not None and port.linked
     status.operation, started = machine.lane.of_adapter(status.number)
     if started:
         status.seconds = max(0, now - started) / 1e9
@@ -202,10 +211,11 @@ def _fill(machine: Supervisor, reading: Reading, status: AdapterStatus, now: int
         if adapter.number == status.number:
             stack = _Stack(reading, handle, adapter)
             stack.fill(status)
+            status.link = port.linked if port is not None else adapter.media_connect_state == _CONNECTED
             if started and not status.blocked_by:
                 status.blocked_by = stack.blockers(now)
             return
-    status.state = "removed" if port.removed else "halted" if machine.all_born else "starting"
+    status.state = "removed" if port is not None and port.removed else "halted" if machine.all_born else "starting"
 
 
 def _at_work(machine: Supervisor, number: int, now: int) -> list[str]:

@@ -7,6 +7,7 @@ end; an adapter is halted at once, since NdisIMDeInitializeDeviceInstance return
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.lanes import claim, operations_under_way, unclaim, wake_lane
@@ -71,33 +72,16 @@ def NdisIMInitializeDeviceInstanceEx(
     if not 0 < len(name.encode()) <= LONGEST_NAME:
         return _refused(context, name, f"a name has 1 to {LONGEST_NAME} bytes", NDIS_STATUS_FAILURE)
     table = context.machine.objects[HandleKind.ADAPTER]
-    virtual = [adapter for _, adapter in table.live() if adapter.virtual]
-    room = len(virtual) < context.machine.geometry.virtual_adapters
     made = table.allocate(HandleKind.ADAPTER, driver=driver.image, parent=DriverHandle, site=context.site)
-    if made is None or not room:
-        if made is not None:
-            table.free(made[0], site=context.site)
-        return _refused(context, name, "the machine has no room for another virtual adapter", NDIS_STATUS_RESOURCES)
-    handle, adapter = made
-    value = encode(context, DeviceContext)
-    platform, head = context.platform, context.machine.arena.machine
-    platform.acquire(SystemLock.STACKS)
-    others = [other for other_handle, other in table.live() if other_handle != handle]
-    known = any(text_of(other.name) == name for other in others)
-    if not known:
-        first, numbers = context.machine.geometry.adapters, {other.number for other in others}
-        number = next(number for number in range(first, first + len(others) + 1) if number not in numbers)
-        reset_record(adapter, number, name)
-        head.wishes += 1
-        adapter.virtual, adapter.device_context = 1, value
-        adapter.wish, adapter.wished = INITIALIZE, head.wishes
-        adapter.wisher = context.slot if context.kind is ContextKind.PNP else 0
-    platform.release(SystemLock.STACKS)
-    if known:
-        table.free(handle, site=context.site)
-        return _refused(context, name, "there is an adapter of this name", NDIS_STATUS_NOT_ACCEPTED)
-    wake_lane(context, ContextKind.PNP)
-    return NDIS_STATUS_SUCCESS
+    status = _enter(context, *made, name, encode(context, DeviceContext)) if made is not None else NDIS_STATUS_RESOURCES
+    if status == NDIS_STATUS_SUCCESS:
+        wake_lane(context, ContextKind.PNP)
+        return status
+    if made is not None:
+        table.free(made[0], site=context.site)
+    full = status == NDIS_STATUS_RESOURCES
+    why = "the machine has no room for another virtual adapter" if full else "there is an adapter of this name"
+    return _refused(context, name, why, status)
 
 
 @ddi(irql=AT_PASSIVE, callers=INTERMEDIATE, rules=_RULES)
@@ -191,6 +175,28 @@ def serve(context: Context) -> bool:
             unclaim(context, adapter)  # it was cancelled, or another PnP thread was quicker
         return bool(wish)
     return False
+
+
+def _enter(context: Context, handle: int, adapter: Any, name: str, value: int) -> NDIS_STATUS:
+    """Give a new record its name and the first free number, and write down what is wished."""
+    platform, geometry, head = context.platform, context.machine.geometry, context.machine.arena.machine
+    platform.acquire(SystemLock.STACKS)
+    adapters = context.machine.objects[HandleKind.ADAPTER].live()
+    others = [other for other_handle, other in adapters if other_handle != handle]
+    status = NDIS_STATUS_SUCCESS
+    if any(text_of(other.name) == name for other in others):
+        status = NDIS_STATUS_NOT_ACCEPTED
+    elif sum(other.virtual for other in others) >= geometry.virtual_adapters:
+        status = NDIS_STATUS_RESOURCES
+    else:
+        numbers = {other.number for other in others}
+        reset_record(adapter, next(each for each in count(geometry.adapters) if each not in numbers), name)
+        head.wishes += 1
+        adapter.virtual, adapter.device_context = 1, value
+        adapter.wish, adapter.wished = INITIALIZE, head.wishes
+        adapter.wisher = context.slot if context.kind is ContextKind.PNP else 0
+    platform.release(SystemLock.STACKS)
+    return status
 
 
 def _initialize(context: Context, handle: int, adapter: Any) -> None:

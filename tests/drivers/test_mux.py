@@ -66,8 +66,19 @@ def test_other_vlans_and_frames_without_a_tag_are_for_nobody(rig: Rig) -> None:
     assert rig.outstanding() == 0
 
 
-def test_frames_without_a_tag_go_up_and_down_as_they_are() -> None:
-    rig = Rig("netvmini", "mux", "hello", virtual_adapters=1, registry={"VlanIds": "0"}, bound={"hello": ["*.0"]})
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("filters", [(), ("ndislwf",)])
+def test_frames_without_a_tag_go_up_and_down_as_they_are(filters: tuple[str, ...], checked: bool) -> None:
+    rig = Rig(
+        "netvmini",
+        "mux",
+        *filters,
+        "hello",
+        virtual_adapters=1,
+        registry={"VlanIds": "0"},
+        bound={"hello": ["*.0"]},
+        checked=checked,
+    )
     rig.start()
     sent = frame(payload=b"plain", size=1514)
     assert rig.receive(sent, over(10)) == [swapped(sent)]
@@ -199,6 +210,11 @@ def test_simulated_traffic_goes_on_while_the_stack_is_paused_and_halted(seed: in
 
 def test_live_traffic_of_two_vlans_while_the_stack_is_paused_and_halted(lab: Lab) -> None:
     nic = lab.start_machine(machine(processors=2, frame_slots=4096, pool_bytes=16 << 20))
+    known = [
+        (each.name, each.state, [layer.driver for layer in each.protocols]) for each in nic.machine.status().adapters
+    ]
+    above = [(name, "running", ["hello"]) for name in ("adapter0.10", "adapter0.20")]
+    assert known == [("adapter0", "running", ["mux"]), *above]
     for vlan in (10, 20):
         sent = [over(vlan, number.to_bytes(2, "big")) for number in range(100)]
         nic.send(sent)
