@@ -89,6 +89,15 @@ def test_a_hundred_frames_keep_their_order_when_buffers_run_short(rig: Rig) -> N
     assert rig.outstanding(0) == rig.outstanding(1) == 0
 
 
+@pytest.mark.parametrize("split", ["allowed", "anywhere"])
+def test_frames_that_are_cut_cross_as_they_came(split: str) -> None:
+    rig = joined(3, split_frames=split)
+    frames = [frame(RIGHT, LEFT, payload=bytes(range(number, 200))) for number in range(40)]
+    assert cross(rig, 0, *frames) == [[], frames, frames]
+    cross(rig, 1, frame(LEFT, RIGHT))
+    assert cross(rig, 0, *frames) == [[], frames, []]
+
+
 def test_a_paused_port_gets_nothing_and_its_stations_are_learned_anew(rig: Rig) -> None:
     cross(rig, 1, frame(EVERYBODY, RIGHT))
     assert rig.control(pnp.pause, 1) == 0

@@ -15,14 +15,17 @@ from emulator.simulated.machine import SimulatedMachine
 from emulator.trace import first_difference
 from tests.patience import DEADLINE
 from tests.races.test_responder import arp_request, echo_request
-from tests.simulated.scripts import HELLO, NETVMINI, RESPONDER, SCRIPTS
+from tests.simulated.scripts import HELLO, NETVMINI, RESPONDER, SCRIPTS, answer_to, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from emulator.host.specification import DriverKind
+
     Script = Callable[..., Iterator[None]]
 
 CONTEXTS = ["zygote", "PnP thread", "request thread", "processor 0", "passive worker 0"]
+MUX = "sample_drivers.mux"
 WAITS = {"NdisMSleep", "NdisStallExecution"}
 NEVER_MS = 3_600_000
 
@@ -33,12 +36,17 @@ def specification(protocol: str, *filters: str) -> MachineSpecification:
         geometry=Geometry(passive_workers=1, work_items=256, frame_slots=1024, pool_bytes=4 << 20, traced=True),
         drivers=[
             DriverSpecification(kind="miniport", module=NETVMINI),
-            *(DriverSpecification(kind="filter", module=each) for each in filters),
-            DriverSpecification(kind="protocol", module=protocol),
+            *(DriverSpecification(kind=kind_of(each), module=each) for each in filters),
+            DriverSpecification(kind="protocol", module=protocol, adapters=["*.*"] if MUX in filters else []),
         ],
         adapters=[AdapterSpecification(name="adapter0", mac="02:4e:44:01:00:01")],
-        registry={"Address": "10.77.0.1/24", "AgingInterval": NEVER_MS},
+        registry={"Address": "10.77.0.1/24", "AgingInterval": NEVER_MS, "VlanIds": "10"},
     ).prepared()
+
+
+def kind_of(module: str) -> DriverKind:
+    """What is between miniport and protocol."""
+    return "intermediate" if module == MUX else "filter"
 
 
 def pings(machine: Any) -> Iterator[None]:
@@ -58,8 +66,26 @@ def pings(machine: Any) -> Iterator[None]:
     assert cable.receive(5.0) is not None
 
 
+def vlans(machine: Any) -> Iterator[None]:
+    """Frames of a VLAN, and PnP of the adapter below."""
+    machine.wait_running()
+    cable = machine.cables[0]
+    assert cable.wait_carrier(True, 5.0)
+    tag = b"\x81\x00\x00\x0a"
+    for number in range(3):
+        yield
+        sent = frame(number)[:12] + tag + frame(number)[12:]
+        assert cable.send(sent)
+        assert cable.receive(5.0) == answer_to(sent)
+    yield
+    assert machine.control(ControlOperation.PAUSE, 0) == 0
+    assert machine.control(ControlOperation.RESTART, 0) == 0
+    yield
+    assert machine.control(ControlOperation.STOP_ADAPTER, 0) == 0
+
+
 FILTERED = (RESPONDER, "sample_drivers.ndislwf", "tests.drivers.second_lwf")
-CASES = [*(((HELLO,), script) for script in SCRIPTS), ((RESPONDER,), pings), (FILTERED, pings)]
+CASES = [*(((HELLO,), script) for script in SCRIPTS), ((RESPONDER,), pings), (FILTERED, pings), ((HELLO, MUX), vlans)]
 
 
 @pytest.fixture(scope="module")
