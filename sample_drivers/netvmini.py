@@ -40,7 +40,12 @@ class ADAPTER(NONPAGED):
     WorkItemQueued: LONG
     Rounds: u32
     Running: u32
+    Paused: u32
     Removed: u32
+    Resetting: u32
+    ResetTimer: TimerHandle
+    HangTake: u32
+    HangWaiting: u32
     References: LONG
     PausePending: LONG
 
@@ -91,6 +96,8 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
             SendNetBufferListsHandler=MPSendNetBufferLists,
             ReturnNetBufferListsHandler=MPReturnNetBufferLists,
             CancelSendHandler=MPCancelSendNetBufferLists,
+            CheckForHangHandlerEx=MPCheckForHangEx,
+            ResetHandlerEx=MPResetEx,
             DevicePnPEventNotifyHandler=MPDevicePnpEventNotify,
             ShutdownHandlerEx=MPShutdownEx,
             CancelOidRequestHandler=MPCancelOidRequest,
@@ -117,7 +124,7 @@ def MPInitializeEx(
     if Adapter is None:
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(Adapter, sizeof(ADAPTER))
-    Adapter.Handle = MiniportAdapterHandle
+    Adapter.Handle, Adapter.Paused = MiniportAdapterHandle, 1
     NdisAllocateSpinLock(Adapter.ReceiveLock)
     NdisAllocateSpinLock(Adapter.SendLock)
     status = NICInitialize(Adapter, MiniportInitParameters)
@@ -147,7 +154,10 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     work_item = NdisAllocateIoWorkItem(handle)
     if work_item is not None:
         Adapter.WorkItem = work_item
-    if work_item is None or not NICAllocateBuffers(Adapter):
+    _, timer = NdisAllocateTimerObject(handle, NICTimerCharacteristics(Adapter, NICResetPoll))
+    if timer is not None:
+        Adapter.ResetTimer = timer
+    if work_item is None or timer is None or not NICAllocateBuffers(Adapter):
         return NDIS_STATUS_RESOURCES
     characteristics = NICInterruptCharacteristics(MPIsr, MPInterruptDpc)
     status, interrupt = NdisMRegisterInterruptEx(handle, Adapter, characteristics)
@@ -202,6 +212,8 @@ def NICFree(Adapter: ADAPTER) -> None:
     handle = Adapter.Handle
     if Adapter.WorkItem:
         NdisFreeIoWorkItem(Adapter.WorkItem)
+    if Adapter.ResetTimer:
+        NdisFreeTimerObject(Adapter.ResetTimer)
     for nbl in NICTakeReceived(Adapter, Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF):
         mdl = nbl.FirstNetBuffer.MdlChain
         NdisFreeNetBufferList(nbl)
@@ -237,10 +249,11 @@ def MPHaltEx(Adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
 @MINIPORT_PAUSE
 def MPPause(Adapter: ADAPTER, PauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -> NDIS_STATUS:
     """Refuse new work; whoever gives the last reference back completes the pause."""
-    nic = Adapter.Nic
-    VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_TRANSMIT_ENABLE)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_TRANSMIT_ENABLE)
     InterlockedExchange(Adapter.PausePending, 1)
-    Adapter.Running = 0
+    NdisAcquireSpinLock(Adapter.SendLock)
+    Adapter.Paused, Adapter.Running = 1, 0
+    NdisReleaseSpinLock(Adapter.SendLock)
     if InterlockedExchangeAdd(Adapter.References, -1) == 1 and InterlockedExchange(Adapter.PausePending, 0):
         return NDIS_STATUS_SUCCESS
     return NDIS_STATUS_PENDING
@@ -249,11 +262,12 @@ def MPPause(Adapter: ADAPTER, PauseParameters: NDIS_MINIPORT_PAUSE_PARAMETERS) -
 @MINIPORT_RESTART
 def MPRestart(Adapter: ADAPTER, RestartParameters: NDIS_MINIPORT_RESTART_PARAMETERS) -> NDIS_STATUS:
     """Let frames flow in both directions."""
-    nic = Adapter.Nic
     InterlockedExchangeAdd(Adapter.References, 1)
-    Adapter.Running = 1
-    VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE)
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
+    NdisAcquireSpinLock(Adapter.SendLock)
+    Adapter.Paused, Adapter.Running = 0, int(not Adapter.Resetting)
+    NdisReleaseSpinLock(Adapter.SendLock)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
     return NDIS_STATUS_SUCCESS
 
 
@@ -272,12 +286,41 @@ def NICDereference(Adapter: ADAPTER, Count: int) -> None:
         NdisMPauseComplete(Adapter.Handle)
 
 
+@MINIPORT_CHECK_FOR_HANG
+def MPCheckForHangEx(Adapter: ADAPTER) -> bool:
+    """Has the hardware finished nothing of what it had to send when this was asked last?"""
+    return NICHangs(Adapter) and not Adapter.Resetting
+
+
+@MINIPORT_RESET
+def MPResetEx(Adapter: ADAPTER) -> ResetResult:
+    """Give up the sends that wait and take no new ones; what the hardware has cannot be taken back: wait for it."""
+    NdisAcquireSpinLock(Adapter.SendLock)
+    Adapter.Resetting, Adapter.Running = 1, 0
+    waiting = NICTakeWaiting(Adapter, None)
+    NdisReleaseSpinLock(Adapter.SendLock)
+    NICCompleteSends(Adapter, waiting, NDIS_STATUS_RESET_IN_PROGRESS, 0, True)
+    NdisSetTimerObject(Adapter.ResetTimer, NIC_RESET_INTERVAL, 0, None)
+    return ResetResult(NDIS_STATUS_PENDING, False)
+
+
+@NDIS_TIMER_FUNCTION
+def NICResetPoll(SystemSpecific1: None, Adapter: ADAPTER, SystemSpecific2: None, SystemSpecific3: None) -> None:
+    """The reset is complete when every list and every call has given its reference back."""
+    if Adapter.References.value > 1:
+        NdisSetTimerObject(Adapter.ResetTimer, NIC_RESET_INTERVAL, 0, None)
+        return
+    NdisDprAcquireSpinLock(Adapter.SendLock)
+    Adapter.Resetting, Adapter.Running = 0, int(not Adapter.Paused)
+    NdisDprReleaseSpinLock(Adapter.SendLock)
+    NdisMResetComplete(Adapter.Handle, NDIS_STATUS_SUCCESS, False)
+
+
 @MINIPORT_SHUTDOWN
 def MPShutdownEx(Adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
     """Silence the hardware; nothing is freed."""
-    nic = Adapter.Nic
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
-    VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, 0)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_CONTROL, 0)
 
 
 @MINIPORT_DEVICE_PNP_EVENT_NOTIFY
@@ -348,7 +391,8 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
     if cause == VNIC_ALL_ONES:
         return False
     if cause & VNIC_INTERRUPT_LINK:
-        NICIndicateLink(Adapter, Nic)
+        VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
+        NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
     if cause & VNIC_INTERRUPT_TRANSMIT:
         NdisDprAcquireSpinLock(Adapter.SendLock)
         lists = NICTakeTransmitted(Adapter, VnicTransmitCompleted(Nic, 0))
@@ -358,12 +402,6 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
         NdisDprReleaseSpinLock(Adapter.SendLock)
         NICCompleteSends(Adapter, lists, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, True)
     return bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
-
-
-def NICIndicateLink(Adapter: ADAPTER, Nic: Vnic) -> None:
-    """Acknowledge a change of the link and tell the drivers above."""
-    VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
-    NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
 
 
 def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
@@ -445,7 +483,7 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
     else:
         first, last, rejected, count = NICSortSends(NetBufferList)
     running = NICReference(Adapter, count)
-    status = NDIS_STATUS_SUCCESS if running else NDIS_STATUS_PAUSED
+    status = NDIS_STATUS_SUCCESS if running else NICRefusal(Adapter)
     if running and first is not None:
         NdisAcquireSpinLock(Adapter.SendLock)
         tail = Adapter.SendTail
@@ -536,19 +574,8 @@ def NICCompleteSends(Adapter: ADAPTER, Lists: list[Any], Status: int, Flags: int
 @MINIPORT_CANCEL_SEND
 def MPCancelSendNetBufferLists(Adapter: ADAPTER, CancelId: Any) -> None:
     """Give up the waiting lists with this id, except one that is partly on the wire; the others keep their order."""
-    kept: list[Any] = []
-    cancelled: list[Any] = []
     NdisAcquireSpinLock(Adapter.SendLock)
-    nbl, buffer = Adapter.SendHead, Adapter.SendBuffer
-    partly = nbl if nbl is not None and buffer is not nbl.FirstNetBuffer else None
-    while nbl is not None:
-        matches = nbl is not partly and NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl) == CancelId
-        (cancelled if matches else kept).append(nbl)
-        nbl = nbl.Next
-    for nbl, following in zip(kept, [*kept[1:], None], strict=True):
-        nbl.Next = following
-    Adapter.SendHead, Adapter.SendTail = (kept[0], kept[-1]) if kept else (None, None)
-    Adapter.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
+    cancelled = NICTakeWaiting(Adapter, CancelId)
     NdisReleaseSpinLock(Adapter.SendLock)
     NICCompleteSends(Adapter, cancelled, NDIS_STATUS_SEND_ABORTED, 0, True)
 
@@ -558,31 +585,13 @@ def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
     """Answer a request at once; none of them has to wait."""
     if Adapter.Removed:
         return NDIS_STATUS_NOT_ACCEPTED
-    kind = OidRequest.RequestType
-    if kind == NDIS_REQUEST_TYPE.NdisRequestSetInformation:
-        given = OidRequest.DATA.SET_INFORMATION
-        given.BytesRead, given.BytesNeeded = 0, NICSetLength(given.Oid, given.InformationBufferLength)
-        if given.InformationBufferLength < given.BytesNeeded:
-            return NDIS_STATUS_INVALID_LENGTH
-        data = bytearray(given.BytesNeeded)
-        NdisMoveMemory(data, given.InformationBuffer, len(data))
-        status = NICSet(Adapter, given.Oid, bytes(data))
-        given.BytesRead = len(data) if status == NDIS_STATUS_SUCCESS else 0
-        return status
-    if kind not in (NDIS_REQUEST_TYPE.NdisRequestQueryInformation, NDIS_REQUEST_TYPE.NdisRequestQueryStatistics):
-        return NDIS_STATUS_NOT_SUPPORTED
-    query = OidRequest.DATA.QUERY_INFORMATION
-    answer = NICQuery(Adapter, query.Oid)
-    if answer is None:
-        return NDIS_STATUS_NOT_SUPPORTED
-    query.BytesNeeded, query.BytesWritten = len(answer), 0
-    if query.Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK) and 4 <= query.InformationBufferLength < len(answer):
-        answer = answer[:4]
-    if query.InformationBufferLength < len(answer):
-        return NDIS_STATUS_BUFFER_TOO_SHORT
-    NdisMoveMemory(query.InformationBuffer, answer, len(answer))
-    query.BytesWritten = len(answer)
-    return NDIS_STATUS_SUCCESS
+    buffer, given = OidRequest.DATA.QUERY_INFORMATION.InformationBuffer, bytearray(NICGiven(OidRequest))
+    if given:
+        NdisMoveMemory(given, buffer, len(given))
+    status, answer = NICRequest(Adapter, OidRequest, bytes(given))
+    if answer:
+        NdisMoveMemory(buffer, answer, len(answer))
+    return status
 
 
 @MINIPORT_CANCEL_OID_REQUEST

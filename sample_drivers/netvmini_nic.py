@@ -33,6 +33,8 @@ NIC_WORK_ITEM_ROUNDS: Final = 16
 NIC_INTERRUPTS: Final = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT | VNIC_INTERRUPT_LINK
 """Not REMOVED, which nothing could clear: PnP tells of it."""
 NIC_RESET_POLLS: Final = 1000
+NIC_RESET_INTERVAL: Final = -10_000
+"""A millisecond, between two looks whether a reset is over."""
 NIC_MTU: Final = 1500
 NIC_HEADER: Final = 14
 NIC_MAXIMUM_FRAME: Final = NIC_MTU + NIC_HEADER
@@ -66,13 +68,13 @@ NIC_OIDS: Final = (
     OID_GEN_STATISTICS, OID_GEN_RCV_OK, OID_GEN_XMIT_OK, OID_GEN_VENDOR_DESCRIPTION,
     OID_802_3_PERMANENT_ADDRESS, OID_802_3_CURRENT_ADDRESS, OID_802_3_MULTICAST_LIST,
     OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD,
-    OID_GEN_INTERRUPT_MODERATION, OID_GEN_LINK_PARAMETERS,
+    OID_GEN_INTERRUPT_MODERATION, OID_GEN_LINK_PARAMETERS, OID_PNP_SET_POWER,
 )
 # fmt: on
 
 
 def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
-    """A bus-mastering PCI adapter that survives its own removal."""
+    """A bus-mastering PCI adapter that survives its own removal, and need not be halted when it goes to sleep."""
     return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
@@ -82,7 +84,8 @@ def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTR
         MiniportAdapterContext=Adapter,
         AttributeFlags=NDIS_MINIPORT_ATTRIBUTES_HARDWARE_DEVICE
         | NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
-        | NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK,
+        | NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK
+        | NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
         InterfaceType=NDIS_INTERFACE_TYPE.NdisInterfacePci,
     )
 
@@ -131,6 +134,20 @@ def NICInterruptCharacteristics(Isr: Any, Dpc: Any) -> NDIS_MINIPORT_INTERRUPT_C
         ),
         InterruptHandler=Isr,
         InterruptDpcHandler=Dpc,
+    )
+
+
+def NICTimerCharacteristics(Adapter: ADAPTER, Function: Any) -> NDIS_TIMER_CHARACTERISTICS:
+    """A timer of the adapter's."""
+    return NDIS_TIMER_CHARACTERISTICS(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
+            NDIS_TIMER_CHARACTERISTICS_REVISION_1,
+            NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1,
+        ),
+        AllocationTag=NIC_TAG,
+        TimerFunction=Function,
+        FunctionContext=Adapter,
     )
 
 
@@ -280,7 +297,7 @@ def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
         (accepted if buffer is None and nbl.FirstNetBuffer is not None else rejected).append(nbl)
         nbl = nbl.Next
     for chain in (accepted, rejected):
-        for nbl, following in zip(chain, [*chain[1:], None], strict=True):
+        for nbl, following in zip(chain, [*chain[1:], None], strict=False):
             nbl.Next = following
     first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
     return first, last, rejected[0] if rejected else None, count
@@ -355,6 +372,74 @@ def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[i
     return [VnicDescriptor(*piece, place < len(pieces)) for place, piece in enumerate(pieces, 1)]
 
 
+def NICRefusal(Adapter: ADAPTER) -> NDIS_STATUS:
+    """With which status a send is refused."""
+    return NDIS_STATUS_RESET_IN_PROGRESS if Adapter.Resetting else NDIS_STATUS_PAUSED
+
+
+def NICTakeWaiting(Adapter: ADAPTER, CancelId: Any) -> list[Any]:
+    """Take the waiting lists with this id, or all (None), out of the queue, except one that is partly on the wire.
+
+    SendLock is held; the others keep their order.
+    """
+    kept: list[Any] = []
+    taken: list[Any] = []
+    nbl, buffer = Adapter.SendHead, Adapter.SendBuffer
+    partly = nbl if nbl is not None and buffer is not nbl.FirstNetBuffer else None
+    while nbl is not None:
+        matches = nbl is not partly and CancelId in (None, NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl))
+        (taken if matches else kept).append(nbl)
+        nbl = nbl.Next
+    for nbl, following in zip(kept, [*kept[1:], None], strict=False):  # an empty queue has neither
+        nbl.Next = following
+    Adapter.SendHead, Adapter.SendTail = (kept[0], kept[-1]) if kept else (None, None)
+    Adapter.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
+    return taken
+
+
+def NICHangs(Adapter: ADAPTER) -> bool:
+    """Has the hardware finished nothing of what it had to send when this was asked last?"""
+    take, waiting = Adapter.TransmitTake, Adapter.TransmitTake != Adapter.TransmitPut
+    hangs = waiting and Adapter.HangWaiting and take == Adapter.HangTake
+    Adapter.HangTake, Adapter.HangWaiting = take, int(waiting)
+    return bool(hangs)
+
+
+def NICGiven(OidRequest: NDIS_OID_REQUEST) -> int:
+    """How many bytes of its buffer a set request is read; 0 for any other."""
+    given = OidRequest.DATA.SET_INFORMATION
+    if OidRequest.RequestType != NDIS_REQUEST_TYPE.NdisRequestSetInformation:
+        return 0
+    length = NICSetLength(given.Oid, given.InformationBufferLength)
+    return length if length <= given.InformationBufferLength else 0
+
+
+def NICRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST, Given: bytes) -> tuple[NDIS_STATUS, bytes]:
+    """Carry out an OID request with the bytes that it gives; what is to be put into its buffer."""
+    kind = OidRequest.RequestType
+    if kind == NDIS_REQUEST_TYPE.NdisRequestSetInformation:
+        given = OidRequest.DATA.SET_INFORMATION
+        given.BytesRead, given.BytesNeeded = 0, NICSetLength(given.Oid, given.InformationBufferLength)
+        if given.InformationBufferLength < given.BytesNeeded:
+            return NDIS_STATUS_INVALID_LENGTH, b""
+        status = NICSet(Adapter, given.Oid, Given)
+        given.BytesRead = len(Given) if status == NDIS_STATUS_SUCCESS else 0
+        return status, b""
+    if kind not in (NDIS_REQUEST_TYPE.NdisRequestQueryInformation, NDIS_REQUEST_TYPE.NdisRequestQueryStatistics):
+        return NDIS_STATUS_NOT_SUPPORTED, b""
+    query = OidRequest.DATA.QUERY_INFORMATION
+    answer = NICQuery(Adapter, query.Oid)
+    if answer is None:
+        return NDIS_STATUS_NOT_SUPPORTED, b""
+    query.BytesNeeded, query.BytesWritten = len(answer), 0
+    if query.Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK) and 4 <= query.InformationBufferLength < len(answer):
+        answer = answer[:4]
+    if query.InformationBufferLength < len(answer):
+        return NDIS_STATUS_BUFFER_TOO_SHORT, b""
+    query.BytesWritten = len(answer)
+    return NDIS_STATUS_SUCCESS, answer
+
+
 def NICQuery(Adapter: ADAPTER, Oid: int) -> bytes | None:
     """The answer to a query; None for an OID that is not supported."""
     if Oid == OID_GEN_STATISTICS:
@@ -407,7 +492,7 @@ def NICStatistics(Adapter: ADAPTER) -> NDIS_STATISTICS_INFO:
 
 def NICSetLength(Oid: int, Length: int) -> int:
     """The bytes that a set request must have, and that are read of it."""
-    if Oid in (OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD):
+    if Oid in (OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD, OID_PNP_SET_POWER):
         return 4
     return -(-Length // ETH_LENGTH_OF_ADDRESS) * ETH_LENGTH_OF_ADDRESS if Oid == OID_802_3_MULTICAST_LIST else Length
 
@@ -425,6 +510,10 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
         if value & ~NIC_FILTERS:
             return NDIS_STATUS_NOT_SUPPORTED
         Adapter.PacketFilter = value
+    elif Oid == OID_PNP_SET_POWER:
+        # The stack is paused, and the interrupt tells of the link alone.
+        awake = value == NDIS_DEVICE_POWER_STATE.NdisDeviceStateD0
+        VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS if awake else 0)
     elif Oid == OID_GEN_INTERRUPT_MODERATION or (Oid == OID_GEN_CURRENT_LOOKAHEAD and value > NIC_MTU):
         return NDIS_STATUS_INVALID_DATA
     elif Oid not in (OID_GEN_CURRENT_LOOKAHEAD, OID_GEN_LINK_PARAMETERS):
@@ -433,28 +522,31 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
 
 
 __all__ = [
-    "NICConfigurationObject",
     "NICAddresses",
     "NICChainToList",
+    "NICConfigurationObject",
     "NICCountGroup",
     "NICDescribe",
     "NICFilter",
     "NICFragments",
     "NICGeneralAttributes",
+    "NICGiven",
+    "NICHangs",
     "NICInterruptCharacteristics",
     "NICLinkIndication",
     "NICLinkState",
     "NICPoolParameters",
-    "NICQuery",
+    "NICRefusal",
     "NICRegistrationAttributes",
-    "NICSet",
-    "NICSetLength",
+    "NICRequest",
     "NICSortSends",
     "NICStore",
     "NICStoreTransmitted",
     "NICTake",
     "NICTakeReceived",
     "NICTakeTransmitted",
+    "NICTakeWaiting",
+    "NICTimerCharacteristics",
     "NIC_BROADCAST",
     "NIC_BUDGET",
     "NIC_DPC_ROUNDS",
@@ -465,6 +557,7 @@ __all__ = [
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
     "NIC_RECEIVE_BUFFERS",
+    "NIC_RESET_INTERVAL",
     "NIC_RESET_POLLS",
     "NIC_SLOT_SHIFT",
     "NIC_TAG",

@@ -15,6 +15,7 @@ from emulator.kernel.lanes import end_operations, wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
+from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis import oid_answers, oids, own_requests, stacks
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 NONE, WANTED, IN_HANDLER, PENDING, COMPLETED, ENDING = 0, 1, 2, 3, 4, 5
 """How far a reset is."""
-SECOND: Final = 1_000_000_000
+SECOND, MILLISECOND, SETTLE_NS = 1_000_000_000, 1_000_000, 100_000_000
 DEFAULT_INTERVAL, INTERVAL_STEP = 2, 2
 OID_LOOKS: Final = 2
 """A request that is not completed within so many successive calls of MiniportCheckForHangEx."""
@@ -186,36 +187,45 @@ def _begin(context: Context, handle: int, adapter: Any) -> None:
         if completed:
             text = f"MiniportResetEx returned {status_name(status)} and NdisMResetComplete was called as well."
             stop(NDIS, UNEXPECTED, handle, status & 0xFFFF_FFFF, int(bool(addressing)), text=text)
-        _complete(context, handle, adapter, status, addressing)
+        _complete(context, adapter, status, addressing)
     _leave(context, adapter)
 
 
-def _complete(context: Context, handle: int, adapter: Any, status: int, addressing: bool) -> None:
-    if context.machine.checked:
-        _completed_first(context, handle, adapter, status, addressing)
+def _complete(context: Context, adapter: Any, status: int, addressing: bool) -> None:
     adapter.reset_status, adapter.reset_addressing = status & 0xFFFF_FFFF, int(bool(addressing))
     context.platform.fence()
     adapter.reset_state = COMPLETED
     wake_lane(context, ContextKind.REQUESTS)
 
 
-def _completed_first(context: Context, handle: int, adapter: Any, status: int, addressing: bool) -> None:
-    """From NDIS 6.30 on what was in hand when a reset began is completed before the reset is."""
+def _completed_first(context: Context, handle: int, adapter: Any) -> None:
+    """From NDIS 6.30 on what was in hand when a reset began is completed before the reset is.
+
+    A call that was on its way into the driver when the reset began has a moment to come out of it again.
+    """
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
     if driver is None or driver.minor_version < COMPLETES_FIRST:
         return
-    index = handle & INDEX_MASK
-    left = adapter.reset_sends - stacks.layer_counts(context.machine, index)[stacks.COMPLETED]
-    kept = adapter.reset_request and _request_in_hand(context, adapter) == adapter.reset_request
-    if left <= 0 and not kept:
+    index, platform = handle & INDEX_MASK, context.platform
+
+    def left_over() -> tuple[int, bool]:
+        left = adapter.reset_sends - stacks.layer_counts(context.machine, index)[stacks.COMPLETED]
+        request = adapter.reset_request
+        return max(left, 0), bool(request and _request_in_hand(context, adapter) == request)
+
+    deadline = platform.now() + SETTLE_NS
+    while any(left_over()) and platform.now() < deadline:
+        sleep_until(context, lambda: not any(left_over()), platform.now() + MILLISECOND)
+    left, kept = left_over()
+    if not left and not kept:
         return
-    what = f"{left} of the lists that were sent before it are" if left > 0 else "the OID request that was in hand is"
+    what = f"{left} of the lists that were sent before it are" if left else "the OID request that was in hand is"
     stop(
         NDIS,
         UNEXPECTED,
         handle,
-        status & 0xFFFF_FFFF,
-        int(bool(addressing)),
+        adapter.reset_status,
+        adapter.reset_addressing,
         text=f"A reset was completed and {what} not completed; a driver of NDIS 6.30 and later does that first.",
         holders=stacks.outstanding(context.machine, index).holders,
     )
@@ -228,6 +238,8 @@ def _request_in_hand(context: Context, adapter: Any) -> int:
 
 
 def _end(context: Context, handle: int, adapter: Any) -> None:
+    if context.machine.checked:
+        _completed_first(context, handle, adapter)
     status = NDIS_STATUS(signed(adapter.reset_status))
     name = text_of(adapter.name)
     done = status in (NDIS_STATUS_SUCCESS, NDIS_STATUS_SOFT_ERRORS)
@@ -307,7 +319,7 @@ def NdisMResetComplete(MiniportAdapterHandle: AdapterHandle, Status: NDIS_STATUS
             int(bool(AddressingReset)),
             text="NdisMResetComplete was called and no reset is pending.",
         )
-    _complete(context, MiniportAdapterHandle, adapter, Status, AddressingReset)
+    _complete(context, adapter, Status, AddressingReset)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT)

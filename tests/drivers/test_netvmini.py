@@ -273,6 +273,37 @@ def test_waiting_sends_are_cancelled_by_their_id(rig: Rig) -> None:
         surface.NdisFreeNetBufferListPool(pool)
 
 
+def test_sends_are_cancelled_where_none_waits(rig: Rig) -> None:
+    with rig.fake.running(rig.processors[0], 2):
+        surface.NdisCancelSendNetBufferLists(surface.BindingHandle(rig.binding()), 5)
+    assert len(rig.receive(frame())) == 1
+
+
+def test_a_send_of_nothing_but_a_frame_that_is_too_short_is_refused(rig: Rig) -> None:
+    from emulator.kernel.pointers import decode
+    from emulator.layout.handles import HandleKind
+    from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
+
+    binding = rig.fake.machine.objects[HandleKind.BINDING].find(rig.binding(), HandleKind.BINDING)
+    with rig.fake.running(rig.processors[0], 2, driver=binding.head.driver):
+        parameters = NET_BUFFER_LIST_POOL_PARAMETERS(
+            Header=NDIS_OBJECT_HEADER(0x80, 1, 16), fAllocateNetBuffer=True, PoolTag=0x74736554, DataSize=100
+        )
+        pool = surface.NdisAllocateNetBufferListPool(None, parameters)
+        assert pool is not None
+        nbl = surface.NdisAllocateNetBufferList(pool, 0, 0)
+        assert nbl is not None
+        assert nbl.FirstNetBuffer is not None
+        decode(rig.processors[0], binding.context).References.value += 1
+        nbl.SourceHandle = rig.binding()
+        nbl.FirstNetBuffer.DataLength = 5
+        surface.NdisSendNetBufferLists(surface.BindingHandle(rig.binding()), nbl, 0, 1)
+    assert rig.outstanding() == 0
+    assert rig.context_of().Out.Discards == 1
+    with rig.fake.running(rig.pnp, driver=binding.head.driver):
+        surface.NdisFreeNetBufferListPool(pool)
+
+
 def test_a_dpc_is_queued_once_to_each_processor_whoever_asks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig("netvmini", "hello", processors=2)
     rig.start()
