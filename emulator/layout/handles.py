@@ -5,7 +5,7 @@ Law: a handle is a value, legal in any field and in any process; it is decoded, 
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import NamedTuple
 
 KIND_SHIFT = 56
@@ -14,6 +14,7 @@ GENERATION_MASK = 0xFF_FFFF
 INDEX_MASK = 0xFFFF_FFFF
 
 
+@unique
 class HandleKind(IntEnum):
     """What a handle stands for; the top byte of its value."""
 

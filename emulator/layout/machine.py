@@ -5,7 +5,7 @@ Law: data first, sequence number last; every word has one writer or one lock, an
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import Literal
 
 from emulator.layout.cells import LONG
@@ -29,6 +29,7 @@ STOP_TEXT_BYTES = 128 * 1024
 CONTROL_DATA_BYTES = 2048
 
 
+@unique
 class ContextKind(IntEnum):
     """Who sleeps on a slot's doorbell."""
 
@@ -42,6 +43,7 @@ class ContextKind(IntEnum):
     IO = 7
 
 
+@unique
 class SlotState(IntEnum):
     """Life of a context slot; written by the context itself, except EMPTY (the zygote, after reaping)."""
 
@@ -52,6 +54,7 @@ class SlotState(IntEnum):
     EXITED = 4
 
 
+@unique
 class SystemLock(IntEnum):
     """Indices of the lock table that the kernel keeps for itself; processors' locks follow, then the drivers'."""
 
@@ -204,6 +207,7 @@ class TIMER(Record):
     tolerance: u64
 
 
+@unique
 class DeviceRequestState(IntEnum):
     """Where a device request is; FREE and SUBMITTED are the host's to write."""
 

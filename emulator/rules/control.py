@@ -5,9 +5,10 @@ Law: numbers that lie in the arena; the host writes them and the floor that serv
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 
+@unique
 class ControlOperation(IntEnum):
     """What the PnP thread shall do; the target is an adapter's number, except for those of WHOLE_MACHINE."""
 
@@ -35,9 +36,9 @@ class ControlOperation(IntEnum):
     """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
     OID_SET = 17
     """A set of NDIS's own: the argument is the OID, the data are its buffer."""
-    INTERFACE_QUERY = 18
+    INTERFACE_QUERY = 20
     """Ask a network interface's provider: from bit 0 on the object, from 32 on the length, from 48 on the index."""
-    INTERFACE_SET = 19
+    INTERFACE_SET = 21
     """Give the data to a network interface's provider; the argument as for INTERFACE_QUERY."""
     SWITCH_INTERRUPTS = 11
     """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
@@ -45,8 +46,7 @@ class ControlOperation(IntEnum):
     """Attach a module of the filter driver that the data name; the stack is paused meanwhile."""
     DETACH_FILTER = 19
     """Detach the module of the filter driver that the data name; the stack is paused meanwhile."""
-
-    UNINSTALL = 18
+    UNINSTALL = 22
     """Uninstall the protocol driver whose number, in the order of registration, is the argument."""
 
 

@@ -9,8 +9,13 @@ from emulator.host.messages import AdapterStatus, MachineStatus
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import ConfigurationError
 
-NOT_ASKED_FOR = {ControlOperation.UNLOAD}
-"""What the host does by itself at the end of a machine."""
+NOT_ASKED_FOR = {
+    ControlOperation.UNLOAD,
+    ControlOperation.UNINSTALL,
+    ControlOperation.INTERFACE_QUERY,
+    ControlOperation.INTERFACE_SET,
+}
+"""What the host does by itself at the end of a machine, and what has no command."""
 
 
 def status_name(status: int) -> str:
