@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import Taken
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 SMALL: dict[str, Any] = {
     "processors": 1,
@@ -253,6 +253,9 @@ class FakeServices:
         return False
 
     wishes_pending = wishes
+
+    def retire(self, context: Context) -> None:
+        pass
 
     def next_look(self, context: Context) -> int | None:
         """Never."""

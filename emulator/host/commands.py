@@ -6,13 +6,15 @@ Law: a command is a row here; who asks, how it travels and how it is answered is
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from emulator.host.messages import AdapterStatus, MachineStatus
-from emulator.layout.machine import CONTROL_DATA_BYTES
+from emulator.host.sample_names import full_name
+from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.rules.control import WHOLE_MACHINE, ControlOperation
 from emulator.rules.errors import ConfigurationError
 
@@ -55,6 +57,17 @@ def _battery_or_mains(words: Sequence[str]) -> Given:
 
 def _name(words: Sequence[str]) -> Given:
     return Given(data=words[0].encode())
+
+
+def _driver(words: Sequence[str]) -> Given:
+    """A path as it is from anywhere, a module by its full name."""
+    text = words[0]
+    if text.endswith(".py") or os.sep in text:
+        path = os.path.abspath(os.path.expanduser(text))
+        if not os.path.isfile(path):
+            raise ConfigurationError(f"driver {path}: there is no such file")
+        return Given(data=path.encode())
+    return Given(data=full_name(text).encode())
 
 
 def _query(words: Sequence[str]) -> Given:
@@ -171,6 +184,24 @@ COMMANDS: Final = (
         method="detach",
         explains=True,
     ),
+    Command(
+        "driver load",
+        ControlOperation.LOAD_DRIVER,
+        "load a driver; the stacks are paused while every context makes way for one that knows it",
+        (Word("DRIVER", "a module that can be imported, or a .py file"),),
+        _driver,
+        method="load",
+        explains=True,
+    ),
+    Command(
+        "driver unload",
+        ControlOperation.UNLOAD_DRIVER,
+        "unbind or detach a driver everywhere, and unload it",
+        (Word("DRIVER", "its name: hello"),),
+        _name,
+        method="unload",
+        explains=True,
+    ),
 )
 BY_NAME: Final = {command.name: command for command in COMMANDS}
 
@@ -227,6 +258,8 @@ def in_words(command: Command, outcome: Outcome, adapter: str, status_name: Call
         return f"{command.name}: {outcome.ended}"
     now = next((each for each in outcome.machine.adapters if each.name == adapter), None) if outcome.machine else None
     if not command.of_adapter:
+        if outcome.status and outcome.data and command.explains:
+            return f"{command.name} failed: {outcome.data.decode(errors='replace')}"
         late = f"has not ended within {outcome.seconds:g} s" if outcome.late else ""
         return f"{command.name}: {late or (status_name(outcome.status) if outcome.status else 'done')}"
     if outcome.late:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.host import messages
+from emulator.host.generations import Change
 from emulator.kernel.lanes import Answer, Operation
 from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT
 from emulator.layout.machine import ContextKind
@@ -134,6 +135,9 @@ def carry_out(machine: Supervisor, message: messages.Control) -> None:
         done(NDIS_STATUS_ADAPTER_NOT_FOUND)
     elif port is not None and port.removed and operation in _NEED_HARDWARE:
         done(NDIS_STATUS_ADAPTER_REMOVED)
+    elif operation == ControlOperation.LOAD_DRIVER:
+        machine.change = Change(machine, message.data.decode(errors="replace"), done)
+        machine.change.begin()
     elif operation == ControlOperation.LINK and port is not None:
         port.link(bool(message.argument))
         done(0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from emulator.host.specification import MachineSpecification
+from emulator.host.specification import DriverSpecification, MachineSpecification
 from emulator.sync import descriptors
 
 if TYPE_CHECKING:
@@ -220,9 +220,22 @@ class AddContext(Message):
     slot: int
 
 
+class LoadDriver(Message):
+    """When every context has left: load one driver more, and bear a new generation.  Answered with DriverLoaded."""
+
+    driver: DriverSpecification
+
+
 # Zygote -> host -----------------------------------------------------------------------------------------------------
 class Loaded(Message):
     """Every DriverEntry has returned; the names that a post-mortem needs lie in the memfd that comes along."""
+
+
+class DriverLoaded(Message):
+    """A driver that was loaded later: the number of its image, or why it was refused."""
+
+    image: int
+    refusal: str = ""
 
 
 class LoadFailed(Message):
@@ -269,8 +282,8 @@ ToConsole = (
 )
 ToNursery = BearZygote | Enclosed
 FromNursery = ZygoteBorn | ZygoteEnded | Enclosed
-ToZygote = AddContext | Enclosed
-FromZygote = Loaded | LoadFailed | ContextBorn | AllBorn | ContextEnded | Enclosed
+ToZygote = AddContext | LoadDriver | Enclosed
+FromZygote = Loaded | DriverLoaded | LoadFailed | ContextBorn | AllBorn | ContextEnded | Enclosed
 
 
 class Names(msgspec.Struct):

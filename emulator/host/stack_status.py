@@ -190,7 +190,9 @@ def of(machine: Supervisor, request: int, now: int) -> MachineStatus:
         except _DAMAGED as error:
             status.state, status.blocked_by = "unreadable", [f"the arena is damaged: {error}"]
         adapters.append(status)
-    phase, drivers = machine.phase.value, list(machine.names.images)
+    unloaded = machine.arena.machine.unloaded
+    drivers = [name for number, name in enumerate(machine.names.images, 1) if not unloaded >> number & 1]
+    phase = machine.phase.value
     return MachineStatus(machine.number, request, machine.specification.name, phase, drivers, adapters)
 
 

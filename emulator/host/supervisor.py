@@ -10,7 +10,6 @@ import os
 import select
 import time
 import traceback
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +20,7 @@ from emulator.host.adapters import lay_wires, mac_of
 from emulator.host.blackbox import words_of
 from emulator.host.control import ControlLane
 from emulator.host.devices import DeviceServer
+from emulator.host.phases import Phase
 from emulator.host.ports import Port
 from emulator.host.watchdog import Watchdog
 from emulator.kernel.lanes import BLOCKED_AFTER, blocked_lane
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
+    from emulator.host.generations import Change
     from emulator.host.host import Host
     from emulator.host.specification import MachineSpecification
     from emulator.rules.errors import HostError
@@ -46,18 +47,6 @@ LEAVING_NS: Final = 5000 * MILLISECOND
 CONTROL_NS: Final = 30_000 * MILLISECOND
 LOG_BATCH: Final = 256
 NEVER: Final = 1 << 62
-
-
-class Phase(Enum):
-    """How far a machine's life has come."""
-
-    LOADING = "loading"
-    STARTING = "starting"
-    RUNNING = "running"
-    ENDING = "ending"
-    LEAVING = "leaving"
-    STOPPING = "stopping"
-    GONE = "gone"
 
 
 class Member:
@@ -97,7 +86,9 @@ class Supervisor:
         self.all_born = False
         self.grown = 0
         self.early: list[messages.Control] = []
-        """What was asked for before there was anybody to do it."""
+        """What was asked for while there was nobody to do it."""
+        self.change: Change | None = None
+        self.ends_next = False
 
     # -- birth ---------------------------------------------------------------------------------------------------------
 
@@ -192,6 +183,8 @@ class Supervisor:
             self._context_ended(message)
         elif isinstance(message, messages.Loaded) and fds:
             self._take_names(fds.pop())
+        elif isinstance(message, messages.DriverLoaded) and self.change is not None:
+            self.change.loaded(message.image, message.refusal)
         elif isinstance(message, messages.LoadFailed):
             self._fail(
                 messages.MachineFailed(
@@ -220,7 +213,7 @@ class Supervisor:
         self._bury(member)
         if self.phase is Phase.STOPPING:
             self._step()
-        elif self.phase is not Phase.LEAVING and not self._retires(member):
+        elif self.phase not in (Phase.LEAVING, Phase.CHANGING) and not self._retires(member):
             self.begin_stop()
 
     def _retires(self, member: Member) -> bool:
@@ -237,7 +230,7 @@ class Supervisor:
             self._step()
         elif self.phase is Phase.LEAVING and message.code == 0:
             self._finish_if_gone()
-        elif message.code == 0 and self._retires(member):
+        elif message.code == 0 and (self.phase is Phase.CHANGING or self._retires(member)):
             del self.members[message.slot]
             self.retired.discard(message.slot)
             self._tell_pids()
@@ -253,16 +246,21 @@ class Supervisor:
     def _all_born(self) -> None:
         self.all_born = True
         self._tell_pids()
+        if self.change is not None and self.phase is Phase.CHANGING:
+            self.change.born()
         if self.phase is not Phase.LOADING:
             return
         self.phase = Phase.STARTING
         for port in self.ports:
             port.power_on()
             self.lane.submit(ControlOperation.START_ADAPTER, port.number, 0, partial(self.adapter_started, port))
-        early, self.early = self.early, []
-        for message in early:
-            control.carry_out(self, message)
+        self.begin_what_waits()
         self._running_if_started()
+
+    def begin_what_waits(self) -> None:
+        """Do what was asked for while there was nobody to do it."""
+        while self.early and self.change is None:
+            control.carry_out(self, self.early.pop(0))
 
     def adapter_started(self, port: Port, status: int) -> None:
         """An adapter's start has come to an end."""
@@ -397,14 +395,14 @@ class Supervisor:
     @property
     def accepts_operations(self) -> bool:
         """Whether the PnP thread has not been told to end."""
-        return self.phase in (Phase.STARTING, Phase.RUNNING)
+        return self.phase in (Phase.STARTING, Phase.RUNNING, Phase.CHANGING)
 
     # -- what the console asks -----------------------------------------------------------------------------------------
 
     def asked(self, message: messages.Message) -> None:
         """Do what the console asks."""
         if isinstance(message, messages.Control):
-            if self.phase is Phase.LOADING:
+            if self.phase is Phase.LOADING or self.change is not None:
                 self.early.append(message)
             else:
                 control.carry_out(self, message)
@@ -448,6 +446,9 @@ class Supervisor:
         """Begin the orderly end."""
         if self.phase is Phase.LOADING:
             self.kill()
+            return
+        if self.change is not None:
+            self.ends_next = True
             return
         if self.phase not in (Phase.STARTING, Phase.RUNNING):
             return

@@ -1,7 +1,8 @@
 """The zygote: loads a machine's drivers once, forks every context of it, and reaps them.
 
 Law: it has one thread whenever it forks, runs no driver code once DriverEntry has returned, and ends when the host's
-socket closes, taking every context along.
+socket closes, taking every context along.  A driver that comes later is loaded while there is no context; those that
+are forked then know it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from emulator.sync.descriptors import Channel, ChannelClosed, close_all
 if TYPE_CHECKING:
     from types import FrameType
 
-    from emulator.host.specification import MachineSpecification
+    from emulator.host.specification import DriverSpecification, MachineSpecification
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
     from emulator.sync.mutex import LockTable
@@ -60,6 +61,12 @@ class Loader(Protocol):
         Raises ConfigurationError in one clear line for a plug-in that does not load.
         """
 
+    def load_driver(self, context: Context, specification: Any, driver: Any, /) -> int:
+        """Load one driver more, between two generations of contexts; the number of its image.
+
+        Raises ConfigurationError in one clear line for one that is refused.
+        """
+
 
 class Lent:
     """The descriptors that the host lends to a zygote, in the order in which they travel."""
@@ -81,7 +88,7 @@ def main(specification: MachineSpecification, fds: list[int]) -> int:
         code = zygote.load()
         if code == 0:
             zygote.bear_all()
-            zygote.serve()
+            code = zygote.serve()
     except ChannelClosed:
         return 0
     except processes.ThreadsRunning as error:
@@ -118,6 +125,8 @@ class Zygote:
         self.locks.initialize()
         self.log = socket.socket(fileno=lent.log)
         self.children: dict[int, tuple[int, int]] = {}
+        self.next: DriverSpecification | None = None
+        """The driver with which the next generation is born."""
         self.poller = select.poll()
         self.poller.register(channel.fileno(), select.POLLIN)
 
@@ -135,8 +144,10 @@ class Zygote:
         self.machine = loader.create_machine(self.arena, specification)
         self.machine.format(platform.now())
         place = ZYGOTE_SLOT, ContextKind.ZYGOTE, 0
-        context = worker.become(self.machine, platform, place, self.lent.dumps[ZYGOTE_SLOT], specification)
+        dump = self.lent.dumps[ZYGOTE_SLOT]
+        context = self.context = worker.become(self.machine, platform, place, dump, specification)
         context.enter_state(SlotState.RUNNING)
+        self.loader = loader
         failures: list[messages.LoadFailed] = []
 
         def load() -> None:
@@ -155,10 +166,34 @@ class Zygote:
         if code:
             return code
         context.enter_state(SlotState.EXITED)
+        self._tell_names()
+        return 0
+
+    def _tell_names(self) -> None:
         names = messages.enclose("names", msgspec.msgpack.encode(names_of(self.machine)))
         messages.send(self.channel, messages.Loaded(), [names])
         os.close(names)
-        return 0
+
+    def _load_another(self, driver: DriverSpecification) -> int:
+        """Load a driver between two generations; a refusal is told, anything else ends the machine: the exit code."""
+        context = self.context
+        self.arena.machine.shutting_down = 0
+        context.enter_state(SlotState.RUNNING)
+        answer = messages.DriverLoaded(0)
+
+        def load() -> None:
+            try:
+                answer.image = self.loader.load_driver(context, self.specification, driver)
+                self._refuse_threads()
+            except (ConfigurationError, HostError) as error:
+                answer.refusal = " ".join(str(error).split())
+
+        code = worker.guarded(context, load, self.lent.dumps[ZYGOTE_SLOT])
+        if code == 0:
+            context.enter_state(SlotState.EXITED)
+            self._tell_names()
+            messages.send(self.channel, answer)
+        return code
 
     def _refuse_threads(self) -> None:
         try:
@@ -203,14 +238,21 @@ class Zygote:
         self.poller.register(child.pidfd, select.POLLIN)
         self.channel.send(messages.ContextBorn(slot, child.pid), [child.pidfd])
 
-    def serve(self) -> None:
-        """Reap and bear until the host is gone or every context has ended."""
+    def serve(self) -> int:
+        """Reap and bear until the host is gone or every context has ended; the exit code."""
         while self.children:
             for descriptor, _ in self.poller.poll():
                 if descriptor in self.children:
                     self._reap(descriptor)
                 else:
                     self._listen()
+            if self.next is not None and not self.children:
+                driver, self.next = self.next, None
+                code = self._load_another(driver)
+                if code:
+                    return code
+                self.bear_all()
+        return 0
 
     def _reap(self, pidfd: int) -> None:
         slot, pid = self.children.pop(pidfd)
@@ -228,6 +270,8 @@ class Zygote:
         geometry = self.geometry
         if isinstance(message, messages.AddContext) and geometry.first_passive_slot <= message.slot < geometry.slots:
             self.bear(message.slot, *geometry.place_of(message.slot))
+        elif isinstance(message, messages.LoadDriver):
+            self.next = message.driver
 
 
 def threads_by_plugin(machine: Machine) -> list[str]:

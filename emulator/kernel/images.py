@@ -48,7 +48,7 @@ class Routine:
 
 
 class Images:
-    """Every image of a machine.  ``seal`` numbers what they hold; after it nothing is added."""
+    """Every image of a machine.  ``seal`` numbers what they hold; those that come later get the numbers behind."""
 
     def __init__(self, builtin_types: Iterable[type] = ()) -> None:
         self.images: list[Image] = []
@@ -59,6 +59,7 @@ class Images:
         self.codes: list[types.CodeType | None] = [None]
         self._code_numbers: dict[types.CodeType, int] = {}
         self._files: dict[str, int] = {}
+        self._sealed = 0
         self.roots: tuple[str, ...] = ()
         self.untyped: list[tuple[int, type]] = []
 
@@ -77,7 +78,7 @@ class Images:
         found: dict[tuple[str, str], tuple[int, Callable[..., Any], Any]] = {}
         kinds: dict[tuple[str, str], type] = {}
         codes: dict[tuple[str, str, int], types.CodeType] = {}
-        for image in self.images:
+        for image in self.images[self._sealed :]:
             self._files[image.path] = image.number
             for value in vars(image.module).values():
                 if isinstance(value, types.FunctionType) and value.__code__.co_filename == image.path:
@@ -92,9 +93,10 @@ class Images:
                     kinds[(image.name, value.__qualname__)] = value
             for code in _codes_of(image.module, image.path):
                 codes[(image.name, code.co_qualname, code.co_firstlineno)] = code
-        if len(found) > MOST_ROUTINES:
+        callbacks = len(self.routines) - 1 + len(found)
+        if callbacks > MOST_ROUTINES:
             raise ConfigurationError(
-                f"the machine's drivers have {len(found)} callbacks; there is room for {MOST_ROUTINES} in one machine"
+                f"the machine's drivers have {callbacks} callbacks; there is room for {MOST_ROUTINES} in one machine"
             )
         for key in sorted(found):
             number, function, role = found[key]
@@ -112,6 +114,7 @@ class Images:
             if code not in self._code_numbers:
                 self._code_numbers[code] = len(self.codes)
                 self.codes.append(code)
+        self._sealed = len(self.images)
         typed = [(pointer, self.type_numbers[kind]) for pointer, kind in self.untyped if kind in self.type_numbers]
         self.untyped.clear()
         return typed

@@ -19,7 +19,7 @@ from emulator.rules.control import BESIDE_OTHERS, WHOLE_MACHINE, ControlOperatio
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.layout.arena import Arena
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 BLOCKED_AFTER = 50_000_000
 """A lane whose contexts have all been at one thing for so long gets a stand-in."""

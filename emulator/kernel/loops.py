@@ -15,7 +15,7 @@ from emulator.kernel.passive import live_as_worker
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
-from emulator.layout.machine import ContextKind, SlotState
+from emulator.layout.machine import RETIRING_ALL, ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ def run_context(context: Context) -> None:
     context.enter_state(SlotState.RUNNING)
     context.machine.services.attach(context)
     _LOOPS[context.kind](context)
+    if context.machine.arena.machine.shutting_down == RETIRING_ALL:
+        context.machine.services.retire(context)
     if context.box.state != SlotState.RETIRING:
         context.enter_state(SlotState.EXITED)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import Taken
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 
 class Services(Protocol):
@@ -79,6 +79,9 @@ class Services(Protocol):
 
         ``everything``: what lies in shared memory too.
         """
+
+    def retire(self, context: Context) -> None:
+        """The context ends and another one will take its place: whatever is private to it goes to shared memory."""
 
     def leave(self, context: Context) -> None:
         """A callback that began in this context has returned to the loop: publish what must not stay private."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from emulator.layout import control
 from emulator.layout import machine as records
 from emulator.layout.delays import DELAY_BUCKETS
 from emulator.layout.handles import HandleKind
@@ -188,7 +189,7 @@ class Arena:
             records.DPC_RING.at(memory, at["dpc_rings"] + i * records.DPC_RING.size())
             for i in range(geometry.processors)
         ]
-        self.control = records.CONTROL_RING.at(memory, at["control"])
+        self.control = control.CONTROL_RING.at(memory, at["control"])
         self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
         stop_word = at["machine"] + records.MACHINE.stop_word.offset  # type: ignore[attr-defined]
         self.stop_word = self.view[stop_word : stop_word + 4].cast("I")
@@ -246,10 +247,10 @@ class Arena:
         place = (processor * DPC_ENTRIES + index % DPC_ENTRIES) * records.DPC_ENTRY.size()
         return records.DPC_ENTRY.at(self.memory, self.offsets["dpc_entries"] + place)
 
-    def control_entry(self, index: int) -> records.CONTROL:
+    def control_entry(self, index: int) -> control.CONTROL:
         """One entry of the control ring; ``index`` runs freely."""
-        place = index % CONTROL_ENTRIES * records.CONTROL.size()
-        return records.CONTROL.at(self.memory, self.offsets["control_entries"] + place)
+        place = index % CONTROL_ENTRIES * control.CONTROL.size()
+        return control.CONTROL.at(self.memory, self.offsets["control_entries"] + place)
 
     def device_request(self, index: int) -> records.DEVICE_REQUEST:
         """A device request by number."""
@@ -331,8 +332,8 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("queue_entries", WORK_QUEUES * work_items * WORK_ENTRY_BYTES),
         ("dpc_rings", geometry.processors * records.DPC_RING.size()),
         ("dpc_entries", geometry.processors * DPC_ENTRIES * records.DPC_ENTRY.size()),
-        ("control", records.CONTROL_RING.size()),
-        ("control_entries", CONTROL_ENTRIES * records.CONTROL.size()),
+        ("control", control.CONTROL_RING.size()),
+        ("control_entries", CONTROL_ENTRIES * control.CONTROL.size()),
         ("device_requests", DEVICE_REQUESTS * records.DEVICE_REQUEST.size()),
         ("device_files", DEVICE_FILES * 8),
         ("cancel_lock", 64),

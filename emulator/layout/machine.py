@@ -26,7 +26,8 @@ CALL_WORDS = 16_384
 """Of a slot's DDI calls in a traced machine: their count, then one number each."""
 MAXIMUM_HANDLERS = 24
 STOP_TEXT_BYTES = 128 * 1024
-CONTROL_DATA_BYTES = 2048
+ENDING, RETIRING_ALL = 1, 2
+"""What ``shutting_down`` says: the machine ends; its contexts leave, and others come in their place."""
 
 
 @unique
@@ -81,6 +82,7 @@ class MACHINE(Record):
     into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS),
     ``devices`` the changes of the names under which user programs reach devices, ``devices_done`` the device requests
     that are done (lock: DEVICES).
+    ``unloaded`` has a bit for each image whose driver has been unloaded while the machine runs.
     """
 
     magic: u64
@@ -98,6 +100,7 @@ class MACHINE(Record):
     wishes: u64
     registry: u64
     halted_for_power: u64
+    unloaded: u64
     devices: u32
     devices_done: u32
     identity: Bytes[Literal[16]]
@@ -232,48 +235,6 @@ class DPC_ENTRY(Record):
     kind: u32
     target: u32
     argument: u64
-
-
-class CONTROL(Record):
-    """One control operation handed to the PnP thread: written by the host, answered by the context of ``slot``.
-
-    ``started`` and ``slot`` are written under CONTROL; ``finished`` comes last of all.  ``data`` are what the host
-    gives, then what it is answered; ``needed`` says how many bytes an answer that found no room has.
-    """
-
-    operation: u32
-    target: u32
-    argument: u64
-    status: u32
-    slot: u32
-    started: u64
-    finished: u64
-    length: u32
-    needed: u32
-    data: Bytes[Literal[2048]]
-
-    @property
-    def content(self) -> bytes:
-        """The data, as long as they say; whoever wrote them is not trusted."""
-        return self.data[: self.length]
-
-    def hold(self, content: bytes) -> None:
-        """Put data here."""
-        self.data = content.ljust(CONTROL_DATA_BYTES, b"\0")
-        self.length = len(content)
-
-
-class CONTROL_RING(Record):
-    """Control operations in order; ``put`` belongs to the host.  Lock of the others: CONTROL.
-
-    Whatever lies before ``done`` is finished; ``finished`` counts all that are, in whatever order.
-    """
-
-    put: u32
-    put_padding: Array[u32, Literal[15]]
-    finished: u32
-    done: u32
-    done_padding: Array[u32, Literal[14]]
 
 
 class DRIVER(Record):

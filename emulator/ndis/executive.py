@@ -15,6 +15,7 @@ from emulator.ndis import (
     binding_closes,
     datapath_slow,
     device_dispatch,
+    driver_changes,
     filter_changes,
     host_requests,
     interface_providers,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.kernel.stop import Possession
     from emulator.kernel.workqueue import Taken
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 exception_looks.append(wrong_argument)
 
@@ -146,6 +147,10 @@ class Executive:
         """The NET_BUFFER_LISTs in use, by owner."""
         return possessions.possessions(context, everything=everything)
 
+    def retire(self, context: Context) -> None:
+        """Publish every list that is at home here, and give the stock of each pool back."""
+        publication.retire(context)
+
     def leave(self, context: Context) -> None:
         """Publish what others may come for; in a passive context look at the drivers' globals too."""
         publication.leave(context)
@@ -175,6 +180,8 @@ _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
     ControlOperation.INTERFACE_SET: interface_providers.set_object,
     ControlOperation.ATTACH_FILTER: filter_changes.attach,
     ControlOperation.DETACH_FILTER: filter_changes.detach,
+    ControlOperation.ADMIT_DRIVER: driver_changes.admit,
+    ControlOperation.UNLOAD_DRIVER: driver_changes.unload,
 }
 """Operations that are given data, or answer with some."""
 

@@ -28,7 +28,7 @@ from emulator.rules.states import AdapterState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 MILLISECOND = 1_000_000
 
@@ -41,7 +41,7 @@ def attach(context: Context, operation: CONTROL) -> int:
     handle, adapter, driver_handle, driver = asked
     name = context.machine.images.driver_name(driver.image)
     if _module_of(context, handle, driver_handle) is not None:
-        return _told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is attached already")
+        return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is attached already")
     running = adapter.state == AdapterState.RUNNING
     if running:
         pnp.pause_stack(context, handle, adapter)
@@ -49,7 +49,7 @@ def attach(context: Context, operation: CONTROL) -> int:
     if status == NDIS_STATUS_SUCCESS:
         driver.detached &= ~(1 << adapter.number)
     else:
-        _told(operation, status, f"FilterAttach of {name} returned {status_name(status)}")
+        told(operation, status, f"FilterAttach of {name} returned {status_name(status)}")
     if running:
         restarted = pnp.restart_stack(context, handle, adapter)
         return restarted if status == NDIS_STATUS_SUCCESS else status
@@ -65,9 +65,9 @@ def detach(context: Context, operation: CONTROL) -> int:
     name = context.machine.images.driver_name(driver.image)
     found = _module_of(context, handle, driver_handle)
     if found is None:
-        return _told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is not attached")
+        return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is not attached")
     if driver.flags & NDIS_FILTER_DRIVER_MANDATORY:
-        return _told(operation, NDIS_STATUS_NOT_SUPPORTED, f"{name} is mandatory: no stack runs without it")
+        return told(operation, NDIS_STATUS_NOT_SUPPORTED, f"{name} is mandatory: no stack runs without it")
     running = adapter.state == AdapterState.RUNNING
     if running:
         pnp.pause_stack(context, handle, adapter)
@@ -135,7 +135,7 @@ def _asked(context: Context, operation: CONTROL) -> int | tuple[int, Any, int, A
     }
     if name not in known:
         there = f"there are {', '.join(known)}" if known else "there is none"
-        return _told(operation, NDIS_STATUS_FILE_NOT_FOUND, f"no filter driver {name} is loaded; {there}")
+        return told(operation, NDIS_STATUS_FILE_NOT_FOUND, f"no filter driver {name} is loaded; {there}")
     return (*found, *known[name])
 
 
@@ -144,6 +144,7 @@ def _module_of(context: Context, adapter_handle: int, driver_handle: int) -> tup
     return next(((handle, module) for handle, module in modules if module.filter_driver == driver_handle), None)
 
 
-def _told(operation: CONTROL, status: int, why: str) -> int:
+def told(operation: CONTROL, status: int, why: str) -> int:
+    """A status, and in words why."""
     operation.hold(why.encode())
     return status

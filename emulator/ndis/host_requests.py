@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.layout.machine import CONTROL_DATA_BYTES
+from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.ndis import oid_answers, own_requests
 from emulator.ndis.oid_requests import READY_STATES
 from emulator.ndis.pnp import find_adapter
@@ -20,7 +20,7 @@ from emulator.ndis.status import (
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 
 def query(context: Context, operation: CONTROL) -> int:

@@ -12,8 +12,8 @@ from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import site_of, stop
+from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.layout.handles import HandleKind
-from emulator.layout.machine import CONTROL_DATA_BYTES
 from emulator.ndis import interfaces
 from emulator.ndis.adapters import wrong_handle
 from emulator.ndis.bindings import binding_of
@@ -41,7 +41,7 @@ from emulator.rules.irql import AT_PASSIVE
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 _RULES = ("Irql_Interfaces_Function",)
 NDIS_BUG, INVALID_HANDLE = 0x7C, 0x21

@@ -20,8 +20,10 @@ from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
 from emulator.ndis import ddi, publication
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.driver_changes import living_image
 from emulator.ndis.driver_object import DRIVER_OBJECT
 from emulator.ndis.executive import Executive
+from emulator.ndis.pnp_checks import check_unloaded
 from emulator.ndis.private_data import forbid_global_writes
 from emulator.ndis.registration import drivers_of
 from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from emulator.layout.arena import Arena
 
 INFO = 20
+MOST_IMAGES = 64
 _OURS = __file__.removesuffix("ndis/loader.py")
 REGISTRY_ROOT = "\\Registry\\Machine\\System\\CurrentControlSet\\Services\\"
 
@@ -83,6 +86,34 @@ def load_machine(context: Context, specification: Specification) -> None:
             name = context.machine.images.driver_name(image.number)
             article = "an" if driver.kind == "intermediate" else "a"
             raise ConfigurationError(f"driver {name} is listed as {article} {driver.kind} and has registered none")
+
+
+def load_driver(context: Context, specification: Specification, driver: DriverEntrySpecification) -> int:
+    """Load one driver more in the zygote's context, while the machine has no other; the number of its image.
+
+    Raises ConfigurationError, in one line, for a driver that is refused: it has left nothing behind.
+    """
+    machine = context.machine
+    images, name = machine.images, driver.path or driver.module
+    stem = name.rpartition("/")[2].removesuffix(".py").rpartition(".")[2]
+    if living_image(context, stem) is not None:
+        raise ConfigurationError(f"a driver {stem} is loaded; first: ndisemu ctl driver unload {stem}")
+    number = len(images.images) + 1
+    if number >= MOST_IMAGES:
+        raise ConfigurationError(f"{MOST_IMAGES - 1} drivers have been loaded; start the machine anew")
+    sys.modules.pop(driver.module or stem, None)  # the file may have changed since it was imported last
+    importlib.invalidate_caches()
+    specification.drivers.append(driver)
+    try:
+        load_images(context, [name])
+    except ConfigurationError:
+        if len(images.images) < number:
+            specification.drivers.pop()
+        else:
+            machine.arena.machine.unloaded |= 1 << number
+            check_unloaded(context, images.images[-1])
+        raise
+    return number
 
 
 def forget_plugins() -> None:
@@ -198,4 +229,12 @@ def _where(error: BaseException) -> str:
     return place
 
 
-__all__ = ["forget_plugins", "import_plugin", "load_images", "create_machine", "load_machine", "start_driver"]
+__all__ = [
+    "forget_plugins",
+    "import_plugin",
+    "load_driver",
+    "load_images",
+    "create_machine",
+    "load_machine",
+    "start_driver",
+]

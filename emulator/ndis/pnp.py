@@ -70,6 +70,7 @@ from emulator.rules.states import AdapterEvent, AdapterState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.kernel.images import Image
 
 INFO, WARNING = 20, 30
 WATCHDOG_MINIPORT_HALT, WATCHDOG_MINIPORT_PAUSE = 0x22, 0x21
@@ -291,19 +292,25 @@ def unload(context: Context) -> int:
         elif adapter.virtual:
             stop_adapter(context, adapter.number)
     for image in reversed(machine.images.images):
-        driver_object = machine.driver_objects[image.number]
-        # NdisMRegisterMiniportDriver puts MiniportDriverUnload in DriverUnload's place.
-        miniports = drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER)
-        for _, driver in miniports:
-            call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
-        routine = driver_object.DriverUnload
-        kinds = (HandleKind.PROTOCOL_DRIVER, HandleKind.FILTER_DRIVER)
-        others = any(drivers_of(context, image.number, kind) for kind in kinds)
-        if routine is not None and (others or not miniports):
-            call(context, routine.__ndis_routine__, driver_object)
-        await_references(context, image.number)
-        check_unloaded(context, image)
+        if not machine.arena.machine.unloaded >> image.number & 1:
+            unload_image(context, image)
     return NDIS_STATUS_SUCCESS
+
+
+def unload_image(context: Context, image: Image) -> None:
+    """Call a driver's unload routine, and see that nothing of it is left."""
+    driver_object = context.machine.driver_objects[image.number]
+    # NdisMRegisterMiniportDriver puts MiniportDriverUnload in DriverUnload's place.
+    miniports = drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER)
+    for _, driver in miniports:
+        call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
+    routine = driver_object.DriverUnload
+    kinds = (HandleKind.PROTOCOL_DRIVER, HandleKind.FILTER_DRIVER)
+    others = any(drivers_of(context, image.number, kind) for kind in kinds)
+    if routine is not None and (others or not miniports):
+        call(context, routine.__ndis_routine__, driver_object)
+    await_references(context, image.number)
+    check_unloaded(context, image)
 
 
 def miniport_for(context: Context, name: str) -> tuple[int, Any]:

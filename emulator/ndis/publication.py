@@ -308,6 +308,18 @@ def publish_all(context: Context) -> None:
             publish_buffer(thing, context, False)
 
 
+def retire(context: Context) -> None:
+    """The context ends, and others go on: nothing may stay at home in it."""
+    path: DataPath | None = context.datapath
+    if path is None:
+        return
+    publish_all(context)
+    for pool in path.pools.values():
+        pool.trim(0)
+    context.machine.arena.withheld[context.slot] = 0
+    serve_recalls(context)
+
+
 def leave(context: Context) -> None:
     """A callback has returned to its loop, a round has ended: publish what others may come for."""
     path: DataPath | None = context.datapath

@@ -30,6 +30,8 @@ class ControlOperation(IntEnum):
     """Bring the adapter into a device power state: the argument is an NDIS_DEVICE_POWER_STATE."""
     SHUTDOWN = 10
     """Switch the computer off: MiniportShutdownEx of every adapter, and no other call after it."""
+    SWITCH_INTERRUPTS = 11
+    """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
     POWER_PROFILE = 12
     """The computer runs on its battery (argument 1) or on the mains (argument 0)."""
     OID_QUERY = 16
@@ -40,17 +42,30 @@ class ControlOperation(IntEnum):
     """Ask a network interface's provider: from bit 0 on the object, from 32 on the length, from 48 on the index."""
     INTERFACE_SET = 21
     """Give the data to a network interface's provider; the argument as for INTERFACE_QUERY."""
-    SWITCH_INTERRUPTS = 11
-    """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
     ATTACH_FILTER = 18
     """Attach a module of the filter driver that the data name; the stack is paused meanwhile."""
     DETACH_FILTER = 19
     """Detach the module of the filter driver that the data name; the stack is paused meanwhile."""
+    LOAD_DRIVER = 23
+    """Load the driver that the data name, by module or path: the host's, with a new generation of contexts."""
+    ADMIT_DRIVER = 24
+    """Attach and bind the driver of the image that the argument numbers, on every adapter."""
+    UNLOAD_DRIVER = 25
+    """Unbind or detach the driver that the data name from every adapter, and unload it."""
     UNINSTALL = 22
     """Uninstall the protocol driver whose number, in the order of registration, is the argument."""
 
 
-WHOLE_MACHINE = frozenset({ControlOperation.UNLOAD, ControlOperation.SHUTDOWN, ControlOperation.UNINSTALL})
+WHOLE_MACHINE = frozenset(
+    {
+        ControlOperation.UNLOAD,
+        ControlOperation.SHUTDOWN,
+        ControlOperation.UNINSTALL,
+        ControlOperation.LOAD_DRIVER,
+        ControlOperation.ADMIT_DRIVER,
+        ControlOperation.UNLOAD_DRIVER,
+    }
+)
 """Operations that concern the whole machine: they have no target and run alone."""
 BESIDE_OTHERS = frozenset({ControlOperation.RESET})
 """Operations that may be under way beside another one on the same adapter."""

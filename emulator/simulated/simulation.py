@@ -60,6 +60,9 @@ class NoServices:
 
     interrupts_pending = requests = requests_pending = wishes = wishes_pending = interrupts
 
+    def retire(self, context: Context) -> None:
+        """Nothing is private."""
+
     def next_look(self, context: Context) -> int | None:
         """There is nothing to look at."""
         return None

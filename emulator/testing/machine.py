@@ -108,6 +108,14 @@ class LabMachine:
             raise ControlFailed(in_words(command_of(name), outcome, adapter, status_name), outcome)
         return outcome
 
+    def load(self, driver: str, timeout: float = DEADLINE) -> None:
+        """Load a driver while the machine runs, by module name or path."""
+        self.perform("driver load", [driver], timeout=timeout)
+
+    def unload(self, driver: str, timeout: float = DEADLINE) -> None:
+        """Unbind or detach a driver everywhere, and unload it."""
+        self.perform("driver unload", [driver], timeout=timeout)
+
     def switch_off(self, timeout: float = DEADLINE) -> None:
         """Switch the computer off (`ndisemu ctl shutdown`), and wait until nothing is left of it."""
         self.perform("shutdown", timeout=timeout)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emulator.host.adapters import mac_of
-from emulator.layout.machine import CONTROL_DATA_BYTES
+from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.testing.machine import DEADLINE
 from emulator.testing.packets import frames_of, hexdump, packet_of, station
 

@@ -11,11 +11,12 @@ from emulator.rules.errors import ConfigurationError
 
 NOT_ASKED_FOR = {
     ControlOperation.UNLOAD,
-    ControlOperation.UNINSTALL,
+    ControlOperation.ADMIT_DRIVER,
     ControlOperation.INTERFACE_QUERY,
     ControlOperation.INTERFACE_SET,
+    ControlOperation.UNINSTALL,
 }
-"""What the host does by itself at the end of a machine, and what has no command."""
+"""What the host does by itself (at the end, and when a driver has been loaded), and what no command is for."""
 
 
 def status_name(status: int) -> str:

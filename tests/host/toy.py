@@ -71,6 +71,9 @@ class ToyServices:
 
     wishes_pending = wishes
 
+    def retire(self, context: Context) -> None:
+        pass
+
     def next_look(self, context: Context) -> int | None:
         return None
 

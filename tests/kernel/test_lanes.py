@@ -24,7 +24,7 @@ from emulator.rules.control import ControlOperation
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
-    from emulator.layout.machine import CONTROL
+    from emulator.layout.control import CONTROL
 
 PAUSE, UNLOAD, RESET = ControlOperation.PAUSE, ControlOperation.UNLOAD, ControlOperation.RESET
 

@@ -180,12 +180,13 @@ def test_a_paused_stack_stays_paused_and_mistakes_are_told(lab: Lab) -> None:
     assert echo(nic, [frame(nic, 1)]) == 1
 
 
-def test_an_adapter_sleeps_and_wakes_and_the_computer_is_switched_off(lab: Lab) -> None:
+def test_an_adapter_sleeps_and_wakes_is_reset_and_the_computer_is_switched_off(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=HELLO, filters=[FILTER])
     nic.power("d3")
     assert (nic.status().power, nic.status().state) == ("d3", "paused")
     nic.power("d0")
     nic.power_source("battery")
+    nic.reset()
     assert (nic.status().power, nic.status().state) == ("d0", "running")
     assert echo(nic, (frame(nic, n) for n in range(50))) == 50
     nic.machine.switch_off()

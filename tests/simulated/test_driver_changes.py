@@ -1,4 +1,4 @@
-"""Filters that come and go on the simulated machine, by seed: frames in between, OID requests at the same moment."""
+"""Filters and drivers that come and go on the simulated machine, by seed: frames and OID requests in between."""
 
 from __future__ import annotations
 
@@ -99,5 +99,26 @@ def test_a_filter_that_fails_to_attach_is_told_and_the_stack_runs_on() -> None:
     sent = frame(1)
     assert machine.cables[0].send(sent)
     assert machine.cables[0].receive(5.0) == answer_to(sent)
+    assert machine.stop() is None
+    machine.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drivers_are_unloaded_amid_frames(seed: int) -> None:
+    machine = made([NETVMINI, *FILTERS, HELLO], seed, defines=FEW_BUFFERS, processors=2)
+    cable = machine.cables[0]
+    for number, name in enumerate(["second_lwf", "ndislwf"]):
+        for each in range(3):
+            cable.send(frame(10 * number + each))
+        assert change(machine, ControlOperation.UNLOAD_DRIVER, name) == 0
+        while cable.receive(0.1) is not None:
+            pass
+        assert cable.send(frame(100 + number))
+        assert cable.receive(5.0) == answer_to(frame(100 + number))
+    refused = machine.control(ControlOperation.UNLOAD_DRIVER, data=b"netvmini")
+    assert refused.data == b"netvmini runs adapter0; first: ndisemu ctl halt"
+    assert change(machine, ControlOperation.UNLOAD_DRIVER, "hello") == 0
+    assert machine.control(ControlOperation.STOP_ADAPTER) == 0
+    assert change(machine, ControlOperation.UNLOAD_DRIVER, "netvmini") == 0
     assert machine.stop() is None
     machine.close()
