@@ -55,6 +55,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     filters: int = 32
     interrupts: int = 32
     dma_channels: int = 32
+    ports: int = 64
     pools: int = 64
     configurations: int = 64
     interfaces: int = 64
@@ -147,6 +148,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.EX_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
+    HandleKind.PORT: (records.PORT, "ports"),
     HandleKind.DMA_CHANNEL: (records.DMA_CHANNEL, "dma_channels"),
     HandleKind.SHARED_MEMORY_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.NET_BUFFER_LIST_POOL: (records.POOL_OBJECT, "pools"),

@@ -445,6 +445,24 @@ class INTERRUPT(Record):
     dpc_running: Array[u32, Literal[32]]
 
 
+class PORT(Record):
+    """An NDIS port of an adapter, whose handle is the parent.  Lock: STACKS for number and state."""
+
+    head: OBJECT
+    number: u32
+    state: u32
+    flags: u32
+    kind: u32
+    media_connect_state: u32
+    direction: u32
+    transmit_speed: u64
+    receive_speed: u64
+    send_control: u32
+    receive_control: u32
+    send_authorization: u32
+    receive_authorization: u32
+
+
 class DMA_CHANNEL(Record):
     """A miniport's registration for scatter/gather DMA; ``lists`` are those that are built and not freed."""
 

@@ -63,6 +63,7 @@ from emulator.ndis.pnp_calls import *
 from emulator.ndis.pnp_reset import *
 from emulator.ndis.pnp_wishes import *
 from emulator.ndis.pools import *
+from emulator.ndis.ports import *
 from emulator.ndis.processor_information import *
 from emulator.ndis.processors import *
 from emulator.ndis.read_write_locks import *

@@ -189,37 +189,21 @@ ABSENT: Final[tuple[Family, ...]] = (
         NdisGetProcessorInformation
         """,
     ),
-    _family(
-        "ports and the rest",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisMAllocatePort NdisMFreePort
-        """,
-    ),
 )
 
 
 _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
-_DEFAULT_PORT: Final = "the default port only"
 
 PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
-    "NdisMIndicateReceiveNetBufferLists": "the default port only",
-    "NdisFIndicateStatus": _DEFAULT_PORT,
-    "NdisMIndicateStatusEx": _DEFAULT_PORT,
     "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
-    "NdisMNetPnPEvent": "not for ports",
     "NdisMSetMiniportAttributes": "registration and general attributes; no miniport controls the default port",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
-    **dict.fromkeys(("NdisOidRequest", "NdisFOidRequest"), _DEFAULT_PORT),
-    **dict.fromkeys(("NdisDirectOidRequest", "NdisFDirectOidRequest"), _DEFAULT_PORT),
-    **dict.fromkeys(("NdisSynchronousOidRequest", "NdisFSynchronousOidRequest"), _DEFAULT_PORT),
     "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",
-    "NdisSendNetBufferLists": "the default port only, and no NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK",
+    "NdisSendNetBufferLists": "no NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK",
 }
 """What exists with a part left out, and which part; whoever brings the part takes the line away."""
 

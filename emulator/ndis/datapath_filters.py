@@ -26,8 +26,9 @@ from emulator.ndis.guards import guard
 from emulator.ndis.handles import FilterModuleHandle
 from emulator.ndis.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE
+from emulator.ndis.ports import refusal
 from emulator.ndis.stacks import CALLS_IN, CALLS_OUT, COMPLETED, INDICATED, RETURNED, SENT
-from emulator.ndis.status import NDIS_STATUS_PAUSED
+from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import AT_MOST_DISPATCH
 
 if TYPE_CHECKING:
@@ -280,17 +281,22 @@ def NdisFCancelSendNetBufferLists(NdisFilterHandle: FilterModuleHandle, CancelId
 
 
 def _unusual_send(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, flags: int, count: int) -> None:
-    """A send that cannot go straight down: refused because of a state, or asking for what is not there."""
+    """A send that cannot go straight down: refused because of a state or a port, or asking for what is not there."""
     if module.state not in MODULE_MOVES:
         may_not_now(module.handle, module.state, "NdisFSendNetBufferLists")
-    if port:
-        not_implemented("NdisFSendNetBufferLists", f"port {port}")
-    if not module.refuses:
+    if flags & _SEND_FLAGS_RARE:
         not_implemented("NdisFSendNetBufferLists", f"SendFlags {flags:#x}")
+    refused = NDIS_STATUS_PAUSED if module.refuses else refusal(module.base.ports, port)
+    if refused == NDIS_STATUS_SUCCESS:
+        below = module.stack
+        module.path.words[below.counters + CALLS_IN] += 1
+        enter4(context, below.send, below.context, first, port, flags)
+        module.path.words[below.counters + CALLS_OUT] += 1
+        return
     # Refused by what is below: completed at once, to the module itself or, where it has no handler, above it.
     nbl: NET_BUFFER_LIST | None = first
     while nbl is not None:
-        nbl.Status = NDIS_STATUS_PAUSED
+        nbl.Status = refused
         nbl._owner = module.image if nbl.SourceHandle == module.handle else module.driver
         nbl = nbl.Next
     words = module.path.words

@@ -49,6 +49,7 @@ from emulator.ndis.ownership import (
     was_parent,
     wrong_link,
 )
+from emulator.ndis.ports import refusal
 from emulator.ndis.stacks import (
     CALLS_IN,
     CALLS_OUT,
@@ -59,7 +60,7 @@ from emulator.ndis.stacks import (
     Stack,
     refresh,
 )
-from emulator.ndis.status import NDIS_STATUS_PAUSED
+from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
@@ -67,20 +68,20 @@ if TYPE_CHECKING:
     from emulator.ndis.filter_views import Below, Module
     from emulator.ndis.net_buffers import NET_BUFFER, NET_BUFFER_LIST
 
+WARNING = 30
 _BROADCAST = b"\xff" * 6
 _SWITCH_FLAGS = NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP | NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE
 
 
 def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
-    """A send that cannot go straight down: refused because of a state, or asking for what is not there."""
-    if port:
-        not_implemented("NdisSendNetBufferLists", f"port {port}")
+    """A send that cannot go straight down: refused because of a state or a port, or asking for what is not there."""
     if flags & NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK:
         not_implemented("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK")
     if flags & _SWITCH_FLAGS:
         not_implemented("NdisSendNetBufferLists", "flags of the extensible switch")
     stack = binding.stack
-    if not binding.refuses:
+    refused = NDIS_STATUS_PAUSED if binding.refuses else refusal(binding.base.ports, port)
+    if refused == NDIS_STATUS_SUCCESS:
         words = stack.path.words
         words[stack.counters + CALLS_IN] += 1
         enter4(context, stack.send, stack.context, first, port, flags)
@@ -89,7 +90,7 @@ def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, por
     nbl: NET_BUFFER_LIST | None = first
     count = 0
     while nbl is not None:
-        nbl.Status = NDIS_STATUS_PAUSED
+        nbl.Status = refused
         if stack.checked:
             nbl._owner = binding.driver
         count += 1
@@ -137,10 +138,11 @@ def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFE
 def unusual_indicate(
     context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, port: int, number: int, flags: int
 ) -> None:
-    """An indication that is lent, or that no binding or several want, or that packet filters divide."""
+    """An indication that is lent, or of another port, or that no or several bindings want, or that filters divide."""
     del number
-    if port:
-        not_implemented("NdisMIndicateReceiveNetBufferLists", f"port {port}")
+    closed = refusal(stack.base.ports, port) != NDIS_STATUS_SUCCESS
+    if closed:
+        context.platform.log(WARNING, "ndis", f"frames were indicated with port {port}, which is not active")
     lists: list[NET_BUFFER_LIST] = []
     nbl: NET_BUFFER_LIST | None = first
     while nbl is not None:
@@ -150,15 +152,15 @@ def unusual_indicate(
     if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
         # A miniport's lists have been marked as the receiver's already; a filter's have the owners that they came with.
         owners = [stack.driver] * len(lists) if isinstance(stack, Stack) else [nbl._owner for nbl in lists]
-        takers = [(stack.taker, lists)] if stack.taker is not None else _divide(context, stack, lists)
-        for taker, mine in takers:
-            _lend(context, stack, taker, mine, flags, owners)
+        for taker, mine in () if closed else _takers(context, stack, lists):
+            _lend(context, stack, taker, mine, port, flags, owners)
         if stack.checked:
             for nbl, owner in zip(lists, owners, strict=True):
                 nbl._owner = owner
         return
     words[stack.upper + INDICATED if isinstance(stack, Stack) else stack.indicated] += len(lists)
-    nobody = _give(context, stack, _divide(context, stack, lists), lists, flags)
+    wanted = [] if closed else _takers(context, stack, lists)
+    nobody = _give(context, stack, wanted, lists, port, flags)
     if not nobody:
         return
     _link(nobody)
@@ -173,8 +175,9 @@ def unusual_indicate(
 def _give(
     context: Context,
     stack: Stack | Module,
-    wanted: list[tuple[Binding, list[NET_BUFFER_LIST]]],
+    wanted: list[tuple[Binding | Module, list[NET_BUFFER_LIST]]],
     lists: list[NET_BUFFER_LIST],
+    port: int,
     flags: int,
 ) -> list[NET_BUFFER_LIST]:
     """Give each list to the last binding that wants it and lend it to the others; those that nobody wants."""
@@ -182,7 +185,7 @@ def _give(
     for binding, mine in wanted:
         others = [nbl for nbl in mine if keeper[id(nbl)] is not binding]
         if others:
-            _lend(context, stack, binding, others, flags, [nbl._owner for nbl in others])
+            _lend(context, stack, binding, others, port, flags, [nbl._owner for nbl in others])
     nobody = [nbl for nbl in lists if id(nbl) not in keeper]
     given = [(binding, [nbl for nbl in mine if keeper[id(nbl)] is binding]) for binding, mine in wanted]
     for binding, kept in given:
@@ -193,10 +196,10 @@ def _give(
             for nbl in kept:
                 nbl._owner = binding.received
         stack.path.words[binding.counters + INDICATED] += len(kept)
-        if context.nesting >= NESTING_LIMIT:
+        if context.nesting >= NESTING_LIMIT and not port:
             defer(context, INDICATE, binding.index, kept[0], flags)
         else:
-            _receive(context, binding, kept[0], len(kept), flags)
+            _receive(context, binding, kept[0], len(kept), flags, port)
     return nobody
 
 
@@ -259,10 +262,12 @@ def complete(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST
     words[binding.counters + CALLS_OUT] += 1
 
 
-def _receive(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
+def _receive(
+    context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int, port: int = 0
+) -> None:
     words = context.datapath.words
     words[binding.counters + CALLS_IN] += 1
-    enter5(context, binding.receive, binding.context, first, 0, count, flags)
+    enter5(context, binding.receive, binding.context, first, port, count, flags)
     words[binding.counters + CALLS_OUT] += 1
 
 
@@ -278,6 +283,7 @@ def _lend(
     stack: Stack | Module,
     binding: Binding | Module,
     lists: list[NET_BUFFER_LIST],
+    port: int,
     flags: int,
     owners: list[int],
 ) -> None:
@@ -288,7 +294,7 @@ def _lend(
         buffer = nbl.FirstNetBuffer
         assert buffer is not None
         before.append(_shape(buffer))
-    _receive(context, binding, lists[0], len(lists), flags | NDIS_RECEIVE_FLAGS_RESOURCES)
+    _receive(context, binding, lists[0], len(lists), flags | NDIS_RECEIVE_FLAGS_RESOURCES, port)
     if not stack.checked:
         return
     for place, nbl in enumerate(lists):
@@ -313,9 +319,16 @@ def _shape(buffer: NET_BUFFER) -> tuple[Any, ...]:
     return buffer, buffer.Next, buffer.DataOffset, buffer.DataLength, buffer.CurrentMdl, parts
 
 
+def _takers(
+    context: Context, stack: Stack | Module, lists: list[NET_BUFFER_LIST]
+) -> list[tuple[Binding | Module, list[NET_BUFFER_LIST]]]:
+    """Who gets which lists: the next filter module that receives gets them all, else the bindings what they want."""
+    return [(stack.taker, lists)] if stack.taker is not None else _divide(context, stack, lists)
+
+
 def _divide(
     context: Context, stack: Stack | Module, lists: list[NET_BUFFER_LIST]
-) -> list[tuple[Binding, list[NET_BUFFER_LIST]]]:
+) -> list[tuple[Binding | Module, list[NET_BUFFER_LIST]]]:
     """Which binding wants which lists; a filter is looked at only where the bindings' filters differ."""
     receivers = [binding for binding in stack.receivers if binding.receive.function is not None]
     if not receivers:
@@ -324,7 +337,7 @@ def _divide(
     if all(binding.filter == adapter.packet_filter for binding in receivers):
         return [(binding, lists) for binding in receivers]
     own = bytes(adapter.current_address)
-    divided = []
+    divided: list[tuple[Binding | Module, list[NET_BUFFER_LIST]]] = []
     for binding in receivers:
         mine = [nbl for nbl in lists if _wants(context, binding, nbl, own)]
         if mine:

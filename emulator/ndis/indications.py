@@ -13,8 +13,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import KIND_SHIFT, HandleKind
-from emulator.ndis import oids
-from emulator.ndis.absent import not_implemented
+from emulator.ndis import oids, ports
 from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.filter_modules import REACHABLE, driver_of, module_of, next_above
@@ -30,6 +29,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_PM_CAPABILITIES_CHANGE,
     NDIS_STATUS_PM_HARDWARE_CAPABILITIES,
     NDIS_STATUS_PORT_STATE,
+    NDIS_STATUS_SUCCESS,
     NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG,
     NDIS_STATUS_TASK_OFFLOAD_HARDWARE_CAPABILITIES,
     status_name,
@@ -79,7 +79,7 @@ def NdisMIndicateStatusEx(MiniportAdapterHandle: AdapterHandle, StatusIndication
     fault = fault or _destination_fault(context, MiniportAdapterHandle, given.DestinationHandle, -1)
     if fault is not None:
         _wrong(given, MiniportAdapterHandle, fault, "NdisMIndicateStatusEx")
-    _default_port(given, "NdisMIndicateStatusEx")
+    _active_port(context, given, MiniportAdapterHandle)
     if given.StatusCode == NDIS_STATUS_LINK_STATE:
         _note_link(context, adapter, given.StatusBuffer)
     told = REMEMBERED.get(given.StatusCode)
@@ -103,7 +103,7 @@ def NdisFIndicateStatus(NdisFilterHandle: FilterModuleHandle, StatusIndication: 
         fault = _destination_fault(context, module.head.parent, StatusIndication.DestinationHandle, module.position)
     if fault is not None:
         _wrong(StatusIndication, NdisFilterHandle, fault, "")
-    _default_port(StatusIndication, "NdisFIndicateStatus")
+    _active_port(context, StatusIndication, module.head.parent)
     indicate(context, module.head.parent, StatusIndication, module.position)
 
 
@@ -177,9 +177,9 @@ def _wrong(given: NDIS_STATUS_INDICATION, handle: int, fault: str, rule: str) ->
     stop(0x7C, 0x20, given.StatusCode, handle, rule=rule, text=f"A status indication is wrong: {fault}.")
 
 
-def _default_port(given: NDIS_STATUS_INDICATION, name: str) -> None:
-    if given.PortNumber:
-        not_implemented(name, f"port {given.PortNumber}")
+def _active_port(context: Context, given: NDIS_STATUS_INDICATION, adapter: int) -> None:
+    if ports.refused(context, adapter, given.PortNumber) != NDIS_STATUS_SUCCESS:
+        _wrong(given, adapter, f"port {given.PortNumber} is not active", "")
 
 
 def _note_link(context: Context, adapter: Any, buffer: Any) -> None:

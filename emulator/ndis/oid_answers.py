@@ -12,6 +12,7 @@ from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oid_multicast, oids
+from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_NO_OID_INTERCEPT_ON_NONDEFAULT_PORTS
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.oid_table import BY_OID, MUST_SUCCEED, By
@@ -83,6 +84,8 @@ ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
 
 def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_STATUS | None:
     """Answer what NDIS knows by itself; None for what goes down."""
+    if request.PortNumber and adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_NO_OID_INTERCEPT_ON_NONDEFAULT_PORTS:
+        return None
     if request.RequestType in (QUERY, STATISTICS):
         query = request.DATA.QUERY_INFORMATION
         known = ANSWERS.get(query.Oid)
@@ -110,7 +113,7 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
 
 def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     """The request to send down in place of a filter or multicast list of one binding: the union of all; else None."""
-    if request.RequestType != SET:
+    if request.RequestType != SET or request.PortNumber:
         return None
     given = request.DATA.SET_INFORMATION
     oid = given.Oid
@@ -157,7 +160,7 @@ def originator(context: Context, adapter: Any, request: Any, status: NDIS_STATUS
 
 def note(context: Context, adapter: Any, request: Any) -> None:
     """Remember a set that succeeded: filter, lookahead and multicast list of the binding."""
-    if request.RequestType != SET:
+    if request.RequestType != SET or request.PortNumber:
         return
     binding = context.machine.objects[HandleKind.BINDING].find(request.ndis_binding, HandleKind.BINDING)
     given = request.DATA.SET_INFORMATION

@@ -12,10 +12,9 @@ from emulator.kernel.calls import call
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
-from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
+from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, make_handle
 from emulator.layout.machine import FILTER_MODULE, ContextKind, SystemLock
-from emulator.ndis import oid_answers
-from emulator.ndis.absent import not_implemented
+from emulator.ndis import oid_answers, ports
 from emulator.ndis.filter_modules import driver_of, next_below
 from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.registration import handler
@@ -248,8 +247,15 @@ def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS
     if request.RequestType not in KINDS:
         return NDIS_STATUS_NOT_SUPPORTED
     if request.PortNumber:
-        not_implemented(name, f"port {request.PortNumber}")
+        refusal = ports.refused(context, _adapter_handle(context, handle), request.PortNumber)
+        return refusal if refusal != NDIS_STATUS_SUCCESS else None
     return None
+
+
+def _adapter_handle(context: Context, handle: int) -> int:
+    """The adapter of a binding or a filter module."""
+    parent: int = context.machine.objects[HandleKind(handle >> KIND_SHIFT)].records[handle & INDEX_MASK].head.parent
+    return parent
 
 
 def issue(context: Context, handle: int, request: Any) -> None:

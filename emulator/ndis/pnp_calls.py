@@ -15,7 +15,6 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
-from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapters import adapter_of, text_of
 from emulator.ndis.bindings import COMPLETED, WAITING
 from emulator.ndis.ddi import FILTER, INTERMEDIATE, MINIPORT, ddi
@@ -24,6 +23,7 @@ from emulator.ndis.filter_modules import module_of, next_above, next_below
 from emulator.ndis.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.handles import AdapterHandle, FilterModuleHandle
 from emulator.ndis.pnp_waits import drain, signed
+from emulator.ndis.ports import switch_ports
 from emulator.ndis.registration import handler
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_INVALID_PARAMETER, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
@@ -89,11 +89,25 @@ def NdisMNetPnPEvent(
         )
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event in _OF_PORTS:
-        not_implemented("NdisMNetPnPEvent", NET_PNP_EVENT_CODE(event).name)
+        return _tell_of_ports(context, MiniportAdapterHandle, adapter, NetPnPEventNotification)
     if not adapter.virtual or event in _NOT_PASSED_ON:
         return NDIS_STATUS_INVALID_PARAMETER
     status = event_above(context, MiniportAdapterHandle, NetPnPEventNotification)
     return status if event in _STATUS_COUNTS else NDIS_STATUS_SUCCESS
+
+
+def _tell_of_ports(
+    context: Context, handle: int, adapter: Any, notification: NET_PNP_EVENT_NOTIFICATION
+) -> NDIS_STATUS:
+    """The drivers above may use a port once they are told that it is active, and until they are told that it is not."""
+    event = notification.NetPnPEvent
+    if event.NetEvent == _EVENT.NetEventPortDeactivation:
+        event_above(context, handle, notification)
+        return switch_ports(context, handle, adapter, event)
+    status = switch_ports(context, handle, adapter, event)
+    if status == NDIS_STATUS_SUCCESS:
+        event_above(context, handle, notification)
+    return status
 
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)

@@ -45,6 +45,7 @@ RESOURCES = {
     HandleKind.GENERIC_OBJECT: Resource("a generic object", "NdisAllocateGenericObject"),
     HandleKind.INTERFACE: Resource("a network interface"),
     HandleKind.INTERFACE_PROVIDER: Resource("an interface provider"),
+    HandleKind.PORT: Resource("an NDIS port"),
     HandleKind.DMA_CHANNEL: Resource("a scatter/gather DMA channel", "Init_RegisterSG"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
     HandleKind.DEVICE: Resource("a device"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import decode
 from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.interfaces import below_module, bound_to, luid_of
+from emulator.ndis.ports import active_ports
 from emulator.ndis.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.structures_common import (
     NDIS_OBJECT_HEADER,
@@ -125,6 +126,7 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         AdapterName=name,
         BoundAdapterName=name,
         MtuSize=adapter.mtu,
+        ActivePorts=active_ports(context, adapter),
         MaxXmitLinkSpeed=adapter.maximum_transmit_speed,
         XmitLinkSpeed=adapter.transmit_speed,
         MaxRcvLinkSpeed=adapter.maximum_receive_speed,

@@ -22,6 +22,7 @@ from emulator.ndis.handlers import (
     PROTOCOL_SEND_COMPLETE,
 )
 from emulator.ndis.ownership import FILTER_RECEIVES, FILTER_SENDS, LENT, RECEIVED, SENDING
+from emulator.ndis.ports import ports_of
 from emulator.rules.errors import EmulatorError
 from emulator.rules.states import AdapterState, BindingState
 
@@ -117,6 +118,7 @@ class Stack:
         "index",
         "only",
         "path",
+        "ports",
         "receiver",
         "receivers",
         "returns",
@@ -153,6 +155,7 @@ class Stack:
         self.checked = path.checked
         self.counters = self.upper = machine.arena.counters_words(context.slot, index)
         self.base = self.turn = self
+        self.ports = ports_of(context, self.handle)
         self.completer: Module | None = None
         self.taker: Module | None = None
         self.bindings = tuple(

@@ -49,6 +49,7 @@ from emulator.ndis.structures_miniport import (
     NDIS_MSIX_CONFIG_PARAMETERS,
     NDIS_RECEIVE_THROTTLE_PARAMETERS,
 )
+from emulator.ndis.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
 from emulator.ndis.structures_protocol import (
     NDIS_BIND_PARAMETERS,
     NDIS_OPEN_PARAMETERS,
@@ -58,6 +59,8 @@ from emulator.ndis.structures_protocol import (
 )
 
 __all__ = [
+    "NDIS_PORT",
+    "NDIS_PORT_CHARACTERISTICS",
     "NDIS_SCATTER_GATHER_LIST_PARAMETERS",
     "NDIS_SG_DMA_DESCRIPTION",
     "NDIS_BIND_PARAMETERS",

@@ -46,6 +46,7 @@ ADAPTER: Final = make_handle(HandleKind.ADAPTER, 1, 0)
 MODULE: Final = make_handle(HandleKind.FILTER_MODULE, 1, 0)
 FILTER: Final = make_handle(HandleKind.FILTER_DRIVER, 1, 1)
 BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
+PORT: Final = make_handle(HandleKind.PORT, 1, 0)
 DMA: Final = make_handle(HandleKind.DMA_CHANNEL, 1, 0)
 INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
 # Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
@@ -389,6 +390,9 @@ RULES: Final = [
     Rule("receive_touched_after_return", "protocol", FREED),
     Rule("receive_with_false_dispatch_flag", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Flags_Irql"),
     Rule("pool_freed_in_use", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
+    # Ports.
+    Rule("port_left_at_halt", "miniport", VERIFIER, (0x62, PORT, 0, 1)),
+    Rule("port_used_inactive", "miniport", NDIS, (0x20, 0x40010012, ADAPTER, 0)),
     # DMA.
     Rule("dma_left_at_halt", "miniport", VERIFIER, (0x62, DMA, 0, 1), "Init_RegisterSG"),
     Rule("scatter_gather_list_left", "miniport", VERIFIER, (0x62, DMA, 0, None), "Init_RegisterSG"),

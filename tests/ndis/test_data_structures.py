@@ -154,6 +154,10 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
     ),
     "NDIS_STATISTICS_INFO": ([("Supported", u32), ("Counters", u64 * 18)], ("Counters",)),
     "NDIS_INTERRUPT_MODERATION_PARAMETERS": ([("Flags", u32), ("Moderation", i32)], ("Moderation",)),
+    "NDIS_PORT_CHARACTERISTICS": (
+        [("a", u32 * 3), ("Media", i32), ("Speeds", u64 * 2), ("Direction", i32), ("States", i32 * 4)],
+        ("States",),
+    ),
     "NDIS_SG_DMA_DESCRIPTION": ([("Flags", u32), ("Most", u32), ("a", pointer * 2), ("Size", u32)], ("Size",)),
     "NDIS_SCATTER_GATHER_LIST_PARAMETERS": (
         [("a", u32 * 3), ("Mdl", pointer), ("Va", pointer), ("Length", u32), ("b", pointer * 3), ("Sizes", u32 * 2)],
@@ -190,6 +194,7 @@ TYPES = {
     "NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES": (0xA4, 1),
     "NDIS_MINIPORT_INIT_PARAMETERS": (0x81, 1),
     "NDIS_SG_DMA_DESCRIPTION": (0x83, 1),
+    "NDIS_PORT_CHARACTERISTICS": (0x9C, 1),
     "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS": (0x84, 1),
     "NDIS_BIND_PARAMETERS": (0x86, 4),
     "NDIS_OPEN_PARAMETERS": (0x87, 1),

@@ -68,10 +68,6 @@ def request(**members: Any) -> Any:
     return made
 
 
-def ask_a_port(binding: Any, bind_context: int) -> None:
-    surface.NdisOidRequest(binding.Handle, request(PortNumber=3))
-
-
 def free_special_memory(binding: Any, bind_context: int) -> None:
     surface.NdisFreeMemory(surface.NdisAllocateMemoryWithTagPriority(None, 16, b"Test", 0), 0, 1)
 
@@ -100,10 +96,8 @@ def control_the_default_port(adapter: Any) -> int:
 @pytest.mark.parametrize(
     ("role", "hook", "act", "named"),
     [
-        ("protocol", "OnBind", ask_a_port, "NdisOidRequest with port 3"),
         ("protocol", "OnBind", free_special_memory, "NdisFreeMemory with MemoryFlags 0x1"),
         ("protocol", "OnBind", open_a_filter_s_configuration, "NdisOpenConfigurationEx with Flags 0x1"),
-        ("miniport", "OnInitialize", tell(PortNumber=2), "NdisMIndicateStatusEx with port 2"),
         (
             "miniport",
             "MPSetAttributes",
