@@ -161,6 +161,7 @@ def test_levels_are_those_of_the_pages() -> None:
         "KDEFERRED_ROUTINE",
         "DRIVER_CANCEL",
         "MINIPORT_PROCESS_SG_LIST",
+        "NDIS_PROCESS_SG_LIST",
     }
     assert "MINIPORT_ISR" in by_level[irql.AT_DIRQL]
     assert "MINIPORT_SYNCHRONIZE_INTERRUPT" in by_level[irql.AT_DIRQL]
