@@ -14,7 +14,6 @@ from emulator.host.specification import MEGABIT
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
-from vnic.device.layout import INDEX_MASK, PRODUCER
 from vnic.wires.wire import ActiveWire
 
 if TYPE_CHECKING:
@@ -218,8 +217,7 @@ class Port:
         """Receive buffers that the driver has posted and no frame has filled yet: all it has, when nothing is out."""
         if not self.powered:
             return 0
-        queues = self.hardware.queues
-        return sum(queue.receive_free.indices[PRODUCER] - queue.receive_head & INDEX_MASK for queue in queues)
+        return sum(queue.free() for queue in self.hardware.queues)
 
     def close(self) -> None:
         """Carrier off, then give the wire back."""

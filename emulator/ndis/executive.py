@@ -69,9 +69,12 @@ class Executive:
         if box.epoch != epoch:
             interrupt_service.compile_lines(context)
             stacks.refresh(context)
-            if context.kind is ContextKind.PROCESSOR and not context.callback:
+            if not context.callback:
+                # A passive context too: between two callbacks of a control operation what the first one had stored, and
+                # looked at again, is for whoever the second one lets in.
                 publication.publish_all(context)
-                if context.machine.checked:  # here, where it costs no frame anything: before each pause, at the latest
+                if context.machine.checked and context.kind is ContextKind.PROCESSOR:
+                    # Here, where it costs no frame anything: before each pause, at the latest.
                     private_data.compare_fingerprints(context)
             box.epoch = epoch
         publication.serve_recalls(context)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import oids, pnp, status
+from emulator.ndis import filter_pnp, oids, pnp, status
 from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
 
 QUERY, SET = 0, 1
 GROUP, OTHER_GROUP = bytes.fromhex("01005e000001"), bytes.fromhex("01005e000002")
@@ -330,3 +333,21 @@ def test_an_isr_that_returns_nothing_is_the_drivers_fault(rig: Rig) -> None:
         rig.receive(frame())
     report = rig.fake.stop_report()
     assert "MPIsr returned None; it must return an IsrResult" in report.text
+
+
+def test_a_frame_comes_while_the_adapter_is_still_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists that MPInitializeEx stored, and looked at again, were the PnP thread's until the start had ended."""
+    rig = Rig("netvmini", "hello")
+    restart_filters = filter_pnp.restart_filters
+
+    def while_frames_come(context: Context, handle: int, adapter: Any) -> int:
+        rig.nic.waiting.append(frame())
+        assert rig.nic.pump()
+        rig.fake._step(rig.processors[0])
+        return restart_filters(context, handle, adapter)
+
+    monkeypatch.setattr(filter_pnp, "restart_filters", while_frames_come)
+    rig.start()
+    assert rig.nic.waiting == []
+    assert rig.receive(frame()) != []
+    assert rig.outstanding() == 0

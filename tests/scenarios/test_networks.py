@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,16 +43,28 @@ def flap(nic: Nic) -> None:
 
 
 def detach_and_attach(nic: Nic) -> None:
-    """The filter's module is detached and attached again, with the adapter halted in between."""
+    nic.detach("ndislwf")
+    nic.attach("ndislwf")
+
+
+def halt_and_start(nic: Nic) -> None:
     nic.halt()
     nic.start()
 
 
+def sleep_and_wake(nic: Nic) -> None:
+    nic.power("d3")
+    nic.power("d0")
+
+
+ACTS: Final = (pause_and_restart, flap, detach_and_attach, sleep_and_wake, halt_and_start)
+
+
 def disturbances(networks: Networks) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Everything that is done under traffic, to either adapter."""
-    for act in (pause_and_restart, flap, detach_and_attach):
-        for nic in networks.nics:
-            yield f"{act.__name__} of adapter {nic.number}", lambda act=act, nic=nic: act(nic)  # type: ignore[misc]
+    """Everything that is done under traffic, to the adapters in turn: the eleventh begins as the first did."""
+    for number in itertools.count():
+        act, nic = ACTS[number % len(ACTS)], networks.nics[number % 2]
+        yield f"{act.__name__} of adapter {nic.number}", functools.partial(act, nic)
 
 
 def test_ping_tcp_udp_and_a_file_without_the_loss_of_a_frame(lab: Lab) -> None:
@@ -79,7 +92,7 @@ def test_a_file_comes_whole_and_datagrams_are_lost_only_while_something_is_done(
     networks = Networks(lab)
     with serving(networks, networks.nics[1], SAMPLE) as file, Exchange(networks) as exchange:
         download = Download(networks.nics[0], file, 3 * DEADLINE)
-        for why, act in disturbances(networks):
+        for why, act in itertools.islice(disturbances(networks), len(ACTS)):
             download.wait_for(SAMPLE // 16)
             exchange.wait_for(50)
             exchange.disturbed(why, act)
@@ -103,7 +116,7 @@ def test_a_hundred_megabytes_while_everything_is_done_again_and_again(lab: Lab, 
     done = 0
     with serving(networks, networks.nics[1], WHOLE) as file, Exchange(networks) as exchange:
         download = Download(networks.nics[0], file, 600.0)
-        for why, act in itertools.cycle(disturbances(networks)):
+        for why, act in disturbances(networks):
             if not download.wait_for(1 << 20):
                 break
             exchange.wait_for(200)

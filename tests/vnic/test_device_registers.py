@@ -266,6 +266,21 @@ def test_a_removed_adapter_reads_as_all_ones_and_asserts_one_interrupt(adapter: 
     assert len(VnicReceive(adapter.nic, 0, 9)[0]) == 1
 
 
+def test_free_buffers_are_those_that_no_frame_has_filled(adapter: Adapter) -> None:
+    queue = adapter.host.queues[0]
+    assert VnicPostReceive(adapter.nic, 0, SLOT[:10]) == 10
+    assert queue.free() == 10
+    assert queue.refill(3) == 3
+    assert queue.free() == 10
+    queue.deliver([60, 60])
+    assert queue.free() == 8
+    adapter.write(VNIC_REGISTER_CONTROL, VNIC_CONTROL_RESET)
+    adapter.host.attend()
+    assert queue.free() == 0
+    assert VnicPostReceive(adapter.nic, 0, SLOT[:10]) == 10
+    assert queue.free() == 10
+
+
 def test_power_on_again_begins_anew(adapter: Adapter) -> None:
     VnicPostReceive(adapter.nic, 0, SLOT[:3])
     adapter.deliver(2)

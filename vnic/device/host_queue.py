@@ -330,6 +330,10 @@ class HostQueue:
         self.finish(self.posted())
         self.forget()
 
+    def free(self) -> int:
+        """Buffers that the driver has posted and no frame has filled: those at hand, and those still in the ring."""
+        return len(self.empties) + (self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK)
+
     def fault(self, what: str, where: str) -> DeviceFault:
         """Make the error that reports what the driver has done to this queue."""
         return DeviceFault(what, f"{self.name}, {where}")
