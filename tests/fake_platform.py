@@ -270,6 +270,9 @@ class FakeServices:
         del context, everything
         return []
 
+    def crashed(self, context: Context) -> None:
+        """Nothing is done after a bug check."""
+
     def leave(self, context: Context) -> None:
         """A callback has returned to the loop."""
         self.calls.append(("leave", context.slot))

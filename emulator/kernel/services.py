@@ -83,5 +83,8 @@ class Services(Protocol):
     def retire(self, context: Context) -> None:
         """The context ends and another one will take its place: whatever is private to it goes to shared memory."""
 
+    def crashed(self, context: Context) -> None:
+        """This context has stopped the machine with a bug check, whose record is written: never raises."""
+
     def leave(self, context: Context) -> None:
         """A callback that began in this context has returned to the loop: publish what must not stay private."""

@@ -134,6 +134,8 @@ def stop(
     )
     if not write_stop(context.machine, context, report):
         raise MachineStopped
+    if family == "windows":
+        context.machine.services.crashed(context)
     raise BugCheck(code, report.parameters, report.name, report)
 
 

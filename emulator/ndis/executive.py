@@ -154,6 +154,10 @@ class Executive:
         """Publish every list that is at home here, and give the stock of each pool back."""
         publication.retire(context)
 
+    def crashed(self, context: Context) -> None:
+        """Call MiniportShutdownEx of those that want it."""
+        pnp_power.bug_check(context)
+
     def leave(self, context: Context) -> None:
         """Publish what others may come for; in a passive context look at the drivers' globals too."""
         publication.leave(context)

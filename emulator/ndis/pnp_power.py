@@ -6,14 +6,17 @@ miniport hears of it by OID_PNP_SET_POWER, with its stack paused unless it says 
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis import filter_modules, oid_answers, own_requests
 from emulator.ndis.adapters import move_adapter, publish_change, sleeps, text_of, wait_for_acknowledgement
 from emulator.ndis.constants import (
     NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND,
+    NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK,
     NDIS_PAUSE_LOW_POWER,
 )
 from emulator.ndis.enumerations import (
@@ -24,11 +27,13 @@ from emulator.ndis.enumerations import (
     NDIS_SHUTDOWN_ACTION,
     NET_PNP_EVENT_CODE,
 )
+from emulator.ndis.handlers import MINIPORT_HANDLERS
 from emulator.ndis.oids import OID_PNP_SET_POWER
 from emulator.ndis.pnp import bindings_of, find_adapter, pause_stack, restart_stack, start_adapter, stop_adapter
 from emulator.ndis.pnp_calls import event_above, miniport_call, notify_device
 from emulator.ndis.pnp_checks import check_asleep
 from emulator.ndis.pnp_structures import ULONG_BYTES, device_event, power_event
+from emulator.ndis.registration import handler
 from emulator.ndis.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
@@ -37,6 +42,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_SUCCESS,
     status_name,
 )
+from emulator.rules.irql import HIGH_LEVEL
 from emulator.rules.states import ADAPTER, AdapterEvent, AdapterState, next_state
 
 if TYPE_CHECKING:
@@ -46,6 +52,8 @@ WORKING: Final = NDIS_DEVICE_POWER_STATE.NdisDeviceStateD0
 LOW: Final = tuple(state for state in NDIS_DEVICE_POWER_STATE if state > WORKING)
 NO_PAUSE_MINOR: Final = 30
 """All drivers of a stack are of this minor version at least where a transition does without a pause."""
+BUG_CHECK_MINOR: Final = 30
+"""From this minor version on a miniport hears of a bug check only if its attributes ask for it."""
 WARNING: Final = 30
 _EVENT = NET_PNP_EVENT_CODE
 
@@ -90,6 +98,32 @@ def shut_down(context: Context) -> int:
         wait_for_acknowledgement(context)
         miniport_call(context, adapter, "ShutdownHandlerEx", NDIS_SHUTDOWN_ACTION.NdisShutdownPowerOff)
     return NDIS_STATUS_SUCCESS
+
+
+def bug_check(context: Context) -> None:
+    """The machine has stopped: MiniportShutdownEx at HIGH_LEVEL, in the context that stopped it, of those that want it.
+
+    Whatever comes out of the handler changes nothing any more, and the first call of the DDI ends it.
+    """
+    irql = context.irql
+    context.irql = context.box.irql = HIGH_LEVEL
+    for _, adapter in context.machine.objects[HandleKind.ADAPTER].live():
+        with contextlib.suppress(BaseException):
+            if next_state(ADAPTER, AdapterState(adapter.state), AdapterEvent.SHUTDOWN_CALLED) is not None:
+                _shut_down_after_bug_check(context, adapter)
+    context.irql = context.box.irql = irql
+
+
+def _shut_down_after_bug_check(context: Context, adapter: Any) -> None:
+    drivers = context.machine.objects[HandleKind.MINIPORT_DRIVER]
+    driver = drivers.find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    wanted = adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK
+    if driver is None or (driver.minor_version >= BUG_CHECK_MINOR and not wanted):
+        return
+    function = context.routines[handler(context, driver, MINIPORT_HANDLERS, "ShutdownHandlerEx")]
+    if function is not None:
+        # Not by ``call``: the black box stays as it was at the stop.
+        function(decode(context, adapter.context), NDIS_SHUTDOWN_ACTION.NdisShutdownBugCheck)
 
 
 def _query(context: Context, handle: int, adapter: Any, state: NDIS_DEVICE_POWER_STATE) -> int:

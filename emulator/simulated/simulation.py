@@ -63,6 +63,9 @@ class NoServices:
     def retire(self, context: Context) -> None:
         """Nothing is private."""
 
+    def crashed(self, context: Context) -> None:
+        """Nobody wants to hear of it."""
+
     def next_look(self, context: Context) -> int | None:
         """There is nothing to look at."""
         return None

@@ -74,6 +74,9 @@ class ToyServices:
     def retire(self, context: Context) -> None:
         pass
 
+    def crashed(self, context: Context) -> None:
+        pass
+
     def next_look(self, context: Context) -> int | None:
         return None
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+import emulator.ndis as surface
+from emulator.kernel.platform import current
+from emulator.kernel.stop import stop
 from emulator.ndis import pnp, pnp_power
 from emulator.ndis.constants import (
     NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND,
+    NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK,
     NDIS_PAUSE_LOW_POWER,
     NDIS_PAUSE_MINIPORT_DEVICE_REMOVE,
     NDIS_PAUSE_NDIS_INTERNAL,
@@ -22,6 +28,8 @@ from emulator.ndis.status import (
     NDIS_STATUS_NOT_ACCEPTED,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.rules.errors import BugCheck
+from emulator.rules.irql import HIGH_LEVEL
 from emulator.rules.states import AdapterState
 from tests.bad_drivers.computer import Computer
 
@@ -43,7 +51,7 @@ class Powered:
             "OnRestart": self.restart,
             "OnHalt": lambda adapter: self.seen.append("halt"),
             "OnEvent": self.device_event,
-            "OnShutdown": lambda adapter, action: self.seen.append(("shutdown", action)),
+            "OnShutdown": self.shutdown,
             "FLAGS": flags,
         }
         protocol = {"OnEvent": self.event}
@@ -82,6 +90,13 @@ class Powered:
         assert told.BufferLength == 4
         self.seen.append((told.NetEvent, told.Buffer))
         return self.answers.get(told.NetEvent, NDIS_STATUS_SUCCESS)
+
+    def shutdown(self, adapter: Any, action: int) -> None:
+        self.seen.append(("shutdown", action))
+        if action:
+            self.seen.append(current.context.irql)
+            surface.NdisFreeSpinLock(adapter.Lock)
+            raise ValueError("what comes out of it is lost")
 
     def power(self, state: int, number: int = 0) -> int:
         return self.computer.control(pnp_power.power, number, state)
@@ -201,3 +216,13 @@ def test_a_shutdown_is_the_last_call() -> None:
     assert machine.power(D3) == NDIS_STATUS_INVALID_STATE
     assert machine.computer.control(pnp_power.shut_down) == 0
     assert machine.seen == [("shutdown", 0)]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_after_a_bug_check_a_miniport_hears_of_it_if_it_asks(wanted: bool) -> None:
+    machine = Powered(NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK if wanted else 0)
+    with machine.computer.fake.running(machine.computer.fake.pnp()) as context, pytest.raises(BugCheck):
+        stop(0xC4, 0x62, text="A test stops the machine.")
+    assert machine.seen == ([("shutdown", 1), HIGH_LEVEL] if wanted else [])
+    assert context.irql == 0
+    assert machine.computer.report.text == "A test stops the machine."
