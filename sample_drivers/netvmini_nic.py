@@ -33,6 +33,8 @@ NIC_WORK_ITEM_ROUNDS: Final = 16
 NIC_INTERRUPTS: Final = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT | VNIC_INTERRUPT_LINK
 """Not REMOVED, which nothing could clear: PnP tells of it."""
 NIC_RESET_POLLS: Final = 1000
+NIC_HANG_SECONDS: Final = 8
+"""A wire whose other end is slow is no reason for a reset; one that takes nothing for so long is."""
 NIC_RESET_INTERVAL: Final = -10_000
 """A millisecond, between two looks whether a reset is over."""
 NIC_MTU: Final = 1500
@@ -86,6 +88,7 @@ def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTR
         | NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
         | NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK
         | NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
+        CheckForHangTimeInSeconds=NIC_HANG_SECONDS,
         InterfaceType=NDIS_INTERFACE_TYPE.NdisInterfacePci,
     )
 

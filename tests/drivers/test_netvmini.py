@@ -8,7 +8,8 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import filter_pnp, oids, pnp, status
+from emulator.layout.machine import ContextKind
+from emulator.ndis import filter_pnp, oids, pnp, pnp_reset, status
 from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
@@ -351,3 +352,29 @@ def test_a_frame_comes_while_the_adapter_is_still_being_started(monkeypatch: pyt
     assert rig.nic.waiting == []
     assert rig.receive(frame()) != []
     assert rig.outstanding() == 0
+
+
+def test_hardware_that_takes_nothing_is_reset_and_the_reset_ends_when_it_does(rig: Rig) -> None:
+    platform, requests = rig.fake.platform, rig.fake.context(ContextKind.REQUESTS)
+
+    def look() -> bool:
+        platform.advance(9_000_000_000)
+        with rig.fake.running(requests) as context:
+            pnp_reset.check_for_hang(context, rig.adapter(), platform.now())
+            return pnp_reset.serve(context)
+
+    rig.nic.blocked = True
+    rig.receive(*(frame() for _ in range(448)))
+    assert [look() for _ in range(3)] == [False, False, True]  # the first look sets the clock
+    assert rig.adapter().reset_state == pnp_reset.PENDING
+    assert rig.receive(frame()) == []
+    assert not look()
+    rig.nic.blocked = False
+    for _ in range(3):
+        platform.advance(2_000_000)
+        rig.settle()
+    with rig.fake.running(requests) as context:
+        assert pnp_reset.serve(context)
+    assert rig.adapter().reset_state == pnp_reset.NONE
+    assert rig.outstanding() == 0
+    assert len(rig.receive(frame())) == 1
