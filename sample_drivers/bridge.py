@@ -230,7 +230,7 @@ def BridgeNetPnPEvent(Port: PORT, NetPnPEventNotification: NET_PNP_EVENT_NOTIFIC
         InterlockedExchange(Port.References, 1)
         Port.Running = 1
         NdisSetTimerObject(Port.Timer, -Port.SweepMs * 10_000, Port.SweepMs, None)
-        return BridgeSetFilter(Port, NDIS_PACKET_TYPE_PROMISCUOUS)
+        return BridgeSetFilter(Port, NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_NO_LOCAL)
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         NdisCancelTimerObject(Port.Timer)
         NdisResetEvent(Port.Done)

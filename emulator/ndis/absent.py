@@ -203,7 +203,6 @@ PARTIAL: Final[dict[str, str]] = {
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",
-    "NdisSendNetBufferLists": "no NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK",
 }
 """What exists with a part left out, and which part; whoever brings the part takes the line away."""
 

@@ -284,14 +284,11 @@ def _unusual_send(context: Context, module: Module, first: NET_BUFFER_LIST, port
     """A send that cannot go straight down: refused because of a state or a port, or asking for what is not there."""
     if module.state not in MODULE_MOVES:
         may_not_now(module.handle, module.state, "NdisFSendNetBufferLists")
-    if flags & _SEND_FLAGS_RARE:
+    if flags & slow.SWITCH_FLAGS:
         not_implemented("NdisFSendNetBufferLists", f"SendFlags {flags:#x}")
     refused = NDIS_STATUS_PAUSED if module.refuses else refusal(module.base.ports, port)
     if refused == NDIS_STATUS_SUCCESS:
-        below = module.stack
-        module.path.words[below.counters + CALLS_IN] += 1
-        enter4(context, below.send, below.context, first, port, flags)
-        module.path.words[below.counters + CALLS_OUT] += 1
+        slow.send_down(context, module.stack, module.base, first, port, flags)
         return
     # Refused by what is below: completed at once, to the module itself or, where it has no handler, above it.
     nbl: NET_BUFFER_LIST | None = first

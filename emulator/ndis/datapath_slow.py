@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis.constants import (
+    NDIS_PACKET_TYPE_ALL_LOCAL,
     NDIS_PACKET_TYPE_ALL_MULTICAST,
     NDIS_PACKET_TYPE_BROADCAST,
     NDIS_PACKET_TYPE_DIRECTED,
     NDIS_PACKET_TYPE_MULTICAST,
+    NDIS_PACKET_TYPE_NO_LOCAL,
     NDIS_PACKET_TYPE_PROMISCUOUS,
     NDIS_RECEIVE_FLAGS_RESOURCES,
     NDIS_RETURN_FLAGS_DISPATCH_LEVEL,
@@ -39,6 +41,7 @@ from emulator.ndis.crossings import (
     enter5,
     not_implemented,
 )
+from emulator.ndis.data_access import gather
 from emulator.ndis.ownership import (
     INDICATE,
     RETURN,
@@ -70,22 +73,17 @@ if TYPE_CHECKING:
 
 WARNING = 30
 _BROADCAST = b"\xff" * 6
-_SWITCH_FLAGS = NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP | NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE
+SWITCH_FLAGS = NDIS_SEND_FLAGS_SWITCH_DESTINATION_GROUP | NDIS_SEND_FLAGS_SWITCH_SINGLE_SOURCE
 
 
 def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
     """A send that cannot go straight down: refused because of a state or a port, or asking for what is not there."""
-    if flags & NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK:
-        not_implemented("NdisSendNetBufferLists", "NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK")
-    if flags & _SWITCH_FLAGS:
+    if flags & SWITCH_FLAGS:
         not_implemented("NdisSendNetBufferLists", "flags of the extensible switch")
     stack = binding.stack
     refused = NDIS_STATUS_PAUSED if binding.refuses else refusal(binding.base.ports, port)
     if refused == NDIS_STATUS_SUCCESS:
-        words = stack.path.words
-        words[stack.counters + CALLS_IN] += 1
-        enter4(context, stack.send, stack.context, first, port, flags)
-        words[stack.counters + CALLS_OUT] += 1
+        send_down(context, stack, binding.base, first, port, flags)
         return
     nbl: NET_BUFFER_LIST | None = first
     count = 0
@@ -97,6 +95,20 @@ def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, por
         nbl = nbl.Next
     stack.path.words[stack.counters + COMPLETED] += count
     complete(context, binding, first, count, at_dispatch(context, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL))
+
+
+def send_down(
+    context: Context, below: Below | Stack, base: Stack, first: NET_BUFFER_LIST, port: int, flags: int
+) -> None:
+    """A send to the next layer; where that is the miniport, what the sender wants back is looped back first."""
+    if flags & NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK and below.sending == base.sending and not base.loops:
+        from emulator.ndis.loopback import loop_back
+
+        loop_back(context, base, first, port, flags)
+    words = below.path.words
+    words[below.counters + CALLS_IN] += 1
+    enter4(context, below.send, below.context, first, port, flags)
+    words[below.counters + CALLS_OUT] += 1
 
 
 def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, flags: int) -> None:
@@ -331,6 +343,14 @@ def _divide(
 ) -> list[tuple[Binding | Module, list[NET_BUFFER_LIST]]]:
     """Which binding wants which lists; a filter is looked at only where the bindings' filters differ."""
     receivers = [binding for binding in stack.receivers if binding.receive.function is not None]
+    looping = context.datapath.looping
+    if looping is not None:
+        sender, checks = looping
+        receivers = [
+            binding
+            for binding in receivers
+            if (checks if binding.handle == sender else not binding.filter & NDIS_PACKET_TYPE_NO_LOCAL)
+        ]
     if not receivers:
         return []
     adapter = context.machine.objects[HandleKind.ADAPTER].records[stack.base.index]
@@ -347,14 +367,31 @@ def _divide(
 
 def _wants(context: Context, binding: Binding, nbl: NET_BUFFER_LIST, own: bytes) -> bool:
     wanted = binding.filter
-    if wanted & NDIS_PACKET_TYPE_PROMISCUOUS:
+    looped = context.datapath.looping is not None and wanted & NDIS_PACKET_TYPE_ALL_LOCAL
+    if wanted & NDIS_PACKET_TYPE_PROMISCUOUS or looped:
         return True
-    buffer = nbl.FirstNetBuffer
-    mdl = buffer.CurrentMdl if buffer is not None else None
-    if buffer is None or mdl is None or buffer.DataLength < 6:
+    record = context.machine.objects[HandleKind.BINDING].records[binding.index]
+    return nbl.FirstNetBuffer is not None and _is_for(nbl.FirstNetBuffer, wanted, own, [record])
+
+
+def accepts(context: Context, adapter: Any, buffer: NET_BUFFER) -> bool:
+    """Would the adapter receive this frame, by the packet filter and the addresses of all its bindings?"""
+    wanted: int = adapter.packet_filter
+    if wanted & (NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_ALL_LOCAL):
+        return True
+    live = context.machine.objects[HandleKind.BINDING].live()
+    table = context.machine.objects[HandleKind.ADAPTER].records
+    bindings = [binding for _, binding in live if table[binding.adapter] is adapter]
+    return _is_for(buffer, wanted, bytes(adapter.current_address), bindings)
+
+
+def _is_for(buffer: NET_BUFFER, wanted: int, own: bytes, bindings: list[Any]) -> bool:
+    """Does a packet filter with an address and the multicast lists of bindings let a frame through?"""
+    data = bytearray(6)
+    if buffer.DataLength < len(data):
         return False
-    start = buffer.CurrentMdlOffset
-    target = bytes(mdl.MappedSystemVa[start : start + 6])
+    gather(buffer, 0, memoryview(data))
+    target = bytes(data)
     if target == _BROADCAST:
         return wanted & NDIS_PACKET_TYPE_BROADCAST != 0
     if target[0] & 1:
@@ -362,9 +399,8 @@ def _wants(context: Context, binding: Binding, nbl: NET_BUFFER_LIST, own: bytes)
             return True
         if not wanted & NDIS_PACKET_TYPE_MULTICAST:
             return False
-        record = context.machine.objects[HandleKind.BINDING].records[binding.index]
-        known = bytes(record.multicast)[: 6 * record.multicast_count]
-        return any(known[at : at + 6] == target for at in range(0, len(known), 6))
+        lists = [bytes(binding.multicast)[: 6 * binding.multicast_count] for binding in bindings]
+        return any(known[at : at + 6] == target for known in lists for at in range(0, len(known), 6))
     return wanted & NDIS_PACKET_TYPE_DIRECTED != 0 and target == own
 
 

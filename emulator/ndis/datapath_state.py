@@ -40,6 +40,7 @@ class DataPath:
         "halves",
         "home",
         "journal",
+        "looping",
         "memory",
         "modules",
         "numbers",
@@ -87,6 +88,8 @@ class DataPath:
         self.guarded: list[NET_BUFFER_LIST] = []
         self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = []
         self.cycle_told = False
+        # Whose frame is looped back just now, and whether the sender wants it itself.
+        self.looping: tuple[int, bool] | None = None
 
 
 def note(journal: memoryview, what: int, which: int) -> None:

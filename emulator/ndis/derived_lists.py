@@ -224,10 +224,10 @@ class _Making:
         self.kind = kind
         self.original = original
         self.name = MAKERS[kind]
-        self.lists = _pool(context, lists, HandleKind.NET_BUFFER_LIST_POOL, self.name)
+        self.lists = own_pool(context, HandleKind.NET_BUFFER_LIST_POOL, self.name, lists)
         self.buffers = buffers
         if buffers:  # a list brings its first NET_BUFFER along, and the handle may never be needed
-            _pool(context, buffers, HandleKind.NET_BUFFER_POOL, self.name)
+            own_pool(context, HandleKind.NET_BUFFER_POOL, self.name, buffers)
         self.flags = self.delta = self.back_fill = 0
         self.done: list[NET_BUFFER] = []
 
@@ -270,7 +270,7 @@ class _Making:
         """A NET_BUFFER without data; that of the list itself where it has one, unless it was taken already."""
         own = nbl._buffer if nbl is not None else None
         if own is None:
-            pool = _pool(self.context, self.buffers, HandleKind.NET_BUFFER_POOL, self.name)
+            pool = own_pool(self.context, HandleKind.NET_BUFFER_POOL, self.name, self.buffers)
             return take_buffer(self.context, pool, None, 0, 0)
         own.Next = own.MdlChain = own.CurrentMdl = None
         own.DataOffset = own.CurrentMdlOffset = own.DataLength = 0
@@ -298,8 +298,8 @@ class _Making:
         NdisFreeNetBufferList(nbl)
 
 
-def _pool(context: Context, handle: int | None, kind: HandleKind, name: str) -> BufferPool:
-    """The pool of a handle; NDIS's own without one."""
+def own_pool(context: Context, kind: HandleKind, name: str, handle: int | None = None) -> BufferPool:
+    """NDIS's own pool of a kind, or the pool of a handle where there is one."""
     path = data_path(context)
     if handle:
         return find_pool(path, handle, kind, name)

@@ -112,14 +112,15 @@ def make(
     return mdl
 
 
-def make_with_data(context: Context, length: int) -> MDL | None:
-    """An MDL with data of its own, for a retreat that needs room in front."""
+def make_with_data(context: Context, length: int, *, driver: int | None = None) -> MDL | None:
+    """An MDL with data of its own: for a retreat that needs room in front, or for NDIS itself (``driver`` 0)."""
+    driver = context.driver if driver is None else driver
     pointer = context.machine.pool.allocate(
-        length, tag=MDL_POOL_TAG, type_number=0, site=context.site, driver=context.driver, owner=0
+        length, tag=MDL_POOL_TAG, type_number=0, site=context.site, driver=driver, owner=0
     )
     if pointer is None:
         return None
-    mdl = make(context, 0, pointer & OFFSET_MASK, length, MDL_MADE_BY_NDIS)
+    mdl = make(context, 0, pointer & OFFSET_MASK, length, MDL_MADE_BY_NDIS, driver=driver)
     if mdl is None:
         context.machine.pool.free(pointer, site=context.site)
     return mdl

@@ -12,7 +12,11 @@ from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis import oid_multicast, oids
-from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_NO_OID_INTERCEPT_ON_NONDEFAULT_PORTS
+from emulator.ndis.constants import (
+    NDIS_MINIPORT_ATTRIBUTES_NO_OID_INTERCEPT_ON_NONDEFAULT_PORTS,
+    NDIS_PACKET_TYPE_ALL_LOCAL,
+    NDIS_PACKET_TYPE_NO_LOCAL,
+)
 from emulator.ndis.object_header import NDIS_OBJECT_TYPE_DEFAULT
 from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.oid_table import BY_OID, MUST_SUCCEED, By
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
 QUERY, SET, STATISTICS, METHOD = 0, 1, 2, 12
 OID_TAG = int.from_bytes(b"NdOi", "little")
+_LOCAL = NDIS_PACKET_TYPE_ALL_LOCAL | NDIS_PACKET_TYPE_NO_LOCAL
 EXCUSED = (NDIS_STATUS_SUCCESS, NDIS_STATUS_NOT_ACCEPTED, NDIS_STATUS_REQUEST_ABORTED)
 """With these alone an OID that must succeed may be completed."""
 
@@ -119,7 +124,8 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     oid = given.Oid
     if oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         wanted = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
-        data = _u32(wanted | _other_filters(context, adapter, binding))
+        # What is sent is NDIS's to loop back, so the miniport hears nothing of it.
+        data = _u32((wanted | _other_filters(context, adapter, binding)) & ~_LOCAL)
     elif oid in oid_multicast.MULTICAST:
         own = read_buffer(given.InformationBuffer, given.InformationBufferLength)
         data = oid_multicast.list_to_send(context, adapter, binding, given, own)

@@ -13,6 +13,7 @@ from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind, make_handle
 from emulator.ndis.adapters import wrong_handle
 from emulator.ndis.buffer_pools import forget_dead_pools
+from emulator.ndis.constants import NDIS_PACKET_TYPE_ALL_LOCAL, NDIS_PACKET_TYPE_PROMISCUOUS
 from emulator.ndis.datapath_state import DataPath, data_path
 from emulator.ndis.handlers import (
     MINIPORT_CANCEL_SEND,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 SENT, COMPLETED, INDICATED, RETURNED, CALLS_IN, CALLS_OUT = 0, 1, 2, 3, 4, 5
 """Places of the counters of a layer in the arena's words."""
 
+_WANTS_WHAT_IS_SENT: Final = NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_ALL_LOCAL
 ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
 ADAPTER_RECEIVES: Final = (AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
 BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
@@ -116,6 +118,7 @@ class Stack:
         "epoch",
         "handle",
         "index",
+        "loops",
         "only",
         "path",
         "ports",
@@ -156,6 +159,7 @@ class Stack:
         self.counters = self.upper = machine.arena.counters_words(context.slot, index)
         self.base = self.turn = self
         self.ports = ports_of(context, self.handle)
+        self.loops = False
         self.completer: Module | None = None
         self.taker: Module | None = None
         self.bindings = tuple(
@@ -223,6 +227,11 @@ def _compile(path: DataPath, epoch: int) -> None:
         views[handle] = stack
         cut_above = cut(stack, record.lookahead) if cut is not None else None
         own = [(module, entry) for module, entry in attached if entry.head.parent == handle]
+        if any(binding.filter & _WANTS_WHAT_IS_SENT for binding in stack.bindings):
+            from emulator.ndis import loopback
+
+            if loopback.asks_for_all(path.context, stack, [entry for _, entry in own]):
+                loopback.install(stack)
         for module in link(stack, sorted(own, key=lambda each: each[1].position)) if own else ():
             modules[module.handle] = module
             owners[module.driver] = owners[module.received] = owners[module.lent] = module.image

@@ -194,8 +194,8 @@ def test_what_is_not_there_is_named() -> None:
     with stack.fake.dispatch(driver=PROTO):
         nbl = stack.proto.allocate(pool, stack.mdl(), 0, 60)
         nbl.SourceHandle = stack.binding
-        with pytest.raises(NotImplementedByEmulator, match=r"CHECK_FOR_LOOPBACK.*<driver proto>"):
-            stack.proto.send(stack.binding, nbl, 3)
+        with pytest.raises(NotImplementedByEmulator, match=r"extensible switch.*<driver proto>"):
+            stack.proto.send(stack.binding, nbl, 0x11)
 
 
 def test_what_is_not_there_stops_in_the_driver_that_wanted_it() -> None:
