@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import sleep_until
 from emulator.layout.arena import DEVICE_BYTES, DEVICE_FILES, DEVICE_REQUESTS
-from emulator.layout.machine import ContextKind, DeviceRequestState, SlotState, SystemLock
+from emulator.layout.devices import DeviceRequestState
+from emulator.layout.machine import ContextKind, SlotState, SystemLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
     from emulator.layout.arena import Arena
-    from emulator.layout.machine import DEVICE_REQUEST
+    from emulator.layout.devices import DEVICE_REQUEST
 
 IDLE_IO_THREAD_NS: Final = 1_000_000_000
 NAME_BYTES: Final = 64
@@ -114,8 +115,8 @@ class Names(NamedTuple):
 
 def device_names(arena: Arena) -> list[Names]:
     """The names under which devices are reached now; reads only, and trusts nothing that it reads."""
+    from emulator.layout.devices import DEVICE
     from emulator.layout.handles import HandleKind, make_handle
-    from emulator.layout.machine import DEVICE
 
     found = []
     start, size = arena.offsets["table_devices"], DEVICE.size()

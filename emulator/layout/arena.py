@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from emulator.layout import control
+from emulator.layout import control, devices
 from emulator.layout import machine as records
 from emulator.layout.delays import DELAY_BUCKETS
 from emulator.layout.handles import HandleKind
@@ -36,6 +36,8 @@ DEVICE_REQUESTS = 32
 DEVICE_BYTES = 32 * 1024
 """The most that one device request can take along or bring back."""
 DEVICE_FILES = 64
+BUS_DATA_BYTES = 256
+"""The PCI configuration space of an adapter."""
 
 
 class Geometry(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,8 +161,8 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.INTERFACE_ORDER: (records.INTERFACE_ORDER, "interface_order"),
     HandleKind.LUID_INDEX: (records.LUID_INDEX, "luid_indices"),
     HandleKind.GENERIC_OBJECT: (records.CONFIGURATION, "configurations"),
-    HandleKind.DEVICE: (records.DEVICE, "devices"),
-    HandleKind.SYMBOLIC_LINK: (records.DEVICE, "devices"),
+    HandleKind.DEVICE: (devices.DEVICE, "devices"),
+    HandleKind.SYMBOLIC_LINK: (devices.DEVICE, "devices"),
 }
 """Which record stands behind a handle, and which number of the geometry says how many there are."""
 
@@ -254,15 +256,20 @@ class Arena:
         place = index % CONTROL_ENTRIES * control.CONTROL.size()
         return control.CONTROL.at(self.memory, self.offsets["control_entries"] + place)
 
-    def device_request(self, index: int) -> records.DEVICE_REQUEST:
+    def device_request(self, index: int) -> devices.DEVICE_REQUEST:
         """A device request by number."""
-        place = index * records.DEVICE_REQUEST.size()
-        return records.DEVICE_REQUEST.at(self.memory, self.offsets["device_requests"] + place)
+        place = index * devices.DEVICE_REQUEST.size()
+        return devices.DEVICE_REQUEST.at(self.memory, self.offsets["device_requests"] + place)
 
     def device_data(self, index: int) -> memoryview:
         """The data of a device request."""
         start = self.offsets["device_data"] + index * DEVICE_BYTES
         return self.view[start : start + DEVICE_BYTES]
+
+    def bus_data(self, adapter: int) -> memoryview:
+        """The PCI configuration space of an adapter."""
+        start = self.offsets["bus_data"] + adapter * BUS_DATA_BYTES
+        return self.view[start : start + BUS_DATA_BYTES]
 
     @functools.cached_property
     def device_files(self) -> memoryview:
@@ -336,9 +343,10 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("dpc_entries", geometry.processors * DPC_ENTRIES * records.DPC_ENTRY.size()),
         ("control", control.CONTROL_RING.size()),
         ("control_entries", CONTROL_ENTRIES * control.CONTROL.size()),
-        ("device_requests", DEVICE_REQUESTS * records.DEVICE_REQUEST.size()),
+        ("device_requests", DEVICE_REQUESTS * devices.DEVICE_REQUEST.size()),
         ("device_files", DEVICE_FILES * 8),
         ("cancel_lock", 64),
+        ("bus_data", geometry.all_adapters * BUS_DATA_BYTES),
         ("device_data", DEVICE_REQUESTS * DEVICE_BYTES),
         ("earliest", geometry.processors * 8),
         ("counters", slots * geometry.layers * records.COUNTERS.size()),

@@ -210,17 +210,6 @@ class TIMER(Record):
     tolerance: u64
 
 
-@unique
-class DeviceRequestState(IntEnum):
-    """Where a device request is; FREE and SUBMITTED are the host's to write."""
-
-    FREE = 0
-    SUBMITTED = 1
-    BEGUN = 2
-    PENDING = 3
-    DONE = 4
-
-
 class DPC_RING(Record):
     """The DPC queue of one processor.  Lock: DPC + processor; the processor alone moves ``take``."""
 
@@ -342,6 +331,8 @@ class ADAPTER(Record):
     claimed: u32
     interface: u32
     added: u64
+    physical_device: u64
+    functional_device: u64
     virtual: u32
     wish: u32
     wisher: u32
@@ -486,41 +477,6 @@ class POOL_OBJECT(Record):
     records: u64
     protocol: u32
     number: u32
-
-
-class DEVICE(Record):
-    """A name under which user programs reach a device object: of a device handle, or of a symbolic link."""
-
-    head: OBJECT
-    device: u64
-    name: Bytes[Literal[64]]
-
-
-class DEVICE_REQUEST(Record):
-    """One call of a user program to a device; its data lie in a buffer of the same number.
-
-    The host writes ``sequence`` to ``output`` and then ``state`` when it hands a request over or takes it back, and
-    ``cancel`` in between.  Lock of the rest, and of all other changes of ``state``: DEVICES.
-    """
-
-    state: u32
-    cancel: u32
-    sequence: u64
-    device: u64
-    file: u32
-    major: u32
-    code: u32
-    input: u32
-    output: u32
-    status: u32
-    information: u64
-    irp: u64
-    slot: u32
-    completed: u8
-    marked: u8
-    cancelled: u8
-    spare: u8
-    started: u64
 
 
 class CONFIGURATION(Record):

@@ -4,6 +4,7 @@ from typing import Literal as Literal
 from emulator.ndis.adapters import *
 from emulator.ndis.binding_closes import *
 from emulator.ndis.bindings import *
+from emulator.ndis.bus_data import *
 from emulator.ndis.configuration import *
 from emulator.ndis.constants import *
 from emulator.ndis.data_access import *

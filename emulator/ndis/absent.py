@@ -166,14 +166,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "device objects",
-        Why.NOT_YET,
-        "to come, with the control tools of drivers",
-        """
-        NdisMGetBusData NdisMGetDeviceProperty NdisMSetBusData MINIPORT_PNP_IRP
-        """,
-    ),
-    _family(
         "use of processors",
         Why.ON_PURPOSE,
         "a processor is a process that sleeps when it has nothing to do: nobody counts its idle time",
@@ -195,6 +187,7 @@ ABSENT: Final[tuple[Family, ...]] = (
 _NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
 
 PARTIAL: Final[dict[str, str]] = {
+    "MINIPORT_PNP_IRP": "as MiniportStartDevice; no bus asks for resources, so there are no requirements to filter",
     "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import encode
+from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, a_kind
@@ -20,6 +20,7 @@ from emulator.ndis import interfaces
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.device_objects import delete
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.oids import (
     OID_GEN_RECEIVE_SCALE_CAPABILITIES,
@@ -262,6 +263,10 @@ def free_adapter(context: Context, handle: int, adapter: Any) -> None:
     forget_all(context, adapter)
     adapter.virtual = adapter.wish = adapter.wisher = adapter.claimed = 0
     interfaces.remove(context, adapter.interface)
+    for device in (adapter.physical_device, adapter.functional_device):
+        if device:
+            delete(context, decode(context, device))
+    adapter.physical_device = adapter.functional_device = 0
     context.machine.objects[HandleKind.ADAPTER].free(handle, site=0)
 
 

@@ -14,8 +14,9 @@ from emulator.kernel.devices import finish_request
 from emulator.kernel.pointers import decode, load_block
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import stop
+from emulator.layout.devices import DeviceRequestState
 from emulator.layout.handles import KIND_SHIFT, HandleKind
-from emulator.layout.machine import DeviceRequestState, SystemLock
+from emulator.layout.machine import SystemLock
 from emulator.ndis import io_codes, mdl
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.device_objects import DO_EXCLUSIVE, dereference, find_device, reference
@@ -39,16 +40,24 @@ from emulator.ndis.io_codes import (
     STATUS_PENDING,
     STATUS_SUCCESS,
 )
-from emulator.ndis.irps import FILE_OBJECT, IO_TYPE_FILE, IO_TYPE_IRP, IOMANAGER_VIOLATION, IRP, cancel_lock
+from emulator.ndis.irps import (
+    FILE_OBJECT,
+    IO_TYPE_FILE,
+    IOMANAGER_VIOLATION,
+    IRP,
+    cancel_lock,
+    io_memory,
+    make_irp,
+    pointer_of,
+)
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import NDIS_STATUS_RESOURCES, status_name
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.layout.machine import DEVICE_REQUEST
+    from emulator.layout.devices import DEVICE_REQUEST
     from emulator.ndis.device_objects import DEVICE_OBJECT
 
-IRP_TAG: Final = int.from_bytes(b"Irp ", "little")
 USER_MODE: Final = 1
 _S = DeviceRequestState
 
@@ -79,7 +88,7 @@ def serve(context: Context, index: int) -> None:
         return
     pointer = entry.irp
     status = call_for_status(context, routine, device, irp)
-    _returned(context, entry, (routine, pointer, _pointer(device)), status)
+    _returned(context, entry, (routine, pointer, pointer_of(device)), status)
 
 
 def cancel(context: Context, index: int) -> None:
@@ -125,7 +134,7 @@ def _open(context: Context, entry: DEVICE_REQUEST) -> int | None:
         decode(context, word).DeviceObject is device for word in machine.arena.device_files if word
     ):
         return STATUS_ACCESS_DENIED
-    pointer = _allocate(context, FILE_OBJECT.size(), FILE_OBJECT)
+    pointer = io_memory(context, FILE_OBJECT.size(), FILE_OBJECT)
     if pointer is None:
         return NDIS_STATUS_RESOURCES
     file = load_block(context, pointer)
@@ -139,14 +148,12 @@ def _open(context: Context, entry: DEVICE_REQUEST) -> int | None:
 
 def _irp(context: Context, index: int, entry: DEVICE_REQUEST, file: Any) -> IRP | None:
     """The IRP of a request, with its buffers."""
-    pointer = _allocate(context, IRP.size(), IRP)
-    if pointer is None:
+    irp = make_irp(context, index, entry.major)
+    if irp is None:
         return None
-    irp: IRP = load_block(context, pointer)
-    irp.Type, irp.Size, irp.StackCount, irp.CurrentLocation = IO_TYPE_IRP, IRP.size(), 1, 1
-    irp.RequestorMode, irp.io_request = USER_MODE, index
+    irp.RequestorMode = USER_MODE
     stack = irp.io_stack
-    stack.MajorFunction, stack.DeviceObject, stack.FileObject = entry.major, file.DeviceObject, file
+    stack.DeviceObject, stack.FileObject = file.DeviceObject, file
     flags = file.DeviceObject.Flags
     given, room = entry.input, entry.output
     buffered = direct = 0
@@ -164,7 +171,7 @@ def _irp(context: Context, index: int, entry: DEVICE_REQUEST, file: Any) -> IRP 
         if not flags & (DO_BUFFERED_IO | DO_DIRECT_IO):
             not_implemented("a read or write", "neither DO_BUFFERED_IO nor DO_DIRECT_IO in the Flags of its device")
         buffered, direct = (length, 0) if flags & DO_BUFFERED_IO else (0, length)
-    entry.irp = pointer
+    entry.irp = pointer_of(irp)
     return irp if _buffers(context, irp, entry, buffered, direct) else None
 
 
@@ -173,7 +180,7 @@ def _buffers(context: Context, irp: IRP, entry: DEVICE_REQUEST, buffered: int, d
     arena = context.machine.arena
     data = arena.device_data(irp.io_request)[: entry.input]
     if buffered:
-        pointer = _allocate(context, buffered, None)
+        pointer = io_memory(context, buffered, None)
         if pointer is None:
             return _give_up(context, entry)
         offset = pointer & OFFSET_MASK
@@ -192,7 +199,7 @@ def _buffers(context: Context, irp: IRP, entry: DEVICE_REQUEST, buffered: int, d
 def _give_up(context: Context, entry: DEVICE_REQUEST) -> bool:
     irp: Any = load_block(context, entry.irp)
     if irp.AssociatedIrp.SystemBuffer is not None:
-        context.machine.pool.free(_pointer(irp.AssociatedIrp.SystemBuffer), site=0)
+        context.machine.pool.free(pointer_of(irp.AssociatedIrp.SystemBuffer), site=0)
     context.machine.pool.free(entry.irp, site=0)
     entry.irp = 0
     return False
@@ -244,27 +251,6 @@ def _returned(context: Context, entry: DEVICE_REQUEST, who: tuple[int, int, int]
 def _disagrees(who: tuple[int, int, int], number: int, text: str) -> None:
     routine, pointer, device = who
     stop(IOMANAGER_VIOLATION, number, routine, pointer & OFFSET_MASK, device & OFFSET_MASK, text=text)
-
-
-def _allocate(context: Context, length: int, structure: type | None) -> int | None:
-    """Zeroed memory of the I/O manager's own."""
-    machine = context.machine
-    pointer = machine.pool.allocate(
-        length,
-        tag=IRP_TAG,
-        type_number=machine.images.type_numbers[structure] if structure is not None else 0,
-        site=0,
-        driver=0,
-        owner=0,
-    )
-    if pointer is not None:
-        offset = pointer & OFFSET_MASK
-        machine.arena.view[offset : offset + length] = bytes(length)
-    return pointer
-
-
-def _pointer(thing: Any) -> int:
-    return thing._pointer  # type: ignore[no-any-return]
 
 
 __all__ = ["cancel", "routine_for", "serve"]

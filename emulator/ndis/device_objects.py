@@ -34,6 +34,7 @@ else:
 DEVICE_TAG: Final = int.from_bytes(b"Devi", "little")
 IO_TYPE_DEVICE: Final = 3
 FILE_DEVICE_NETWORK: Final = 0x12
+FILE_DEVICE_PHYSICAL_NETCARD: Final = 0x17
 FILE_DEVICE_UNKNOWN: Final = 0x22
 FILE_DEVICE_SECURE_OPEN: Final = 0x100
 DO_EXCLUSIVE: Final = 0x8
@@ -61,9 +62,9 @@ class DEVICE_OBJECT(NONPAGED):
     io_majors: Array[u32, Literal[28]]
 
     @property
-    def DriverObject(self) -> DRIVER_OBJECT:
-        """The driver object that the device was created for."""
-        return current.context.machine.driver_objects[self.io_driver]  # type: ignore[no-any-return]
+    def DriverObject(self) -> DRIVER_OBJECT | None:
+        """The driver object that the device was created for; None for a device of the bus."""
+        return current.context.machine.driver_objects.get(self.io_driver)
 
 
 class CreatedDevice(NamedTuple):
@@ -123,6 +124,15 @@ def create(
     return CreatedDevice(NDIS_STATUS_SUCCESS, device)
 
 
+def create_for_adapter(context: Context, image: int) -> DEVICE_OBJECT | None:
+    """A device object that NDIS has for an adapter: it is no driver's to delete."""
+    device: DEVICE_OBJECT | None = _allocate(context, DEVICE_OBJECT.size(), DEVICE_OBJECT, ours=True)
+    if device is not None:
+        device.Type, device.Size, device.DeviceType = IO_TYPE_DEVICE, DEVICE_OBJECT.size(), FILE_DEVICE_PHYSICAL_NETCARD
+        device.io_driver = image
+    return device
+
+
 def delete(context: Context, device: DEVICE_OBJECT) -> None:
     """Delete a device object, or leave that to who lets go of it last."""
     if find_device(context, device) is None:
@@ -165,14 +175,14 @@ def devices(context: Context) -> list[DEVICE_OBJECT]:
     return [load_block(context, pointer) for pointer, block in context.machine.pool.live() if block.type == number]
 
 
-def _allocate(context: Context, length: int, structure: type | None) -> Any:
+def _allocate(context: Context, length: int, structure: type | None, *, ours: bool = False) -> Any:
     machine = context.machine
     pointer = machine.pool.allocate(
         length,
         tag=DEVICE_TAG,
         type_number=machine.images.type_numbers[structure] if structure is not None else 0,
         site=context.site,
-        driver=context.driver,
+        driver=0 if ours else context.driver,
         owner=0,
     )
     if pointer is None:
@@ -186,6 +196,7 @@ __all__ = [
     "DEVICE_OBJECT",
     "DO_EXCLUSIVE",
     "FILE_DEVICE_NETWORK",
+    "FILE_DEVICE_PHYSICAL_NETCARD",
     "FILE_DEVICE_SECURE_OPEN",
     "FILE_DEVICE_UNKNOWN",
     "STATUS_INSUFFICIENT_RESOURCES",

@@ -6,19 +6,21 @@ for so long; its data are the system's buffer, or an MDL of it, and are copied f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, NoReturn
 
 from emulator.kernel import spinlocks
 from emulator.kernel.devices import finish_request
 from emulator.kernel.irql import lower_irql
 from emulator.kernel.lists import LIST_ENTRY
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import NONPAGED, PointerField, forget
+from emulator.kernel.pointers import NONPAGED, PointerField, forget, load_block
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.arena import DEVICE_BYTES
 from emulator.layout.cells import LONG
-from emulator.layout.machine import DeviceRequestState, SystemLock
+from emulator.layout.devices import DeviceRequestState
+from emulator.layout.handles import HandleKind
+from emulator.layout.machine import SystemLock
 from emulator.layout.records import Array, Record, i32, u8, u16, u32, u64
 from emulator.ndis import mdl
 from emulator.ndis.ddi import ddi
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+    from emulator.ndis.bus_data import CM_RESOURCE_LIST
 
     PVOID = Any
 else:
@@ -50,6 +53,9 @@ IO_TYPE_IRP: Final = 6
 IO_TYPE_FILE: Final = 5
 SL_PENDING_RETURNED: Final = 1
 ILLEGAL_STATUS: Final = 0xFFFF_FFFF
+NDIS_REQUEST: Final = 0xFFFF_FFFF
+"""In place of a request's number: the IRP is NDIS's own, and nobody completes it but NDIS."""
+IRP_TAG: Final = int.from_bytes(b"Irp ", "little")
 
 
 class IO_STATUS_BLOCK(Record):
@@ -95,12 +101,32 @@ class IO_DEVICE_CONTROL(Record):
     reserved: u32
 
 
+class IO_START_DEVICE(NamedTuple):
+    """Parameters.StartDevice."""
+
+    AllocatedResources: CM_RESOURCE_LIST
+    AllocatedResourcesTranslated: CM_RESOURCE_LIST
+
+
 class IO_PARAMETERS(Record):
-    """The union Parameters; a member that is not the request's is zero."""
+    """The union Parameters; a member that is not the request's is zero, or None."""
 
     Read: IO_TRANSFER
     Write: IO_TRANSFER
     DeviceIoControl: IO_DEVICE_CONTROL
+    io_adapter: u64
+
+    @property
+    def StartDevice(self) -> IO_START_DEVICE | None:
+        """The resources of the adapter that starts."""
+        from emulator.ndis.bus_data import resource_list
+
+        context = current.context
+        adapter = context.machine.objects[HandleKind.ADAPTER].find(self.io_adapter, HandleKind.ADAPTER)
+        if adapter is None:
+            return None
+        resources = resource_list(context, adapter)
+        return IO_START_DEVICE(resources, resources)
 
 
 class IO_STACK_LOCATION(Record):
@@ -166,9 +192,9 @@ def IoGetCurrentIrpStackLocation(Irp: IRP, /) -> IO_STACK_LOCATION:
 def IoMarkIrpPending(Irp: IRP, /) -> None:
     """Say that the dispatch routine will return STATUS_PENDING; before the IRP could be completed by anybody."""
     context = current.context
-    entry = context.machine.arena.device_request(_live(context, Irp, "IoMarkIrpPending").io_request)
+    request = _live(context, Irp, "IoMarkIrpPending").io_request
     Irp.io_stack.Control |= SL_PENDING_RETURNED
-    entry.marked = 1
+    context.machine.arena.device_request(request).marked = 1
 
 
 @ddi(irql=AT_MOST_DISPATCH, page="nf-wdm-iosetcancelroutine")
@@ -210,7 +236,7 @@ def IoCompleteRequest(Irp: IRP, PriorityBoost: int, /) -> None:
     del PriorityBoost
     context = current.context
     irp = _live(context, Irp, "IoCompleteRequest")
-    pointer = _pointer(irp)
+    pointer = pointer_of(irp)
     entry = context.machine.arena.device_request(irp.io_request)
     status, information = irp.IoStatus.Status & 0xFFFF_FFFF, irp.IoStatus.Information
     if status in (STATUS_PENDING, ILLEGAL_STATUS):
@@ -268,6 +294,8 @@ def _live(context: Context, irp: Any, name: str) -> IRP:
     pointer = getattr(irp, "_pointer", 0)
     pool = context.machine.pool
     if isinstance(irp, IRP) and pool.find(pointer) is not None:
+        if irp.io_request == NDIS_REQUEST:
+            stop(MULTIPLE_IRP_COMPLETE_REQUESTS, pointer & OFFSET_MASK, text=f"{name} was given an IRP of NDIS's own.")
         return irp
     block = pool.header(pointer) if isinstance(irp, IRP) else None
     _completed_twice(context, pointer, name, block)
@@ -306,7 +334,36 @@ def _release(context: Context, irp: IRP) -> None:
         free_block(context, buffer)
 
 
-def _pointer(structure: Any) -> int:
+def make_irp(context: Context, request: int, major: int) -> IRP | None:
+    """A zeroed IRP of the I/O manager's; None without memory."""
+    pointer = io_memory(context, IRP.size(), IRP)
+    if pointer is None:
+        return None
+    irp: IRP = load_block(context, pointer)
+    irp.Type, irp.Size, irp.StackCount, irp.CurrentLocation, irp.io_request = IO_TYPE_IRP, IRP.size(), 1, 1, request
+    irp.io_stack.MajorFunction = major
+    return irp
+
+
+def io_memory(context: Context, length: int, structure: type | None) -> int | None:
+    """Zeroed memory of the I/O manager's own."""
+    machine = context.machine
+    pointer = machine.pool.allocate(
+        length,
+        tag=IRP_TAG,
+        type_number=machine.images.type_numbers[structure] if structure is not None else 0,
+        site=0,
+        driver=0,
+        owner=0,
+    )
+    if pointer is not None:
+        offset = pointer & OFFSET_MASK
+        machine.arena.view[offset : offset + length] = bytes(length)
+    return pointer
+
+
+def pointer_of(structure: Any) -> int:
+    """Where a structure lies in the pool."""
     return structure._pointer  # type: ignore[no-any-return]
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 WARNING = 30
-NEED_RESOURCE_LISTS = ("MiniportFilterResourceRequirementsHandler", "MiniportStartDeviceHandler")
-"""Handlers that get an IRP with a list of resources, which the virtual adapter does not have."""
+NEEDS_REQUIREMENTS = "MiniportFilterResourceRequirementsHandler"
+"""A handler that changes a list of resource requirements, which the bus of the virtual adapter does not have."""
 
 
 @ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function",))
@@ -80,9 +80,8 @@ def _of_miniport(context: Context, handle: int, given: NDIS_MINIPORT_PNP_CHARACT
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_BAD_CHARACTERISTICS)
-    for name in NEED_RESOURCE_LISTS:
-        if getattr(given, name) is not None:
-            not_implemented("NdisSetOptionalHandlers", name)
+    if given.MiniportFilterResourceRequirementsHandler is not None:
+        not_implemented("NdisSetOptionalHandlers", NEEDS_REQUIREMENTS)
     for place, name in enumerate(MINIPORT_OPTIONAL_HANDLERS, len(MINIPORT_HANDLERS)):
         driver.handlers[place] = routine_number(type(given).__name__, name, getattr(given, name))
     return NDIS_STATUS_SUCCESS

@@ -15,7 +15,17 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis import filter_modules, filter_pnp, interfaces, oid_lanes, pnp_devices, pnp_reset, stacks, watch
+from emulator.ndis import (
+    bus_data,
+    filter_modules,
+    filter_pnp,
+    interfaces,
+    oid_lanes,
+    pnp_devices,
+    pnp_reset,
+    stacks,
+    watch,
+)
 from emulator.ndis.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -99,10 +109,15 @@ def start_adapter(context: Context, number: int) -> int:
 def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
     """Add and initialize the miniport, attach the filters, bind the protocols, restart the stack."""
     interfaces.add_adapter(context, adapter)
-    status = pnp_devices.add_device(context, handle, driver)
+    bus_data.reset(context, adapter)
+    what, status = "MiniportAddDevice", pnp_devices.add_device(context, handle, driver)
+    if status == NDIS_STATUS_SUCCESS:
+        what, status = "MiniportStartDevice", pnp_devices.start_device(context, handle, adapter, driver)
+        if status != NDIS_STATUS_SUCCESS:
+            pnp_devices.remove_device(context, adapter)
     if status != NDIS_STATUS_SUCCESS:
-        check_initialize_failed(context, handle, shared_memory_of(context, handle), "MiniportAddDevice")
-        _log(context, f"{text_of(adapter.name)}: MiniportAddDevice returned {status_name(status)}")
+        check_initialize_failed(context, handle, shared_memory_of(context, handle), what)
+        _log(context, f"{text_of(adapter.name)}: {what} returned {status_name(status)}")
         free_adapter(context, handle, adapter)
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)

@@ -26,6 +26,17 @@ WORKER_THREAD_ROUTINE: Final = _Role(
     page="nf-wdm-exqueueworkitem",
     note="an argument of ExInitializeWorkItem",
 )
+MINIPORT_PNP_IRP: Final = _Role(
+    "MINIPORT_PNP_IRP",
+    "NDIS_STATUS",
+    "MiniportAddDeviceContext Irp",
+    _irql.AT_PASSIVE,
+    fields=(
+        "NDIS_MINIPORT_PNP_CHARACTERISTICS.MiniportFilterResourceRequirementsHandler",
+        "NDIS_MINIPORT_PNP_CHARACTERISTICS.MiniportStartDeviceHandler",
+    ),
+    note="a callback of NDIS, which completes the IRP itself",
+)
 DRIVER_DISPATCH: Final = _Role(
     "DRIVER_DISPATCH",
     "NTSTATUS",

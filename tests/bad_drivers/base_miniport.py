@@ -145,6 +145,11 @@ def OnAddDevice(handle: AdapterHandle) -> NDIS_STATUS:
     return NDIS_STATUS_SUCCESS
 
 
+def OnStartDevice(Irp: IRP) -> NDIS_STATUS:
+    """Inside MiniportStartDevice, after MiniportAddDevice."""
+    return NDIS_STATUS_SUCCESS
+
+
 def OnRemoveDevice(context: Any) -> None:
     """Inside MiniportRemoveDevice."""
 
@@ -317,6 +322,12 @@ def MPAddDevice(NdisMiniportHandle: AdapterHandle, MiniportDriverContext: None) 
     return OnAddDevice(NdisMiniportHandle)
 
 
+@MINIPORT_PNP_IRP
+def MPStartDevice(MiniportAddDeviceContext: Any, Irp: IRP) -> NDIS_STATUS:
+    """Its resources are known."""
+    return OnStartDevice(Irp)
+
+
 @MINIPORT_REMOVE_DEVICE
 def MPRemoveDevice(MiniportAddDeviceContext: Any) -> None:
     """After it has been halted."""
@@ -329,6 +340,7 @@ def PnpCharacteristics() -> NDIS_MINIPORT_PNP_CHARACTERISTICS:
         Header=NDIS_OBJECT_HEADER(0x92, 1, NDIS_SIZEOF_MINIPORT_PNP_CHARACTERISTICS_REVISION_1),
         MiniportAddDeviceHandler=MPAddDevice,
         MiniportRemoveDeviceHandler=MPRemoveDevice,
+        MiniportStartDeviceHandler=MPStartDevice,
     )
 
 

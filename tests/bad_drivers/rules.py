@@ -125,6 +125,7 @@ RULES: Final = [
     Rule("irp_pending_unmarked", "miniport", 0xC9, (0x224, "Dispatch", None, None)),
     Rule("irp_with_too_much_information", "miniport", 0xD6, (None, 0, 0, 0)),
     Rule("cancel_routine_keeps_its_lock", "miniport", VERIFIER, (0x100A, None, "CancelRead", 0), "SpinLock"),
+    Rule("start_device_completes_its_irp", "miniport", 0x44, (None, 0, 0, 0)),
     Rule("symbolic_link_left_at_unload", "miniport", VERIFIER, (0x62, None, 0, 1)),
     Rule("device_left_at_unload", "miniport", VERIFIER, (0x62, DEVICE, 0, 1)),
     Rule("device_deregistered_twice", "miniport", NDIS, (0x21, DEVICE, 0, 0)),

@@ -160,8 +160,8 @@ def test_levels_are_those_of_the_pages() -> None:
         "NDIS_TIMER_FUNCTION",
         "KDEFERRED_ROUTINE",
         "DRIVER_CANCEL",
-        "MINIPORT_PROCESS_SG_LIST",
         "NDIS_PROCESS_SG_LIST",
+        "MINIPORT_PROCESS_SG_LIST",
     }
     assert "MINIPORT_ISR" in by_level[irql.AT_DIRQL]
     assert "MINIPORT_SYNCHRONIZE_INTERRUPT" in by_level[irql.AT_DIRQL]
