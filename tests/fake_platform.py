@@ -11,6 +11,7 @@ import functools
 import linecache
 import textwrap
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.context import Context
@@ -173,6 +174,10 @@ class FakePlatform:
     def grow(self) -> None:
         """Count the wish for one more passive worker."""
         self.grown += 1
+
+    def read_file(self, path: str) -> bytes:
+        """The whole of a file."""
+        return Path(path).read_bytes()
 
     def log(self, level: int, logger: str, text: str) -> None:
         """Keep the record."""

@@ -166,6 +166,7 @@ COMMANDS: Final = (
         (_OID, Word("VALUE", "a number (4 bytes, lowest first), or bytes: 01:00:5e:00:00:01, hex:2a")),
         _set,
     ),
+    Command("log", ControlOperation.LOG, "take what the miniport has logged with NdisMWriteLogData"),
     Command(
         "filter attach",
         ControlOperation.ATTACH_FILTER,

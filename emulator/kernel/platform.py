@@ -82,6 +82,9 @@ class Platform(Protocol):
     def grow(self) -> None:
         """Ask for one more passive worker."""
 
+    def read_file(self, path: str) -> bytes:
+        """The whole of a file; OSError where there is none, or where it cannot be read."""
+
     def log(self, level: int, logger: str, text: str) -> None:
         """Send one record to the machine's log; never blocks, drops are counted."""
 

@@ -50,10 +50,12 @@ class POOL_STATE(Record):
     blocks: u64
     bytes: u64
     highest: u64
-    free: Array[u32, Literal[96]]
+    free: Array[u32, Literal[96]]  # CLASSES
 
 
 HEADER = BLOCK.size()
+CLASSES = 96
+"""No block is larger than the largest of them, 1 GiB."""
 
 
 def size_class_of(length: int) -> tuple[int, int]:
@@ -90,6 +92,8 @@ class Pool:
     def allocate(self, length: int, *, tag: int, type_number: int, site: int, driver: int, owner: int) -> int | None:
         """Allocate ``length`` bytes; a pointer, or None when the pool is exhausted."""
         number, size = size_class_of(length)
+        if number >= CLASSES:
+            return None
         state = self.state
         platform = current.context.platform
         platform.acquire(SystemLock.POOL)

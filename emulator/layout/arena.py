@@ -65,6 +65,8 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     interface_order: int = 128
     luid_indices: int = 128
     devices: int = 16
+    files: int = 16
+    logs: int = 16
     frame_slots: int = 4096
     pool_bytes: int = 16 << 20
     receive_throttle: int = 0
@@ -160,6 +162,8 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.INTERFACE_PROVIDER: (records.INTERFACE_PROVIDER, "interface_providers"),
     HandleKind.INTERFACE_ORDER: (records.INTERFACE_ORDER, "interface_order"),
     HandleKind.LUID_INDEX: (records.LUID_INDEX, "luid_indices"),
+    HandleKind.FILE: (records.FILE, "files"),
+    HandleKind.LOG: (records.LOG, "logs"),
     HandleKind.GENERIC_OBJECT: (records.CONFIGURATION, "configurations"),
     HandleKind.DEVICE: (devices.DEVICE, "devices"),
     HandleKind.SYMBOLIC_LINK: (devices.DEVICE, "devices"),

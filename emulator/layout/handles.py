@@ -44,6 +44,8 @@ class HandleKind(IntEnum):
     INTERFACE_ORDER = 0x56
     LUID_INDEX = 0x57
     SYMBOLIC_LINK = 0x58
+    FILE = 0x59
+    LOG = 0x5A
 
 
 class Decoded(NamedTuple):

@@ -486,6 +486,26 @@ class CONFIGURATION(Record):
     key: u64
 
 
+class FILE(Record):
+    """A file that a driver has opened: its content, and the copy that is mapped, are blocks of pool."""
+
+    head: OBJECT
+    content: u64
+    mapped: u64
+    length: u64
+
+
+class LOG(Record):
+    """The log of a miniport's adapter, a ring of ``length`` bytes in a block of pool.  Lock: REQUESTS."""
+
+    head: OBJECT
+    content: u64
+    length: u32
+    first: u32
+    used: u32
+    padding: u32
+
+
 class INTERFACE_PROVIDER(Record):
     """A driver that provides network interfaces: its handlers by routine number."""
 

@@ -26,6 +26,7 @@ from emulator.ndis.driver_object import *
 from emulator.ndis.enumerations import *
 from emulator.ndis.event_logs import *
 from emulator.ndis.ex_work_items import *
+from emulator.ndis.files import *
 from emulator.ndis.filter_enumeration import *
 from emulator.ndis.filter_modules import *
 from emulator.ndis.filter_oids import *
@@ -51,6 +52,7 @@ from emulator.ndis.media_information import *
 from emulator.ndis.memory import *
 from emulator.ndis.memory_older import *
 from emulator.ndis.message_interrupts import *
+from emulator.ndis.miniport_logs import *
 from emulator.ndis.net_buffer_contexts import *
 from emulator.ndis.net_buffers import *
 from emulator.ndis.object_header import *

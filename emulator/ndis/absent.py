@@ -149,15 +149,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "files and logs",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisCloseFile NdisMCloseLog NdisMCreateLog NdisMFlushLog NdisMWriteLogData NdisMapFile NdisOpenFile
-        NdisUnmapFile
-        """,
-    ),
-    _family(
         "selective suspend",
         Why.NOT_YET,
         "to come",

@@ -111,6 +111,18 @@ class InterfaceProviderHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class FileHandle(NDIS_HANDLE):
+    """From NdisOpenFile."""
+
+    __slots__ = ()
+
+
+class LogHandle(NDIS_HANDLE):
+    """From NdisMCreateLog."""
+
+    __slots__ = ()
+
+
 class BindContext(NDIS_HANDLE):
     """The BindContext that NDIS gives to ProtocolBindAdapterEx."""
 

@@ -47,6 +47,8 @@ RESOURCES = {
     HandleKind.INTERFACE_PROVIDER: Resource("an interface provider"),
     HandleKind.PORT: Resource("an NDIS port"),
     HandleKind.DMA_CHANNEL: Resource("a scatter/gather DMA channel", "Init_RegisterSG"),
+    HandleKind.FILE: Resource("an open file"),
+    HandleKind.LOG: Resource("a log"),
     HandleKind.CONFIGURATION: Resource("an open configuration handle", "NdisOpenConfigurationEx"),
     HandleKind.DEVICE: Resource("a device"),
     HandleKind.SYMBOLIC_LINK: Resource("a symbolic link"),

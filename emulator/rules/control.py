@@ -42,6 +42,8 @@ class ControlOperation(IntEnum):
     """Ask a network interface's provider: from bit 0 on the object, from 32 on the length, from 48 on the index."""
     INTERFACE_SET = 21
     """Give the data to a network interface's provider; the argument as for INTERFACE_QUERY."""
+    LOG = 26
+    """Take what the miniport has logged with NdisMWriteLogData; at most what the data have room for."""
     ATTACH_FILTER = 18
     """Attach a module of the filter driver that the data name; the stack is paused meanwhile."""
     DETACH_FILTER = 19

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from bisect import insort
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from greenlet import getcurrent
@@ -416,6 +417,10 @@ class SimulatedPlatform:
 
     def grow(self) -> None:
         """A worker is added when all of them wait and work is queued; nobody needs to ask."""
+
+    def read_file(self, path: str) -> bytes:
+        """The whole of a file."""
+        return Path(path).read_bytes()
 
     def log(self, level: int, logger: str, text: str) -> None:
         """Keep the record."""

@@ -191,6 +191,10 @@ class Nic:
         content = value.to_bytes(4, "little") if isinstance(value, int) else value
         self.perform("oid set", _text(oid), f"hex:{content.hex()}", timeout=timeout)
 
+    def log(self, timeout: float = DEADLINE) -> bytes:
+        """Take what the miniport has logged with NdisMWriteLogData since the last time, at most 2,048 bytes of it."""
+        return self.perform("log", timeout=timeout).data
+
     def reset(self, timeout: float = DEADLINE) -> None:
         """Reset the adapter's hardware."""
         self.perform("reset", timeout=timeout)

@@ -29,6 +29,7 @@ class ADAPTER(NONPAGED):
     Interrupt: InterruptHandle
     SpareTimer: TimerHandle
     Dma: DmaHandle
+    Log: LogHandle
     SGList: PVOID
     Lock: NDIS_SPIN_LOCK
     ReadWrite: NDIS_RW_LOCK

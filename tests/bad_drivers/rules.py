@@ -59,6 +59,8 @@ HALF: Final = make_handle(HandleKind.PROTOCOL_DRIVER, 1, 2)
 VIRTUAL: Final = make_handle(HandleKind.ADAPTER, 1, 1)
 BIND: Final = make_handle(HandleKind.BIND_CONTEXT, 1, 0)
 PROVIDER: Final = make_handle(HandleKind.INTERFACE_PROVIDER, 1, 0)
+FILE: Final = make_handle(HandleKind.FILE, 1, 0)
+LOG: Final = make_handle(HandleKind.LOG, 1, 0)
 CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
 LIST_TAG: Final = int.from_bytes(b"torP", "little")
 FILTER_TAG: Final = int.from_bytes(b"tliF", "little")
@@ -257,6 +259,12 @@ RULES: Final = [
     Rule("work_item_left_by_failed_initialize", "miniport", VERIFIER, (0x62, ADAPTER, 0, 1), PAIR, False),
     Rule("io_work_item_left_at_unload", "protocol", VERIFIER, (0x62, None, 0, 1)),
     Rule("device_object_left_at_unload", "protocol", VERIFIER, (0x62, 0, None, 1)),
+    # Files and logs.
+    Rule("file_left_open", "miniport", VERIFIER, (0x62, FILE, 0, 1)),
+    Rule("file_closed_twice", "miniport", NDIS, (0x21, FILE, HandleKind.FILE, 0)),
+    Rule("file_used_unmapped", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("log_left_at_halt", "miniport", VERIFIER, (0x62, LOG, 0, 1)),
+    Rule("log_written_after_close", "miniport", NDIS, (0x21, LOG, HandleKind.LOG, 0)),
     # PnP: pause, restart, bind, unload, status.
     Rule("pause_completed_unasked", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
     Rule("pause_completed_and_returned", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),

@@ -188,6 +188,12 @@ def shared_memory(world: World) -> Any:
     return world.ddi("NdisMAllocateSharedMemory", world.handle(HandleKind.ADAPTER), 64, False).VirtualAddress
 
 
+def open_file(world: World) -> Any:
+    """An open file, whoever opens it and wherever its driver lies."""
+    world.fake.platform.read_file = lambda path: b"content"  # type: ignore[method-assign]
+    return world.ddi("NdisOpenFile", "file", -1).FileHandle
+
+
 def hypervisor_info(world: World) -> Any:
     """To be filled by NDIS."""
     del world
@@ -232,10 +238,14 @@ KINDS: Final[dict[str, tuple[HandleKind, ...]]] = {
     "NetBufferPoolHandle": (HandleKind.NET_BUFFER_POOL,),
     "ConfigurationHandle": (HandleKind.CONFIGURATION,),
     "DeviceHandle": (HandleKind.DEVICE,),
+    "FileHandle": (HandleKind.FILE,),
+    "LogHandle": (HandleKind.LOG,),
 }
 MADE: Final[dict[HandleKind, Callable[[World], Any]]] = {
     HandleKind.BIND_CONTEXT: lambda world: world.operation(HandleKind.BIND_CONTEXT),
     HandleKind.UNBIND_CONTEXT: lambda world: world.operation(HandleKind.UNBIND_CONTEXT),
+    HandleKind.FILE: open_file,
+    HandleKind.LOG: lambda world: world.ddi("NdisMCreateLog", world.handle(HandleKind.ADAPTER), 100).LogHandle,
     HandleKind.WORK_ITEM: lambda world: world.ddi("NdisAllocateIoWorkItem", world.handle(HandleKind.ADAPTER)),
     HandleKind.IO_WORK_ITEM: lambda world: world.ddi("IoAllocateWorkItem", device(world)),
     HandleKind.TIMER: lambda world: (
