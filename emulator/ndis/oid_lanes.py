@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from emulator.kernel.calls import call
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.pointers import decode
+from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, make_handle
 from emulator.layout.machine import FILTER_MODULE, ContextKind, SystemLock
 from emulator.ndis import oid_answers, ports
 from emulator.ndis.filter_modules import driver_of, next_below
 from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.registration import handler
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
@@ -109,6 +111,18 @@ def queued(context: Context) -> bool:
         for kind in (HandleKind.ADAPTER, HandleKind.FILTER_MODULE)
         for lane in objects[kind].records
     )
+
+
+def pended(context: Context, lane: Any) -> Any:
+    """The request that a lane's driver has left pending, as it lies in memory; None when there is none.
+
+    It may be complete, and free, in the next moment: nothing but its numbers may be looked at.
+    """
+    pointer, machine = lane.request, context.machine
+    if lane.request_state == IDLE or not pointer or machine.pool.find(pointer) is None:
+        return None
+    request = NDIS_OID_REQUEST.at(machine.arena.memory, pointer & OFFSET_MASK)
+    return request if request.ndis_state == PENDED else None
 
 
 def idle(lane: Any) -> bool:

@@ -24,7 +24,7 @@ from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.handlers import MINIPORT_HANDLERS
 from emulator.ndis.handles import AdapterHandle
 from emulator.ndis.indications import indicate
-from emulator.ndis.oid_lanes import IDLE, PENDED
+from emulator.ndis.oid_lanes import pended
 from emulator.ndis.pnp_structures import status_indication
 from emulator.ndis.pnp_waits import signed
 from emulator.ndis.registration import handler
@@ -94,9 +94,8 @@ def interval(adapter: Any) -> int:
 
 
 def _request_hangs(adapter: Any, context: Context) -> bool:
-    pointer = adapter.request
-    request = decode(context, pointer) if adapter.request_state != IDLE and pointer else None
-    if request is None or request.ndis_state != PENDED:
+    request = pended(context, adapter)
+    if request is None:
         adapter.hang_request = adapter.hang_looks = 0
         return False
     if adapter.hang_request != request.ndis_given:
@@ -134,7 +133,7 @@ def reset(context: Context, adapter: Any) -> int | None:
 def pending(context: Context) -> bool:
     """Is there a reset to begin, or one to end?"""
     return any(
-        record.reset_state in (WANTED, COMPLETED) and record.head.allocated
+        record.head.allocated and (_may_begin(record) or record.reset_state == COMPLETED)
         for record in context.machine.objects[HandleKind.ADAPTER].records
     )
 
@@ -143,13 +142,20 @@ def serve(context: Context) -> bool:
     """Begin what is wanted, end what is completed; True when there was something."""
     served = False
     for handle, adapter in context.machine.objects[HandleKind.ADAPTER].live():
-        if adapter.reset_state == WANTED and _enter(context, adapter, Operation.RESET, WANTED, IN_HANDLER):
+        if _may_begin(adapter) and _enter(context, adapter, Operation.RESET, WANTED, IN_HANDLER):
             _begin(context, handle, adapter)
             served = True
         if adapter.reset_state == COMPLETED and _enter(context, adapter, None, COMPLETED, ENDING):
             _end(context, handle, adapter)
             served = True
     return served
+
+
+def _may_begin(adapter: Any) -> bool:
+    """Is a reset wanted, and the adapter in a state in which it may be reset?"""
+    if adapter.reset_state != WANTED or sleeps(adapter):
+        return False
+    return may(ADAPTER_MACHINE, Operation.RESET, AdapterState(adapter.state))
 
 
 def settled(adapter: Any) -> bool:
@@ -182,20 +188,14 @@ def _begin(context: Context, handle: int, adapter: Any) -> None:
     completed = adapter.reset_state == COMPLETED
     if not completed and status == NDIS_STATUS_PENDING:
         adapter.reset_state = PENDING
+    elif not completed:
+        adapter.reset_status, adapter.reset_addressing = status & 0xFFFF_FFFF, int(bool(addressing))
+        adapter.reset_state = COMPLETED
     platform.release(SystemLock.STACKS)
-    if status != NDIS_STATUS_PENDING:
-        if completed:
-            text = f"MiniportResetEx returned {status_name(status)} and NdisMResetComplete was called as well."
-            stop(NDIS, UNEXPECTED, handle, status & 0xFFFF_FFFF, int(bool(addressing)), text=text)
-        _complete(context, adapter, status, addressing)
+    if completed and status != NDIS_STATUS_PENDING:
+        text = f"MiniportResetEx returned {status_name(status)} and NdisMResetComplete was called as well."
+        stop(NDIS, UNEXPECTED, handle, status & 0xFFFF_FFFF, int(bool(addressing)), text=text)
     _leave(context, adapter)
-
-
-def _complete(context: Context, adapter: Any, status: int, addressing: bool) -> None:
-    adapter.reset_status, adapter.reset_addressing = status & 0xFFFF_FFFF, int(bool(addressing))
-    context.platform.fence()
-    adapter.reset_state = COMPLETED
-    wake_lane(context, ContextKind.REQUESTS)
 
 
 def _completed_first(context: Context, handle: int, adapter: Any) -> None:
@@ -233,8 +233,8 @@ def _completed_first(context: Context, handle: int, adapter: Any) -> None:
 
 def _request_in_hand(context: Context, adapter: Any) -> int:
     """When the miniport got the request that it has left pending; 0 when there is none."""
-    request = decode(context, adapter.request) if adapter.request_state != IDLE and adapter.request else None
-    return request.ndis_given if request is not None and request.ndis_state == PENDED else 0
+    request = pended(context, adapter)
+    return request.ndis_given if request is not None else 0
 
 
 def _end(context: Context, handle: int, adapter: Any) -> None:
@@ -309,8 +309,14 @@ def NdisMResetComplete(MiniportAdapterHandle: AdapterHandle, Status: NDIS_STATUS
     Bug check 0x7C/0x0F when none is pending.
     """
     context = current.context
-    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMResetComplete")
-    if adapter.reset_state not in (IN_HANDLER, PENDING) or Status == NDIS_STATUS_PENDING:
+    adapter, platform = adapter_of(context, MiniportAdapterHandle, "NdisMResetComplete"), context.platform
+    platform.acquire(SystemLock.STACKS)
+    asked = adapter.reset_state in (IN_HANDLER, PENDING) and Status != NDIS_STATUS_PENDING
+    if asked:
+        adapter.reset_status, adapter.reset_addressing = Status & 0xFFFF_FFFF, int(bool(AddressingReset))
+        adapter.reset_state = COMPLETED
+    platform.release(SystemLock.STACKS)
+    if not asked:
         stop(
             NDIS,
             UNEXPECTED,
@@ -319,7 +325,7 @@ def NdisMResetComplete(MiniportAdapterHandle: AdapterHandle, Status: NDIS_STATUS
             int(bool(AddressingReset)),
             text="NdisMResetComplete was called and no reset is pending.",
         )
-    _complete(context, adapter, Status, AddressingReset)
+    wake_lane(context, ContextKind.REQUESTS)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT)

@@ -200,3 +200,20 @@ def test_a_wish_of_the_host_is_refused_where_there_is_nothing_to_reset() -> None
     driver = next(entry for table in registered.values() for _, entry in table.live() if hasattr(entry, "handlers"))
     driver.handlers[11] = 0
     assert machine.computer.control(pnp.reset, 0) == NDIS_STATUS_NOT_RESETTABLE
+
+
+def test_a_reset_that_is_wanted_too_early_waits_and_keeps_nobody_busy() -> None:
+    machine = Watched()
+    adapter, context = machine.adapter, machine.computer.fake.pnp()
+    for field, unfit, fit in (("state", AdapterState.INITIALIZING, AdapterState.RUNNING), ("power_state", 4, 1)):
+        setattr(adapter, field, unfit)
+        machine.as_miniport(surface.NdisMResetMiniport)
+        assert adapter.reset_state == pnp_reset.WANTED
+        assert not pnp_reset.pending(context)
+        machine.computer.settle()
+        assert machine.seen == []
+        setattr(adapter, field, fit)
+        assert pnp_reset.pending(context)
+        machine.computer.settle()
+        assert machine.seen == [START, RESET, END]
+        machine.seen.clear()
