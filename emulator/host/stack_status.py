@@ -35,6 +35,8 @@ _READ: Final = (
 _CONNECTED: Final = 1
 """MediaConnectStateConnected."""
 _WAITING: Final = 1
+_RESET_PENDING: Final = 3
+"""emulator.ndis.pnp_reset.PENDING."""
 """In ``completion`` of an adapter, a binding or a module: its driver has left something pending, or is at it."""
 _DAMAGED: Final = (IndexError, ValueError, KeyError, struct.error)
 """What a reader of an arena meets in which somebody has written nonsense."""
@@ -145,6 +147,11 @@ class _Stack:
             if record.completion == _WAITING:
                 driver, seconds = self._driver(record), _seconds(now, record.moved)
                 found.append(f"{driver} has left {what} pending for {seconds}: {completion} has not been called")
+        if adapter.reset_state == _RESET_PENDING:
+            driver, seconds = self._driver(adapter), _seconds(now, adapter.reset_since)
+            found.append(
+                f"{driver} has left MiniportResetEx pending for {seconds}: NdisMResetComplete has not been called"
+            )
         return found + self._operation()
 
     def _operation(self) -> list[str]:

@@ -19,6 +19,7 @@ LIBRARY = ["tests.bad_drivers.base_miniport", "tests.bad_drivers.base_protocol"]
 BLOCKERS = {
     "pause_with_receives_kept": ("protocol", "pause", "pause_with_receives_kept has not returned", "PAUSE"),
     "pause_with_sends_kept": ("miniport", "halt", "pause_with_sends_kept has not completed", "STOP_ADAPTER"),
+    "reset_never_completed": ("miniport", "reset", "reset_never_completed has left MiniportResetEx pending", "RESET"),
     "filter_pause_never_completed": ("filter", "pause", "NdisFPauseComplete has not been called", "PAUSE"),
 }
 
