@@ -45,7 +45,6 @@ class Rule(NamedTuple):
 
 _GATE: Final = "the gate of each function that the rule names and that is there, in the checked build"
 _NOT_YET_FILTERS: Final = "there are no timed rules yet, and the limit is not published"
-_NOT_YET_DMA: Final = "there is no scatter/gather DMA yet"
 _CONNECTION: Final = "CoNDIS is left out on purpose"
 _WIRELESS: Final = "802.11 is left out on purpose"
 
@@ -88,8 +87,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "Init_RegisterSG",
         Group.DDI_USAGE,
         "NdisMRegisterScatterGatherDma is undone in halt or in a failing initialise",
-        _NO,
-        _NOT_YET_DMA,
+        _YES,
+        "0xC4/0x62 when the adapter is halted or its initialise fails, and for a channel whose lists are not freed",
     ),
     _sdv(
         "Init_NdisAllocateIoWorkItem",
@@ -290,7 +289,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _sdv("Irql_CallManager_Function", Group.IRQL, "CoNDIS call managers", _NO, _CONNECTION),
     _sdv("Irql_Connection_Function", Group.IRQL, "CoNDIS connections", _NO, _CONNECTION),
     _gate("Irql_Filter_Driver_Function", "functions of filter drivers"),
-    _sdv("Irql_Gather_DMA_Function", Group.IRQL, "scatter/gather DMA", _NO, _NOT_YET_DMA),
+    _gate("Irql_Gather_DMA_Function", "scatter/gather DMA"),
     _sdv("Irql_IM_Function", Group.IRQL, "functions of intermediate drivers", _NO, "there are none yet"),
     _gate("Irql_Interfaces_Function", "network interfaces"),
     _gate("Irql_Interrupt_Function", "registration of interrupts"),

@@ -404,6 +404,7 @@ RULES: Final = [
     Rule("port_used_inactive", "miniport", NDIS, (0x20, 0x40010012, ADAPTER, 0)),
     # DMA.
     Rule("dma_left_at_halt", "miniport", VERIFIER, (0x62, DMA, 0, 1), "Init_RegisterSG"),
+    Rule("dma_left_by_failed_initialize", "miniport", VERIFIER, (0x62, DMA, 0, 1), "Init_RegisterSG", starts=False),
     Rule("scatter_gather_list_left", "miniport", VERIFIER, (0x62, DMA, 0, None), "Init_RegisterSG"),
     Rule("scatter_gather_list_freed_twice", "miniport", NDIS, (0x21, None, ADAPTER, 0)),
     Rule("scatter_gather_list_at_passive", "miniport", VERIFIER, (0xE5, PASSIVE, None, 0), "Irql_Gather_DMA_Function"),
