@@ -378,3 +378,19 @@ def test_hardware_that_takes_nothing_is_reset_and_the_reset_ends_when_it_does(ri
     assert rig.adapter().reset_state == pnp_reset.NONE
     assert rig.outstanding() == 0
     assert len(rig.receive(frame())) == 1
+
+
+def test_no_more_is_indicated_at_once_than_ndis_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    chains: list[int] = []
+    indicate = surface.NdisMIndicateReceiveNetBufferLists
+
+    def counted(handle: Any, nbl: Any, port: int, count: int, flags: int) -> None:
+        chains.append(count)
+        indicate(handle, nbl, port, count, flags)
+
+    rig = Rig("netvmini", "hello", receive_throttle=4)
+    rig.start()
+    module = rig.fake.machine.images.images[0].module
+    monkeypatch.setattr(module, "NdisMIndicateReceiveNetBufferLists", counted)
+    assert len(rig.receive(*[frame()] * 10)) == 10
+    assert chains == [4, 4, 2]

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Race:
-    """A frame that the host has published, a masked line, a processor asleep, and a work item that unmasks it.
+    """A frame that the host has published, a masked line or message, a processor asleep, a work item that unmasks it.
 
     The frame is seen by others from the host's fence on.  The work item comes before a step of the host's: its store
     and its look are one step, because it has a fence in between.
     """
 
-    def __init__(self, when: int) -> None:
+    def __init__(self, when: int, messages: int) -> None:
         self.frame_is_seen = self.unmasked = False
         self.rung: list[str] = []
         self.steps = 0
@@ -30,9 +30,9 @@ class Race:
         host = SimpleNamespace(fence=self.fence)
         geometry = SimpleNamespace(processors=1)
         supervisor = SimpleNamespace(arena=arena, host=host, geometry=geometry, ring=lambda slot: self.ring("host"))
-        hardware = SimpleNamespace(asserted=self.asserted)
-        port: Any = SimpleNamespace(supervisor=supervisor, hardware=hardware, number=0)
-        self.wake: Callable[[], None] = Port._waker(port, 0)
+        hardware = SimpleNamespace(asserted=self.asserted, sends=self.asserted)
+        port: Any = SimpleNamespace(supervisor=supervisor, hardware=hardware, number=0, messages=messages)
+        self.wake: Callable[[], None] = Port._message_waker(port) if messages else Port._waker(port, 0)
 
     def ring(self, who: str) -> None:
         self.rung.append(who)
@@ -64,9 +64,10 @@ class Race:
         assert (slot, value) == (FIRST_PROCESSOR_SLOT, 0)
 
 
+@pytest.mark.parametrize("messages", [0, 1], ids=["line", "message"])
 @pytest.mark.parametrize("when", range(5))
-def test_one_of_the_two_rings_whenever_the_mask_is_opened(when: int) -> None:
-    race = Race(when)
+def test_one_of_the_two_rings_whenever_the_mask_is_opened(when: int, messages: int) -> None:
+    race = Race(when, messages)
     race.wake()
     if not race.unmasked:  # a store may be kept back for a while after the last step
         race.unmask()
