@@ -61,7 +61,7 @@ from emulator.ndis.pnp_structures import (
     pause_parameters,
     restart_parameters,
 )
-from emulator.ndis.pnp_waits import drain, signed
+from emulator.ndis.pnp_waits import await_completion, drain, signed
 from emulator.ndis.registration import NDIS_INTERMEDIATE_DRIVER, drivers_of, handler
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
@@ -234,7 +234,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     adapter.completion = WAITING
     status = miniport_call(context, adapter, "RestartHandler", restart_parameters())
     if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
         status = NDIS_STATUS(signed(adapter.restart_status))
     adapter.completion = 0
     if status != NDIS_STATUS_SUCCESS:
@@ -268,7 +268,7 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     adapter.completion = adapter.pause_pending = WAITING
     status = miniport_call(context, adapter, "PauseHandler", pause_parameters(reason))
     if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
     elif status != NDIS_STATUS_SUCCESS:
         stop(
             0xC4,
@@ -376,10 +376,6 @@ def NdisMRestartComplete(MiniportAdapterHandle: AdapterHandle, Status: NDIS_STAT
 
 def _completed_unasked(handle: int, text: str) -> None:
     stop(0x7C, 0x1F, 0, handle, text=text)
-
-
-def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
-    drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
 
 
 def _await_requests(context: Context, handle: int, adapter: Any) -> None:

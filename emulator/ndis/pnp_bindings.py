@@ -20,7 +20,7 @@ from emulator.ndis.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.handlers import PROTOCOL_HANDLERS
 from emulator.ndis.pnp_calls import WATCHDOG_PROTOCOL_PNP, protocol_event
 from emulator.ndis.pnp_structures import bind_parameters, pause_event, restart_event
-from emulator.ndis.pnp_waits import drain, signed
+from emulator.ndis.pnp_waits import await_completion, drain, signed
 from emulator.ndis.registration import UNINSTALLED, handler
 from emulator.ndis.returned_status import call_for_status
 from emulator.ndis.status import (
@@ -89,7 +89,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
         bind_parameters(context, adapter, protocol),
     )
     if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
+        await_completion(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
         status = NDIS_STATUS(signed(adapter.restart_status))
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolBindAdapterEx", bind_context)
@@ -135,7 +135,7 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
     routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
     status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
-        _await(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
+        await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
     bindings = context.machine.objects[HandleKind.BINDING]
@@ -175,7 +175,3 @@ def uninstall(context: Context, number: int) -> int:
     if routine:
         call(context, routine)
     return NDIS_STATUS_SUCCESS
-
-
-def _await(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
-    drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)

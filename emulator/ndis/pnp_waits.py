@@ -5,13 +5,14 @@ Law: every wait has a deadline, and the stop that ends it says who is in the way
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.lanes import serve_beside
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK
 from emulator.ndis import stacks
+from emulator.ndis.bindings import COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,11 @@ def drain(
                 holders=held.holders,
             )
     context.machine.services.round(context)
+
+
+def await_completion(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
+    """Wait until what a driver has left pending on an adapter is completed."""
+    drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
 
 
 def signed(status: int) -> int:
