@@ -164,14 +164,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         NdisGetCurrentProcessorCounts NdisGetCurrentProcessorCpuUsage
         """,
     ),
-    _family(
-        "information on processors of before NDIS 6.20",
-        Why.NOT_YET,
-        "to come; NdisGetProcessorInformationEx is there",
-        """
-        NdisGetProcessorInformation
-        """,
-    ),
 )
 
 

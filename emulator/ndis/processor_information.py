@@ -7,12 +7,13 @@ structure in C's buffer is a list inside it here; the sizes are those of the buf
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from emulator.kernel.platform import current
 from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis.ddi import ddi
 from emulator.ndis.handles import NDIS_HANDLE
+from emulator.ndis.memory import bytes_of
 from emulator.ndis.object_header import (
     NDIS_OBJECT_TYPE_DEFAULT,
     NDIS_OBJECT_TYPE_RSS_PROCESSOR_INFO,
@@ -22,11 +23,13 @@ from emulator.ndis.owners import owner_of
 from emulator.ndis.processors import PROCESSOR_NUMBER
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
-from emulator.rules.irql import AT_MOST_DISPATCH
+from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 
 NDIS_SYSTEM_PROCESSOR_INFO_EX_REVISION_1: Final = 1
+NDIS_SYSTEM_PROCESSOR_INFO_REVISION_1: Final = 1
 NDIS_HYPERVISOR_INFO_REVISION_1: Final = 1
 NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_EX_REVISION_1: Final = 40
+NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_REVISION_1: Final = 1072
 NDIS_SIZEOF_RSS_PROCESSOR_INFO_REVISION_2: Final = 40
 NDIS_SIZEOF_HYPERVISOR_INFO_REVISION_1: Final = 12
 PROCESSOR_ENTRY: Final = 20
@@ -61,6 +64,32 @@ class NDIS_SYSTEM_PROCESSOR_INFO_EX:
     NumberOfProcessors: int = 1
     ProcessorInfoEntrySize: int = PROCESSOR_ENTRY
     ProcessorInfo: list[NDIS_PROCESSOR_INFO_EX] = field(default_factory=list)
+
+
+class NDIS_PROCESSOR_INFO(NamedTuple):
+    """One processor, as drivers of before NDIS 6.20 are told of it."""
+
+    CpuNumber: int
+    PhysicalPackageId: int
+    CoreId: int
+    HyperThreadID: int
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_SYSTEM_PROCESSOR_INFO:
+    """What NdisGetProcessorInformation fills; the driver fills the header, and RssProcessors where it wants them."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    Flags: int = 0
+    ProcessorVendor: int = 0
+    NumPhysicalPackages: int = 0
+    NumCores: int = 0
+    NumCoresPerPhysicalPackage: int = 0
+    MaxHyperThreadingCpusPerCore: int = 0
+    RssBaseCpu: int = 0
+    RssCpuCount: int = 0
+    RssProcessors: Any = None
+    CpuInfo: list[NDIS_PROCESSOR_INFO] = field(default_factory=list)
 
 
 class NDIS_RSS_PROCESSOR(NamedTuple):
@@ -140,6 +169,26 @@ def NdisGetProcessorInformationEx(NdisHandle: NDIS_HANDLE | None, Size: int, /) 
     return ProcessorInformation(NDIS_STATUS_SUCCESS, made, needed)
 
 
+@ddi(irql=AT_PASSIVE)
+def NdisGetProcessorInformation(SystemProcessorInfo: NDIS_SYSTEM_PROCESSOR_INFO, /) -> NDIS_STATUS:
+    """The processors of the computer, for drivers of before NDIS 6.20; all may be used for receive-side scaling.
+
+    BUFFER_TOO_SHORT for a structure that is smaller than the first revision.
+    """
+    given = SystemProcessorInfo
+    if given.Header.Size < NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_REVISION_1:
+        return NDIS_STATUS_BUFFER_TOO_SHORT
+    count = current.context.machine.geometry.processors
+    given.ProcessorVendor = 0
+    given.NumPhysicalPackages = given.MaxHyperThreadingCpusPerCore = 1
+    given.NumCores = given.NumCoresPerPhysicalPackage = given.RssCpuCount = count
+    given.RssBaseCpu = 0
+    if given.RssProcessors is not None:
+        bytes_of(given.RssProcessors, count)[:] = bytes(range(count))
+    given.CpuInfo = [NDIS_PROCESSOR_INFO(number, 0, number, 0) for number in range(count)]
+    return NDIS_STATUS_SUCCESS
+
+
 @ddi(irql=AT_MOST_DISPATCH)
 def NdisGetRssProcessorInformation(NdisHandle: NDIS_HANDLE, Size: int, /) -> RssProcessorInformation:
     """The processors for receive-side scaling: all; BUFFER_TOO_SHORT, with the size that is needed."""
@@ -176,15 +225,20 @@ def NdisGetHypervisorInfo(HypervisorInfo: NDIS_HYPERVISOR_INFO, /) -> NDIS_STATU
 __all__ = [
     "NDIS_HYPERVISOR_INFO",
     "NDIS_HYPERVISOR_INFO_REVISION_1",
+    "NDIS_PROCESSOR_INFO",
     "NDIS_PROCESSOR_INFO_EX",
     "NDIS_RSS_PROCESSOR",
     "NDIS_RSS_PROCESSOR_INFO",
     "NDIS_SIZEOF_HYPERVISOR_INFO_REVISION_1",
     "NDIS_SIZEOF_RSS_PROCESSOR_INFO_REVISION_2",
     "NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_EX_REVISION_1",
+    "NDIS_SIZEOF_SYSTEM_PROCESSOR_INFO_REVISION_1",
+    "NDIS_SYSTEM_PROCESSOR_INFO",
     "NDIS_SYSTEM_PROCESSOR_INFO_EX",
     "NDIS_SYSTEM_PROCESSOR_INFO_EX_REVISION_1",
+    "NDIS_SYSTEM_PROCESSOR_INFO_REVISION_1",
     "NdisGetHypervisorInfo",
+    "NdisGetProcessorInformation",
     "NdisGetProcessorInformationEx",
     "NdisGetRssProcessorInformation",
 ]

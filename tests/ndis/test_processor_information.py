@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER
+from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER, NDIS_SYSTEM_PROCESSOR_INFO
 from emulator.ndis.ddi import declarations
 from emulator.ndis.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from tests.fake_platform import FakeMachine
@@ -49,6 +49,21 @@ def test_one_socket_with_a_core_for_each_processor(fake: FakeMachine, kind: Hand
     assert (found.NumSockets, found.NumCores, found.NumCoresPerSocket, found.NumberOfProcessors) == (1, 3, 3, 3)
     assert [each.ProcNum for each in found.ProcessorInfo] == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
     assert [(each.CoreId, each.NodeDistance) for each in found.ProcessorInfo] == [(n, distance) for n in range(3)]
+
+
+def test_drivers_of_before_ndis_6_20_are_told_the_same() -> None:
+    asked = NDIS_SYSTEM_PROCESSOR_INFO(
+        Header=NDIS_OBJECT_HEADER(0x80, 1, 1071), RssProcessors=memoryview(bytearray(64))
+    )
+    assert ddi("NdisGetProcessorInformation")(asked) == NDIS_STATUS_BUFFER_TOO_SHORT
+    asked.Header.Size = 1072
+    assert ddi("NdisGetProcessorInformation")(asked) == NDIS_STATUS_SUCCESS
+    assert (asked.NumPhysicalPackages, asked.NumCores, asked.NumCoresPerPhysicalPackage) == (1, 3, 3)
+    assert (asked.MaxHyperThreadingCpusPerCore, asked.RssBaseCpu, asked.RssCpuCount) == (1, 0, 3)
+    assert asked.CpuInfo == [(0, 0, 0, 0), (1, 0, 1, 0), (2, 0, 2, 0)]
+    assert bytes(asked.RssProcessors[:3]) == b"\0\1\2"
+    asked.RssProcessors = None
+    assert ddi("NdisGetProcessorInformation")(asked) == NDIS_STATUS_SUCCESS
 
 
 def test_scaling_may_use_all_processors(fake: FakeMachine) -> None:
