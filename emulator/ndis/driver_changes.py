@@ -34,11 +34,17 @@ STEADY = (AdapterState.RUNNING, AdapterState.PAUSED)
 
 
 def admit(context: Context, operation: CONTROL) -> int:
-    """Attach and bind a new driver on every adapter, whose stacks are paused; what it refuses is logged."""
+    """Attach and bind a new driver on every adapter; what it refuses is logged.
+
+    The host has paused the stacks; those of virtual adapters, which it does not know, are paused here.
+    """
     image = operation.argument
     for handle, adapter in context.machine.objects[HandleKind.ADAPTER].live():
-        if adapter.state != AdapterState.PAUSED or not is_chosen(context, image, adapter):
+        if adapter.state not in STEADY or not is_chosen(context, image, adapter):
             continue
+        running = adapter.state == AdapterState.RUNNING
+        if running:
+            pnp.pause_stack(context, handle, adapter)
         for driver_handle, driver in drivers_of(context, image, HandleKind.FILTER_DRIVER):
             status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
             if status != NDIS_STATUS_SUCCESS:
@@ -49,6 +55,8 @@ def admit(context: Context, operation: CONTROL) -> int:
             if not pnp_bindings.may_bind(context, adapter, protocol):
                 continue
             pnp_bindings.bind(context, handle, adapter, protocol_handle, protocol)
+        if running:
+            pnp.restart_stack(context, handle, adapter)
     return NDIS_STATUS_SUCCESS
 
 

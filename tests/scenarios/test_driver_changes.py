@@ -146,6 +146,13 @@ def test_a_machine_that_is_ended_meanwhile_ends_in_order(lab: Lab) -> None:
     assert [outcome.done for outcome in outcomes] == [True]
 
 
+def test_a_machine_that_is_killed_meanwhile_is_gone(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO)
+    outcomes = loading(nic)
+    nic.machine.kill()
+    assert outcomes[0].ended
+
+
 def test_a_cable_torn_out_meanwhile_is_a_surprise_removal(lab: Lab) -> None:
     nic = lab.start(MINIPORT, protocol=HELLO)
     outcomes = loading(nic)

@@ -65,3 +65,18 @@ def test_a_station_is_away_while_its_adapter_is_paused_and_the_other_one_stays(l
     assert [each.name for each in nic.machine.status().adapters] == ["lan"]
     nic.start()
     assert ping(nic, 20, "10.0.20.2")[scapy.Dot1Q].vlan == 20
+
+
+def test_a_filter_that_is_loaded_later_is_on_the_virtual_adapters_too(lab: Lab) -> None:
+    nic = lab.start_machine(machine())
+    for act, name, filters in (
+        (nic.machine.load, "sample_drivers.ndislwf", ["ndislwf"]),
+        (nic.machine.unload, "ndislwf", []),
+    ):
+        act(name)
+        status = nic.machine.status()
+        assert [each.name for each in status.adapters] == ["lan", "lan.10", "lan.20"]
+        assert {each.state for each in status.adapters} == {"running"}
+        assert all([layer.driver for layer in each.filters] == filters for each in status.adapters)
+        for vlan in VLANS:
+            assert ping(nic, vlan, f"10.0.{vlan}.2") is not None
