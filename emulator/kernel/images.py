@@ -77,7 +77,7 @@ class Images:
         """
         found: dict[tuple[str, str], tuple[int, Callable[..., Any], Any]] = {}
         kinds: dict[tuple[str, str], type] = {}
-        codes: dict[tuple[str, str, int], types.CodeType] = {}
+        codes: dict[tuple[str, str, str, int], types.CodeType] = {}
         for image in self.images[self._sealed :]:
             self._files[image.path] = image.number
             for value in vars(image.module).values():
@@ -91,8 +91,10 @@ class Images:
                     and value.__module__ == image.module.__name__
                 ):
                     kinds[(image.name, value.__qualname__)] = value
-            for code in _codes_of(image.module, image.path):
-                codes[(image.name, code.co_qualname, code.co_firstlineno)] = code
+            for path, scope in included_files(image.module).items():
+                self._files.setdefault(path, image.number)
+                for code in _codes_of(scope, path):
+                    codes[(image.name, path.rpartition("/")[2], code.co_qualname, code.co_firstlineno)] = code
         callbacks = len(self.routines) - 1 + len(found)
         if callbacks > MOST_ROUTINES:
             raise ConfigurationError(
@@ -176,10 +178,21 @@ class Images:
         return path
 
 
-def _codes_of(module: types.ModuleType, path: str) -> Iterable[types.CodeType]:
+def included_files(module: types.ModuleType) -> dict[str, dict[str, Any]]:
+    """The files that a driver is made of, with their globals: its own, and those of its folder that it includes."""
+    own = module.__file__ or ""
+    folder = own.rpartition("/")[0]
+    files = {own: vars(module)}
+    for value in vars(module).values():
+        if isinstance(value, types.FunctionType) and value.__code__.co_filename.rpartition("/")[0] == folder:
+            files.setdefault(value.__code__.co_filename, value.__globals__)
+    return files
+
+
+def _codes_of(scope: dict[str, Any], path: str) -> Iterable[types.CodeType]:
     pending: list[Any] = [
         value.__code__
-        for value in vars(module).values()
+        for value in scope.values()
         if isinstance(value, types.FunctionType) and value.__code__.co_filename == path
     ]
     while pending:

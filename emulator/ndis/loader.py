@@ -5,10 +5,12 @@ Law: everything happens in the zygote before the first context is forked, so eve
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
 import types
+import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +33,8 @@ from emulator.rules.errors import BugCheck, ConfigurationError, EmulatorError, M
 from emulator.rules.irql import PASSIVE_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emulator.kernel.context import Context
     from emulator.kernel.images import Image
     from emulator.layout.arena import Arena
@@ -127,6 +131,46 @@ def forget_plugins() -> None:
             del sys.modules[name]
 
 
+@contextlib.contextmanager
+def included_anew() -> Iterator[None]:
+    """Let drivers include their other files with the functions that are installed now, and leave none of them behind.
+
+    For a process in which several machines live one after the other; what calls no function of NDIS may stay.
+    """
+    before = dict(sys.modules)
+    aside = {name: module for name, module in before.items() if _is_bound(module)}
+    for name in aside:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in sys.modules.keys() - before.keys():
+            if _is_bound(sys.modules[name]):
+                del sys.modules[name]
+        for name, module in aside.items():
+            package, _, last = name.rpartition(".")
+            sys.modules[name] = module
+            if package in sys.modules:
+                setattr(sys.modules[package], last, module)
+
+
+_bound: weakref.WeakKeyDictionary[types.ModuleType, bool] = weakref.WeakKeyDictionary()
+
+
+def _is_bound(module: object) -> bool:
+    """Is it a driver's file whose functions call NDIS by the names that it has taken?"""
+    if not isinstance(module, types.ModuleType):
+        return False  # sys.modules holds what importers put there
+    known = _bound.get(module)
+    if known is None:
+        scope, names = vars(module), ddi.declarations.keys()
+        taken = set() if module.__name__.partition(".")[0] == "emulator" else names & scope.keys()
+        functions = [value for value in scope.values() if taken and isinstance(value, types.FunctionType)]
+        own = [value for value in functions if value.__globals__ is scope]
+        known = _bound[module] = any(taken.intersection(value.__code__.co_names) for value in own)
+    return known
+
+
 def load_images(context: Context, names: Sequence[str], load: ModuleLoader | None = None) -> None:
     """Import plug-ins, number what they hold and call each DriverEntry, in order.
 
@@ -136,13 +180,14 @@ def load_images(context: Context, names: Sequence[str], load: ModuleLoader | Non
     machine = context.machine
     images = machine.images
     loaded = []
-    for name in dict.fromkeys(names):
-        module = (load or import_plugin)(name)
-        if not callable(getattr(module, "DriverEntry", None)):
-            raise ConfigurationError(
-                f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath) ({module.__file__})"
-            )
-        loaded.append(images.add(module.__name__, module))
+    with included_anew() if load is not None else contextlib.nullcontext():
+        for name in dict.fromkeys(names):
+            module = (load or import_plugin)(name)
+            if not callable(getattr(module, "DriverEntry", None)):
+                raise ConfigurationError(
+                    f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath) ({module.__file__})"
+                )
+            loaded.append(images.add(module.__name__, module))
     for pointer, number in images.seal(NONPAGED):
         block = machine.pool.find(pointer)
         if block is not None:
