@@ -22,11 +22,14 @@ from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PO
 from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.device_objects import delete
 from emulator.ndis.handles import AdapterHandle
+from emulator.ndis.object_header import NDIS_OBJECT_TYPE_OFFLOAD
 from emulator.ndis.oids import (
     OID_GEN_RECEIVE_SCALE_CAPABILITIES,
     OID_GEN_SUPPORTED_LIST,
     OID_PM_CURRENT_CAPABILITIES,
     OID_PM_HARDWARE_CAPABILITIES,
+    OID_TCP_OFFLOAD_CURRENT_CONFIG,
+    OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES,
     oid_name,
 )
 from emulator.ndis.remembered import as_bytes, forget_all, remember
@@ -39,7 +42,9 @@ from emulator.ndis.status import (
 )
 from emulator.ndis.structures_common import structure_fault
 from emulator.ndis.structures_miniport import (
+    NDIS_MINIPORT_ADAPTER_ATTRIBUTES,
     NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
+    NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
     NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES,
     NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
 )
@@ -49,7 +54,6 @@ from emulator.rules.states import ADAPTER, BINDING, AdapterEvent, AdapterState, 
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-    from emulator.ndis.structures_miniport import NDIS_MINIPORT_ADAPTER_ATTRIBUTES
 
 REGISTRATION_SET, GENERAL_SET = 1, 2
 OID_BYTES: Final = 4
@@ -166,7 +170,7 @@ def text_of(stored: bytes) -> str:
 def NdisMSetMiniportAttributes(
     NdisMiniportHandle: AdapterHandle, MiniportAttributes: NDIS_MINIPORT_ADAPTER_ATTRIBUTES, /
 ) -> NDIS_STATUS:
-    """Tell NDIS about the adapter, inside MiniportInitializeEx: registration attributes first, then the general ones.
+    """Tell NDIS about the adapter, inside MiniportInitializeEx: registration attributes first, then the others.
 
     Inside MiniportAddDevice: the context of the device.
 
@@ -180,7 +184,7 @@ def NdisMSetMiniportAttributes(
         return _set_added(context, adapter, given)
     if adapter.state != AdapterState.INITIALIZING:
         return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
-    if not isinstance(given, NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES):
+    if not isinstance(given, NDIS_MINIPORT_ADAPTER_ATTRIBUTES):
         not_implemented("NdisMSetMiniportAttributes", type(given).__name__)
     if getattr(given, "AttributeFlags", 0) & NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT:
         not_implemented("NdisMSetMiniportAttributes", "NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT")
@@ -198,6 +202,8 @@ def NdisMSetMiniportAttributes(
         return NDIS_STATUS_SUCCESS
     if not adapter.attributes_set & REGISTRATION_SET:
         return _refused(context, "the registration attributes come first", NDIS_STATUS_FAILURE)
+    if isinstance(given, NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES):
+        return _set_offload(context, adapter, given)
     return _set_general(context, adapter, given)
 
 
@@ -208,6 +214,20 @@ def _set_added(context: Context, adapter: Any, given: NDIS_MINIPORT_ADD_DEVICE_R
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
     adapter.added = encode(context, given.MiniportAddDeviceContext)
+    return NDIS_STATUS_SUCCESS
+
+
+def _set_offload(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES) -> NDIS_STATUS:
+    for name, oid in (
+        ("DefaultOffloadConfiguration", OID_TCP_OFFLOAD_CURRENT_CONFIG),
+        ("HardwareOffloadCapabilities", OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES),
+    ):
+        value = getattr(given, name)
+        content = as_bytes(value) if value is not None else b""
+        if content[:1] not in (b"", bytes([NDIS_OBJECT_TYPE_OFFLOAD])):
+            return _refused(context, f"{name} is no NDIS_OFFLOAD", NDIS_STATUS_INVALID_PARAMETER)
+        if content and not remember(context, adapter, oid, content):
+            return _refused(context, f"there is no memory for the answer to {oid_name(oid)}", NDIS_STATUS_RESOURCES)
     return NDIS_STATUS_SUCCESS
 
 

@@ -117,9 +117,21 @@ class NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
     PowerManagementCapabilitiesEx: Any = None
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
+    """What an adapter offloads: each an NDIS_OFFLOAD as it lies in memory (a structure, memory or bytes), or None."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    DefaultOffloadConfiguration: Any = None
+    HardwareOffloadCapabilities: Any = None
+    DefaultTcpConnectionOffloadConfiguration: Any = None
+    TcpConnectionOffloadHardwareCapabilities: Any = None
+
+
 NDIS_MINIPORT_ADAPTER_ATTRIBUTES = (
     NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES
     | NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES
+    | NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES
     | NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES
 )
 

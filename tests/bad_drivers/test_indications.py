@@ -9,9 +9,13 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis import pnp, remembered, status
-from emulator.ndis.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG
+from emulator.ndis.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG, OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES
 from emulator.ndis.status import NDIS_STATUS_MEDIA_SPECIFIC_INDICATION, NDIS_STATUS_SUCCESS
-from emulator.ndis.structures import NDIS_OBJECT_HEADER, NDIS_STATUS_INDICATION
+from emulator.ndis.structures import (
+    NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
+    NDIS_OBJECT_HEADER,
+    NDIS_STATUS_INDICATION,
+)
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 
@@ -107,6 +111,40 @@ def test_the_configuration_of_offloads_is_what_was_told_last() -> None:
         machine.indicate(StatusCode=code, StatusBuffer=told + b"beyond", StatusBufferSize=len(told))
         with machine.fake.running(context):
             assert remembered.remembered(context, adapter, OID_TCP_OFFLOAD_CURRENT_CONFIG) == told
+
+
+@pytest.mark.parametrize(
+    ("current", "hardware", "status_expected"),
+    [
+        (b"\xa7\x01now", memoryview(b"\xa7\x01all"), NDIS_STATUS_SUCCESS),
+        (None, b"\xa7\x01all", NDIS_STATUS_SUCCESS),
+        (b"\xa8\x01now", None, status.NDIS_STATUS_INVALID_PARAMETER),
+    ],
+)
+def test_what_an_adapter_offloads_is_what_ndis_answers(current: Any, hardware: Any, status_expected: int) -> None:
+    given = NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES(
+        Header=NDIS_OBJECT_HEADER(0xA0, 1, 40),
+        DefaultOffloadConfiguration=current,
+        HardwareOffloadCapabilities=hardware,
+    )
+    returned: list[int] = []
+
+    def on_initialize(adapter: Any) -> int:
+        returned.append(surface.NdisMSetMiniportAttributes(adapter.Handle, given))
+        return NDIS_STATUS_SUCCESS
+
+    machine = Computer("base_miniport", "base_protocol", plant={"base_miniport": {"OnInitialize": on_initialize}})
+    machine.load()
+    machine.control(pnp.start_adapter, 0)
+    assert returned == [status_expected]
+    adapter = machine.fake.machine.objects[HandleKind.ADAPTER].live()[0][1]
+    with machine.fake.running(machine.fake.pnp()) as context:
+        known = [
+            remembered.remembered(context, adapter, oid)
+            for oid in (OID_TCP_OFFLOAD_CURRENT_CONFIG, OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES)
+        ]
+    wanted = [current, hardware] if status_expected == NDIS_STATUS_SUCCESS else [None, None]
+    assert known == [None if each is None else bytes(each) for each in wanted]
 
 
 @pytest.mark.parametrize(
