@@ -187,6 +187,7 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     if pool is not None:
         Adapter.ReceivePool = pool
     if pool is None or address is None or Adapter.PadMemory is None:
+        NdisWriteErrorLogEntry(handle, NDIS_ERROR_CODE_OUT_OF_RESOURCES, 0)
         return False
     Adapter.ReceiveAddress = address
     NdisZeroMemory(Adapter.PadMemory, NIC_MINIMUM_FRAME)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.platform import current
 from emulator.ndis.adapters import adapter_of
 from emulator.ndis.ddi import MINIPORT, ddi
+from emulator.ndis.hardware import UNLOGGED
 from emulator.ndis.memory import readable
 from emulator.ndis.status import NDIS_STATUS, NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import AT_MOST_DISPATCH
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 _RULES: Final = ("Irql_Miscellaneous_Function",)
 ERROR: Final = 40
+NDIS_ERROR_CODE_RESOURCE_CONFLICT: Final = 0xC000_1388
+NDIS_ERROR_CODE_OUT_OF_RESOURCES: Final = 0xC000_1389
+NDIS_ERROR_CODE_HARDWARE_FAILURE: Final = 0xC000_138A
+NDIS_ERROR_CODE_ADAPTER_NOT_FOUND: Final = 0xC000_138B
+NDIS_ERROR_CODE_INTERRUPT_CONNECT: Final = 0xC000_138C
 MAX_EVENT_LOG_DATA_SIZE: Final = 196
 """Bytes of strings and data that one entry may have (our choice: the page names the constant and not its value)."""
 
@@ -36,6 +42,7 @@ def NdisWriteErrorLogEntry(
     """Log an error of an adapter, with as many values as are said to follow."""
     context = current.context
     adapter = adapter_of(context, NdisAdapterHandle, "NdisWriteErrorLogEntry")
+    context.memory.pop(UNLOGGED, None)
     values = "".join(f" {value & 0xFFFF_FFFF:#010x}" for value in ErrorValues[:NumberOfErrorValues])
     _log(f"error {ErrorCode & 0xFFFF_FFFF:#010x} of {_name(adapter)}{':' if values else ''}{values}")
 
@@ -73,4 +80,13 @@ def _log(text: str, driver: int = 0) -> None:
     context.platform.log(ERROR, name or "unknown", text)
 
 
-__all__ = ["MAX_EVENT_LOG_DATA_SIZE", "NdisWriteErrorLogEntry", "NdisWriteEventLogEntry"]
+__all__ = [
+    "MAX_EVENT_LOG_DATA_SIZE",
+    "NDIS_ERROR_CODE_ADAPTER_NOT_FOUND",
+    "NDIS_ERROR_CODE_HARDWARE_FAILURE",
+    "NDIS_ERROR_CODE_INTERRUPT_CONNECT",
+    "NDIS_ERROR_CODE_OUT_OF_RESOURCES",
+    "NDIS_ERROR_CODE_RESOURCE_CONFLICT",
+    "NdisWriteErrorLogEntry",
+    "NdisWriteEventLogEntry",
+]

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 IO_SPACE_TAG = 0x05
 SHARED_MEMORY_TAG = 0x06
+VERIFIER, WRONG_PLACE = 0xC4, 0xE5
+"""Where Windows has a rule and no number: a kernel call that is not allowed here (our choice of code)."""
+UNLOGGED = "unlogged"
+"""Where a context remembers the call of initialise that got no shared memory, as long as no error log tells of it."""
 HOST_SLOT = 0
 MOST_SHARED_MEMORY = 0xFF_FFFF
 """Of one allocation: its length travels with its address in one word."""
@@ -157,11 +161,15 @@ pointers.loaders[IO_SPACE_TAG] = lambda context, word: hardware_of(context, word
 def NdisMMapIoSpace(MiniportAdapterHandle: AdapterHandle, PhysicalAddress: int, Length: int, /) -> MappedIoSpace:
     """Map the adapter's registers, inside MiniportInitializeEx; the address is one of AllocatedResources.
 
-    INVALID_PARAMETER for an address that is not the adapter's, FAILURE outside MiniportInitializeEx.
+    INVALID_PARAMETER for an address that is not the adapter's; outside MiniportInitializeEx FAILURE, in the checked
+    build 0xC4/0xE5 (our choice).
     """
     context = current.context
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMMapIoSpace")
     if adapter.state != AdapterState.INITIALIZING:
+        if context.machine.checked:
+            text = "NdisMMapIoSpace was called outside MiniportInitializeEx."
+            stop(VERIFIER, WRONG_PLACE, context.irql, MiniportAdapterHandle, rule="NdisMMapIoSpace", text=text)
         return MappedIoSpace(NDIS_STATUS_FAILURE, None)
     arena = context.machine.arena
     own = not adapter.virtual and PhysicalAddress == arena.hardware_offset(adapter.number)
@@ -192,7 +200,7 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
     """
     del Cached
     context = current.context
-    adapter_of(context, MiniportAdapterHandle, "NdisMAllocateSharedMemory")
+    adapter = adapter_of(context, MiniportAdapterHandle, "NdisMAllocateSharedMemory")
     if context.irql:
         stop(
             0x7C,
@@ -202,7 +210,10 @@ def NdisMAllocateSharedMemory(MiniportAdapterHandle: AdapterHandle, Length: int,
             context.irql,
             text="Shared memory was allocated above PASSIVE_LEVEL.",
         )
-    return allocate_shared_memory(context, MiniportAdapterHandle, Length, context.site)
+    made = allocate_shared_memory(context, MiniportAdapterHandle, Length, context.site)
+    if made.VirtualAddress is None and adapter.state == AdapterState.INITIALIZING:
+        context.memory[UNLOGGED] = context.site  # until NdisWriteErrorLogEntry tells of it
+    return made
 
 
 def allocate_shared_memory(context: Context, handle: int, length: int, site: int) -> SharedMemory:
@@ -238,11 +249,16 @@ def NdisMFreeSharedMemory(
 ) -> None:
     """Free shared memory as it was allocated.
 
-    Bug check 0x7C/0x03 when it is not the adapter's, was freed before, or another address or length is given.
+    Bug check 0x7C/0x03 when it is not the adapter's, was freed before, or another address or length is given,
+    0xC4/0xE5 (our choice) in MiniportShutdownEx.
     """
     del Cached
     context = current.context
     adapter_of(context, MiniportAdapterHandle, "NdisMFreeSharedMemory")
+    routine = context.machine.images.routines[context.callback]
+    if routine is not None and getattr(routine.role, "name", "") == "MINIPORT_SHUTDOWN" and context.machine.checked:
+        text = "NdisMFreeSharedMemory was called in MiniportShutdownEx, when the memory manager may be gone."
+        stop(VERIFIER, WRONG_PLACE, context.irql, MiniportAdapterHandle, rule="NdisMFreeSharedMemory", text=text)
     start, _ = context.machine.arena.frames
     slots = (Length + FRAME_SLOT_BYTES - 1) // FRAME_SLOT_BYTES
     place = (PhysicalAddress - start) // FRAME_SLOT_BYTES

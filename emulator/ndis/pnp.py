@@ -44,7 +44,7 @@ from emulator.ndis.ddi import MINIPORT, ddi
 from emulator.ndis.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION
 from emulator.ndis.handlers import MINIPORT_HANDLERS
 from emulator.ndis.handles import AdapterHandle
-from emulator.ndis.hardware import resources_of, shared_memory_of
+from emulator.ndis.hardware import UNLOGGED, resources_of, shared_memory_of
 from emulator.ndis.pnp_bindings import (
     bind,
     may_bind,
@@ -123,6 +123,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
     routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
     resources = None if adapter.virtual else resources_of(context, adapter)
+    context.memory.pop(UNLOGGED, None)
     status = call_for_status(
         context,
         routine,

@@ -16,7 +16,7 @@ from emulator.kernel.timers import TimerState
 from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.device_objects import DEVICE_OBJECT
-from emulator.ndis.hardware import shared_memory_sites
+from emulator.ndis.hardware import UNLOGGED, shared_memory_sites
 from emulator.ndis.read_write_locks import NDIS_RW_LOCK_EX
 from emulator.rules.work_items import LEAKED
 
@@ -66,6 +66,17 @@ THINGS: dict[type, str] = {
 def check_initialize_failed(context: Context, handle: int, shared: int, what: str = "MiniportInitializeEx") -> None:
     """After MiniportInitializeEx or MiniportAddDevice has failed: everything that it took must have been given back."""
     _nothing_left(context, handle, shared, f"{what} failed and left", failed=True)
+    unlogged = context.memory.pop(UNLOGGED, None)
+    if unlogged is not None and context.machine.checked:
+        stop(
+            VERIFIER,
+            0xE5,
+            context.irql,
+            handle,
+            rule="WriteErrorLog",
+            text=f"{what} got no shared memory, failed, and did not say so with NdisWriteErrorLogEntry.",
+            sites=[site_of(context, "got no memory", unlogged)],
+        )
 
 
 def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding, shared: int) -> None:

@@ -261,7 +261,7 @@ class Holding(NamedTuple):
     """Lists that a driver has not given on: how many, in words what it has not done with them, and the layer's number.
 
     ``moved`` is how many it has given on so far, ``owner`` and ``handed`` find where they were handed to it.  Lists of
-    the driver's own have neither.
+    the driver's own have neither.  ``module`` is a filter module's handle.
     """
 
     driver: str
@@ -271,6 +271,7 @@ class Holding(NamedTuple):
     moved: int = 0
     owner: int = 0
     handed: str = ""
+    module: int = 0
 
 
 def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
@@ -295,7 +296,7 @@ def holdings(machine: Machine, adapter_index: int) -> list[Holding]:
         found.append(Holding(name, sends, text, adapter_index, counts[COMPLETED], SENDING + adapter_index, "sent"))
     for module, record in machine.objects[HandleKind.FILTER_MODULE].live():
         if record.adapter == adapter_index:
-            found.extend(_held_by_module(machine, module & 0xFFFF_FFFF))
+            found.extend(each._replace(module=module) for each in _held_by_module(machine, module & 0xFFFF_FFFF))
     for index, binding in _bindings(machine, adapter_index):
         layer = machine.geometry.all_adapters + index
         mine = layer_counts(machine, layer)

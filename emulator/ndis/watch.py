@@ -51,6 +51,8 @@ def look_if_due(context: Context) -> None:
             if holding.owner:
                 seen.add(holding.layer)
                 _write_down(context, holding, now)
+                if machine.checked and holding.module and not debugged:
+                    _filter_in_time(context, holding, now)
         if debugged:
             continue
         pnp_reset.check_for_hang(context, adapter, now)
@@ -81,6 +83,24 @@ def _send_in_time(context: Context, handle: int, index: int, now: int) -> None:
     if sent != completed and look.since and now - look.since > HANG_NS:
         text = f"has completed no list for {HANG_NS // 1_000_000_000} seconds"
         _too_long(context, 0x9200F, "NdisTimedDataHang", handle, sent - completed, text)
+
+
+def _filter_in_time(context: Context, holding: stacks.Holding, now: int) -> None:
+    """A filter gives on some of what it has within the limit of a send: Microsoft publishes none for these rules."""
+    machine = context.machine
+    if now - machine.arena.look(holding.layer).since <= SEND_NS:
+        return
+    sent = holding.handed == "sent"
+    stop(
+        VERIFIER,
+        0x92011 if sent else 0x92012,
+        0,
+        holding.module,
+        holding.number,
+        rule="NdisFilterTimedDataSend" if sent else "NdisFilterTimedDataReceive",
+        text=f"{holding.driver} has {holding.text.format(holding.number)}, for {SEND_NS // 1_000_000_000} seconds.",
+        holders=[line.strip() for line in stacks.handed_on(machine, holding)],
+    )
 
 
 def _too_long(context: Context, number: int, rule: str, handle: int, count: int, text: str) -> None:

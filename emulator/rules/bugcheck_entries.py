@@ -48,6 +48,7 @@ class BugCheckEntry(NamedTuple):
 
 IRQL_NOT_LESS_OR_EQUAL: Final = 0x0A
 KMODE_EXCEPTION_NOT_HANDLED: Final = 0x1E
+MULTIPLE_IRP_COMPLETE_REQUESTS: Final = 0x44
 BUGCODE_NDIS_DRIVER: Final = 0x7C
 SYSTEM_THREAD_EXCEPTION_NOT_HANDLED: Final = 0x7E
 INVALID_WORK_QUEUE_ITEM: Final = 0x96
@@ -59,6 +60,7 @@ DRIVER_VERIFIER_DETECTED_VIOLATION: Final = 0xC4
 DRIVER_CORRUPTED_EXPOOL: Final = 0xC5
 TIMER_OR_DPC_INVALID: Final = 0xC7
 IRQL_UNEXPECTED_VALUE: Final = 0xC8
+DRIVER_VERIFIER_IOMANAGER_VIOLATION: Final = 0xC9
 PAGE_FAULT_IN_FREED_SPECIAL_POOL: Final = 0xCC
 PAGE_FAULT_BEYOND_END_OF_ALLOCATION: Final = 0xCD
 DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS: Final = 0xCE
@@ -99,6 +101,27 @@ def _returned(code: int, name: str, meaning: str, found: str) -> BugCheckEntry:
 
 
 GENERAL: Final[tuple[BugCheckEntry, ...]] = (
+    BugCheckEntry(
+        MULTIPLE_IRP_COMPLETE_REQUESTS,
+        "MULTIPLE_IRP_COMPLETE_REQUESTS",
+        "a driver tried to have an IRP completed that is completed already",
+        _page(0x44),
+        "IRP",
+        "reserved",
+        "reserved",
+        "reserved",
+    ),
+    BugCheckEntry(
+        DRIVER_VERIFIER_IOMANAGER_VIOLATION,
+        "DRIVER_VERIFIER_IOMANAGER_VIOLATION",
+        "a driver broke a rule of the I/O manager",
+        _page(0xC9),
+        "kind",
+        subcodes=(
+            Subcode(0x06, "", "an IRP was completed with a status that is none to complete it with", "status", "IRP"),
+            Subcode(0x07, "", "an IRP was completed while it has a cancel routine", "cancel routine", "IRP"),
+        ),
+    ),
     BugCheckEntry(
         IRQL_NOT_LESS_OR_EQUAL,
         "IRQL_NOT_LESS_OR_EQUAL",

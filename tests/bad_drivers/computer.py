@@ -201,10 +201,10 @@ class Computer:
                         pass
                     lane.service()
 
-    def life(self, seconds: int = 0, *, sleeps: bool = False) -> int:
+    def life(self, seconds: int = 0, *, sleeps: bool = False, shuts_down: bool = False) -> int:
         """The whole life; the status with which the adapter started.
 
-        It runs for so long, and its device goes to sleep and wakes up, before it is paused.
+        It runs for so long, and its device goes to sleep and wakes up, before it is paused, or all is switched off.
         """
         self.load()
         status = self.control(pnp.start_adapter, 0)
@@ -213,6 +213,9 @@ class Computer:
         for state in (SLEEPING, WORKING) if sleeps else ():
             assert self.control(pnp_power.power, 0, state) == 0
             self.settle()
+        if shuts_down:
+            self.control(lambda context, _: pnp_power.shut_down(context), 0)
+            return status
         if status == 0:
             self.programs()
             self.control(pnp.pause, 0)

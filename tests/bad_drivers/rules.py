@@ -35,6 +35,8 @@ class Rule(NamedTuple):
     """For so long the adapter runs before it is paused."""
     sleeps: bool = False
     """Its device goes to D3 and back before it is paused."""
+    shuts_down: bool = False
+    """The computer is switched off instead of pausing it."""
     protocol: str = "base_protocol"
     """The protocol above a filter."""
 
@@ -320,6 +322,33 @@ RULES: Final = [
         other="sends_often",
         seconds=45,
     ),
+    Rule(
+        "filter_send_kept_too_long", "filter", VERIFIER, (0x92011, 0, MODULE, 1), "NdisFilterTimedDataSend", seconds=33
+    ),
+    Rule(
+        "filter_receive_kept_too_long",
+        "filter",
+        VERIFIER,
+        (0x92012, 0, MODULE, 1),
+        "NdisFilterTimedDataReceive",
+        seconds=33,
+    ),
+    # What may be called in one place alone.
+    Rule("io_space_mapped_late", "miniport", VERIFIER, (0xE5, PASSIVE, ADAPTER, 0), "NdisMMapIoSpace"),
+    Rule(
+        "shared_memory_freed_at_shutdown",
+        "miniport",
+        VERIFIER,
+        (0xE5, PASSIVE, ADAPTER, 0),
+        "NdisMFreeSharedMemory",
+        shuts_down=True,
+    ),
+    Rule("shared_memory_not_logged", "miniport", VERIFIER, (0xE5, PASSIVE, ADAPTER, 0), "WriteErrorLog", starts=False),
+    # What is freed twice, or left.
+    Rule("mdl_freed_twice", "miniport", POOL, (0x07, 0, None, 0), "NdisAllocateMdl"),
+    Rule("mdl_left_at_halt", "miniport", VERIFIER, (0x62, 0, None, 2)),
+    Rule("net_buffer_freed_twice", "miniport", NDIS, (0x1E, 0, None, OWN_TAG), "NdisAllocateNetBuffer"),
+    Rule("net_buffer_left", "miniport", NDIS, (0x27, 2, 1, OWN_TAG)),
     # Requests beside the regular path.
     _beside("direct_oid_completed_twice", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),
     _beside("direct_oid_completed_as_regular", NDIS, (0x26, ADAPTER, None, 0), "NdisOidDoubleComplete"),

@@ -348,6 +348,7 @@ VARIANTS: Final[dict[str, list[Variant]]] = {
     "list[str]": [Variant(RIGHT, _constant(None))],
     "Callable[[Any, WorkItemHandle], None]": [Variant(RIGHT, lambda world: world.library.Work)],
     "Callable[[DEVICE_OBJECT, Any], None]": [Variant(RIGHT, lambda world: world.library.IoWork)],
+    "Callable[[DEVICE_OBJECT, IRP], None]": [Variant(RIGHT, lambda world: world.library.Cancel)],
     "Callable[[Any, Any, Any], None]": [Variant(RIGHT, lambda world: world.library.IoWorkEx)],
     "Callable[[KDPC, Any, Any, Any], None]": [Variant(RIGHT, lambda world: world.library.Deferred)],
     "Callable[[Any], bool]": [Variant(RIGHT, lambda world: world.library.Synchronize)],

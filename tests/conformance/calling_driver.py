@@ -30,6 +30,11 @@ def IoWorkEx(subject: Any, context: Any, item: Any) -> None:
     """A routine that is told its work item too."""
 
 
+@DRIVER_CANCEL
+def Cancel(device: DEVICE_OBJECT, irp: IRP) -> None:
+    """A request that is to end."""
+
+
 @KDEFERRED_ROUTINE
 def Deferred(dpc: KDPC, context: Any, first: Any, second: Any) -> None:
     """A DPC's routine."""

@@ -140,6 +140,8 @@ def lenient(declaration: Declaration, words: str, outcome: Outcome, right: Outco
     expected = {each for part in parts for each in HANDLE_STOPS.get(part, (INVALID_HEADER,))}
     if ITEM_OWNER in parts:
         expected = set(HANDLE_STOPS["WorkItemHandle"])
+    if variant == NULL:
+        expected.update(AN_EXCEPTION)
     if (report.code, report.parameters[0]) not in expected and not is_limit(report.code):
         return f"0x{report.code:X}/0x{report.parameters[0]:X} is no stop for a wrong handle: {report.text}"
     return None

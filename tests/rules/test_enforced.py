@@ -15,6 +15,7 @@ SHOWN_BY = {
     "NdisMIndicateStatusEx": "status_after_halt",
     "NdisQueryBindInstanceName": "instance_name_left_at_unload",
     "DoubleCompleteWorkItem": "oid_completed_twice_by_work_item",
+    "NdisAllocateMdl": "mdl_left_at_halt",
 }
 """Bad drivers whose stop names a sister of the rule, or none."""
 

@@ -1,0 +1,17 @@
+"""Allocates an MDL at each restart and frees none."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "miniport")
+
+
+def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
+    mdl = NdisAllocateMdl(adapter.Handle, adapter, 16)  # site: allocated
+    if mdl is not None and REPAIRED:
+        NdisFreeMdl(mdl)
+    return NDIS_STATUS_SUCCESS
