@@ -114,6 +114,17 @@ def test_an_adapter_goes_through_all_of_it_and_leaves_nothing(lab: Lab) -> None:
     assert eventually(nic.end.gone)
 
 
+def test_what_a_miniport_logs_is_read_once(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start("tests.scenarios.drivers.reads_and_logs", protocol=LIBRARY[1])
+    assert nic.log() == b'"""A miniport that reads its own file when it '
+    assert nic.log() == b""
+    nic.halt()
+    with pytest.raises(ControlFailed, match="failed with NDIS_STATUS_ADAPTER_NOT_FOUND"):
+        nic.log()
+
+
 def layers(nic: Nic) -> list[tuple[str, str]]:
     return [(layer.driver, layer.state) for layer in nic.status().filters]
 
