@@ -64,6 +64,7 @@ class MachineProxy:
         self._pids: dict[int, int] = {}
         self._answers: dict[int, Any] = {}
         self._asked: dict[int, Callable[[Any], None]] = {}
+        self._virtual: dict[str, int] = {}
         self._error: Exception | None = None
 
     def wait_running(self, timeout: float = DEFAULT_DEADLINE) -> None:
@@ -106,7 +107,9 @@ class MachineProxy:
         """Carry out a command of ``emulator.host.commands`` and wait for its end, for so long at most."""
         command = command_of(name)
         given = command.given([*words, *(word.default for word in command.words[len(words) :] if word.default)])
-        number = adapter_number(self.adapter_names, adapter) if command.of_adapter else -1
+        if command.of_adapter and self.may_be_virtual(adapter):
+            self.perform("status")
+        number = self.number_of(adapter) if command.of_adapter else -1
         outcomes: list[Outcome] = []
         performance = Performance(self, command, number, given, timeout, outcomes.append)
         while not outcomes:
@@ -119,6 +122,15 @@ class MachineProxy:
         """What its adapters are called."""
         adapters = self.specification.adapters
         return [adapter.name or f"adapter{number}" for number, adapter in enumerate(adapters)]
+
+    def may_be_virtual(self, adapter: str) -> bool:
+        """Has an intermediate driver perhaps made an adapter of this name?  The next status says so."""
+        return bool(adapter) and adapter not in self.adapter_names and self.specification.geometry.virtual_adapters > 0
+
+    def number_of(self, adapter: str) -> int:
+        """The number of the adapter that a command means; ConfigurationError when it is none, or several may be."""
+        known = self._virtual.get(adapter)
+        return known if known is not None else adapter_number(self.adapter_names, adapter)
 
     def statistics(self, timeout: float = DEFAULT_DEADLINE) -> messages.Statistics:
         """The machine's counters now."""
@@ -219,6 +231,9 @@ class MachineProxy:
             self._error = error_of(message)
             self._answer_nobody()
         elif message.request in self._asked:
+            if isinstance(message, messages.MachineStatus):
+                made = message.adapters[len(self.specification.adapters) :]
+                self._virtual = {adapter.name: adapter.number for adapter in made}
             self._asked.pop(message.request)(message)
         else:
             self._answers[message.request] = message

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from emulator.host.commands import BY_NAME, Given, Outcome, adapter_number
+from emulator.host.commands import BY_NAME, Given, Outcome
+from emulator.host.messages import AskStatus
 from emulator.host.performance import Performance
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
@@ -280,6 +281,13 @@ class ControlServer:
         if client.performance is not None:
             self._tell(client, Refused("one command at a time"))
             return
+        machine = self.machine
+        if machine.may_be_virtual(order.adapter):
+            machine.ask(lambda request: AskStatus(machine.number, request), lambda _: self._try(client, order))
+        else:
+            self._try(client, order)
+
+    def _try(self, client: _Client, order: Order) -> None:
         try:
             self._begin(client, order)
         except (ConfigurationError, EmulatorError) as error:
@@ -291,8 +299,8 @@ class ControlServer:
         if command is None:
             raise ConfigurationError(f"this machine knows no command {order.command}")
         names = self.machine.adapter_names
-        number = adapter_number(names, order.adapter) if command.of_adapter else -1
-        name = names[number] if number >= 0 else order.adapter
+        number = self.machine.number_of(order.adapter) if command.of_adapter else -1
+        name = names[number] if 0 <= number < len(names) else order.adapter
 
         def done(outcome: Outcome) -> None:
             client.performance = None

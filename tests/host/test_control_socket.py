@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.host import control_socket
+from emulator.host.commands import adapter_number
 from emulator.host.control_socket import ControlServer, Order, listen
 from emulator.host.messages import AskStatus, Control, ControlDone, MachineStatus
 from emulator.rules.control import ControlOperation
@@ -38,6 +39,12 @@ class Machine:
             answered(MachineStatus(1, asked.request, "m", "running", [], []))
         else:
             self.asked.append((asked, answered))
+
+    def may_be_virtual(self, adapter: str) -> bool:
+        return adapter == "red.10"
+
+    def number_of(self, adapter: str) -> int:
+        return 2 if adapter == "red.10" else adapter_number(self.adapter_names, adapter)
 
     def described_end(self) -> str:
         return "it has ended"
@@ -157,6 +164,21 @@ def test_a_command_is_handed_over_and_answered(served: tuple[ControlServer, Mach
     done, _ = channel.receive()
     assert (done.outcome.status, done.outcome.data, done.adapter, done.outcome.done) == (7, b"data", "green", False)
     assert done.outcome.machine.name == "m"
+    channel.close()
+
+
+def test_a_command_for_an_adapter_of_an_intermediate_driver_asks_for_its_number_first(
+    served: tuple[ControlServer, Machine],
+) -> None:
+    server, machine = served
+    channel = client(server)
+    channel.send(Order("pause", "red.10", 0, b"", 5.0))
+    assert asked_for(server, machine)
+    asked, answered = machine.asked[0]
+    assert (asked.operation, asked.target) == (ControlOperation.PAUSE, 2)
+    answered(ControlDone(1, 0, 0, b""))
+    done, _ = channel.receive()
+    assert done.adapter == "red.10"
     channel.close()
 
 

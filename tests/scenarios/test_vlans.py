@@ -8,7 +8,6 @@ import pytest
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
-from emulator.rules.control import ControlOperation
 from tests.scenarios.traffic import MINIPORT, RESPONDER
 
 if TYPE_CHECKING:
@@ -54,12 +53,11 @@ def test_scapy_pings_a_station_on_each_vlan(lab: Lab, split: str) -> None:
 
 def test_a_station_is_away_while_its_adapter_is_paused_and_the_other_one_stays(lab: Lab) -> None:
     nic = lab.start_machine(machine())
-    first_virtual = 1
-    assert nic.machine.control(ControlOperation.PAUSE, first_virtual) == 0
+    assert nic.machine.perform("pause", adapter="lan.10").done
     scapy = pytest.importorskip("scapy.all")
     nic.send(scapy.Ether(dst=nic.mac) / scapy.Dot1Q(vlan=10) / scapy.IP(dst="10.0.10.2") / scapy.ICMP())
     assert ping(nic, 20, "10.0.20.2")[scapy.Dot1Q].vlan == 20
-    assert nic.machine.control(ControlOperation.RESTART, first_virtual) == 0
+    assert nic.machine.perform("restart", adapter="lan.10").done
     assert ping(nic, 10, "10.0.10.2")[scapy.Dot1Q].vlan == 10
     nic.halt()
     assert [each.name for each in nic.machine.status().adapters] == ["lan"]
