@@ -311,6 +311,7 @@ class ADAPTER(Record):
     hang_interval: u32
     bindings: u32
     surprise_removed: u32
+    default_port: u32
     remembered: Array[u64, Literal[12]]
     maximum_transmit_speed: u64
     maximum_receive_speed: u64

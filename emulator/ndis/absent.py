@@ -175,7 +175,7 @@ PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
-    "NdisMSetMiniportAttributes": "registration, general and offload attributes; no miniport controls the default port",
+    "NdisMSetMiniportAttributes": "registration, general and offload attributes",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",

@@ -186,8 +186,6 @@ def NdisMSetMiniportAttributes(
         return _refused(context, "attributes are set inside MiniportInitializeEx", NDIS_STATUS_FAILURE)
     if not isinstance(given, NDIS_MINIPORT_ADAPTER_ATTRIBUTES):
         not_implemented("NdisMSetMiniportAttributes", type(given).__name__)
-    if getattr(given, "AttributeFlags", 0) & NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT:
-        not_implemented("NdisMSetMiniportAttributes", "NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT")
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
@@ -196,6 +194,7 @@ def NdisMSetMiniportAttributes(
             return _refused(context, "the registration attributes have been set", NDIS_STATUS_FAILURE)
         adapter.context = encode(context, given.MiniportAdapterContext)
         adapter.attribute_flags = given.AttributeFlags
+        adapter.default_port = not given.AttributeFlags & NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
         adapter.hang_interval = given.CheckForHangTimeInSeconds
         adapter.attributes_set |= REGISTRATION_SET
         publish_change(context, adapter)

@@ -40,9 +40,13 @@ WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x01, 0x04
 
 
 def may_bind(context: Context, adapter: Any, protocol: Any) -> bool:
-    """Is a protocol meant for an adapter: chosen for it, not uninstalled, and not the lower half of its own driver?"""
+    """Is a protocol meant for an adapter: chosen for it, not uninstalled, and not the lower half of its own driver?
+
+    None is as long as the adapter's default port is not active.
+    """
     own = protocol.associate == adapter.head.parent
-    return protocol.state != UNINSTALLED and is_chosen(context, protocol.image, adapter) and not own
+    chosen = adapter.default_port and is_chosen(context, protocol.image, adapter)
+    return protocol.state != UNINSTALLED and bool(chosen) and not own
 
 
 def protocols(context: Context) -> list[tuple[int, Any]]:

@@ -99,13 +99,16 @@ def NdisMNetPnPEvent(
 def _tell_of_ports(
     context: Context, handle: int, adapter: Any, notification: NET_PNP_EVENT_NOTIFICATION
 ) -> NDIS_STATUS:
-    """The drivers above may use a port once they are told that it is active, and until they are told that it is not."""
+    """The drivers above may use a port once they are told that it is active, and until they are told that it is not.
+
+    They are told of none as long as the default port is not active.
+    """
     event = notification.NetPnPEvent
     if event.NetEvent == _EVENT.NetEventPortDeactivation:
         event_above(context, handle, notification)
         return switch_ports(context, handle, adapter, event)
     status = switch_ports(context, handle, adapter, event)
-    if status == NDIS_STATUS_SUCCESS:
+    if status == NDIS_STATUS_SUCCESS and adapter.default_port:
         event_above(context, handle, notification)
     return status
 

@@ -173,7 +173,7 @@ def _unbind(binding_handle: int, binding: Any, context: Context, handle: int, ad
 def _bind(driver_handle: int, driver: Any, context: Context, handle: int, adapter: Any) -> None:
     """Offer an adapter to a protocol that has asked for it, and restart the binding where the stack runs."""
     driver.wanted_adapters &= ~(1 << (handle & INDEX_MASK))
-    if adapter.state not in (AdapterState.PAUSED, AdapterState.RUNNING):
+    if adapter.state not in (AdapterState.PAUSED, AdapterState.RUNNING) or not may_bind(context, adapter, driver):
         return
     before = [binding for binding, _ in pnp.bindings_of(context, handle)]
     if bind(context, handle, adapter, driver_handle, driver) and adapter.state == AdapterState.RUNNING:

@@ -1,18 +1,20 @@
 """NDIS ports: allocated and activated by a miniport, told to the drivers above, and given back.
 
-Law: port 0 is the default port and always active; another is used only while it is active.  The stacks are compiled
-with the ports of their adapter, so a frame of the default port costs no look at them.
+Law: port 0 is the default port, active unless the miniport controls it, and without it nobody is bound to the adapter;
+another is used only while it is active.  The stacks are compiled with the ports of their adapter, so a frame of the
+default port costs no look at them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
-from emulator.layout.handles import HandleKind
-from emulator.layout.machine import SystemLock
+from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.adapters import REGISTRATION_SET, adapter_of, publish_change
-from emulator.ndis.constants import NDIS_DEFAULT_PORT_NUMBER
+from emulator.ndis.constants import NDIS_DEFAULT_PORT_NUMBER, NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.ddi import INTERMEDIATE, MINIPORT, ddi
 from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.handles import AdapterHandle
@@ -123,6 +125,8 @@ def switch_ports(context: Context, handle: int, adapter: Any, event: NET_PNP_EVE
     """
     becomes_active = event.NetEvent == NET_PNP_EVENT_CODE.NetEventPortActivation
     numbers = list(_numbers(event.Buffer)) if becomes_active else list(event.Buffer or ())
+    if numbers == [NDIS_DEFAULT_PORT_NUMBER]:
+        return _switch_default_port(context, handle, adapter, becomes_active)
     before, after = (ALLOCATED, ACTIVE) if becomes_active else (ACTIVE, ALLOCATED)
     by_number = {port.number: port for port in _ports(context, handle)}
     if not numbers or any(number not in by_number for number in numbers):
@@ -132,6 +136,27 @@ def switch_ports(context: Context, handle: int, adapter: Any, event: NET_PNP_EVE
     for number in numbers:
         by_number[number].state = after
     publish_change(context, adapter)
+    return NDIS_STATUS_SUCCESS
+
+
+def _switch_default_port(context: Context, handle: int, adapter: Any, active: bool) -> NDIS_STATUS:
+    """With the default port come and go the bindings, in a PnP thread."""
+    if bool(adapter.default_port) == active:
+        return NDIS_STATUS_INVALID_PORT_STATE
+    if not adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT:
+        return NDIS_STATUS_INVALID_PORT
+    adapter.default_port = active
+    # An adapter that is being initialized is bound, or not, when it is done.
+    if adapter.state != AdapterState.INITIALIZING:
+        objects = context.machine.objects
+        for _, driver in objects[HandleKind.PROTOCOL_DRIVER].live():
+            if active and driver.head.kind == HandleKind.PROTOCOL_DRIVER:
+                driver.wanted_adapters |= 1 << (handle & INDEX_MASK)
+        for _, binding in objects[HandleKind.BINDING].live():
+            if binding.head.parent == handle and not active:
+                binding.unbind_wanted = 1
+        context.platform.fence()
+        wake_lane(context, ContextKind.PNP)
     return NDIS_STATUS_SUCCESS
 
 

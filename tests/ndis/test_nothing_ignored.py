@@ -86,24 +86,11 @@ def tell(**members: Any) -> Callable[[Any], int]:
     return on_initialize
 
 
-def control_the_default_port(adapter: Any) -> int:
-    given = NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
-        Header=header("NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES"), AttributeFlags=0x80
-    )
-    return int(surface.NdisMSetMiniportAttributes(adapter.Handle, given))
-
-
 @pytest.mark.parametrize(
     ("role", "hook", "act", "named"),
     [
         ("protocol", "OnBind", free_special_memory, "NdisFreeMemory with MemoryFlags 0x1"),
         ("protocol", "OnBind", open_a_filter_s_configuration, "NdisOpenConfigurationEx with Flags 0x1"),
-        (
-            "miniport",
-            "MPSetAttributes",
-            control_the_default_port,
-            "NdisMSetMiniportAttributes with NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT",
-        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

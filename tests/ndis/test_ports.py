@@ -8,6 +8,7 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
+from emulator.ndis import pnp
 from emulator.ndis.adapters import REGISTRATION_SET
 from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.pnp_structures import net_event
@@ -20,7 +21,9 @@ from emulator.ndis.status import (
 )
 from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
 from emulator.ndis.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
+from emulator.rules.states import BindingState
 from tests.bad_drivers.computer import Computer
+from tests.ndis import test_wishes as wishes
 from tests.ndis.filtered_stack import EVERYTHING, FilteredStack
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, SmallStack
 from tests.ndis.test_nothing_ignored import request
@@ -178,3 +181,33 @@ def test_a_port_from_its_activation_to_its_end() -> None:
     assert result["other"] == NDIS_STATUS_INVALID_PORT
     assert (result["inactive"], result["freed"]) == (NDIS_STATUS_SUCCESS, NDIS_STATUS_SUCCESS)
     assert machine.fake.stop_report() is None
+
+
+def test_nobody_is_bound_before_a_miniport_activates_its_default_port() -> None:
+    machine = wishes.started(base_miniport={"FLAGS": surface.NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT})
+    assert wishes.bindings(machine) == []
+    handle = surface.AdapterHandle(wishes.adapter(machine)[0])
+
+    def tell(event: NET_PNP_EVENT_CODE, buffer: Any) -> Any:
+        return wishes.wish(machine, lambda each: surface.NdisMNetPnPEvent(each, net_event(event, buffer)), handle)
+
+    assert tell(DEACTIVATION, [0]) == NDIS_STATUS_INVALID_PORT_STATE
+    assert tell(ACTIVATION, listed(0, 4)) == NDIS_STATUS_INVALID_PORT
+    assert tell(ACTIVATION, listed(0)) == NDIS_STATUS_SUCCESS
+    assert wishes.grant(machine)
+    [(_, binding)] = wishes.bindings(machine)
+    assert binding.state == BindingState.RUNNING
+    assert tell(DEACTIVATION, [0]) == NDIS_STATUS_SUCCESS
+    assert wishes.grant(machine)
+    assert wishes.bindings(machine) == []
+    machine.control(pnp.stop_adapter, 0)
+    machine.control(pnp.unload)
+    assert machine.left() == []
+
+
+def test_the_default_port_of_other_miniports_is_ndis_s() -> None:
+    machine = wishes.started()
+    handle = surface.AdapterHandle(wishes.adapter(machine)[0])
+    act = lambda each: surface.NdisMNetPnPEvent(each, net_event(DEACTIVATION, [0]))  # noqa: E731
+    assert wishes.wish(machine, act, handle) == NDIS_STATUS_INVALID_PORT
+    assert len(wishes.bindings(machine)) == 1
