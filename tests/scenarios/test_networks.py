@@ -57,11 +57,16 @@ def sleep_and_wake(nic: Nic) -> None:
     nic.power("d0")
 
 
-ACTS: Final = (pause_and_restart, flap, detach_and_attach, sleep_and_wake, halt_and_start)
+def reset(nic: Nic) -> None:
+    nic.reset()
+
+
+ACTS: Final = (pause_and_restart, flap, detach_and_attach, sleep_and_wake, halt_and_start, reset, pause_and_restart)
+"""Seven, so that each is done to either adapter in turn."""
 
 
 def disturbances(networks: Networks) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Everything that is done under traffic, to the adapters in turn: the eleventh begins as the first did."""
+    """Everything that is done under traffic, to the adapters in turn."""
     for number in itertools.count():
         act, nic = ACTS[number % len(ACTS)], networks.nics[number % 2]
         yield f"{act.__name__} of adapter {nic.number}", functools.partial(act, nic)
