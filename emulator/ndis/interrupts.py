@@ -155,25 +155,23 @@ def _connect(
     records: list[Any] = []
     lock = 0
     for number in range(max(count, 1)):
-        made = table.allocate(
-            HandleKind.INTERRUPT,
-            driver=context.driver,
-            parent=handles[0] if handles else parent,
-            site=context.site,
-        )
-        if made is not None:
-            handles.append(made[0])
-            records.append(made[1])
-            made[1].lock = 0
-            if processors > 1 and (not lock or not one_lock):
-                lock = made[1].lock = lock_entries.take(context, INTERRUPT_ENTRY)
-        if made is None or (processors > 1 and not lock):
+        owner = handles[0] if handles else parent
+        made = table.allocate(HandleKind.INTERRUPT, driver=context.driver, parent=owner, site=context.site)
+        if made is None:
             _free(context, handles, records)
             return []
-        record = made[1]
+        handle, record = made
+        handles.append(handle)
+        records.append(record)
+        if processors > 1 and not (one_lock and lock):
+            lock = lock_entries.take(context, INTERRUPT_ENTRY)
+        record.lock = lock
+        if processors > 1 and not lock:
+            _free(context, handles, records)
+            return []
         record.adapter, record.context = adapter.number, value
         record.isr, record.dpc, record.disable, record.enable = routines
-        record.message, record.messages, record.lock = number, count, lock
+        record.message, record.messages = number, count
         record.processor = (adapter.number + number) % processors
     for record in records:
         for number, handle in enumerate(handles):

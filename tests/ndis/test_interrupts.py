@@ -109,10 +109,14 @@ def test_a_line_where_no_messages_can_be_granted(messages: int, knows: bool) -> 
     machine.stop()
 
 
-def test_a_line_where_the_table_of_interrupts_has_no_room_for_all_messages() -> None:
-    machine = Machine(4, interrupts=3)
+@pytest.mark.parametrize(
+    "numbers", [{"interrupts": 3}, {"processors": 2, "driver_locks": 4}], ids=["interrupts", "locks"]
+)
+def test_a_line_where_there_is_no_room_for_all_messages(numbers: dict[str, Any]) -> None:
+    machine = Machine(4, **numbers)
     assert (machine.state.Offered, machine.state.Granted) == (4, 0)
     assert machine.fake.machine.objects[HandleKind.INTERRUPT].in_use == 1
+    assert sum(map(bool, machine.fake.arena.lock_used)) == 2 + (machine.fake.geometry.processors > 1)
     assert machine.send() == (LINE, 0, 255)
 
 
