@@ -277,8 +277,9 @@ def issue(context: Context, handle: int, request: Any) -> None:
 
     Where the driver has not said so itself, RequestHandle says who: a later status indication may name it.
     """
+    before = request.ndis_binding or None
     request.ndis_binding = handle
-    if request.RequestHandle is None:
+    if request.RequestHandle in (None, before):
         request.RequestHandle = handle or None
     request.ndis_origin = 0
     request.ndis_issued_site = context.site

@@ -226,3 +226,16 @@ def test_the_packet_filter_is_the_union() -> None:
     assert stack.answer(OID_GEN_CURRENT_PACKET_FILTER, 4) == struct.pack("<I", 9)
     stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", 0))
     assert stack.last() == struct.pack("<I", 8)
+
+
+def test_a_request_names_whoever_asks_with_it_now() -> None:
+    stack = AskingStack()
+    with stack.fake.running(stack.context):
+        request = stack.call(PROTO, stack.proto.request, SET, OID_OFFLOAD_ENCAPSULATION, bytes(4))
+        for binding in stack.bindings:
+            stack.call(PROTO, stack.proto.NdisOidRequest, binding, request)
+            assert request.RequestHandle == binding
+        # What the driver itself has said stays.
+        request.RequestHandle = stack.bindings[0]
+        stack.call(PROTO, stack.proto.NdisOidRequest, stack.bindings[1], request)
+        assert request.RequestHandle == stack.bindings[0]
