@@ -306,12 +306,13 @@ def _channel_for(context: Context, adapter: int) -> Any:
     return next((channel for _, channel in live if channel.head.parent == adapter), None)
 
 
-def _adapter_behind(context: Context, handle: int, name: str) -> int:
-    if handle >> KIND_SHIFT == HandleKind.BINDING:
+def _adapter_behind(context: Context, handle: int | None, name: str) -> int:
+    """The adapter that an adapter handle or a binding handle means; stops for anything else, NULL too."""
+    if handle is not None and handle >> KIND_SHIFT == HandleKind.BINDING:
         parent: int = binding_of(context, handle, name).head.parent
         return parent
     adapter_of(context, handle, name)
-    return handle
+    return handle or 0
 
 
 def _pieces(mdl: MDL | None, skip: int, length: int) -> list[tuple[int, int]]:
