@@ -1,22 +1,36 @@
-"""ndislwf: a lightweight filter that lets everything pass, as the WDK's sample of this name; begin your own with it.
+"""ndislwf: a lightweight filter that lets everything pass, until its control tool chooses received frames for a rule.
 
-Law: a list goes on as it came; an OID request goes on as a clone, and its answer is copied back.
+Law: a list goes on as it came; an OID request goes on as a clone, and its answer is copied back.  Frames that the rule
+means wait in a ring of their module, and a work item drops, delays or alters them; what is only lent always passes.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Literal
 
 from emulator.ndis import *
+from sample_drivers.ndislwf_tool import *
 
-FILTER_TAG: Final = int.from_bytes(b"Fwln", "little")
-FILTER_FRIENDLY_NAME: Final = "NDIS Sample LightWeight Filter"
-FILTER_UNIQUE_NAME: Final = "{5cbf81bd-5055-47cd-9055-a76b2b4e3697}"
-FILTER_SERVICE_NAME: Final = "NDISLWF"
-
-FilterPaused, FilterRunning = 0, 1
+FilterPaused, FilterRunning, FilterChoosing = 0, 1, 2
 
 NdisLwfDriver: FilterDriverHandle | None = None
+NdisLwfDevice: DeviceHandle | None = None
+
+
+class LWF_SHARED(NONPAGED):
+    """The rule, which is every module's."""
+
+    Lock: NDIS_SPIN_LOCK
+    Modules: LIST_ENTRY
+    Action: u32
+    EtherType: u32
+    Milliseconds: u32
+    Offset: u32
+    Value: u32
+    Counters: Array[LONG, Literal[4]]
+
+
+Shared = LWF_SHARED()
 
 
 class MS_FILTER(NONPAGED):
@@ -25,8 +39,13 @@ class MS_FILTER(NONPAGED):
     FilterHandle: FilterModuleHandle
     Lock: NDIS_SPIN_LOCK
     State: u32
-    PendingOidRequest: PVOID
-    """The clone that is below, so that it can be cancelled."""
+    PendingOidRequest: PVOID  # the clone that is below, so that it can be cancelled
+    Link: LIST_ENTRY
+    Item: WorkItemHandle
+    Working: u32
+    Put: u32
+    Take: u32
+    Ring: Array[PVOID, Literal[256]]
 
 
 # -- sends ------------------------------------------------------------------------------------------------------------
@@ -37,11 +56,8 @@ def FilterSendNetBufferLists(
     Filter: MS_FILTER, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, SendFlags: int
 ) -> None:
     """Look at what is sent here; drop a list by completing it, hold it by sending it later."""
-    if Filter.State != FilterRunning:
-        current: NET_BUFFER_LIST | None = NetBufferLists
-        while current is not None:
-            current.Status = NDIS_STATUS_PAUSED
-            current = current.Next
+    if Filter.State == FilterPaused:
+        LwfSetStatus(NetBufferLists, NDIS_STATUS_PAUSED)
         flags = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
         NdisFSendNetBufferListsComplete(Filter.FilterHandle, NetBufferLists, flags)
         return
@@ -73,9 +89,11 @@ def FilterReceiveNetBufferLists(
     NumberOfNetBufferLists: int,
     ReceiveFlags: int,
 ) -> None:
-    """Look at what is received here; drop a list by returning it, unless it is only lent (RESOURCES)."""
+    """Pass on what is received, but for what the rule chooses."""
     if Filter.State != FilterRunning:
-        if not ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        if Filter.State == FilterChoosing:
+            FilterChoose(Filter, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+        elif not ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
             flags = ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL
             NdisFReturnNetBufferLists(Filter.FilterHandle, NetBufferLists, flags)
         return
@@ -84,10 +102,88 @@ def FilterReceiveNetBufferLists(
     )
 
 
+def FilterChoose(Filter: MS_FILTER, First: NET_BUFFER_LIST, PortNumber: int, Count: int, ReceiveFlags: int) -> None:
+    """Take what the rule means out of the chain, into the ring; pass the rest on."""
+    if ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        NdisFIndicateReceiveNetBufferLists(Filter.FilterHandle, First, PortNumber, Count, ReceiveFlags)
+        return
+    NdisAcquireSpinLock(Filter.Lock)
+    passed = LwfTakeChosen(Filter, Shared, First)
+    FilterQueueWork(Filter)
+    NdisReleaseSpinLock(Filter.Lock)
+    if passed:
+        NdisFIndicateReceiveNetBufferLists(Filter.FilterHandle, passed[0], PortNumber, len(passed), ReceiveFlags)
+
+
+def FilterQueueWork(Filter: MS_FILTER) -> None:
+    """Under the module's lock: let the work item empty the ring, unless its frames are to be held."""
+    if Filter.Take == Filter.Put or Filter.Working or (Filter.State and Shared.Action == LwfHold):
+        return
+    Filter.Working = 1
+    NdisQueueIoWorkItem(Filter.Item, FilterWork, Filter)
+
+
+@NDIS_IO_WORKITEM_FUNCTION
+def FilterWork(Filter: MS_FILTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
+    """Do to the frames in the ring what the rule says."""
+    while True:
+        NdisAcquireSpinLock(Filter.Lock)
+        if Filter.Take == Filter.Put or (Filter.State and Shared.Action == LwfHold):
+            Filter.Working = 0
+            NdisReleaseSpinLock(Filter.Lock)
+            return
+        held = Filter.Ring[Filter.Take % LWF_RING]
+        Filter.Take += 1
+        NdisReleaseSpinLock(Filter.Lock)
+        action = Shared.Action
+        if action > LwfHold:
+            NdisInterlockedIncrement(Shared.Counters[action - 1])
+        if action == LwfDelay and Filter.State:
+            NdisMSleep(1000 * Shared.Milliseconds)
+        if action == LwfAlter:
+            LwfAlterByte(held, Shared.Offset, Shared.Value)
+        if not Filter.State or action == LwfDrop:
+            NdisFReturnNetBufferLists(Filter.FilterHandle, held, 0)
+        else:
+            NdisFIndicateReceiveNetBufferLists(Filter.FilterHandle, held, 0, 1, 0)
+
+
 @FILTER_RETURN_NET_BUFFER_LISTS
 def FilterReturnNetBufferLists(Filter: MS_FILTER, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int) -> None:
     """What was received comes back."""
     NdisFReturnNetBufferLists(Filter.FilterHandle, NetBufferLists, ReturnFlags)
+
+
+# -- the control tool -------------------------------------------------------------------------------------------------
+
+
+@DRIVER_DISPATCH
+def FilterDispatch(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
+    """The tool opens or closes the device."""
+    return LwfComplete(Irp, STATUS_SUCCESS)
+
+
+@DRIVER_DISPATCH
+def FilterDeviceIoControl(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
+    """The tool sets the rule, or asks for the counters."""
+    code = IoGetCurrentIrpStackLocation(Irp).Parameters.DeviceIoControl.IoControlCode
+    if code == IOCTL_LWF_COUNTERS:
+        return LwfTellCounters(Shared, Irp)
+    if code != IOCTL_LWF_SET_RULE:
+        return LwfComplete(Irp, STATUS_INVALID_DEVICE_REQUEST)
+    NdisAcquireSpinLock(Shared.Lock)
+    status = LwfTakeRule(Shared, Irp)
+    link = Shared.Modules.Flink
+    while link != Shared.Modules:
+        Filter = CONTAINING_RECORD(link, MS_FILTER, "Link")
+        NdisDprAcquireSpinLock(Filter.Lock)
+        if Filter.State:
+            Filter.State = FilterChoosing if Shared.Action else FilterRunning
+        FilterQueueWork(Filter)
+        NdisDprReleaseSpinLock(Filter.Lock)
+        link = link.Flink
+    NdisReleaseSpinLock(Shared.Lock)
+    return LwfComplete(Irp, status)
 
 
 # -- OID requests -----------------------------------------------------------------------------------------------------
@@ -107,36 +203,15 @@ def FilterOidRequest(Filter: MS_FILTER, Request: NDIS_OID_REQUEST) -> NDIS_STATU
     status = NdisFOidRequest(Filter.FilterHandle, clone)
     if status != NDIS_STATUS_PENDING:
         # It is complete, and FilterOidRequestComplete is not called: this request does not pend either.
-        FilterFinishRequest(Filter, clone, status)
+        LwfFinishRequest(Filter, clone, status)
     return status
 
 
 @FILTER_OID_REQUEST_COMPLETE
 def FilterOidRequestComplete(Filter: MS_FILTER, Request: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
     """A clone that was pending is complete, perhaps before NdisFOidRequest has returned."""
-    original = FilterFinishRequest(Filter, Request, Status)
+    original = LwfFinishRequest(Filter, Request, Status)
     NdisFOidRequestComplete(Filter.FilterHandle, original, Status)
-
-
-def FilterFinishRequest(Filter: MS_FILTER, Clone: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> NDIS_OID_REQUEST:
-    """Copy what the clone brought to the request that it was made of, and free it; that request."""
-    original: NDIS_OID_REQUEST = Clone.SourceReserved[0]
-    NdisAcquireSpinLock(Filter.Lock)
-    Filter.PendingOidRequest = None
-    NdisReleaseSpinLock(Filter.Lock)
-    if Clone.RequestType == NDIS_REQUEST_TYPE.NdisRequestMethod:
-        answer, asked = Clone.DATA.METHOD_INFORMATION, original.DATA.METHOD_INFORMATION
-        asked.OutputBufferLength = answer.OutputBufferLength
-        asked.BytesRead, asked.BytesNeeded = answer.BytesRead, answer.BytesNeeded
-        asked.BytesWritten = answer.BytesWritten
-    elif Clone.RequestType == NDIS_REQUEST_TYPE.NdisRequestSetInformation:
-        original.DATA.SET_INFORMATION.BytesRead = Clone.DATA.SET_INFORMATION.BytesRead
-        original.DATA.SET_INFORMATION.BytesNeeded = Clone.DATA.SET_INFORMATION.BytesNeeded
-    else:
-        original.DATA.QUERY_INFORMATION.BytesWritten = Clone.DATA.QUERY_INFORMATION.BytesWritten
-        original.DATA.QUERY_INFORMATION.BytesNeeded = Clone.DATA.QUERY_INFORMATION.BytesNeeded
-    NdisFreeCloneOidRequest(Filter.FilterHandle, Clone)
-    return original
 
 
 @FILTER_CANCEL_OID_REQUEST
@@ -185,21 +260,18 @@ def FilterAttach(
     if Filter is None:
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(Filter, sizeof(MS_FILTER))
-    Filter.FilterHandle = NdisFilterHandle
-    NdisAllocateSpinLock(Filter.Lock)
-    attributes = NDIS_FILTER_ATTRIBUTES(
-        Header=NDIS_OBJECT_HEADER(
-            NDIS_OBJECT_TYPE_FILTER_ATTRIBUTES,
-            NDIS_FILTER_ATTRIBUTES_REVISION_1,
-            NDIS_SIZEOF_FILTER_ATTRIBUTES_REVISION_1,
-        )
-    )
-    status = NdisFSetAttributes(NdisFilterHandle, Filter, attributes)
-    if status != NDIS_STATUS_SUCCESS:
-        NdisFreeSpinLock(Filter.Lock)
+    item = NdisAllocateIoWorkItem(NdisFilterHandle)
+    if item is None:
         NdisFreeMemory(Filter, 0, 0)
+        return NDIS_STATUS_RESOURCES
+    Filter.FilterHandle, Filter.Item = NdisFilterHandle, item
+    NdisAllocateSpinLock(Filter.Lock)
+    status = NdisFSetAttributes(NdisFilterHandle, Filter, LwfModuleAttributes())
+    if status != NDIS_STATUS_SUCCESS:
+        LwfFree(Filter)
         return status
     Filter.State = FilterPaused
+    NdisInterlockedInsertTailList(Shared.Modules, Filter.Link, Shared.Lock)
     DbgPrint("attached to %s", AttachParameters.BaseMiniportInstanceName)
     return NDIS_STATUS_SUCCESS
 
@@ -207,52 +279,51 @@ def FilterAttach(
 @FILTER_RESTART
 def FilterRestart(Filter: MS_FILTER, RestartParameters: NDIS_FILTER_RESTART_PARAMETERS) -> NDIS_STATUS:
     """Frames may pass; a filter that changes the stack's attributes does it here, in RestartParameters."""
-    Filter.State = FilterRunning
+    Filter.State = FilterChoosing if Shared.Action else FilterRunning
     return NDIS_STATUS_SUCCESS
 
 
 @FILTER_PAUSE
 def FilterPause(Filter: MS_FILTER, PauseParameters: NDIS_FILTER_PAUSE_PARAMETERS) -> NDIS_STATUS:
-    """No frame passes any more.  A filter that holds lists gives them back here; this one holds none."""
+    """No frame passes any more; what is held goes back, in the work item."""
+    NdisAcquireSpinLock(Filter.Lock)
     Filter.State = FilterPaused
+    FilterQueueWork(Filter)
+    NdisReleaseSpinLock(Filter.Lock)
+    while Filter.Working:
+        NdisMSleep(1000)
     return NDIS_STATUS_SUCCESS
 
 
 @FILTER_DETACH
 def FilterDetach(Filter: MS_FILTER) -> None:
     """Free the module's context."""
-    NdisFreeSpinLock(Filter.Lock)
-    NdisFreeMemory(Filter, 0, 0)
+    NdisAcquireSpinLock(Shared.Lock)
+    RemoveEntryList(Filter.Link)
+    NdisReleaseSpinLock(Shared.Lock)
+    LwfFree(Filter)
 
 
 @DRIVER_UNLOAD
 def FilterUnload(DriverObject: DRIVER_OBJECT) -> None:
     """Take the registration back; every module has been detached."""
+    if NdisLwfDevice is not None:
+        NdisDeregisterDeviceEx(NdisLwfDevice)
     if NdisLwfDriver is not None:
         NdisFDeregisterFilterDriver(NdisLwfDriver)
+    NdisFreeSpinLock(Shared.Lock)
 
 
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
-    """Register the filter driver."""
-    global NdisLwfDriver
+    """Register the filter driver, and the device of its control tool."""
+    global NdisLwfDriver, NdisLwfDevice
     DriverObject.DriverUnload = FilterUnload
-    header = NDIS_OBJECT_HEADER(
-        NDIS_OBJECT_TYPE_FILTER_DRIVER_CHARACTERISTICS,
-        NDIS_FILTER_CHARACTERISTICS_REVISION_2,
-        NDIS_SIZEOF_FILTER_DRIVER_CHARACTERISTICS_REVISION_2,
-    )
+    NdisAllocateSpinLock(Shared.Lock)
+    InitializeListHead(Shared.Modules)
     status, NdisLwfDriver = NdisFRegisterFilterDriver(
         DriverObject,
         None,
-        NDIS_FILTER_DRIVER_CHARACTERISTICS(
-            Header=header,
-            MajorNdisVersion=NDIS_FILTER_MAJOR_VERSION,
-            MinorNdisVersion=NDIS_FILTER_MINOR_VERSION,
-            MajorDriverVersion=1,
-            MinorDriverVersion=0,
-            FriendlyName=FILTER_FRIENDLY_NAME,
-            UniqueName=FILTER_UNIQUE_NAME,
-            ServiceName=FILTER_SERVICE_NAME,
+        LwfCharacteristics(
             AttachHandler=FilterAttach,
             DetachHandler=FilterDetach,
             RestartHandler=FilterRestart,
@@ -270,4 +341,10 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
             StatusHandler=FilterStatus,
         ),
     )
+    if NdisLwfDriver is None:
+        return status
+    attributes = LwfDeviceAttributes(DriverObject.DriverName, FilterDispatch, FilterDeviceIoControl)
+    status, _, NdisLwfDevice = NdisRegisterDeviceEx(NdisLwfDriver, attributes)
+    if status != NDIS_STATUS_SUCCESS:
+        NdisFDeregisterFilterDriver(NdisLwfDriver)
     return status

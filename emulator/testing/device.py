@@ -1,7 +1,7 @@
 """A user program's end of a device: open, read, write, control codes, and requests that are not waited for.
 
 Law: standard library alone, and the protocol of docs/devices.md alone, so that it is an example for any language.  A
-status that is an error is raised; a machine that is gone is DeviceGone, whatever the program was waiting for.
+status that is no success is raised; a machine that is gone is DeviceGone, whatever the program was waiting for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ REPLY: Final = struct.Struct("<IIQ")
 READ, WRITE, CONTROL, CANCEL = 1, 2, 3, 4
 LONGEST: Final = 32 * 1024
 """The most that one request can take along or bring back."""
-STATUS_CANCELLED: Final = 0xC000_0120
+FIRST_FAILURE: Final = 0x8000_0000
+"""Warnings and errors; a warning may bring data all the same (``Request.data``)."""
 
 
 class DeviceError(OSError):
@@ -65,7 +66,7 @@ class Request:
             if left <= 0:
                 raise DeviceTimeout(f"{self._what} was not completed in time")
             self._device.pump(left)
-        if self.status >> 30 == 3:
+        if self.status >= FIRST_FAILURE:
             raise DeviceError(self._what, self.status)
         return self.data
 
