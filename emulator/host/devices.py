@@ -215,6 +215,8 @@ class DeviceServer:
         self._waiting: deque[Waiting] = deque()
         self._refused: set[str] = set()
         self._made_directory = False
+        self._closed = False
+        """Nobody opens a device any more."""
         self._ending: Callable[[], None] | None = None
 
     # -- what the supervisor asks --------------------------------------------------------------------------------------
@@ -236,6 +238,7 @@ class DeviceServer:
 
     def end(self, then: Callable[[], None]) -> None:
         """Nobody opens a device any more, every file is closed; then go on."""
+        self._closed = True
         self._unlisten()
         self._ending = then
         for client in list(self._clients.values()):
@@ -244,6 +247,7 @@ class DeviceServer:
 
     def close(self) -> None:
         """The machine is no more: give the sockets back."""
+        self._closed = True
         self._unlisten()
         for client in self._clients.values():
             if client.sock is not None:
@@ -328,7 +332,7 @@ class DeviceServer:
         wanted = {found.name: found.handle for found in device_names(self.machine.arena)} if self.directory else {}
         for name in [name for name, (handle, _) in self._listeners.items() if wanted.get(name) != handle]:
             self._unlisten_to(name)
-        if self._ending is not None:
+        if self._closed:
             return
         for name, handle in wanted.items():
             if name in self._listeners or name in self._refused:

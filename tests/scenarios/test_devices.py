@@ -120,7 +120,9 @@ def test_a_machine_that_stops_leaves_its_programs(lab: Lab, machine: LabMachine)
     other.close()
 
 
-def test_the_end_of_a_machine_closes_what_is_open(machine: LabMachine) -> None:
+def test_the_end_of_a_machine_closes_what_is_open(lab: Lab) -> None:
+    # Two drivers with devices: while the first unloads, the other's name is still there, and nobody may open it.
+    machine = lab.start(DRIVER, filters="sample_drivers.ndislwf", protocol="sample_drivers.ndisprot", **SMALL).machine
     device = machine.device("Talks")
     read = device.start_read()
     machine.end()
@@ -128,3 +130,5 @@ def test_the_end_of_a_machine_closes_what_is_open(machine: LabMachine) -> None:
         read.result()
     device.close()
     assert not os.path.exists(machine.proxy.specification.devices)
+    said = [record for record in lab.log.records if "programs reach the device" in record.text]
+    assert len(said) == 3
