@@ -13,7 +13,7 @@ from emulator.kernel.pointers import DATA_TAG
 from emulator.kernel.pool import describe_block
 from emulator.kernel.stop import CallSite, site_of, stop
 from emulator.kernel.timers import TimerState
-from emulator.layout.handles import KIND_SHIFT, HandleKind
+from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis import stacks
 from emulator.ndis.device_objects import DEVICE_OBJECT
 from emulator.ndis.hardware import UNLOGGED, shared_memory_sites
@@ -153,6 +153,9 @@ def _nothing_left(
     context: Context, handle: int, shared: int, begin: str, *, failed: bool, whose: str = "adapter"
 ) -> None:
     machine = context.machine
+    before = context.driver
+    table = machine.objects[HandleKind(handle >> KIND_SHIFT)]
+    context.driver = table.records[handle & INDEX_MASK].head.driver  # a stop is about whose it is
     for kind, resource in RESOURCES.items():
         subcode = resource.after_failure if failed else resource.at_halt
         for left, record in machine.objects[kind].live():
@@ -174,6 +177,7 @@ def _nothing_left(
     _things(context, owned, begin)
     if owned:
         _memory(context, owned, f"{begin} memory of the {whose}")
+    context.driver = before
 
 
 def _left(

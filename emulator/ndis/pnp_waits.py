@@ -48,7 +48,7 @@ def drain(
                 code,
                 *parameters,
                 rule=timed[1] if timed is not None else "",
-                text=f"{what} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
+                text=f"{what[0].upper()}{what[1:]} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
                 holders=held.holders,
             )
     context.machine.services.round(context)

@@ -219,6 +219,10 @@ _POOL_SUBCODES: Final[tuple[Subcode, ...]] = (
 _RULE_STATE = ("text that describes the violation", "rule state", "supplemental state")
 
 
+BY_KIND: Final = "depends on the kind"
+"""A parameter of which the table does not know the meaning."""
+
+
 def _rule(value: int, name: str, meaning: str) -> Subcode:
     return Subcode(value, name, meaning, *_RULE_STATE)
 
@@ -233,18 +237,24 @@ _VERIFIER_SUBCODES: Final[tuple[Subcode, ...]] = (
     Subcode(0x13, "", "block freed twice", last=0x14),
     Subcode(0x15, "", "freed a block with an active timer"),
     Subcode(0x16, "", "free with bad parameters"),
-    Subcode(0x30, "", "bad argument to KeRaiseIrql"),
-    Subcode(0x31, "", "bad argument to KeLowerIrql"),
-    Subcode(0x32, "", "spin lock released at another IRQL than DISPATCH_LEVEL (for example twice)"),
+    Subcode(0x30, "", "bad argument to KeRaiseIrql", "IRQL", "IRQL asked for"),
+    Subcode(0x31, "", "bad argument to KeLowerIrql", "IRQL", "IRQL asked for"),
+    Subcode(0x32, "", "spin lock released at another IRQL than DISPATCH_LEVEL (for example twice)", "lock", "IRQL"),
     Subcode(0x3B, "", "wait at DISPATCH_LEVEL or above"),
-    Subcode(0x40, "", "acquire for DISPATCH_LEVEL callers, below DISPATCH_LEVEL"),
-    Subcode(0x41, "", "release for DISPATCH_LEVEL callers, below DISPATCH_LEVEL"),
+    Subcode(0x40, "", "acquire for DISPATCH_LEVEL callers, below DISPATCH_LEVEL", "IRQL"),
+    Subcode(0x41, "", "release for DISPATCH_LEVEL callers, below DISPATCH_LEVEL", "IRQL"),
     Subcode(0x42, "", "spin lock acquired above DISPATCH_LEVEL"),
     Subcode(0x51, "", "a write past the end of an allocation, found when it was freed", last=0x59),
     Subcode(0x60, "", "unload with pool not freed", "paged bytes", "nonpaged bytes", "count"),
-    Subcode(0x62, "", "unload with pool not freed", "driver name", "reserved", "count"),
+    Subcode(0x62, "", "unload with pool not freed", "driver (here: whose it is)", "bytes", "count"),
     Subcode(0x80, "", "KeSetEvent above DISPATCH_LEVEL"),
-    Subcode(0xE5, "", "kernel call at the wrong IRQL"),
+    Subcode(
+        0xE5,
+        "",
+        "kernel call at the wrong IRQL, or (ours) where or with what it may not be made",
+        "IRQL, or the value that is wrong",
+        "function or handle",
+    ),
     Subcode(0x110, "", "an interrupt service routine changed the extended context"),
     Subcode(0x111, "", "an interrupt service routine changed the IRQL"),
     Subcode(0x120, "", "wait above DISPATCH_LEVEL"),
@@ -252,17 +262,17 @@ _VERIFIER_SUBCODES: Final[tuple[Subcode, ...]] = (
     Subcode(0x122, "", "wait at DISPATCH_LEVEL with a time-out that is not zero"),
     Subcode(0x130, "", "work item in session space", "work item"),
     Subcode(0x131, "", "work item in pageable memory", "work item"),
-    Subcode(0x1000, "", "deadlock detection: a lock is acquired by its own holder"),
-    Subcode(0x1000, "", "deadlock detection", last=0x1009),
+    Subcode(0x1000, "", "deadlock detection: a lock is acquired by its own holder", "lock"),
+    Subcode(0x1000, "", "deadlock detection", "lock", last=0x1009),
     Subcode(0x1001, "", "deadlock detection: lock order violated"),
     Subcode(0x1003, "", "deadlock detection: locks released out of order"),
     Subcode(0x1004, "", "deadlock detection: released by the wrong thread"),
     Subcode(0x1005, "", "deadlock detection: lock initialised twice"),
-    Subcode(0x1007, "", "deadlock detection: released without an acquire"),
-    Subcode(0x1008, "", "deadlock detection: acquired with the wrong function"),
-    Subcode(0x1009, "", "deadlock detection: released with the wrong function"),
-    Subcode(0x100A, "", "deadlock detection: a thread ended with a lock"),
-    Subcode(0x100B, "", "deadlock detection: a lock was deleted while held"),
+    Subcode(0x1007, "", "deadlock detection: released without an acquire", "lock"),
+    Subcode(0x1008, "", "deadlock detection: acquired with the wrong function", "lock"),
+    Subcode(0x1009, "", "deadlock detection: released with the wrong function", "lock"),
+    Subcode(0x100A, "", "deadlock detection: a thread ended with a lock", "lock", "routine"),
+    Subcode(0x100B, "", "deadlock detection: a lock was deleted while held", "lock"),
     _rule(0x91001, "NdisOidComplete", "an OID was completed with a status that is not allowed for it"),
     _rule(0x91002, "NdisOidDoubleComplete", "NdisMOidRequestComplete was called twice for an OID"),
     _rule(0x9100E, "NdisOidDoubleRequest", "another OID than the pending one was completed"),
@@ -314,9 +324,9 @@ NDIS_AND_VERIFIER: Final[tuple[BugCheckEntry, ...]] = (
         "Driver Verifier found that a driver broke a rule",
         "debugger/bug-check-0xc4",
         "kind or rule id",
-        "depends on the kind",
-        "depends on the kind",
-        "depends on the kind",
+        BY_KIND,
+        BY_KIND,
+        BY_KIND,
         subcodes=_VERIFIER_SUBCODES,
     ),
 )

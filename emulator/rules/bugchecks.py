@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.rules.bugcheck_entries import GENERAL, BugCheckEntry, Subcode
-from emulator.rules.bugcheck_ndis import NDIS_AND_VERIFIER, WATCHDOG_KINDS, NdisBugCheck
+from emulator.rules.bugcheck_ndis import BY_KIND, NDIS_AND_VERIFIER, WATCHDOG_KINDS, NdisBugCheck
 from emulator.rules.errors import Parameters, first_line
 from emulator.rules.limits import LIMITS, LimitEntry, VnicLimit, is_limit, limit_entry
 
@@ -59,7 +59,7 @@ def _parameter_lines(names: tuple[str, str, str, str], parameters: Parameters) -
     return [
         f"  parameter {number} = 0x{value & 0xFFFFFFFFFFFFFFFF:016X}  {name}"
         for number, (name, value) in enumerate(zip(names, parameters, strict=True), start=1)
-        if name and (value or name != "0")
+        if name and (value or name not in ("0", BY_KIND))
     ]
 
 
@@ -84,4 +84,6 @@ def describe(code: int, parameters: Parameters) -> str:
         title = f"{line.name}: {line.meaning}" if line.name else line.meaning
         head = [f"{entry.name}: {title}"]
         names = (entry.p1, line.p2 or entry.p2, line.p3 or entry.p3, line.p4 or entry.p4)
+    if code == 0x7C and parameters[0] == NdisBugCheck.WATCHDOG:
+        names = (names[0], f"kind: {WATCHDOG_KINDS.get(parameters[1], 'unknown')}", names[2], names[3])
     return "\n".join(head + _parameter_lines(names, parameters))

@@ -78,6 +78,22 @@ def test_a_note_explains_and_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told[0].endswith("(note: a reason)")
 
 
+def explained_twice() -> dict[str, set[str]]:
+    """Declarations whose one note would have to explain differences of several kinds."""
+    kinds: dict[str, set[str]] = {}
+    for found in mismatches(FACTS):
+        kinds.setdefault(found.name, set()).add(found.what)
+    return {name: what for name, what in kinds.items() if len(what) > 1}
+
+
+def test_a_note_is_no_excuse_for_a_difference_of_another_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert explained_twice() == {"NdisInitAnsiString": {"IRQL", "parameters"}}
+    real = declarations["NdisCancelTimerObject"]
+    assert real.note
+    monkeypatch.setitem(declarations, real.name, real._replace(irql=AT_PASSIVE))
+    assert explained_twice()[real.name] == {"rules", "IRQL"}
+
+
 def test_where_page_and_header_differ_a_note_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     fact = FACTS["NdisQueueIoWorkItem"]
     facts: dict[str, Fact] = {**FACTS, fact.name: fact._replace(header_irql="PASSIVE_LEVEL")}
