@@ -18,7 +18,10 @@ NdisprotDriver: ProtocolDriverHandle | None = None
 
 
 class NDISPROT_OPEN(NONPAGED):
-    """One binding: the file that has it, the reads that wait, the frames that nobody has read yet."""
+    """One binding: the file that has it, the reads that wait, the frames that nobody has read yet.
+
+    Users counts the dispatch routines that are at it: an unbind waits for them.
+    """
 
     Link: LIST_ENTRY
     Handle: BindingHandle
@@ -28,6 +31,7 @@ class NDISPROT_OPEN(NONPAGED):
     Reads: LIST_ENTRY
     Running: u32
     Sends: LONG
+    Users: LONG
     Asked: NDIS_EVENT
     Status: i32
     Put: u32
@@ -61,13 +65,14 @@ def NdisprotOpen(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
 def NdisprotCleanup(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
     """The program is gone, and its reads with it: the adapter is free for another."""
     file = IoGetCurrentIrpStackLocation(Irp).FileObject
-    open_context = NdisprotOf(file)
+    open_context = NdisprotEnter(Globals.Lock, file)
     if open_context is not None:
         NdisprotSetFilter(open_context, 0)
-        NdisAcquireSpinLock(open_context.Lock)
+        NdisAcquireSpinLock(Globals.Lock)
         open_context.File = file.FsContext = None
-        NdisReleaseSpinLock(open_context.Lock)
+        NdisReleaseSpinLock(Globals.Lock)
         NdisprotFlush(open_context)
+        NdisprotLeave(open_context)
     return NdisprotComplete(Irp, STATUS_SUCCESS)
 
 
@@ -80,7 +85,7 @@ def NdisprotClose(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
 @DRIVER_DISPATCH
 def NdisprotRead(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
     """Give a frame that has come, or keep the read until one comes."""
-    open_context = NdisprotOf(IoGetCurrentIrpStackLocation(Irp).FileObject)
+    open_context = NdisprotEnter(Globals.Lock, IoGetCurrentIrpStackLocation(Irp).FileObject)
     if open_context is None:
         return NdisprotComplete(Irp, STATUS_INVALID_HANDLE)
     IoMarkIrpPending(Irp)
@@ -90,6 +95,7 @@ def NdisprotRead(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
     IoSetCancelRoutine(Irp, NdisprotCancelRead)
     NdisReleaseSpinLock(open_context.Lock)
     NdisprotServiceReads(open_context)
+    NdisprotLeave(open_context)
     return STATUS_PENDING
 
 
@@ -108,11 +114,15 @@ def NdisprotCancelRead(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> None:
 def NdisprotWrite(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
     """Send a frame; the write is complete when the miniport has sent it."""
     stack = IoGetCurrentIrpStackLocation(Irp)
-    open_context, length = NdisprotOf(stack.FileObject), stack.Parameters.Write.Length
-    if open_context is None or not 14 <= length <= PROT_LONGEST_FRAME:
-        return NdisprotComplete(Irp, STATUS_INVALID_HANDLE if open_context is None else STATUS_INVALID_PARAMETER)
+    length = stack.Parameters.Write.Length
+    if not 14 <= length <= PROT_LONGEST_FRAME:
+        return NdisprotComplete(Irp, STATUS_INVALID_PARAMETER)
+    open_context = NdisprotEnter(Globals.Lock, stack.FileObject)
+    if open_context is None:
+        return NdisprotComplete(Irp, STATUS_INVALID_HANDLE)
     frame = NdisprotFrame(open_context, Irp.AssociatedIrp.SystemBuffer, length)
     if frame is None:
+        NdisprotLeave(open_context)
         return NdisprotComplete(Irp, NDIS_STATUS_RESOURCES)
     IoMarkIrpPending(Irp)
     frame.ProtocolReserved[0] = Irp
@@ -122,6 +132,7 @@ def NdisprotWrite(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
         NdisprotSendDone(open_context, frame)
     else:
         NdisSendNetBufferLists(open_context.Handle, frame, NDIS_DEFAULT_PORT_NUMBER, 0)
+    NdisprotLeave(open_context)
     return STATUS_PENDING
 
 
@@ -133,16 +144,18 @@ def NdisprotIoControl(DeviceObject: DEVICE_OBJECT, Irp: IRP) -> int:
     given = bytes(buffer[0 : asked.InputBufferLength]) if buffer is not None else b""
     if asked.IoControlCode == IOCTL_NDISPROT_OPEN_DEVICE:
         return NdisprotComplete(Irp, NdisprotBindFile(stack.FileObject, given))
-    open_context = NdisprotOf(stack.FileObject)
+    open_context = NdisprotEnter(Globals.Lock, stack.FileObject)
     if open_context is None:
         return NdisprotComplete(Irp, STATUS_INVALID_HANDLE)
+    status: int = STATUS_INVALID_DEVICE_REQUEST
+    answer, number = b"", int.from_bytes(given, "little")
     if asked.IoControlCode == IOCTL_NDISPROT_SET_FILTER and len(given) == 4:
-        return NdisprotComplete(Irp, NdisprotSetFilter(open_context, int.from_bytes(given, "little")))
+        status = NdisprotSetFilter(open_context, number)
     if asked.IoControlCode == IOCTL_NDISPROT_QUERY_OID and len(given) == 4:
-        status, answer = NdisprotQuery(open_context, int.from_bytes(given, "little"), asked.OutputBufferLength)
+        status, answer = NdisprotQuery(open_context, number, asked.OutputBufferLength)
         buffer[0 : len(answer)] = answer
-        return NdisprotComplete(Irp, status, len(answer))
-    return NdisprotComplete(Irp, STATUS_INVALID_DEVICE_REQUEST)
+    NdisprotLeave(open_context)
+    return NdisprotComplete(Irp, status, len(answer))
 
 
 def NdisprotBindFile(File: FILE_OBJECT, Name: bytes) -> int:
@@ -154,7 +167,7 @@ def NdisprotBindFile(File: FILE_OBJECT, Name: bytes) -> int:
         open_context = CONTAINING_RECORD(link, NDISPROT_OPEN, "Link")
         if open_context.Name == Name[:64].ljust(64, b"\0"):
             status = STATUS_DEVICE_BUSY
-            if open_context.File is None and NdisprotOf(File) is None:
+            if open_context.File is None and File.FsContext is None:
                 open_context.File, File.FsContext = File, open_context
                 status = STATUS_SUCCESS
         link = link.Flink
@@ -277,6 +290,8 @@ def NdisprotUnbind(UnbindContext: BindContext, OpenContext: NDISPROT_OPEN) -> ND
     if OpenContext.File is not None:
         OpenContext.File.FsContext = None
     NdisReleaseSpinLock(Globals.Lock)
+    while OpenContext.Users.value:
+        NdisMSleep(1000)
     NdisprotFailReads(OpenContext)
     NdisCloseAdapterEx(OpenContext.Handle)
     NdisprotFree(OpenContext)

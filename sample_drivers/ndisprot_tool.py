@@ -35,10 +35,19 @@ def NdisprotComplete(Irp: IRP, Status: int, Information: int = 0) -> int:
     return Status
 
 
-def NdisprotOf(File: FILE_OBJECT) -> NDISPROT_OPEN | None:
-    """The open context of a file; None while it has none."""
+def NdisprotEnter(Lock: NDIS_SPIN_LOCK, File: FILE_OBJECT) -> NDISPROT_OPEN | None:
+    """The open context of a file, which stays until NdisprotLeave; None while it has none."""
+    NdisAcquireSpinLock(Lock)
     found: NDISPROT_OPEN | None = File.FsContext
+    if found is not None:
+        NdisInterlockedIncrement(found.Users)
+    NdisReleaseSpinLock(Lock)
     return found
+
+
+def NdisprotLeave(OpenContext: NDISPROT_OPEN) -> None:
+    """The open context may go."""
+    NdisInterlockedDecrement(OpenContext.Users)
 
 
 def NdisprotFrame(OpenContext: NDISPROT_OPEN, Data: Any, Length: int) -> NET_BUFFER_LIST | None:
