@@ -151,6 +151,7 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
         drain(context, closed, WATCHDOG_PROTOCOL_UNBIND, parent, "NdisCloseAdapterEx")
     end_operation(context, adapter)
     if not closed():
+        context.driver = binding.head.driver
         stop(
             0x7C,
             0x0A,

@@ -117,6 +117,7 @@ def check_detached(context: Context, handle: int, *, failed: bool) -> None:
 def check_unloaded(context: Context, image: Image) -> None:
     """After a driver's unload routine has returned."""
     machine = context.machine
+    context.driver = image.number  # a stop is about whose it is
     name = machine.images.driver_name(image.number)
     for kind in (HandleKind.MINIPORT_DRIVER, HandleKind.FILTER_DRIVER, HandleKind.PROTOCOL_DRIVER):
         for handle, driver in machine.objects[kind].live():
@@ -142,6 +143,7 @@ def check_unloaded(context: Context, image: Image) -> None:
     _things(context, owned, begin)
     if owned:
         _memory(context, owned, f"{begin} memory")
+    context.driver = 0
 
 
 def check_device(context: Context, handle: int) -> None:
@@ -220,10 +222,14 @@ def _things(context: Context, blocks: list[Any], begin: str) -> None:
             _memory(context, left, f"{begin} {what}")
 
 
+def _blocks(count: int) -> str:
+    return f"{count} block{'s' * (count > 1)}"
+
+
 def _memory(context: Context, blocks: list[Any], text: str) -> None:
     size = sum(block.length for block in blocks)
     sites: list[CallSite] = [
         site_of(context, f"allocated {describe_block(block, context.machine)}", block.allocated_site)
         for block in blocks[:8]
     ]
-    stop(VERIFIER, POOL_LEFT, 0, size, len(blocks), text=f"{text}: {len(blocks)} blocks, {size} bytes.", sites=sites)
+    stop(VERIFIER, POOL_LEFT, 0, size, len(blocks), text=f"{text}: {_blocks(len(blocks))}, {size} bytes.", sites=sites)

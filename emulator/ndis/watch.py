@@ -91,6 +91,7 @@ def _filter_in_time(context: Context, holding: stacks.Holding, now: int) -> None
     if now - machine.arena.look(holding.layer).since <= SEND_NS:
         return
     sent = holding.handed == "sent"
+    context.driver = machine.objects[HandleKind.FILTER_MODULE].records[holding.module & INDEX_MASK].head.driver
     stop(
         VERIFIER,
         0x92011 if sent else 0x92012,
@@ -106,6 +107,7 @@ def _filter_in_time(context: Context, holding: stacks.Holding, now: int) -> None
 def _too_long(context: Context, number: int, rule: str, handle: int, count: int, text: str) -> None:
     machine = context.machine
     adapter = machine.objects[HandleKind.ADAPTER].records[handle & INDEX_MASK]
+    context.driver = adapter.head.driver
     stop(
         VERIFIER,
         number,

@@ -117,4 +117,5 @@ def _null(context: Context, error: BaseException, text: str, name: str) -> None:
 
 
 def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+    spoken_as_vowel = kind[0] in "aeiouAEIOU" or kind.startswith(("NDIS", "MDL", "NPAGED"))
+    return f"{'an' if spoken_as_vowel else 'a'} {kind}"
