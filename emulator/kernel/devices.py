@@ -62,11 +62,6 @@ class DeviceLane:
         return len(self._handed) >= DEVICE_REQUESTS
 
     @property
-    def busy(self) -> bool:
-        """Is a request under way?"""
-        return bool(self._handed)
-
-    @property
     def finished(self) -> bool:
         """Is there something that ``service`` would take note of?"""
         return bool(self._handed) and self._arena.machine.devices_done != self._seen
