@@ -229,7 +229,7 @@ class FakeServices:
 
     def runner(self, context: Context) -> Callable[[Taken], int]:
         """Run items as NDIS does."""
-        from emulator.ndis.work_items import runner
+        from emulator.ndis.deferred_work.work_items import runner
 
         return runner(context)
 
@@ -466,7 +466,7 @@ def surface(*, checked: bool) -> dict[str, Any]:
     The package itself is left as it is, so that tests of both builds can stand side by side.
     """
     import emulator.ndis
-    from emulator.ndis.ddi import declarations, gate
+    from emulator.ndis.gates.ddi import declarations, gate
 
     exported: list[str] = vars(emulator.ndis)["__all__"]
     names = {name: getattr(emulator.ndis, name) for name in exported}

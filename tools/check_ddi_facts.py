@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import emulator.ndis  # noqa: F401  (declares everything)
-from emulator.ndis.callback_role import ROLES, Role
-from emulator.ndis.ddi import Caller, Declaration, declarations
+from emulator.ndis.gates.ddi import Caller, Declaration, declarations
+from emulator.ndis.headers.callback_role import ROLES, Role
 from emulator.rules.irql import documented_mask, mask_name
 from emulator.rules.rules import rule_named
 

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import emulator.ndis as surface
 from emulator.ndis.absent import ABSENT, PARTIAL, Absent, Why, absent_family
-from emulator.ndis.callback_role import ROLES
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.callback_role import ROLES
 from emulator.rules.irql import mask_name
 from tools.check_ddi_facts import Fact, caller_names, mismatches, read_facts, unexplained
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Final
 
-import emulator.ndis.macros
+import emulator.ndis.buffers.macros
 from emulator.kernel.workqueue import SERVICE_ORDER
 from emulator.ndis.absent import PARTIAL
-from emulator.ndis.callback_role import ROLES
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.callback_role import ROLES
 from emulator.rules.irql import mask_name
 from emulator.rules.rules import RULES, Enforced, Group, Rule, rule_named
 from emulator.rules.states import ADAPTER, BINDING, FILTER, Machine, legal_operations, mermaid
@@ -30,8 +30,8 @@ from tools.check_ddi_facts import Fact, caller_names, read_facts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from emulator.ndis.callback_role import Role
-    from emulator.ndis.ddi import Declaration
+    from emulator.ndis.gates.ddi import Declaration
+    from emulator.ndis.headers.callback_role import Role
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 MEND: Final = "python -m tools.reference"
@@ -67,8 +67,8 @@ def reference(facts: dict[str, Fact]) -> str:
         text += _role(ROLES[name])
     text += ["## Macros", "", "At any IRQL; each reads or writes a member and does nothing else.", ""]
     text += ["| macro | what it gives |", "|---|---|"]
-    for name in sorted(emulator.ndis.macros.__all__, key=str.lower):
-        macro = getattr(emulator.ndis.macros, name)
+    for name in sorted(emulator.ndis.buffers.macros.__all__, key=str.lower):
+        macro = getattr(emulator.ndis.buffers.macros, name)
         if isinstance(macro, FunctionType):
             text.append(f"| `{name}{_signature(macro)}` | {_first_line(macro)} |")
     return _page(text)

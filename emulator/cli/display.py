@@ -35,7 +35,7 @@ def status_words(status: int) -> str:
     """A status by its name; NDIS, which knows the names, is not imported merely for success."""
     if not status:
         return "NDIS_STATUS_SUCCESS"
-    from emulator.ndis.status import status_name
+    from emulator.ndis.headers.status import status_name
 
     return status_name(status)
 

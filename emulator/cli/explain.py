@@ -15,8 +15,8 @@ from emulator.rules.errors import ConfigurationError
 if TYPE_CHECKING:
     import argparse
 
-    from emulator.ndis.callback_role import Role
-    from emulator.ndis.ddi import Declaration
+    from emulator.ndis.gates.ddi import Declaration
+    from emulator.ndis.headers.callback_role import Role
 
 MICROSOFT: Final = "https://learn.microsoft.com/windows-hardware/drivers/ddi/"
 _HEADERS: Final = ("ndis", "wdm", "ntddk", "ntifs", "nblaccessors", "ndischimney", "nbl", "nblapi")
@@ -30,8 +30,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is declared; ConfigurationError for a name that the emulator does not have."""
     import emulator.ndis.loader  # noqa: F401 (imports every module that declares)
-    from emulator.ndis.callback_role import ROLES
-    from emulator.ndis.ddi import declarations
+    from emulator.ndis.gates.ddi import declarations
+    from emulator.ndis.headers.callback_role import ROLES
 
     known = {name.lower(): name for name in (*declarations, *ROLES)}
     name = known.get(options.name.lower())
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 def of_function(declaration: Declaration) -> list[str]:
     """A function's declaration in lines."""
-    from emulator.ndis.ddi import Caller
+    from emulator.ndis.gates.ddi import Caller
     from emulator.rules.irql import mask_name
     from emulator.rules.rules import rule_named
 

@@ -322,7 +322,7 @@ def oid_of(text: str) -> int:
         if number >> 32:
             raise ConfigurationError(f"{text}: an OID has 32 bits")
         return number
-    from emulator.ndis import oids
+    from emulator.ndis.headers import oids
 
     known = {name: value for name, value in vars(oids).items() if name.startswith("OID_")}
     found = known.get(text.upper())

@@ -1,8 +1,8 @@
 """How a machine's stacks are, read from the arena while it runs: states, layers, and who blocks an operation.
 
 Law: as statistics.py: glances at words that are bounds-checked, and nothing is locked.  The words for lists in hand are
-NDIS's own (emulator.ndis.blockers), so that they are those of the stop that would come; NDIS is imported when they are
-needed, which is while an operation waits.
+NDIS's own (emulator.ndis.plug_and_play.blockers), so that they are those of the stop that would come; NDIS is imported
+when they are needed, which is while an operation waits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CONNECTED: Final = 1
 """MediaConnectStateConnected."""
 _WAITING: Final = 1
 _RESET_PENDING: Final = 3
-"""emulator.ndis.pnp_reset.PENDING."""
+"""emulator.ndis.plug_and_play.pnp_reset.PENDING."""
 """In ``completion`` of an adapter, a binding or a module: its driver has left something pending, or is at it."""
 _DAMAGED: Final = (IndexError, ValueError, KeyError, struct.error)
 """What a reader of an arena meets in which somebody has written nonsense."""
@@ -173,7 +173,7 @@ class _Stack:
         adapter = self.adapter
         if not since and not any(lane.request for lane in (adapter, *(each for _, each in self.modules))):
             return []
-        from emulator.ndis.blockers import blockers
+        from emulator.ndis.plug_and_play.blockers import blockers
 
         lines = []
         for blocker in blockers(machine, adapter.number):

@@ -290,7 +290,7 @@ def threads_by_plugin(machine: Machine) -> list[str]:
 
 def ddi_names() -> list[str]:
     """The functions that a driver can call, by the number that the black box shows."""
-    surface: Any = sys.modules.get("emulator.ndis.ddi")
+    surface: Any = sys.modules.get("emulator.ndis.gates.ddi")
     return list(surface.numbers) if surface is not None else []
 
 

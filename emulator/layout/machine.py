@@ -258,7 +258,7 @@ class ADAPTER(Record):
     ``request`` is the OID request in hand, ``request_head`` to ``request_tail`` are those that wait for it,
     ``unserialised`` is the list of direct and synchronous ones in hand beside it.
 
-    ``remembered`` are blocks of nonpaged pool: what NDIS answers queries with (ndis/remembered.py).
+    ``remembered`` are blocks of nonpaged pool: what NDIS answers queries with (ndis/control_path/remembered.py).
 
     ``operation`` is the context handle of the bind or unbind in progress, of the protocol ``operation_of``; ``opened``
     the binding that NdisOpenAdapterEx made in it.  Lock of the three: STACKS.

@@ -11,35 +11,29 @@ from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode_argument
 from emulator.kernel.stop import exception_looks
 from emulator.layout.machine import ContextKind
-from emulator.ndis import (
+from emulator.ndis.adapter_hardware import interrupt_service, interrupts
+from emulator.ndis.buffers import possessions, publication
+from emulator.ndis.control_path import host_requests, oid_lanes
+from emulator.ndis.data_path import datapath_slow, stacks
+from emulator.ndis.deferred_work import kernel_dpcs, work_items
+from emulator.ndis.deferred_work.deferred import DeferredKind
+from emulator.ndis.devices import device_dispatch
+from emulator.ndis.gates import private_data
+from emulator.ndis.gates.wrong_arguments import wrong_argument
+from emulator.ndis.headers.status import NDIS_STATUS_NOT_SUPPORTED
+from emulator.ndis.plug_and_play import (
     binding_closes,
-    datapath_slow,
-    device_dispatch,
     driver_changes,
     filter_changes,
-    host_requests,
-    interface_providers,
     intermediate,
-    interrupt_service,
-    interrupts,
-    kernel_dpcs,
-    miniport_logs,
-    oid_lanes,
     pnp,
     pnp_bindings,
     pnp_power,
     pnp_reset,
     pnp_wishes,
-    possessions,
-    private_data,
-    publication,
-    stacks,
     watch,
-    work_items,
 )
-from emulator.ndis.deferred import DeferredKind
-from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
-from emulator.ndis.wrong_arguments import wrong_argument
+from emulator.ndis.services import interface_providers, miniport_logs
 from emulator.rules.control import ControlOperation
 
 if TYPE_CHECKING:

@@ -20,15 +20,16 @@ from emulator.kernel.machine import Machine
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
-from emulator.ndis import ddi, publication
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.driver_changes import living_image
-from emulator.ndis.driver_object import DRIVER_OBJECT
+from emulator.ndis.buffers import publication
 from emulator.ndis.executive import Executive
-from emulator.ndis.pnp_checks import check_unloaded
-from emulator.ndis.private_data import forbid_global_writes
-from emulator.ndis.registration import drivers_of
-from emulator.ndis.status import NDIS_STATUS_SUCCESS, status_name
+from emulator.ndis.gates import ddi
+from emulator.ndis.gates.private_data import forbid_global_writes
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.status import NDIS_STATUS_SUCCESS, status_name
+from emulator.ndis.plug_and_play.driver_changes import living_image
+from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
+from emulator.ndis.plug_and_play.pnp_checks import check_unloaded
+from emulator.ndis.plug_and_play.registration import drivers_of
 from emulator.rules.errors import BugCheck, ConfigurationError, EmulatorError, MachineStopped, NotImplementedByEmulator
 from emulator.rules.irql import PASSIVE_LEVEL
 

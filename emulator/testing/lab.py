@@ -145,7 +145,7 @@ class Lab:
 
     def _wait_started(self, machine: LabMachine) -> None:
         """A start that succeeded turns the carrier on; wait for it, so that what a test sends next arrives."""
-        from emulator.ndis.status import status_name
+        from emulator.ndis.headers.status import status_name
 
         for nic, status in zip(machine.nics, machine.proxy.statuses, strict=True):
             if status == 0:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.host.commands import command_of, in_words
 from emulator.host.console import MachineStop
-from emulator.ndis.status import NDIS_STATUS, status_name
+from emulator.ndis.headers.status import NDIS_STATUS, status_name
 
 __tracebackhide__ = True  # a failure is shown where the test asked
 

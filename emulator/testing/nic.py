@@ -20,7 +20,7 @@ __tracebackhide__ = True  # a failure is shown where the test asked
 if TYPE_CHECKING:
     from emulator.host.commands import Outcome
     from emulator.host.messages import AdapterStatus
-    from emulator.ndis.status import NDIS_STATUS
+    from emulator.ndis.headers.status import NDIS_STATUS
     from emulator.testing.ends import End
     from emulator.testing.machine import LabMachine
 

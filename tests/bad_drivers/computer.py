@@ -17,10 +17,10 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
-from emulator.ndis import ddi, intermediate, pnp, pnp_power
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
-from emulator.ndis.io_codes import (
+from emulator.ndis.gates import ddi
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.io_codes import (
     IRP_MJ_CLEANUP,
     IRP_MJ_CLOSE,
     IRP_MJ_CREATE,
@@ -29,6 +29,7 @@ from emulator.ndis.io_codes import (
     IRP_MJ_WRITE,
 )
 from emulator.ndis.loader import load_images
+from emulator.ndis.plug_and_play import intermediate, pnp, pnp_power
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:

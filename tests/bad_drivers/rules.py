@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from emulator.layout.handles import HandleKind, make_handle
-from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN, OID_PNP_SET_POWER, OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA
+from emulator.ndis.headers.oids import (
+    OID_PM_REMOVE_WOL_PATTERN,
+    OID_PNP_SET_POWER,
+    OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA,
+)
 from emulator.rules.irql import DIRQL
 from emulator.rules.irql import DISPATCH_LEVEL as DISPATCH
 from emulator.rules.irql import PASSIVE_LEVEL as PASSIVE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.ndis import pnp
-from emulator.ndis.hardware import hardware_of
+from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DIRQL
 from tests.bad_drivers.computer import Computer

@@ -9,8 +9,7 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import miniport_logs, pnp
-from emulator.ndis.status import (
+from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_ALREADY_MAPPED,
     NDIS_STATUS_BUFFER_OVERFLOW,
@@ -21,6 +20,8 @@ from emulator.ndis.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.services import miniport_logs
 from tests.bad_drivers.computer import Computer
 
 OWN = Path(__file__).with_name("base_miniport.py").read_bytes()

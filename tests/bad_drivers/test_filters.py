@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis import pnp
-from emulator.ndis.constants import NDIS_FILTER_DRIVER_MANDATORY
-from emulator.ndis.status import NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
+from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.plug_and_play import pnp
 from tests.bad_drivers.computer import Computer
 
 FILTERS = ["base_filter", "second_filter"]

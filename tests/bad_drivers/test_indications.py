@@ -8,14 +8,16 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import pnp, remembered, status
-from emulator.ndis.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG, OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES
-from emulator.ndis.status import NDIS_STATUS_MEDIA_SPECIFIC_INDICATION, NDIS_STATUS_SUCCESS
-from emulator.ndis.structures import (
+from emulator.ndis.control_path import remembered
+from emulator.ndis.headers import status
+from emulator.ndis.headers.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG, OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES
+from emulator.ndis.headers.status import NDIS_STATUS_MEDIA_SPECIFIC_INDICATION, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.structures import (
     NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
     NDIS_OBJECT_HEADER,
     NDIS_STATUS_INDICATION,
 )
+from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import interface_providers, interfaces, pnp
-from emulator.ndis.status import (
+from emulator.ndis.headers.status import (
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_DUPLICATE_OBJECTID,
     NDIS_STATUS_INTERFACE_NOT_FOUND,
@@ -15,7 +14,9 @@ from emulator.ndis.status import (
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.structures import NDIS_IF_PROVIDER_CHARACTERISTICS, NDIS_OBJECT_HEADER, NET_IF_INFORMATION
+from emulator.ndis.headers.structures import NDIS_IF_PROVIDER_CHARACTERISTICS, NDIS_OBJECT_HEADER, NET_IF_INFORMATION
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.services import interface_providers, interfaces
 from tests.bad_drivers.computer import Computer
 
 ETHERNET = 6

@@ -8,15 +8,16 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import pnp, stacks
-from emulator.ndis.adapters import text_of
-from emulator.ndis.enumerations import NDIS_HALT_ACTION
-from emulator.ndis.status import (
+from emulator.ndis.data_path import stacks
+from emulator.ndis.headers.enumerations import NDIS_HALT_ACTION
+from emulator.ndis.headers.status import (
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_NOT_ACCEPTED,
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.rules.states import AdapterState
 from tests.bad_drivers.computer import Computer
 

@@ -8,8 +8,8 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import filter_views, pnp, pnp_wishes
-from emulator.ndis.status import (
+from emulator.ndis.data_path import filter_views
+from emulator.ndis.headers.status import (
     NDIS_STATUS_BAD_CHARACTERISTICS,
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_FAILURE,
@@ -17,12 +17,13 @@ from emulator.ndis.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.structures import (
+from emulator.ndis.headers.structures import (
     NDIS_FILTER_PARTIAL_CHARACTERISTICS,
     NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES,
     NDIS_MINIPORT_PNP_CHARACTERISTICS,
     NDIS_OBJECT_HEADER,
 )
+from emulator.ndis.plug_and_play import pnp, pnp_wishes
 from emulator.rules.errors import NotImplementedByEmulator
 from tests.bad_drivers.computer import Computer
 

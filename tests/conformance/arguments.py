@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.layout.records import Record
-from emulator.ndis.structure_headers import STRUCTURE_HEADERS
-from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS
+from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.ndis.ddi import Declaration
+    from emulator.ndis.gates.ddi import Declaration
     from tests.conformance.world import World
 
 TAG: Final = b"Call"

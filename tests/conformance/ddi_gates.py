@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import emulator.ndis  # noqa: F401  (declares everything)
-from emulator.ndis.ddi import declarations, gate
+from emulator.ndis.gates.ddi import declarations, gate
 from emulator.rules.irql import (
     APC_LEVEL,
     DIRQL,
@@ -23,7 +23,7 @@ from tools.check_ddi_facts import read_facts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.ndis.ddi import Declaration
+    from emulator.ndis.gates.ddi import Declaration
 
 FACTS: Final = read_facts()
 NAMES: Final = sorted(declarations)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import emulator.ndis as surface
-from emulator.ndis.ddi import declarations, install
+from emulator.ndis.gates.ddi import declarations, install
 from emulator.rules.errors import MachineStopped
 from tests.conformance.ddi_gates import LEVELS, NAMES, arguments_for, stubbed
 from tests.fake_platform import FakeMachine

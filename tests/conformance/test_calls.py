@@ -11,8 +11,8 @@ from typing import Any, Final
 import pytest
 
 from emulator.kernel.stop import StopReport
-from emulator.ndis.ddi import Declaration, declarations, gate
-from emulator.ndis.status import NDIS_STATUS
+from emulator.ndis.gates.ddi import Declaration, declarations, gate
+from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.rules.bugchecks import BUG_CHECKS, describe, is_limit, limit_entry
 from emulator.rules.irql import APC_LEVEL, DIRQL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL, irql_name, is_legal
 from emulator.rules.rules import rule_named

@@ -10,7 +10,7 @@ import pytest
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.layout.machine import SystemLock
-from emulator.ndis.ddi import Declaration, declarations
+from emulator.ndis.gates.ddi import Declaration, declarations
 from emulator.rules.errors import EmulatorError
 from tests.conformance.arguments import NoFactory, cases, variants
 from tests.conformance.test_calls import fault_of, lenient

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.ddi import GateKind, declarations
+from emulator.ndis.gates.ddi import GateKind, declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import irql_name, is_legal, mask_name
 from emulator.rules.rules import rule_named

@@ -26,7 +26,7 @@ from emulator.ndis import (
     NormalPoolPriority,
     sizeof,
 )
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import APC_LEVEL, DIRQL, DISPATCH_LEVEL, PASSIVE_LEVEL, irql_name
 from tests.fake_platform import FakeMachine

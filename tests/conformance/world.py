@@ -18,12 +18,12 @@ from emulator.kernel.pointers import NONPAGED, NonpagedMeta
 from emulator.kernel.stop import read_stop
 from emulator.layout.handles import HandleKind, make_handle
 from emulator.layout.machine import SlotState
-from emulator.ndis import pnp
-from emulator.ndis.bindings import begin_operation, end_operation
-from emulator.ndis.datapath_state import data_path
-from emulator.ndis.ddi import declarations
+from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.executive import Executive
-from emulator.ndis.hardware import hardware_of
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play.bindings import begin_operation, end_operation
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.states import AdapterState

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.cli import configuration
-from emulator.ndis import filter_modules, pnp
+from emulator.ndis.plug_and_play import filter_modules, pnp
 from tests.drivers.rig import Rig
 
 

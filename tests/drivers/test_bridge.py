@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.ndis import pnp
+from emulator.ndis.plug_and_play import pnp
 from emulator.simulated.machine import SimulatedMachine
 from tests.drivers.rig import Rig, frame
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.ndis import pnp
+from emulator.ndis.plug_and_play import pnp
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
 
 

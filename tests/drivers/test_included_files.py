@@ -10,7 +10,7 @@ import pytest
 import emulator.ndis as surface
 import sample_drivers.mux_vlan
 from emulator.kernel.images import included_files
-from emulator.ndis import ddi
+from emulator.ndis.gates import ddi
 from tests.drivers.rig import Rig
 
 

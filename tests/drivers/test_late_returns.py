@@ -7,7 +7,7 @@ import types
 
 import pytest
 
-from emulator.ndis import pnp
+from emulator.ndis.plug_and_play import pnp
 from tests.drivers.rig import MAC, ROOT, Rig, frame
 
 DIRECTLY = (

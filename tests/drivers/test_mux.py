@@ -11,8 +11,8 @@ from scapy.packet import Raw
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
-from emulator.ndis import pnp
-from emulator.ndis.adapters import text_of
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.rules.control import ControlOperation
 from emulator.rules.states import AdapterState
 from emulator.simulated.machine import SimulatedMachine

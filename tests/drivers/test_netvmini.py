@@ -9,8 +9,9 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
-from emulator.ndis import filter_pnp, oids, pnp, pnp_reset, status
-from emulator.ndis.structures_common import NDIS_STATISTICS_INFO
+from emulator.ndis.headers import oids, status
+from emulator.ndis.headers.structures_common import NDIS_STATISTICS_INFO
+from emulator.ndis.plug_and_play import filter_pnp, pnp, pnp_reset
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
@@ -240,7 +241,7 @@ def test_the_free_build_does_the_same() -> None:
 def test_waiting_sends_are_cancelled_by_their_id(rig: Rig) -> None:
     from emulator.kernel.pointers import decode
     from emulator.layout.handles import HandleKind
-    from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
+    from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
 
     rig.nic.blocked = True
     rig.receive(*(frame() for _ in range(448)))
@@ -286,7 +287,7 @@ def test_sends_are_cancelled_where_none_waits(rig: Rig) -> None:
 def test_a_send_of_nothing_but_a_frame_that_is_too_short_is_refused(rig: Rig) -> None:
     from emulator.kernel.pointers import decode
     from emulator.layout.handles import HandleKind
-    from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
+    from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
 
     binding = rig.fake.machine.objects[HandleKind.BINDING].find(rig.binding(), HandleKind.BINDING)
     with rig.fake.running(rig.processors[0], 2, driver=binding.head.driver):

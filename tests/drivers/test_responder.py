@@ -10,7 +10,7 @@ from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, 
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
-from emulator.ndis import pnp
+from emulator.ndis.plug_and_play import pnp
 from tests.drivers.rig import MAC, PEER, Rig
 
 OWN, OTHER = "10.77.0.2", "10.77.0.1"

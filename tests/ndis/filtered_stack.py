@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis import stacks
-from emulator.ndis.handlers import FILTER_HANDLERS
+from emulator.ndis.data_path import stacks
+from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
 from emulator.rules.states import FilterState
 from tests.fake_platform import driver_module, surface
 from tests.ndis.small_stack import SmallStack

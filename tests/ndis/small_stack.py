@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
-from emulator.ndis import publication, stacks
-from emulator.ndis.handlers import (
+from emulator.ndis.buffers import publication
+from emulator.ndis.data_path import stacks
+from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
+from emulator.ndis.plug_and_play.handlers import (
     MINIPORT_CANCEL_SEND,
     MINIPORT_RETURN,
     MINIPORT_SEND,
     PROTOCOL_RECEIVE,
     PROTOCOL_SEND_COMPLETE,
 )
-from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
 from emulator.rules.states import AdapterState, BindingState
 from tests.fake_platform import FakeMachine, FakeServices, driver_module, surface
 

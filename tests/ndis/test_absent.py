@@ -8,8 +8,8 @@ import emulator.ndis as surface
 from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.ndis.absent import ABSENT, Absent, Why, absent_family
-from emulator.ndis.callback_role import ROLES
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.callback_role import ROLES
 from emulator.rules.errors import EXIT_STOP, BugCheck, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
 from tests.fake_platform import FakeMachine, driver_module

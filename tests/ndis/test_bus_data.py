@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import emulator.ndis as surface
-from emulator.ndis.bus_data import DEVICE, VENDOR
+from emulator.ndis.adapter_hardware.bus_data import DEVICE, VENDOR
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.ndis.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck
 from tests.ndis.small_stack import SmallStack, chain
 

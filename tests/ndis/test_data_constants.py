@@ -6,10 +6,10 @@ from enum import IntEnum
 
 import pytest
 
-from emulator.ndis import constants, enumerations, status
-from emulator.ndis.constants import *
-from emulator.ndis.enumerations import *
-from emulator.ndis.structure_headers import MINOR_VERSIONS
+from emulator.ndis.headers import constants, enumerations, status
+from emulator.ndis.headers.constants import *
+from emulator.ndis.headers.enumerations import *
+from emulator.ndis.headers.structure_headers import MINOR_VERSIONS
 from emulator.rules import irql
 from emulator.rules.nbl import SEND_COMPLETE_STATUSES, handover
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.ndis import oids
-from emulator.ndis.oid_table import BY_OID, MANDATORY_FOR_ETHERNET, MUST_SUCCEED, OIDS, By
-from emulator.ndis.oids import oid_name
+from emulator.ndis.control_path.oid_table import BY_OID, MANDATORY_FOR_ETHERNET, MUST_SUCCEED, OIDS, By
+from emulator.ndis.headers import oids
+from emulator.ndis.headers.oids import oid_name
 
 MANDATORY = {
     "OID_GEN_CURRENT_PACKET_FILTER": 0x0001010E,

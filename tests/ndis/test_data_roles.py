@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import roles, roles_filter, roles_kernel, structures
-from emulator.ndis.callback_role import ROLES, Role
-from emulator.ndis.roles import (
+from emulator.ndis.headers import roles, roles_filter, roles_kernel, structures
+from emulator.ndis.headers.callback_role import ROLES, Role
+from emulator.ndis.headers.roles import (
     MINIPORT_HALT,
     MINIPORT_INITIALIZE,
     MINIPORT_INTERRUPT_DPC,
@@ -21,7 +21,7 @@ from emulator.ndis.roles import (
     PROTOCOL_RECEIVE_NET_BUFFER_LISTS,
     PROTOCOL_UNINSTALL,
 )
-from emulator.ndis.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.rules import irql
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.ndis import status
-from emulator.ndis.status import (
+from emulator.ndis.headers import status
+from emulator.ndis.headers.status import (
     _NAMES,
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,

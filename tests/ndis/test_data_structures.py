@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import object_header, structures
-from emulator.ndis.structure_headers import STRUCTURE_HEADERS, header_fault
-from emulator.ndis.structures import (
+from emulator.ndis.headers import object_header, structures
+from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS, header_fault
+from emulator.ndis.headers.structures import (
     NDIS_INTERRUPT_MODERATION_PARAMETERS,
     NDIS_LINK_STATE,
     NDIS_MINIPORT_DRIVER_CHARACTERISTICS,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from emulator.kernel.platform import current
-from emulator.ndis import stacks
-from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
+from emulator.ndis.data_path import stacks
+from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
 from emulator.rules.states import AdapterState, BindingState
@@ -152,7 +152,7 @@ def test_lent_frames_are_the_miniports_again_afterwards(checked: bool) -> None:
 
 
 def test_calls_nested_too_deep_go_on_in_a_dpc(checked: bool) -> None:
-    from emulator.ndis.datapath_slow import run_nested
+    from emulator.ndis.data_path.datapath_slow import run_nested
 
     stack = SmallStack(checked=checked)
     pool = stack.pool(PROTO)
@@ -250,7 +250,7 @@ def test_a_wrong_handle_is_a_stop(checked: bool) -> None:
 
 
 def test_a_gate_inside_a_function_does_what_one_around_it_does() -> None:
-    from emulator.ndis.ddi import GateKind, declarations, gate
+    from emulator.ndis.gates.ddi import GateKind, declarations, gate
 
     stack = SmallStack()
     declaration = declarations["NdisSendNetBufferLists"]

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
-from emulator.ndis import media_information, publication
-from emulator.ndis.buffer_pools import RECORDS_TAG
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.constants import (
+from emulator.ndis.buffers import media_information, publication
+from emulator.ndis.buffers.buffer_pools import RECORDS_TAG
+from emulator.ndis.buffers.macros import NdisSetNetBufferListProtocolId
+from emulator.ndis.buffers.media_information import (
+    NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
+    NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
+)
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.constants import (
     NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS,
     NDIS_PROTOCOL_ID_NBF,
     NDIS_PROTOCOL_ID_TCP_IP,
     MediaSpecificInformationEx,
-)
-from emulator.ndis.macros import NdisSetNetBufferListProtocolId
-from emulator.ndis.media_information import (
-    NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
-    NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
 )
 from emulator.rules.errors import BugCheck
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain

@@ -246,7 +246,7 @@ def test_the_device_stays_while_it_is_open(machine: DeviceMachine) -> None:
     machine.open()
     before = pool.state.blocks
     with machine.fake.running(machine.io, driver=1) as context:
-        from emulator.ndis.device_objects import devices
+        from emulator.ndis.devices.device_objects import devices
 
         device = devices(context)[0]
         assert driver.IoDeleteSymbolicLink(r"\DosDevices\Toy") == 0
@@ -259,7 +259,7 @@ def test_the_device_stays_while_it_is_open(machine: DeviceMachine) -> None:
 
 
 def test_one_who_opens_an_exclusive_device(machine: DeviceMachine) -> None:
-    from emulator.ndis.device_objects import devices
+    from emulator.ndis.devices.device_objects import devices
 
     with machine.fake.running(machine.io) as context:
         devices(context)[0].Flags = machine.driver.DO_EXCLUSIVE
@@ -344,7 +344,7 @@ def test_addresses_of_user_programs_are_not_implemented(machine: DeviceMachine, 
         with pytest.raises(NotImplementedByEmulator, match="METHOD_NEITHER"):
             machine.call(IRP_MJ_DEVICE_CONTROL, b"x", 1, code=3)
         return
-    from emulator.ndis.device_objects import devices
+    from emulator.ndis.devices.device_objects import devices
 
     with machine.fake.running(machine.io) as context:
         devices(context)[0].Flags = 0

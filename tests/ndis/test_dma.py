@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
-from emulator.ndis import dma
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
-from emulator.ndis.dma_structures import NDIS_SCATTER_GATHER_LIST_PARAMETERS, NDIS_SG_DMA_DESCRIPTION
-from emulator.ndis.object_header import (
+from emulator.ndis.adapter_hardware import dma
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
+from emulator.ndis.headers.dma_structures import NDIS_SCATTER_GATHER_LIST_PARAMETERS, NDIS_SG_DMA_DESCRIPTION
+from emulator.ndis.headers.object_header import (
     NDIS_SIZEOF_SCATTER_GATHER_LIST_PARAMETERS_REVISION_1,
     NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
 )
-from emulator.ndis.status import (
+from emulator.ndis.headers.status import (
     NDIS_STATUS_BAD_VERSION,
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_FAILURE,
@@ -25,7 +25,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.ndis import interrupt_service, publication, stacks
+from emulator.ndis.adapter_hardware import interrupt_service
+from emulator.ndis.buffers import publication
+from emulator.ndis.data_path import stacks
 from emulator.ndis.executive import Executive
-from emulator.ndis.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.states import BindingState
 from tests.ndis.small_stack import PROTO, SmallStack
 

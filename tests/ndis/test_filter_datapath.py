@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import stacks
-from emulator.ndis.status import NDIS_STATUS_PAUSED
+from emulator.ndis.data_path import stacks
+from emulator.ndis.headers.status import NDIS_STATUS_PAUSED
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState, FilterState
 from tests.ndis.filtered_stack import EVERYTHING, FIRST_FILTER, FilteredStack
@@ -229,7 +229,7 @@ def test_a_cancel_goes_through_the_filters_that_want_it() -> None:
 
 
 def test_calls_that_nest_too_deep_go_on_in_a_dpc() -> None:
-    from emulator.ndis.datapath_slow import run_nested
+    from emulator.ndis.data_path.datapath_slow import run_nested
 
     stack = FilteredStack([EVERYTHING] * 3)
     stack.fake.services.on_deferred = lambda context, kind, target, argument: run_nested(context, target, argument)

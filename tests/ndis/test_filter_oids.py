@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.oids import OID_GEN_MAXIMUM_FRAME_SIZE, OID_GEN_RCV_OK
-from emulator.ndis.status import NDIS_STATUS_PENDING, NDIS_STATUS_REQUEST_ABORTED, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.oids import OID_GEN_MAXIMUM_FRAME_SIZE, OID_GEN_RCV_OK
+from emulator.ndis.headers.status import NDIS_STATUS_PENDING, NDIS_STATUS_REQUEST_ABORTED, NDIS_STATUS_SUCCESS
+from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from tests.ndis import filtered_stack
 from tests.ndis.filtered_stack import FIRST_FILTER, FilteredStack
 from tests.ndis.small_stack import MINIPORT, PROTO, PROTOCOL
@@ -101,8 +101,8 @@ def test_a_module_has_one_request_in_hand_and_a_cancel_takes_what_waits(monkeypa
     assert module.cancels == [1]
     stack.call(FIRST_FILTER, module.NdisFOidRequestComplete, stack.modules[0], first, NDIS_STATUS_REQUEST_ABORTED)
     assert proto.answered[1:] == [(first, NDIS_STATUS_REQUEST_ABORTED)]
-    from emulator.ndis.oid_lanes import queued as waits
-    from emulator.ndis.oid_lanes import serve_queued
+    from emulator.ndis.control_path.oid_lanes import queued as waits
+    from emulator.ndis.control_path.oid_lanes import serve_queued
 
     context = stack.fake.context(stack.fake.processor().kind)
     assert waits(context)

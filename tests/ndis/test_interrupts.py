@@ -10,14 +10,15 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import interrupts, pnp
-from emulator.ndis.constants import NDIS_INDICATE_ALL_NBLS
-from emulator.ndis.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
-from emulator.ndis.status import (
+from emulator.ndis.adapter_hardware import interrupts
+from emulator.ndis.headers.constants import NDIS_INDICATE_ALL_NBLS
+from emulator.ndis.headers.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
+from emulator.ndis.headers.status import (
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DIRQL
 from tests.drivers.rig import MAC, PEER, Rig

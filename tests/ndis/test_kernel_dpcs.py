@@ -8,8 +8,8 @@ import pytest
 
 from emulator.kernel.pointers import make_in_pool
 from emulator.ndis import KDPC, NONPAGED
-from emulator.ndis.ddi import declarations
-from emulator.ndis.kernel_dpcs import run_dpc
+from emulator.ndis.deferred_work.kernel_dpcs import run_dpc
+from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DIRQL
 from tests.fake_platform import FakeMachine, driver_module, surface

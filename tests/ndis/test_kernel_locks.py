@@ -9,7 +9,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.kernel.pointers import make_in_pool
 from emulator.ndis import KMUTEX, KSPIN_LOCK, NONPAGED
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL
 from tests.fake_platform import FakeMachine

@@ -8,8 +8,8 @@ import pytest
 
 from emulator.kernel.pointers import load_block, sizeof
 from emulator.ndis import CONTAINING_RECORD, LIST_ENTRY, LONG, NDIS_SPIN_LOCK, NONPAGED, SINGLE_LIST_ENTRY, SLIST_HEADER
-from emulator.ndis.ddi import declarations
-from emulator.ndis.layout import Array, Pointer, u32
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.layout import Array, Pointer, u32
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DIRQL
 from tests.fake_platform import FakeMachine, WouldBlock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.constants import (
+from emulator.ndis.headers.constants import (
     NDIS_MAC_OPTION_NO_LOOPBACK,
     NDIS_NBL_FLAGS_IS_LOOPBACK_PACKET,
     NDIS_PACKET_TYPE_ALL_LOCAL,

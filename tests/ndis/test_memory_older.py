@@ -10,9 +10,9 @@ from emulator.kernel.lookaside import LOOKASIDE
 from emulator.kernel.pointers import make_in_pool
 from emulator.layout.handles import HandleKind
 from emulator.ndis import NPAGED_LOOKASIDE_LIST, sizeof
-from emulator.ndis.ddi import declarations
-from emulator.ndis.layout import NONPAGED, u32
-from emulator.ndis.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.layout import NONPAGED, u32
+from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck
 from tests.fake_platform import FakeMachine, driver_module, surface
 

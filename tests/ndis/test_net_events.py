@@ -8,15 +8,15 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import pnp, pnp_calls, pnp_waits
-from emulator.ndis.enumerations import NET_PNP_EVENT_CODE
-from emulator.ndis.pnp_structures import net_event
-from emulator.ndis.status import (
+from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
+from emulator.ndis.headers.pnp_structures import net_event
+from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp, pnp_calls, pnp_waits
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 

@@ -9,13 +9,12 @@ import pytest
 import emulator.ndis as surface
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
-from emulator.ndis import oids
-from emulator.ndis.enumerations import NDIS_PARAMETER_TYPE
-from emulator.ndis.oid_answers import ANSWERS, link_state
-from emulator.ndis.oid_structures import NDIS_OID_REQUEST
-from emulator.ndis.pnp import start_adapter
-from emulator.ndis.pnp_structures import bind_parameters, pause_event, restart_event
-from emulator.ndis.status import (
+from emulator.ndis.control_path.oid_answers import ANSWERS, link_state
+from emulator.ndis.headers import oids
+from emulator.ndis.headers.enumerations import NDIS_PARAMETER_TYPE
+from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
+from emulator.ndis.headers.pnp_structures import bind_parameters, pause_event, restart_event
+from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_BAD_CHARACTERISTICS,
     NDIS_STATUS_FAILURE,
@@ -24,8 +23,8 @@ from emulator.ndis.status import (
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.structure_headers import STRUCTURE_HEADERS
-from emulator.ndis.structures import (
+from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS
+from emulator.ndis.headers.structures import (
     NDIS_CONFIGURATION_OBJECT,
     NDIS_LINK_STATE,
     NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
@@ -35,6 +34,7 @@ from emulator.ndis.structures import (
     NDIS_STATUS_INDICATION,
     NDIS_TIMER_CHARACTERISTICS,
 )
+from emulator.ndis.plug_and_play.pnp import start_adapter
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
 from tests.bad_drivers.computer import Computer

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import remembered
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.handlers import MINIPORT_HANDLERS
-from emulator.ndis.oid_table import OIDS, By, OidEntry
-from emulator.ndis.oids import (
+from emulator.ndis.control_path import remembered
+from emulator.ndis.control_path.oid_table import OIDS, By, OidEntry
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.oids import (
     OID_802_3_ADD_MULTICAST_ADDRESS,
     OID_802_3_DELETE_MULTICAST_ADDRESS,
     OID_802_3_MULTICAST_LIST,
@@ -23,7 +22,7 @@ from emulator.ndis.oids import (
     OID_GEN_VENDOR_ID,
     OID_OFFLOAD_ENCAPSULATION,
 )
-from emulator.ndis.status import (
+from emulator.ndis.headers.status import (
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_INVALID_DATA,
     NDIS_STATUS_INVALID_LENGTH,
@@ -32,6 +31,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack
 
 ASK = """

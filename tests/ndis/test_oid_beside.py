@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis import oid_lanes
-from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.oid_table import DIRECT, SYNCHRONOUS
-from emulator.ndis.oids import (
+from emulator.ndis.control_path import oid_lanes
+from emulator.ndis.control_path.oid_table import DIRECT, SYNCHRONOUS
+from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.oids import (
     OID_GEN_RCV_OK,
     OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES,
     OID_TCP_TASK_IPSEC_OFFLOAD_V2_ADD_SA,
 )
-from emulator.ndis.status import (
+from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_READY,
     NDIS_STATUS_ALREADY_COMPLETE,
     NDIS_STATUS_INVALID_DATA,
@@ -25,6 +24,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_REQUEST_ABORTED,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.rules.states import AdapterState
 from tests.ndis import filtered_stack
 from tests.ndis.filtered_stack import FIRST_FILTER, FilteredStack

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST
+from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST
 from emulator.rules.bugcheck_ndis import NdisBugCheck
 from emulator.rules.errors import BugCheck
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
@@ -236,7 +236,7 @@ def test_writing_to_what_was_handed_on_is_a_stop_too() -> None:
 
 
 def test_guards_are_few_and_end_with_the_round() -> None:
-    from emulator.ndis import publication
+    from emulator.ndis.buffers import publication
 
     stack = SmallStack()
     with stack.fake.dispatch() as context:

@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
-from emulator.ndis.buffer_pools import BATCH, STOCK_LIMIT, find_pool
-from emulator.ndis.datapath_state import data_path
-from emulator.ndis.structures_common import (
+from emulator.ndis.buffers.buffer_pools import BATCH, STOCK_LIMIT, find_pool
+from emulator.ndis.data_path.datapath_state import data_path
+from emulator.ndis.headers.structures_common import (
     NDIS_OBJECT_HEADER,
     NET_BUFFER_LIST_POOL_PARAMETERS,
     NET_BUFFER_POOL_PARAMETERS,

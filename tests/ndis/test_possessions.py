@@ -9,8 +9,8 @@ import pytest
 
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import Possession
-from emulator.ndis import publication
-from emulator.ndis.possessions import possessions
+from emulator.ndis.buffers import publication
+from emulator.ndis.buffers.possessions import possessions
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
 
 

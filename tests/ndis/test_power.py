@@ -9,8 +9,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
-from emulator.ndis import pnp, pnp_power
-from emulator.ndis.constants import (
+from emulator.ndis.headers.constants import (
     NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK,
@@ -18,8 +17,8 @@ from emulator.ndis.constants import (
     NDIS_PAUSE_MINIPORT_DEVICE_REMOVE,
     NDIS_PAUSE_NDIS_INTERNAL,
 )
-from emulator.ndis.oids import OID_PNP_SET_POWER
-from emulator.ndis.status import (
+from emulator.ndis.headers.oids import OID_PNP_SET_POWER
+from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_FAILURE,
@@ -28,6 +27,7 @@ from emulator.ndis.status import (
     NDIS_STATUS_NOT_ACCEPTED,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp, pnp_power
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import HIGH_LEVEL
 from emulator.rules.states import AdapterState

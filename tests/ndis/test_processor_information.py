@@ -8,8 +8,8 @@ import pytest
 
 from emulator.layout.handles import HandleKind
 from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER, NDIS_SYSTEM_PROCESSOR_INFO
-from emulator.ndis.ddi import declarations
-from emulator.ndis.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from tests.fake_platform import FakeMachine
 
 

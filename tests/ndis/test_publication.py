@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
-from emulator.ndis import publication, stacks
-from emulator.ndis.status import NDIS_STATUS
+from emulator.ndis.buffers import publication
+from emulator.ndis.data_path import stacks
+from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
@@ -395,7 +396,7 @@ def test_any_chain_survives_any_number_of_journeys(shapes: Any, journeys: list[b
         return found
 
     with fake.running(contexts[0], 2, driver=MINI):
-        from emulator.ndis.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_POOL_PARAMETERS
+        from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_POOL_PARAMETERS
 
         pool = stack.pool()
         buffers = stack.mini.NdisAllocateNetBufferPool(

@@ -10,7 +10,7 @@ from emulator.host.blackbox import lock_name
 from emulator.kernel import rwlocks
 from emulator.layout.machine import SystemLock
 from emulator.ndis import LOCK_STATE, LOCK_STATE_EX, NDIS_RW_LOCK, NDIS_RW_LOCK_EX, NONPAGED, NdisAllocateRWLock
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck, MachineStopped
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 from tests.fake_platform import FakeMachine, WouldBlock

@@ -17,8 +17,8 @@ from emulator.ndis import (
     NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1,
     UNICODE_STRING,
 )
-from emulator.ndis.ddi import declarations
-from emulator.ndis.status import (
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.status import (
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_RESOURCES,

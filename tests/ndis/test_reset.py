@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import emulator.ndis as surface
-from emulator.ndis import oids, pnp, pnp_reset
-from emulator.ndis.pnp_reset import ResetResult
-from emulator.ndis.status import (
+from emulator.ndis.headers import oids
+from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_HARD_ERRORS,
     NDIS_STATUS_INVALID_STATE,
@@ -17,6 +16,8 @@ from emulator.ndis.status import (
     NDIS_STATUS_RESET_START,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp, pnp_reset
+from emulator.ndis.plug_and_play.pnp_reset import ResetResult
 from emulator.rules.states import AdapterState
 from tests.bad_drivers.computer import Computer
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
-from emulator.ndis.split_frames import MOST_CUTS, Numbers
+from emulator.ndis.buffers.split_frames import MOST_CUTS, Numbers
 from emulator.rules.errors import BugCheck
 from emulator.rules.header_edges import header_edges
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis import pnp
-from emulator.ndis.blockers import blockers
-from emulator.ndis.pnp_reset import ResetResult
-from emulator.ndis.status import NDIS_STATUS_PENDING
-from emulator.ndis.watch import LOOK_NS
+from emulator.ndis.headers.status import NDIS_STATUS_PENDING
+from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play.blockers import blockers
+from emulator.ndis.plug_and_play.pnp_reset import ResetResult
+from emulator.ndis.plug_and_play.watch import LOOK_NS
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 

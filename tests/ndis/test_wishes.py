@@ -6,15 +6,15 @@ from typing import Any
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis import pnp, pnp_bindings, pnp_wishes
-from emulator.ndis.oids import OID_PM_REMOVE_WOL_PATTERN
-from emulator.ndis.status import (
+from emulator.ndis.headers.oids import OID_PM_REMOVE_WOL_PATTERN
+from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_PENDING,
     NDIS_STATUS_SUCCESS,
 )
+from emulator.ndis.plug_and_play import pnp, pnp_bindings, pnp_wishes
 from emulator.rules.states import AdapterState, BindingState
 from tests.bad_drivers.computer import Computer
 

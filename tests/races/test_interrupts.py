@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis import interrupts
+from emulator.ndis.adapter_hardware import interrupts
 from emulator.simulated.machine import SimulatedMachine
 from emulator.simulated.wire import SECOND
 from tests.simulated.scripts import OUTSIDE, TYPE

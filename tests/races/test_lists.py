@@ -11,8 +11,8 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.spinlocks import KSPIN_LOCK
 from emulator.layout.records import Array, u64
-from emulator.ndis.ddi import declarations
-from emulator.ndis.macros import CONTAINING_RECORD
+from emulator.ndis.buffers.macros import CONTAINING_RECORD
+from emulator.ndis.gates.ddi import declarations
 from emulator.simulated import Simulation, explore
 
 if TYPE_CHECKING:

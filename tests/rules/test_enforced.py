@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
 from emulator.rules.rules import RULES, Enforced, Group, Rule
 from tests.bad_drivers.rules import RULES as BAD
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from emulator.ndis.status import NDIS_STATUS_NOT_SUPPORTED
+from emulator.ndis.headers.status import NDIS_STATUS_NOT_SUPPORTED
 from emulator.rules.control import ControlOperation
 from tests.scenarios.traffic import ETHERTYPE, HELLO, MINIPORT, STATION, echo, frame
 

@@ -8,8 +8,8 @@ import pytest
 
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import HandleKind
-from emulator.ndis import filter_changes
-from emulator.ndis.status import NDIS_STATUS_RESOURCES
+from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
+from emulator.ndis.plug_and_play import filter_changes
 from emulator.rules.control import ControlOperation
 from emulator.simulated.machine import SimulatedMachine
 from emulator.simulated.wire import SECOND

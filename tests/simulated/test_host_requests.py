@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.ndis import oids
-from emulator.ndis.status import (
+from emulator.ndis.headers import oids
+from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_INVALID_LENGTH,

@@ -9,8 +9,8 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.ndis.absent import ABSENT, PARTIAL, Why
-from emulator.ndis.callback_role import ROLES
-from emulator.ndis.ddi import declarations
+from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.callback_role import ROLES
 from emulator.rules.rules import RULES
 from emulator.rules.states import ADAPTER, AdapterState
 from tools import ddi_coverage, reference

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.callback_role import ROLES, Role
-from emulator.ndis.ddi import ALL, FILTER, MINIPORT, Declaration, declarations
+from emulator.ndis.gates.ddi import ALL, FILTER, MINIPORT, Declaration, declarations
+from emulator.ndis.headers.callback_role import ROLES, Role
 from emulator.rules.irql import AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE
 from tools.check_ddi_facts import Fact, mismatches, read_facts, unexplained
 

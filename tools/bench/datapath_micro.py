@@ -146,7 +146,7 @@ class Variant:
         mini, proto = stack.mini, stack.proto
         mini.adapter, proto.binding = stack.adapter, stack.binding
         from emulator.layout.handles import HandleKind
-        from emulator.ndis.handlers import PROTOCOL_RECEIVE
+        from emulator.ndis.plug_and_play.handlers import PROTOCOL_RECEIVE
 
         ((_, record),) = (
             entry

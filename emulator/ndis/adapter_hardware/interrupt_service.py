@@ -1,0 +1,162 @@
+"""Interrupts as a processor serves them: the ISR at DIRQL, then its DPC at DISPATCH_LEVEL.
+
+Law: a line, and a message too, is a level: it is looked at once a round and before the processor sleeps, and what is
+not masked in the ISR comes again in the next round.  An ISR never interrupts a DPC here: a processor is one thread of
+execution (a simplification of this emulator).  Two processors meet in an ISR's lock, which only a machine of several
+processors has; on a single one the processor's own lock is enough.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.calls import call
+from emulator.kernel.dpc import queue_dpc
+from emulator.kernel.irql import lower_irql, raise_irql
+from emulator.kernel.pointers import decode, encode
+from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.machine import ContextKind
+from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.deferred_work.deferred import DeferredKind
+from emulator.ndis.gates.returned_status import wrong_result
+from emulator.ndis.headers.constants import NDIS_INDICATE_ALL_NBLS
+from emulator.ndis.headers.structures_miniport import NDIS_RECEIVE_THROTTLE_PARAMETERS
+from emulator.rules.irql import DIRQL, DISPATCH_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+
+
+class _Line(NamedTuple):
+    """An interrupt line or message that this processor serves, compiled."""
+
+    handle: int
+    record: Any
+    isr: Callable[[], Any]
+    """Calls it with MiniportInterruptContext, and for a message MessageId."""
+    dpc: Callable[..., Any]
+    """The same, with what comes behind for the DPC."""
+    asserted: Callable[[], bool]
+    lock: int
+    limit: int
+    throttle: NDIS_RECEIVE_THROTTLE_PARAMETERS
+
+
+def serve_interrupts(context: Context) -> bool:
+    """Look at this processor's lines and messages once: ISR, then its DPC; True if one was asserted.
+
+    DPCs are for whom the two out-parameters name, whatever the ISR says of the interrupt's being its own.
+    """
+    served = False
+    box = context.box
+    for line in _lines(context):
+        if not line.asserted() or not line.record.enabled:
+            continue
+        served = True
+        context.irql = box.irql = DIRQL
+        result = _isr_alone(context, line) if line.lock else line.isr()
+        context.irql = box.irql = DISPATCH_LEVEL
+        try:
+            _, queue_default_dpc, targets = result
+        except (TypeError, ValueError):
+            wrong_result(context, line.record.isr, result, "an IsrResult")
+        if queue_default_dpc:
+            run_interrupt_dpc(context, line, None)
+        elif targets:
+            queue_interrupt_dpcs(context, line.handle, line.record, targets, 0)
+    return served
+
+
+def _isr_alone(context: Context, line: _Line) -> Any:
+    """The ISR, while nobody is in it, or in a function that is synchronised with it, on another processor."""
+    context.platform.acquire(line.lock)
+    result = line.isr()
+    context.platform.release(line.lock)
+    return result
+
+
+def call_synchronized(context: Context, record: Any, routine: int, *arguments: Any) -> Any:
+    """Call a driver's routine at DIRQL while the ISR of this line or message does not run."""
+    before = raise_irql(context, DIRQL)
+    if record.lock:
+        context.platform.acquire(record.lock)
+    result = call(context, routine, *arguments)
+    if record.lock:
+        context.platform.release(record.lock)
+    lower_irql(context, before)
+    return result
+
+
+def lines_asserted(context: Context) -> bool:
+    """Is a line or a message of this processor asserted?"""
+    return any(line.asserted() and line.record.enabled for line in _lines(context))
+
+
+def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: int, argument: int) -> int:
+    """Queue the DPC of a line or message to the processors of a mask; the mask of those where it was not queued yet."""
+    queued = 0
+    for processor in range(context.machine.geometry.processors):
+        if targets >> processor & 1 and not context.platform.exchange(record.dpc_queued[processor], 1):
+            queue_dpc(context, processor, DeferredKind.INTERRUPT_DPC, handle & INDEX_MASK, argument)
+            queued |= 1 << processor
+    return queued
+
+
+def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
+    """Call the interrupt's DPC; queued again when it says that more is pending."""
+    throttle, record, processor = line.throttle, line.record, context.processor
+    throttle.MaxNblsToIndicate, throttle.MoreNblsPending = line.limit, False
+    running = record.dpc_running
+    running[processor] = 1
+    line.dpc(argument, throttle, None)
+    running[processor] = 0
+    if throttle.MoreNblsPending and record.enabled:
+        queue_interrupt_dpcs(context, line.handle, record, 1 << processor, encode(context, argument))
+
+
+def run_queued_dpc(context: Context, index: int, argument: int) -> None:
+    """A DPC from the DPC queue: asked for by name, or more pending."""
+    record = context.machine.objects[HandleKind.INTERRUPT].records[index]
+    record.dpc_queued[context.processor].value = 0
+    if record.enabled and record.head.allocated:
+        handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
+        line = next((line for line in _lines(context) if line.handle == handle), None)
+        run_interrupt_dpc(context, line or _line(context, index, record), decode(context, argument))
+
+
+def compile_lines(context: Context) -> None:
+    """Forget the compiled lines; an epoch has changed."""
+    context.memory.pop("interrupt_lines", None)
+
+
+def _lines(context: Context) -> list[_Line]:
+    lines: list[_Line] | None = context.memory.get("interrupt_lines")
+    if lines is None:
+        table = context.machine.objects[HandleKind.INTERRUPT]
+        mine = context.kind is ContextKind.PROCESSOR
+        lines = [
+            _line(context, handle & INDEX_MASK, record)
+            for handle, record in table.live()
+            if mine and record.enabled and record.processor == context.processor
+        ]
+        context.memory["interrupt_lines"] = lines
+    return lines
+
+
+def _line(context: Context, index: int, record: Any) -> _Line:
+    nic = hardware_of(context, record.adapter)
+    value = decode(context, record.context)
+    arguments = (value, record.message) if record.messages else (value,)
+    return _Line(
+        handle=HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index,
+        record=record,
+        isr=functools.partial(call, context, record.isr, *arguments),
+        dpc=functools.partial(call, context, record.dpc, *arguments),
+        asserted=functools.partial(nic.sends, record.message) if record.messages else nic.asserted,
+        lock=record.lock,
+        limit=context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS,
+        throttle=NDIS_RECEIVE_THROTTLE_PARAMETERS(),
+    )

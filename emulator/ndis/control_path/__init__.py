@@ -1,0 +1,1 @@
+"""OID requests down a stack and status indications up."""

@@ -1,0 +1,91 @@
+"""OID requests of NDIS's own: made, sent into a stack, and waited for by a control lane at PASSIVE_LEVEL.
+
+Law: they take the way of every other request, one at a time per module and per miniport; who waits does so with the
+deadline of every request, and the request thread serves its queue meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.pointers import forget, make_in_pool
+from emulator.kernel.waits import sleep_until
+from emulator.layout.machine import ContextKind
+from emulator.ndis.control_path import oid_answers, oid_lanes
+from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
+from emulator.ndis.plug_and_play import filter_modules, watch
+from emulator.ndis.plug_and_play.pnp_waits import signed
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+REQUEST_TYPE, REQUEST_REVISION, REQUEST_BYTES = 0x96, 1, 236
+
+
+class Answered(NamedTuple):
+    """What a request came back with; ``needed`` as the driver said it."""
+
+    status: int
+    content: bytes
+    needed: int
+
+
+def ask(
+    context: Context,
+    handle: int,
+    adapter: Any,
+    kind: int,
+    oid: int,
+    content: bytes,
+    *,
+    lane: Any = None,
+    knows: bool = False,
+    asker: str = "",
+) -> Answered:
+    """Send a request with a buffer of this content down from the top of a stack, or to one lane; what came back.
+
+    ``knows``: NDIS answers what it knows by itself.  ``asker`` tells in the stop for a request that takes too long.
+    """
+    request: Any = make_in_pool(context, NDIS_OID_REQUEST)
+    buffer: Any = oid_answers.allocate_buffer(context, max(len(content), 1))
+    buffer.view[: len(content)] = content
+    header = request.Header
+    header.Type, header.Revision, header.Size = REQUEST_TYPE, REQUEST_REVISION, REQUEST_BYTES
+    request.RequestType = kind
+    information = request.DATA.QUERY_INFORMATION
+    information.Oid, information.InformationBuffer = oid, buffer
+    information.InformationBufferLength = len(content)
+    oid_lanes.issue(context, 0, request)
+    request.ndis_issued_site = 0  # no line of a driver's
+    # NDIS itself has no lookahead or filter of its own, and the adapter's are in the same places as a binding's.
+    status: int | None = oid_answers.answer(context, adapter, adapter, request) if knows else None
+    if status is None:
+        status = _sent_down(context, handle, adapter, request, lane, asker)
+    found = bytes(buffer.view[: min(information.BytesWritten, len(content))])
+    answered = Answered(status, found, information.BytesNeeded)
+    for block in (buffer, request):
+        forget(context, block._pointer)
+        context.machine.pool.free(block._pointer, site=0)
+    return answered
+
+
+def _sent_down(context: Context, handle: int, adapter: Any, request: Any, lane: Any, asker: str) -> int:
+    below = lane if lane is not None else oid_lanes.lane_below(context, handle, None)
+    oid_lanes.submit(context, below, request)
+    platform = context.platform
+    deadline = platform.now() + watch.OID_NS
+
+    def complete() -> bool:
+        return bool(request.ndis_final & oid_lanes.FINAL)
+
+    while not complete():
+        if context.kind is ContextKind.REQUESTS and oid_lanes.serve_queued(context):
+            continue
+        # What others queue meanwhile is this thread's to serve, so look again every millisecond.
+        sleep_until(context, complete, min(deadline, platform.now() + 1_000_000))
+        if platform.now() >= deadline and not complete():
+            stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
+            busy = next((lane for lane in stack if not oid_lanes.idle(lane)), adapter)
+            watch.overdue(context, handle, adapter, busy, asker)
+    context.machine.services.round(context)
+    return signed(request.ndis_final & 0xFFFF_FFFF)

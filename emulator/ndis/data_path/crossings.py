@@ -1,0 +1,104 @@
+"""From one driver into the next: a plain call in the caller's context, with the black box written around it.
+
+Law: what a crossing writes is readable in any half state; a handler returns at the IRQL and with the locks that it was
+called with.  What leaves a handler otherwise stops the machine here: no driver above may catch it and go on in the name
+of the one below.  A fault of ours (EmulatorError, HostError) goes on, and the driver above is itself again.  It is
+kernel.calls.call with fixed arguments: a data path cannot afford more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.kernel.calls import PASSED_ON, escaped, passed_through, returned_at_other_irql, returned_with_lock
+from emulator.kernel.dpc import queue_dpc
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import encode
+from emulator.kernel.stop import driver_frames
+from emulator.layout.machine import ROUTINE_CELL
+from emulator.ndis.deferred_work.deferred import DeferredKind
+from emulator.rules.errors import NotImplementedByEmulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.kernel.context import Context
+    from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
+
+NESTING_LIMIT: Final = 12
+WARNING: Final = 30
+
+_ENTER = """
+def enter(context, target, {arguments}):
+    cells = context.cells
+    outer, outer_driver = context.callback, context.driver
+    irql, held = context.irql, len(context.held)
+    context.callback = target.routine
+    context.driver = target.driver
+    cells[ROUTINE_CELL] = target.mark
+    context.nesting += 1
+    try:
+        target.function({arguments})
+    except PASSED_ON as error:
+        context.nesting -= 1
+        passed_through(context, error, (outer, outer_driver, irql, held))
+        raise
+    except BaseException as error:
+        escaped(context, error)
+    context.nesting -= 1
+    if context.irql != irql:
+        returned_at_other_irql(context, target.routine, irql)
+    if len(context.held) != held:
+        returned_with_lock(context, target.routine)
+    context.callback = outer
+    context.driver = outer_driver
+    cells[ROUTINE_CELL] = outer_driver << 32 | outer
+"""
+
+
+def _enter(arguments: str) -> Callable[..., None]:
+    scope: dict[str, Any] = {
+        "PASSED_ON": PASSED_ON,
+        "ROUTINE_CELL": ROUTINE_CELL,
+        "escaped": escaped,
+        "passed_through": passed_through,
+        "returned_at_other_irql": returned_at_other_irql,
+        "returned_with_lock": returned_with_lock,
+    }
+    exec(compile(_ENTER.format(arguments=arguments), f"<enter with {arguments}>", "exec"), scope)
+    made: Callable[..., None] = scope["enter"]
+    return made
+
+
+enter2 = _enter("a, b")
+enter3 = _enter("a, b, c")
+enter4 = _enter("a, b, c, d")
+enter5 = _enter("a, b, c, d, e")
+"""Call a target with so many arguments: ``enter4(context, target, a, b, c, d)``."""
+
+OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
+LAYER_MASK = 0xFFF
+FILTER_LAYER: Final = 0x800
+"""Added to the index of a filter module where a binding's may stand as well."""
+
+
+def defer(context: Context, operation: int, layer: int, nbl: NET_BUFFER_LIST, flags: int) -> None:
+    """Too many crossings lie on the stack: the call goes on as a DPC of this processor."""
+    path = context.datapath
+    if path.checked and not path.cycle_told:
+        path.cycle_told = True
+        lines = "; ".join(line.partition(": ")[0] for line in driver_frames(context)[-NESTING_LIMIT:])
+        context.platform.log(
+            WARNING,
+            "ndis",
+            f"calls from driver to driver are nested {context.nesting} deep and go on in a DPC; the cycle is: {lines}",
+        )
+    word = encode(context, nbl)
+    target = operation << OPERATION_SHIFT | layer << LAYER_SHIFT | flags & FLAGS_MASK
+    queue_dpc(context, context.processor, DeferredKind.NESTED_CALL, target, word)
+
+
+def not_implemented(name: str, what: str) -> None:
+    """A part of a DDI that this emulator does not have: named, with the driver's line."""
+    lines = driver_frames(current.context)
+    raise NotImplementedByEmulator(f"{name} with {what}", lines[-1] if lines else "")

@@ -1,0 +1,113 @@
+"""What one context keeps of the data path: its views of pools and stacks, and what it must still publish.
+
+Law: private to the context, made at its first use of the data path; the arena holds everything that others may see.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.layout.machine import JOURNAL_WORDS, ContextKind
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.layout.arena import Arena
+    from emulator.ndis.buffers.buffer_pools import BufferPool
+    from emulator.ndis.buffers.net_buffers import NET_BUFFER, NET_BUFFER_LIST
+
+AWAY: Final = 0x8000_0000
+"""Home word of a published entry, with the slot that published it in its low bits."""
+HOME_MASK: Final = 0xFFFF
+JOURNAL_INDEX: Final = JOURNAL_WORDS - 1
+JOURNAL_END: Final = JOURNAL_WORDS - 2
+
+
+class DataPath:
+    """The data path as one context sees it."""
+
+    __slots__ = (
+        "adapters",
+        "away",
+        "bindings",
+        "box",
+        "checked",
+        "context",
+        "cycle_told",
+        "defers",
+        "epoch",
+        "escaped",
+        "guarded",
+        "halves",
+        "home",
+        "journal",
+        "looping",
+        "memory",
+        "modules",
+        "numbers",
+        "own_pools",
+        "owners",
+        "passive",
+        "pools",
+        "recalls",
+        "sources",
+        "tracked",
+        "view",
+        "views",
+        "words",
+    )
+
+    def __init__(self, context: Context) -> None:
+        arena = context.machine.arena
+        self.context = context
+        self.box = context.box
+        self.checked = context.machine.checked
+        self.passive = context.kind is not ContextKind.PROCESSOR
+        # With one processor nobody else is at DISPATCH_LEVEL before this one lowers: what was stored stays until then.
+        self.defers = not self.passive and arena.geometry.processors == 1
+        self.home = context.slot + 1
+        self.away = AWAY | self.home
+        self.memory = arena.memory
+        self.view = arena.view
+        self.words = arena.words
+        self.halves = arena.view.cast("B").cast("I")
+        self.journal = arena.journal(context.slot)
+        self.recalls = recalls_of(arena, context.slot)
+        self.epoch = -1
+        self.pools: dict[int, BufferPool] = {}
+        self.numbers: dict[int, BufferPool] = {}
+        self.own_pools: dict[int, BufferPool] = {}
+        self.owners: dict[int, int] = {}
+        self.views: dict[int, Any] = {}
+        # The same by kind, for the functions at each frame: a handle of the other kind must not be found.
+        self.adapters: dict[int, Any] = {}
+        self.bindings: dict[int, Any] = {}
+        self.modules: dict[int, Any] = {}
+        self.sources: dict[int, int] = {}
+        # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
+        self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
+        self.guarded: list[NET_BUFFER_LIST] = []
+        self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = []
+        self.cycle_told = False
+        # Whose frame is looped back just now, and whether the sender wants it itself.
+        self.looping: tuple[int, bool] | None = None
+
+
+def note(journal: memoryview, what: int, which: int) -> None:
+    """Write two words into the journal of hand-offs, the index last."""
+    at = journal[JOURNAL_INDEX]
+    journal[at] = what
+    journal[at + 1] = which
+    journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+
+
+def recalls_of(arena: Arena, slot: int) -> memoryview:
+    """(times asked, times answered) of the calls to a slot to publish what it has at home."""
+    return arena.recalls(slot)
+
+
+def data_path(context: Context) -> DataPath:
+    """The data path of a context, made when it is first asked for."""
+    found = context.datapath
+    if found is None:
+        found = context.datapath = DataPath(context)
+    return found  # type: ignore[no-any-return]

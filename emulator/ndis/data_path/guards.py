@@ -1,0 +1,86 @@
+"""Touch by a driver that does not own a list, in the checked build: the list that a call was given is guarded after it.
+
+Law: a guard costs one change of class at the call and one look at the first touch; the owner's first touch takes it
+away, anybody else's is a stop.  Only the first list of a chain is guarded: it is the one that the caller still has in
+its hand.  Whatever publishes takes all guards away first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from emulator.kernel.platform import current
+from emulator.kernel.stop import site_of, stop
+from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY, list_owner, list_site, list_word, set_class
+from emulator.ndis.buffers.ownership import describe_owner
+from emulator.rules.nbl import TOUCHED
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.data_path.datapath_state import DataPath
+
+MOST_GUARDS: Final = 64
+
+
+def guard(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
+    """Guard a list that a driver has just handed on."""
+    guarded = path.guarded
+    if len(guarded) >= MOST_GUARDS:
+        take_guards_away(path)
+    guarded.append(nbl)
+    set_class(nbl, GUARDED_LIST)
+
+
+def take_guards_away(path: DataPath) -> None:
+    """Make every guarded list an ordinary one."""
+    for nbl in path.guarded:
+        if type(nbl) is GUARDED_LIST:
+            set_class(nbl, NET_BUFFER_LIST)
+    path.guarded.clear()
+
+
+def _pass(nbl: NET_BUFFER_LIST, name: str, written: int) -> None:
+    context = current.context
+    owner = list_owner(nbl)
+    driver = context.driver
+    if owner != driver and context.datapath.owners.get(owner, owner) != driver and driver and owner != NOBODY:
+        _touched(context, nbl, name, written)
+    set_class(nbl, NET_BUFFER_LIST)
+
+
+def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) -> NoReturn:
+    owner, site = list_owner(nbl), list_site(nbl)
+    driver = context.machine.images.driver_name(context.driver)
+    stop(
+        TOUCHED.code,
+        list_word(nbl),
+        written,
+        context.site,
+        text=f"{driver} {'wrote' if written else 'read'} NET_BUFFER_LIST.{name} after it had handed the list on; the "
+        f"list {describe_owner(context, owner)}.",
+        sites=[site_of(context, "handed on", site)] if site else [],
+    )
+
+
+def _read(self: Any, name: str) -> Any:
+    if name[0] != "_":
+        _pass(self, name, 0)
+    return object.__getattribute__(self, name)
+
+
+def _write(self: Any, name: str, value: Any) -> None:
+    if name[0] != "_":
+        _pass(self, name, 1)
+    object.__setattr__(self, name, value)
+
+
+GUARDED_LIST: Any = type(
+    "NET_BUFFER_LIST",
+    (NET_BUFFER_LIST,),
+    {
+        "__slots__": (),
+        "__getattribute__": _read,
+        "__setattr__": _write,
+        "__doc__": "A list that was handed on: its owner's first touch makes it an ordinary one.",
+    },
+)

@@ -1,0 +1,1 @@
+"""What runs later: work items of NDIS and of the kernel, DPCs, timers."""

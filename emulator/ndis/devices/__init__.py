@@ -1,0 +1,1 @@
+"""Device objects and IRPs: what programs of users reach a driver by."""

@@ -1,0 +1,1 @@
+"""How a DDI is declared and entered: one declaration, the checked build's gate, what a routine returns."""

@@ -1,0 +1,151 @@
+"""Filter modules that come into a stack and leave it while the machine runs, because somebody outside asks for it.
+
+Law: as when an adapter starts and stops, with the whole stack paused meanwhile; what was paused before stays paused.
+OID requests go on: those that wait for a module that leaves go to whoever is below it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.lanes import wake_lane
+from emulator.kernel.pointers import decode
+from emulator.kernel.waits import sleep_until
+from emulator.layout.machine import ContextKind, SystemLock
+from emulator.ndis.control_path import oid_lanes
+from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
+from emulator.ndis.headers.status import (
+    NDIS_STATUS_ADAPTER_NOT_FOUND,
+    NDIS_STATUS_ADAPTER_NOT_READY,
+    NDIS_STATUS_FILE_NOT_FOUND,
+    NDIS_STATUS_INVALID_STATE,
+    NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_SUCCESS,
+    status_name,
+)
+from emulator.ndis.plug_and_play import filter_pnp, pnp, watch
+from emulator.ndis.plug_and_play.filter_modules import modules_of
+from emulator.rules.states import AdapterState
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.layout.control import CONTROL
+
+MILLISECOND = 1_000_000
+
+
+def attach(context: Context, operation: CONTROL) -> int:
+    """Attach a module of a filter driver to an adapter; the stack is as it was, when FilterAttach fails."""
+    asked = _asked(context, operation)
+    if isinstance(asked, int):
+        return asked
+    handle, adapter, driver_handle, driver = asked
+    name = context.machine.images.driver_name(driver.image)
+    if _module_of(context, handle, driver_handle) is not None:
+        return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is attached already")
+    running = adapter.state == AdapterState.RUNNING
+    if running:
+        pnp.pause_stack(context, handle, adapter)
+    status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
+    if status == NDIS_STATUS_SUCCESS:
+        driver.detached &= ~(1 << adapter.number)
+    else:
+        told(operation, status, f"FilterAttach of {name} returned {status_name(status)}")
+    if running:
+        restarted = pnp.restart_stack(context, handle, adapter)
+        return restarted if status == NDIS_STATUS_SUCCESS else status
+    return status
+
+
+def detach(context: Context, operation: CONTROL) -> int:
+    """Detach the module of a filter driver from an adapter; it is not attached again before somebody asks for it."""
+    asked = _asked(context, operation)
+    if isinstance(asked, int):
+        return asked
+    handle, adapter, driver_handle, driver = asked
+    name = context.machine.images.driver_name(driver.image)
+    found = _module_of(context, handle, driver_handle)
+    if found is None:
+        return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is not attached")
+    if driver.flags & NDIS_FILTER_DRIVER_MANDATORY:
+        return told(operation, NDIS_STATUS_NOT_SUPPORTED, f"{name} is mandatory: no stack runs without it")
+    running = adapter.state == AdapterState.RUNNING
+    if running:
+        pnp.pause_stack(context, handle, adapter)
+    leave(context, handle, adapter, *found)
+    driver.detached |= 1 << adapter.number
+    return pnp.restart_stack(context, handle, adapter) if running else NDIS_STATUS_SUCCESS
+
+
+def leave(context: Context, adapter_handle: int, adapter: Any, handle: int, module: Any) -> None:
+    """Detach a module of a paused stack whose bindings are open, so that OID requests come all the time."""
+    close_lane(context, adapter_handle, adapter, module)
+    waiting, position = module.request_head, module.position
+    module.request_head = module.request_tail = 0
+    filter_pnp.detach(context, adapter, handle, module)
+    if waiting:
+        _pass_on(context, oid_lanes.lane_below(context, adapter_handle, position), waiting)
+
+
+def close_lane(context: Context, adapter_handle: int, adapter: Any, module: Any) -> None:
+    """Wait until the module has no request in hand, and let it be given none any more: the next ones queue up."""
+    platform = context.platform
+    deadline = platform.now() + watch.OID_NS
+
+    def closed() -> bool:
+        platform.acquire(SystemLock.REQUESTS)
+        idle = module.request_state == oid_lanes.IDLE and not module.unserialised
+        if idle:
+            module.request_state, module.request = oid_lanes.BUSY, 0
+        platform.release(SystemLock.REQUESTS)
+        return bool(idle)
+
+    while not closed():
+        sleep_until(context, lambda: False, platform.now() + MILLISECOND)
+        if platform.now() >= deadline:
+            watch.overdue(context, adapter_handle, adapter, module, " cannot lose a filter")
+
+
+def _pass_on(context: Context, lane: Any, waiting: int) -> None:
+    """Put requests behind those that wait for a lane."""
+    platform = context.platform
+    platform.acquire(SystemLock.REQUESTS)
+    if lane.request_tail:
+        decode(context, lane.request_tail).ndis_next = waiting
+    else:
+        lane.request_head = waiting
+    while waiting:
+        lane.request_tail = waiting
+        waiting = decode(context, waiting).ndis_next
+    platform.release(SystemLock.REQUESTS)
+    wake_lane(context, ContextKind.REQUESTS)
+
+
+def _asked(context: Context, operation: CONTROL) -> int | tuple[int, Any, int, Any]:
+    """The adapter and the filter driver that are meant, or why there is none."""
+    name = operation.content.decode(errors="replace")
+    operation.hold(b"")
+    found = pnp.find_adapter(context, operation.target)
+    if found is None:
+        return int(NDIS_STATUS_ADAPTER_NOT_FOUND)
+    if found[1].state not in (AdapterState.RUNNING, AdapterState.PAUSED):
+        return int(NDIS_STATUS_ADAPTER_NOT_READY)
+    images = context.machine.images
+    known = {
+        images.driver_name(driver.image): (handle, driver) for handle, driver in filter_pnp.filter_drivers(context)
+    }
+    if name not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none"
+        return told(operation, NDIS_STATUS_FILE_NOT_FOUND, f"no filter driver {name} is loaded; {there}")
+    return (*found, *known[name])
+
+
+def _module_of(context: Context, adapter_handle: int, driver_handle: int) -> tuple[int, Any] | None:
+    modules = modules_of(context, adapter_handle)
+    return next(((handle, module) for handle, module in modules if module.filter_driver == driver_handle), None)
+
+
+def told(operation: CONTROL, status: int, why: str) -> int:
+    """A status, and in words why."""
+    operation.hold(why.encode())
+    return status

@@ -1,0 +1,60 @@
+"""A device on its way to being an adapter: MiniportAddDevice and MiniportStartDevice, at its end MiniportRemoveDevice.
+
+Law: what MiniportAddDevice has made lives longer than the adapter and is undone by MiniportRemoveDevice, which is
+called once for each MiniportAddDevice that succeeded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.kernel.calls import call
+from emulator.kernel.pointers import decode, forget
+from emulator.layout.handles import HandleKind
+from emulator.ndis.devices.irps import NDIS_REQUEST, make_irp, pointer_of
+from emulator.ndis.gates.returned_status import call_for_status
+from emulator.ndis.headers.handles import AdapterHandle
+from emulator.ndis.headers.io_codes import IRP_MJ_PNP, IRP_MN_START_DEVICE
+from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, MINIPORT_OPTIONAL_HANDLERS
+from emulator.ndis.plug_and_play.registration import handler
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+
+_HANDLERS = MINIPORT_HANDLERS + MINIPORT_OPTIONAL_HANDLERS
+
+
+def add_device(context: Context, handle: int, driver: Any) -> NDIS_STATUS:
+    """Call MiniportAddDevice, if the driver has one."""
+    routine = handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler")
+    if not routine:
+        return NDIS_STATUS_SUCCESS
+    return call_for_status(context, routine, AdapterHandle(handle), decode(context, driver.context))
+
+
+def start_device(context: Context, handle: int, adapter: Any, driver: Any) -> NDIS_STATUS:
+    """Call MiniportStartDevice, if the driver has one, with an IRP that tells the adapter's resources."""
+    routine = handler(context, driver, _HANDLERS, "MiniportStartDeviceHandler")
+    if not routine or adapter.virtual:
+        return NDIS_STATUS_SUCCESS
+    irp = make_irp(context, NDIS_REQUEST, IRP_MJ_PNP)
+    if irp is None:
+        return NDIS_STATUS_RESOURCES
+    irp.io_stack.MinorFunction = IRP_MN_START_DEVICE
+    irp.io_stack.Parameters.io_adapter = handle
+    status = call_for_status(context, routine, decode(context, adapter.added), irp)
+    pointer = pointer_of(irp)
+    forget(context, pointer)
+    context.machine.pool.free(pointer, site=0)
+    return status
+
+
+def remove_device(context: Context, adapter: Any) -> None:
+    """Call MiniportRemoveDevice with the context that MiniportAddDevice has set."""
+    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    value = decode(context, adapter.added)
+    adapter.added = 0
+    routine = handler(context, driver, _HANDLERS, "MiniportRemoveDeviceHandler")
+    if routine and handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler"):
+        call(context, routine, value)

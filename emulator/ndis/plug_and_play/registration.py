@@ -1,0 +1,300 @@
+"""Registering and deregistering miniport and protocol drivers; filter_registration.py does it for filters.
+
+Law: every mandatory handler is the driver's to give; nothing is filled in for it, and what is missing is named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emulator.kernel.objects import handle_in_words
+from emulator.kernel.platform import current
+from emulator.kernel.pointers import encode
+from emulator.kernel.stop import site_of, stop, stop_limit
+from emulator.layout.handles import HandleKind
+from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
+from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
+from emulator.ndis.gates.returned_status import call_for_status
+from emulator.ndis.headers.handles import MiniportDriverHandle, ProtocolDriverHandle
+from emulator.ndis.headers.status import (
+    NDIS_STATUS,
+    NDIS_STATUS_BAD_CHARACTERISTICS,
+    NDIS_STATUS_BAD_VERSION,
+    NDIS_STATUS_FAILURE,
+    NDIS_STATUS_RESOURCES,
+    NDIS_STATUS_SUCCESS,
+)
+from emulator.ndis.headers.structures_common import structure_fault
+from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.services.system import NDIS_MINOR_VERSION
+from emulator.rules.irql import AT_PASSIVE
+from emulator.rules.limits import VnicLimit
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
+    from emulator.ndis.headers.structures import (
+        NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
+        NDIS_PROTOCOL_DRIVER_CHARACTERISTICS,
+    )
+    from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
+
+MAJOR_NDIS_VERSION = 6
+NDIS_INTERMEDIATE_DRIVER = 1
+WARNING = 30
+REGISTERED, DEREGISTERED, UNINSTALLED = 1, 2, 3
+
+MINIPORT_REQUIRED = (
+    "InitializeHandlerEx",
+    "HaltHandlerEx",
+    "UnloadHandler",
+    "PauseHandler",
+    "RestartHandler",
+    "OidRequestHandler",
+    "SendNetBufferListsHandler",
+    "ReturnNetBufferListsHandler",
+    "CancelSendHandler",
+    "DevicePnPEventNotifyHandler",
+    "ShutdownHandlerEx",
+    "CancelOidRequestHandler",
+)
+"""Handlers of a connectionless miniport that registration demands (ddi_inventory.md, column Needed)."""
+
+PROTOCOL_REQUIRED = (
+    "BindAdapterHandlerEx",
+    "UnbindAdapterHandlerEx",
+    "OpenAdapterCompleteHandlerEx",
+    "CloseAdapterCompleteHandlerEx",
+    "NetPnPEventHandler",
+    "OidRequestCompleteHandler",
+    "StatusHandlerEx",
+    "ReceiveNetBufferListsHandler",
+    "SendNetBufferListsCompleteHandler",
+)
+"""Handlers of a protocol that registration demands."""
+
+PAIRS = (
+    ("DirectOidRequestHandler", "CancelDirectOidRequestHandler"),
+    ("CheckForHangHandlerEx", "ResetHandlerEx"),
+)
+"""Handlers of a miniport that come both or not at all."""
+
+
+class RegisteredMiniport(NamedTuple):
+    """What NdisMRegisterMiniportDriver gives."""
+
+    Status: NDIS_STATUS
+    NdisMiniportDriverHandle: MiniportDriverHandle | None
+
+
+class RegisteredProtocol(NamedTuple):
+    """What NdisRegisterProtocolDriver gives."""
+
+    Status: NDIS_STATUS
+    NdisProtocolHandle: ProtocolDriverHandle | None
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=MINIPORT | INTERMEDIATE,
+    rules=("Irql_Miniport_Driver_Function",),
+    acquires="miniport driver",
+)
+def NdisMRegisterMiniportDriver(
+    DriverObject: DRIVER_OBJECT,
+    RegistryPath: str,
+    MiniportDriverContext: Any,
+    MiniportDriverCharacteristics: NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
+    /,
+) -> RegisteredMiniport:
+    """Register a miniport driver, in DriverEntry.
+
+    BAD_VERSION for another major version than 6, BAD_CHARACTERISTICS for a wrong header or a missing handler (the log
+    names it), RESOURCES.
+    """
+    del RegistryPath
+    context = current.context
+    given = MiniportDriverCharacteristics
+    fault = structure_fault(given) or missing(given, MINIPORT_REQUIRED)
+    for one, other in PAIRS:
+        if fault is None and (getattr(given, one) is None) != (getattr(given, other) is None):
+            fault = f"{one} and {other} come both or not at all"
+    status = refuse(context, DriverObject, given, fault)
+    if status is not None:
+        return RegisteredMiniport(status, None)
+    handle = register(
+        context, DriverObject, HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS, given, MiniportDriverContext
+    )
+    if handle is None:
+        return RegisteredMiniport(NDIS_STATUS_RESOURCES, None)
+    status = set_options(context, HandleKind.MINIPORT_DRIVER, handle, given.SetOptionsHandler, MiniportDriverContext)
+    return RegisteredMiniport(status, MiniportDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=MINIPORT | INTERMEDIATE,
+    rules=("Irql_Miniport_Driver_Function",),
+    releases="miniport driver",
+)
+def NdisMDeregisterMiniportDriver(NdisMiniportDriverHandle: MiniportDriverHandle, /) -> None:
+    """Take a miniport driver's registration back: in its unload handler, or in DriverEntry after a later failure."""
+    deregister(current.context, NdisMiniportDriverHandle, HandleKind.MINIPORT_DRIVER)
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=PROTOCOL | INTERMEDIATE,
+    rules=("Irql_Protocol_Driver_Function",),
+    acquires="protocol driver",
+)
+def NdisRegisterProtocolDriver(
+    ProtocolDriverContext: Any, ProtocolCharacteristics: NDIS_PROTOCOL_DRIVER_CHARACTERISTICS, /
+) -> RegisteredProtocol:
+    """Register a protocol driver, in DriverEntry.  Binds begin after every DriverEntry has returned.
+
+    BAD_VERSION, BAD_CHARACTERISTICS (the log says why), RESOURCES.
+    """
+    context = current.context
+    driver_object = context.machine.driver_objects[context.driver]
+    given = ProtocolCharacteristics
+    status = refuse(context, driver_object, given, structure_fault(given) or missing(given, PROTOCOL_REQUIRED))
+    if status is not None:
+        return RegisteredProtocol(status, None)
+    handle = register(
+        context, driver_object, HandleKind.PROTOCOL_DRIVER, PROTOCOL_HANDLERS, given, ProtocolDriverContext
+    )
+    if handle is None:
+        return RegisteredProtocol(NDIS_STATUS_RESOURCES, None)
+    status = set_options(context, HandleKind.PROTOCOL_DRIVER, handle, given.SetOptionsHandler, ProtocolDriverContext)
+    return RegisteredProtocol(status, ProtocolDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+
+
+@ddi(
+    irql=AT_PASSIVE,
+    callers=PROTOCOL | INTERMEDIATE,
+    rules=("Irql_Protocol_Driver_Function",),
+    releases="protocol driver",
+)
+def NdisDeregisterProtocolDriver(NdisProtocolHandle: ProtocolDriverHandle, /) -> None:
+    """Take a protocol's registration back; NDIS has unbound it from every adapter before."""
+    deregister(current.context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER)
+
+
+def handler(context: Context, driver: Any, names: tuple[str, ...], name: str) -> int:
+    """Routine number of a registered driver's handler; 0 when it gave none."""
+    del context
+    return driver.handlers[names.index(name)]  # type: ignore[no-any-return]
+
+
+def drivers_of(context: Context, image: int, kind: HandleKind) -> list[tuple[int, Any]]:
+    """Registrations of an image, of one kind."""
+    table = context.machine.objects[kind]
+    return [(handle, entry) for handle, entry in table.live() if entry.image == image and entry.head.kind == kind]
+
+
+def missing(given: Any, required: tuple[str, ...]) -> str | None:
+    """The handlers that registration demands and the driver did not give, in words."""
+    absent = [name for name in required if getattr(given, name) is None]
+    return f"{type(given).__name__} has no {', '.join(absent)}, which NDIS demands" if absent else None
+
+
+def refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: str | None) -> NDIS_STATUS | None:
+    """The status with which a registration is refused, and the reason in the log; None where nothing is wrong."""
+    if context.kind is not ContextKind.ZYGOTE:
+        fault = "a driver registers in DriverEntry"
+        status: NDIS_STATUS | None = NDIS_STATUS_FAILURE
+    elif given.MajorNdisVersion != MAJOR_NDIS_VERSION:
+        fault = f"MajorNdisVersion is {given.MajorNdisVersion}; this is NDIS 6"
+        status = NDIS_STATUS_BAD_VERSION
+    elif given.MinorNdisVersion > NDIS_MINOR_VERSION:
+        fault = f"MinorNdisVersion is {given.MinorNdisVersion}; this is NDIS 6.{NDIS_MINOR_VERSION}"
+        status = NDIS_STATUS_BAD_VERSION
+    else:
+        status = NDIS_STATUS_BAD_CHARACTERISTICS if fault else None
+    if status is not None:
+        context.machine.refusals[driver_object.image] = fault or ""
+        context.platform.log(WARNING, "ndis", f"{driver_object.DriverName} was refused: {fault}")
+    return status
+
+
+def register(
+    context: Context, driver_object: DRIVER_OBJECT, kind: HandleKind, names: tuple[str, ...], given: Any, value: Any
+) -> int | None:
+    """Make the driver's record; its handle, or None when there is no room."""
+    assert len(names) <= MAXIMUM_HANDLERS
+    numbers = [routine_number(type(given).__name__, name, getattr(given, name)) for name in names]
+    made = context.machine.objects[kind].allocate(kind, driver=driver_object.image, parent=0, site=context.site)
+    if made is None:
+        return None
+    handle, driver = made
+    driver.image = driver_object.image
+    driver.kind = kind
+    driver.context = encode(context, value)
+    driver.associate = driver.wanted_adapters = 0
+    driver.flags = given.Flags
+    driver.major_version, driver.minor_version = given.MajorNdisVersion, given.MinorNdisVersion
+    driver.state = REGISTERED
+    driver.detached = 0
+    for place in range(MAXIMUM_HANDLERS):
+        driver.handlers[place] = numbers[place] if place < len(numbers) else 0
+    driver.name = driver_object.DriverName.encode()[:64].ljust(64, b"\0")
+    return handle
+
+
+def routine_number(structure: str, name: str, function: Any) -> int:
+    """The number of a handler, or 0 for none; VNIC_UNKNOWN_ROUTINE for what carries no role, or another one."""
+    if function is None:
+        return 0
+    number: int = getattr(function, "__ndis_routine__", 0)
+    role = getattr(function, "__ndis_role__", None)
+    if not number or role is None:
+        stop_limit(
+            VnicLimit.VNIC_UNKNOWN_ROUTINE,
+            f"{structure}.{name} is {getattr(function, '__qualname__', function)!s}, which carries no role.",
+            remedy="Make it a module-level function and give it the role type of the WDK as a decorator, for example "
+            "@MINIPORT_INITIALIZE.",
+        )
+    if f"{structure}.{name}" not in getattr(role, "fields", (f"{structure}.{name}",)):
+        stop_limit(
+            VnicLimit.VNIC_UNKNOWN_ROUTINE,
+            f"{structure}.{name} is {function.__qualname__}, which is declared a {role.name}.",
+            remedy="Declare it with the role type that this handler has in the WDK; a compiler would refuse it too.",
+        )
+    return number
+
+
+def set_options(context: Context, kind: HandleKind, handle: int, function: Any, value: Any) -> NDIS_STATUS:
+    """Call SetOptionsHandler, if there is one; a driver whose handler fails is not registered."""
+    if function is None:
+        return NDIS_STATUS_SUCCESS
+    status = call_for_status(context, function.__ndis_routine__, handle, value)
+    if status != NDIS_STATUS_SUCCESS:
+        context.machine.objects[kind].free(handle, site=context.site)
+    return status
+
+
+def deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
+    """Free a registration; 0x7C/0x21 for what is none, or no longer."""
+    table = context.machine.objects[kind]
+    driver = table.find(handle, kind)
+    if driver is None:
+        freed = table.freed(handle, kind) if handle else None
+        stop(
+            0x7C,
+            0x21,
+            handle or 0,
+            text="A driver was deregistered twice."
+            if freed is not None
+            else f"What was deregistered is {handle_in_words(context.machine.objects, handle)}.",
+            sites=[site_of(context, "deregistered the first time", freed.head.freed_site)] if freed is not None else [],
+        )
+    driver.state = DEREGISTERED
+    table.free(handle, site=context.site)  # type: ignore[arg-type]
+
+
+__all__ = [
+    "NdisDeregisterProtocolDriver",
+    "NdisMDeregisterMiniportDriver",
+    "NdisMRegisterMiniportDriver",
+    "NdisRegisterProtocolDriver",
+]

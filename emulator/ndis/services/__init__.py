@@ -1,0 +1,1 @@
+"""What every kind of driver asks of the system: memory, locks, lists, strings, configuration, interfaces."""
