@@ -22,7 +22,9 @@ def test_the_list_of_oids_that_initialize_gave_is_found_by_a_processor(lab: Lab)
     lab.start(MINIPORT, protocol=f"{DRIVERS}.asks_elsewhere")
     said = lab.log.wait_for("status")
     assert said.context == "processor 0"
-    assert said.text == f"status 0x0, list {struct.pack(f'<{len(NIC_OIDS)}I', *NIC_OIDS).hex()}"
+    # Without statistics, which NDIS does not tell protocols of.
+    told = [oid for oid in NIC_OIDS if oid >> 16 & 0xFF != 0x02]
+    assert said.text == f"status 0x0, list {struct.pack(f'<{len(told)}I', *told).hex()}"
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["checked", "free"])
