@@ -117,10 +117,9 @@ def FilterChoose(Filter: MS_FILTER, First: NET_BUFFER_LIST, PortNumber: int, Cou
 
 def FilterQueueWork(Filter: MS_FILTER) -> None:
     """Under the module's lock: let the work item empty the ring, unless its frames are to be held."""
-    if Filter.Take == Filter.Put or Filter.Working or (Filter.State and Shared.Action == LwfHold):
-        return
-    Filter.Working = 1
-    NdisQueueIoWorkItem(Filter.Item, FilterWork, Filter)
+    if Filter.Take != Filter.Put and not Filter.Working and not (Filter.State and Shared.Action == LwfHold):
+        Filter.Working = 1
+        NdisQueueIoWorkItem(Filter.Item, FilterWork, Filter)
 
 
 @NDIS_IO_WORKITEM_FUNCTION
