@@ -171,6 +171,9 @@ class FakePlatform:
         """Note the switch point."""
         self.switches.append(site)
 
+    def point(self) -> None:
+        """Nothing happens between two steps."""
+
     def grow(self) -> None:
         """Count the wish for one more passive worker."""
         self.grown += 1

@@ -192,6 +192,9 @@ class LivePlatform:
     def switch(self, site: str) -> None:
         """Nothing: processes switch by themselves."""
 
+    def point(self) -> None:
+        """Nothing, as ``switch``."""
+
     def grow(self) -> None:
         """Ask the host for one more passive worker."""
         self._send(Grow(self._slot))

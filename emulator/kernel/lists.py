@@ -144,7 +144,7 @@ def insert(context: Context, head: LIST_ENTRY, entry: LIST_ENTRY, *, tail: bool)
     neighbour = follow(context, before)
     if words[neighbour + (not tail)] != head_word:
         corrupt(head_at << 3, "A list's first or last entry does not lead back to its head when one is inserted")
-    context.platform.switch("list")
+    context.platform.point()
     words[entry_at + tail], words[entry_at + (not tail)] = before, head_word
     words[neighbour + (not tail)] = words[head_at + tail] = entry_word
     return None if before == head_word else LIST_ENTRY.at(context.machine.arena.memory, neighbour << 3)
@@ -157,7 +157,7 @@ def remove(context: Context, entry_at: int) -> bool:
     word = ENTRY_TAG << 56 | entry_at << 3
     if words[follow(context, following) + 1] != word or words[follow(context, previous)] != word:
         corrupt(entry_at << 3, "An entry was removed whose neighbours do not lead to it: it is in no list, or no more")
-    context.platform.switch("list")
+    context.platform.point()
     words[follow(context, previous)] = following
     words[follow(context, following) + 1] = previous
     return following == previous
@@ -175,7 +175,7 @@ def remove_end(context: Context, head: LIST_ENTRY, *, tail: bool) -> LIST_ENTRY:
 def push(context: Context, head: Any, entry: SINGLE_LIST_ENTRY) -> SINGLE_LIST_ENTRY | None:
     """Put an entry in front; what was there before."""
     before = head.next
-    context.platform.switch("list")
+    context.platform.point()
     entry.next = before
     head.next = SINGLE_TAG << 56 | place_of(context, entry)
     if not before:
@@ -189,7 +189,7 @@ def pop(context: Context, head: Any) -> SINGLE_LIST_ENTRY | None:
     if not word:
         return None
     first = SINGLE_LIST_ENTRY.at(context.machine.arena.memory, follow(context, word, SINGLE_TAG) << 3)
-    context.platform.switch("list")
+    context.platform.point()
     head.next = first.next
     return first
 

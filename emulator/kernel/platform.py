@@ -77,7 +77,10 @@ class Platform(Protocol):
         """Pick one of ``count`` equally legal ways to go on; the simulated machine explores them."""
 
     def switch(self, site: str) -> None:
-        """A point where another context could run; nothing on the live platform."""
+        """A DDI call, before which another context could run; nothing on the live platform."""
+
+    def point(self) -> None:
+        """A point within a call where another context could run; nothing on the live platform."""
 
     def grow(self) -> None:
         """Ask for one more passive worker."""

@@ -397,6 +397,12 @@ class SimulatedPlatform:
             self._point(task)
             self.trace.record(self.time, task.number, _CALL, site)
 
+    def point(self) -> None:
+        """Another context may run between two steps of one call."""
+        task = self._running
+        if task is not None:
+            self._point(task)
+
     def field(self, name: str, address: int, *, write: bool, frame: Any) -> None:
         """A watched field is about to be read or written by ``frame``."""
         task = self._running
