@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import types
@@ -245,9 +246,18 @@ def import_plugin(name: str) -> types.ModuleType:
         raise ConfigurationError(f"driver {name} does not import: {_where(error)}{_words(error)}") from error
 
 
+class _FromSource(importlib.machinery.SourceFileLoader):
+    """Compiles a file each time: Python's cache takes an edit that keeps length and second for no edit."""
+
+    def get_code(self, fullname: str) -> types.CodeType:
+        path = self.get_filename(fullname)
+        code: types.CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
 def _import_file(path: str) -> types.ModuleType:
     stem = path.rpartition("/")[2].removesuffix(".py")
-    specification = importlib.util.spec_from_file_location(stem, path)
+    specification = importlib.util.spec_from_file_location(stem, path, loader=_FromSource(stem, path))
     if specification is None or specification.loader is None:
         raise ConfigurationError(f"driver {path} is no Python file")
     module = importlib.util.module_from_spec(specification)

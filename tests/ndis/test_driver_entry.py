@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
@@ -10,12 +11,13 @@ from emulator.layout.machine import ContextKind, SlotState
 from emulator.ndis.executive import Executive
 from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
-from emulator.ndis.loader import load_images
+from emulator.ndis.loader import import_plugin, load_images
 from emulator.ndis.plug_and_play.pnp import unload
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 if TYPE_CHECKING:
     import types
+    from pathlib import Path
 
 KEEPER = """
     class SHARED(NONPAGED):
@@ -95,3 +97,12 @@ def test_a_driver_that_has_registered_nothing_is_unloaded_too() -> None:
     with machine.fake.running(machine.fake.pnp()) as context:
         unload(context)
     assert machine.modules["driver0"].Shared.Unloaded == 1
+
+
+def test_an_edit_within_a_second_that_keeps_the_length_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "edited_soon.py"
+    for text in ("VALUE = 1\n", "VALUE = 2\n"):
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+        assert import_plugin(str(path)).VALUE == int(text[8])
+    assert not (tmp_path / "__pycache__").exists()
