@@ -13,8 +13,13 @@ export RUFF_CACHE_DIR := $(CACHE)/ruff
 export HYPOTHESIS_STORAGE_DIRECTORY := $(CACHE)/hypothesis
 PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHE)/pytest
 
+# The tests that start processes, and look for what is left of them; all others are one process that computes.
+LIVE := $(addprefix tests/,cli host scenarios sync testing tools vnic bad_drivers/test_live.py drivers/test_bridge.py \
+	drivers/test_live.py drivers/test_mux.py kernel/test_workqueue_kill.py simulated/test_both_platforms.py \
+	simulated/test_lanes.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint pytest soak bench coverage clean run-environment dev-environment bench-environment python
+.PHONY: help demo test lint pytest pytest-live pytest-alone soak bench coverage clean run-environment dev-environment bench-environment python
 
 help:
 	@echo "make demo      make .venv, install, and run the emulator's main job"
@@ -29,7 +34,14 @@ demo: run-environment
 	@$(BIN)/ndisemu demo
 
 test: lint
-	$(PYTEST)
+	@echo "pytest: twice, beside each other; each says what it has found when it is done (make pytest: one, line by line)"
+	@$(MAKE) -j2 --output-sync=target pytest-live pytest-alone
+
+pytest-live:
+	$(PYTEST)-live $(LIVE)
+
+pytest-alone:
+	$(PYTEST)-alone tests $(addprefix --ignore=,$(LIVE))
 
 lint: bench-environment
 	$(BIN)/ruff check .
