@@ -30,12 +30,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what is declared; ConfigurationError for a name that the emulator does not have."""
     import emulator.ndis.loader  # noqa: F401 (imports every module that declares)
+    from emulator.ndis.absent import ABSENT
     from emulator.ndis.gates.ddi import declarations
     from emulator.ndis.headers.callback_role import ROLES
 
     known = {name.lower(): name for name in (*declarations, *ROLES)}
     name = known.get(options.name.lower())
     if name is None:
+        for family in ABSENT:
+            if options.name.lower() in map(str.lower, family.names):
+                raise ConfigurationError(f"{options.name} is absent ({family.title}), {family.why}: {family.reason}")
         close = difflib.get_close_matches(options.name.lower(), known, 3)
         hint = f"; did you mean {' or '.join(known[key] for key in close)}?" if close else ""
         raise ConfigurationError(f"{options.name}: the emulator has no such function or callback{hint}")

@@ -33,6 +33,10 @@ def test_the_version() -> None:
         (("demo", "--pings", "0"), "0: 1 to 100000"),
         (("demo", "--wire", "tun"), "invalid choice: 'tun'"),
         (("explain", "NdisQueueIoWorkItme"), "did you mean NdisQueueIoWorkItem"),
+        (
+            ("explain", "NdisCmActivateVc"),
+            "NdisCmActivateVc is absent (CoNDIS), left out on purpose: connection-oriented",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], told: str) -> None:
