@@ -26,7 +26,7 @@ from tests.drivers.rig import MAC, PEER, Rig
 if TYPE_CHECKING:
     import types
 
-DRIVER = Path(__file__).parents[1] / "scenarios" / "drivers" / "interrupt_messages.py"
+DRIVER = Path(__file__).parents[2] / "scenarios" / "drivers" / "interrupt_messages.py"
 RECEIVE, TRANSMIT, LINK, LINE = 0, 1, 2, 15
 
 

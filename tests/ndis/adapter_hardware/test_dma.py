@@ -28,8 +28,8 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
+from tests.ndis.buffers.test_data_access import buffer_over, lengths, used
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack
-from tests.ndis.test_data_access import buffer_over, lengths, used
 
 PROCESS = """
     lists = []

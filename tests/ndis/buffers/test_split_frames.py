@@ -12,8 +12,8 @@ from emulator.kernel.platform import current
 from emulator.ndis.buffers.split_frames import MOST_CUTS, Numbers
 from emulator.rules.errors import BugCheck
 from emulator.rules.header_edges import header_edges
+from tests.ndis.buffers.test_data_access import check, used
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
-from tests.ndis.test_data_access import check, used
 
 UDP = bytes.fromhex("020000000001 020000000009 0800 45000000 00000000 40110000 0a000001 0a000002 00070007 00000000")
 

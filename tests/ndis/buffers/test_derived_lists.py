@@ -24,9 +24,9 @@ from emulator.ndis.headers.constants import (
     MediaSpecificInformationEx,
 )
 from emulator.rules.errors import BugCheck
+from tests.ndis.buffers.test_data_access import buffer_over, check, used
+from tests.ndis.buffers.test_publication import Stashed
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
-from tests.ndis.test_data_access import buffer_over, check, used
-from tests.ndis.test_publication import Stashed
 
 lengths = st.lists(st.integers(1, 40), min_size=1, max_size=4)
 USE_ORIGINAL_MDLS = NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS

@@ -23,8 +23,8 @@ from emulator.ndis.plug_and_play import pnp
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET
 from emulator.rules.states import BindingState
 from tests.bad_drivers.computer import Computer
-from tests.ndis import test_wishes as wishes
 from tests.ndis.filtered_stack import EVERYTHING, FilteredStack
+from tests.ndis.plug_and_play import test_wishes as wishes
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, SmallStack
 from tests.ndis.test_nothing_ignored import request
 

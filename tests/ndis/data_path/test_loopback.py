@@ -13,9 +13,9 @@ from emulator.ndis.headers.constants import (
     NDIS_PACKET_TYPE_NO_LOCAL,
     NDIS_PACKET_TYPE_PROMISCUOUS,
 )
+from tests.ndis.buffers.test_data_access import used
 from tests.ndis.filtered_stack import EVERYTHING, FilteredStack
 from tests.ndis.small_stack import PROTO, SmallStack
-from tests.ndis.test_data_access import used
 
 OWN, OTHER, BROADCAST = bytes.fromhex("020000000001"), bytes.fromhex("020000000009"), b"\xff" * 6
 DIRECTED, CHECK = 0x1, 2

@@ -9,7 +9,7 @@ import pytest
 from emulator.layout.machine import ContextKind
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
-from tests.ndis.devices import (
+from tests.ndis.devices.user_programs import (
     IRP_MJ_CLEANUP,
     IRP_MJ_CLOSE,
     IRP_MJ_CREATE,
