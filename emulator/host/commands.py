@@ -15,7 +15,13 @@ import msgspec
 from emulator.host.messages import AdapterStatus, MachineStatus
 from emulator.host.sample_names import full_name
 from emulator.layout.control import CONTROL_DATA_BYTES
-from emulator.rules.control import WHOLE_MACHINE, ControlOperation
+from emulator.rules.control import (
+    INTERFACE_INDEX_MASK,
+    INTERFACE_INDEX_SHIFT,
+    INTERFACE_LENGTH_SHIFT,
+    WHOLE_MACHINE,
+    ControlOperation,
+)
 from emulator.rules.errors import ConfigurationError
 
 
@@ -71,14 +77,33 @@ def _driver(words: Sequence[str]) -> Given:
 
 
 def _query(words: Sequence[str]) -> Given:
-    room = number_of(words[1])
+    return Given(oid_of(words[0]) | _room(words[1]) << 32)
+
+
+def _room(text: str) -> int:
+    room = number_of(text)
     if not 0 <= room <= CONTROL_DATA_BYTES:
-        raise ConfigurationError(f"{words[1]}: a buffer has 0 to {CONTROL_DATA_BYTES} bytes")
-    return Given(oid_of(words[0]) | room << 32)
+        raise ConfigurationError(f"{text}: a buffer has 0 to {CONTROL_DATA_BYTES} bytes")
+    return room
 
 
 def _set(words: Sequence[str]) -> Given:
     return Given(oid_of(words[0]), data_of(words[1]))
+
+
+def _interface_query(words: Sequence[str]) -> Given:
+    return Given(_interface(words[0], words[1], _room(words[2])))
+
+
+def _interface_set(words: Sequence[str]) -> Given:
+    return Given(_interface(words[0], words[1], 0), data_of(words[2]))
+
+
+def _interface(index: str, identifier: str, room: int) -> int:
+    number = number_of(index)
+    if not 0 < number <= INTERFACE_INDEX_MASK:
+        raise ConfigurationError(f"{index}: an interface's index is 1 to {INTERFACE_INDEX_MASK}")
+    return oid_of(identifier) | room << INTERFACE_LENGTH_SHIFT | number << INTERFACE_INDEX_SHIFT
 
 
 class Command(NamedTuple):
@@ -104,7 +129,11 @@ class Command(NamedTuple):
 
 
 _OID: Final = Word("OID", "its name, or its number as 0x00010106")
+_LENGTH: Final = Word("--length", "bytes of the buffer", default=str(CONTROL_DATA_BYTES))
+_VALUE: Final = Word("VALUE", "a number (4 bytes, lowest first), or bytes: 01:00:5e:00:00:01, hex:2a")
+_INTERFACE: Final = Word("INTERFACE", "its index, as NdisIfRegisterInterface gave it")
 _FILTER: Final = Word("FILTER", "the driver's name: ndislwf")
+_LOADED: Final = Word("DRIVER", "its name: hello")
 COMMANDS: Final = (
     Command("status", None, "say how every adapter is, and who keeps an operation from its end"),
     Command("pause", ControlOperation.PAUSE, "pause the stack: protocols, filters, miniport", leads_to="paused"),
@@ -156,14 +185,14 @@ COMMANDS: Final = (
         "oid query",
         ControlOperation.OID_QUERY,
         "ask the stack, as NDIS itself would",
-        (_OID, Word("--length", "bytes of the buffer", default=str(CONTROL_DATA_BYTES))),
+        (_OID, _LENGTH),
         _query,
     ),
     Command(
         "oid set",
         ControlOperation.OID_SET,
         "give the stack a value, as NDIS itself would",
-        (_OID, Word("VALUE", "a number (4 bytes, lowest first), or bytes: 01:00:5e:00:00:01, hex:2a")),
+        (_OID, _VALUE),
         _set,
     ),
     Command("log", ControlOperation.LOG, "take what the miniport has logged with NdisMWriteLogData"),
@@ -198,9 +227,34 @@ COMMANDS: Final = (
         "driver unload",
         ControlOperation.UNLOAD_DRIVER,
         "unbind or detach a driver everywhere, and unload it",
-        (Word("DRIVER", "its name: hello"),),
+        (_LOADED,),
         _name,
         method="unload",
+        explains=True,
+    ),
+    Command(
+        "driver uninstall",
+        ControlOperation.UNINSTALL,
+        "unbind a protocol driver everywhere and call ProtocolUninstall; it stays loaded, and is bound no more",
+        (_LOADED,),
+        _name,
+        method="uninstall",
+        explains=True,
+    ),
+    Command(
+        "interface query",
+        ControlOperation.INTERFACE_QUERY,
+        "ask the driver that provides a network interface, through its ProviderQueryObject",
+        (_INTERFACE, _OID, _LENGTH),
+        _interface_query,
+        explains=True,
+    ),
+    Command(
+        "interface set",
+        ControlOperation.INTERFACE_SET,
+        "give the driver that provides a network interface a value, through its ProviderSetObject",
+        (_INTERFACE, _OID, _VALUE),
+        _interface_set,
         explains=True,
     ),
 )
@@ -259,25 +313,29 @@ def in_words(command: Command, outcome: Outcome, adapter: str, status_name: Call
         return f"{command.name}: {outcome.ended}"
     now = next((each for each in outcome.machine.adapters if each.name == adapter), None) if outcome.machine else None
     if not command.of_adapter:
-        if outcome.status and outcome.data and command.explains:
-            return f"{command.name} failed: {outcome.data.decode(errors='replace')}"
-        late = f"has not ended within {outcome.seconds:g} s" if outcome.late else ""
-        return f"{command.name}: {late or (status_name(outcome.status) if outcome.status else 'done')}"
+        if outcome.late:
+            return f"{command.name}: has not ended within {outcome.seconds:g} s"
+        if outcome.status:
+            told = outcome.data.decode(errors="replace") if command.explains else ""
+            return f"{command.name} failed: {told}" if told else f"{command.name}: {_failed(outcome, status_name)}"
+        return outcome.data.hex(" ") or f"{command.name}: done"
     if outcome.late:
         return f"{command.name} of {adapter} has not ended within {outcome.seconds:g} s and goes on{_blocked(now)}"
     if outcome.status:
         state = f": {adapter} is {now.state}" if now is not None and command.operation is not None else ""
         if command.explains and outcome.data:
             return f"{command.name} of {adapter} failed: {outcome.data.decode(errors='replace')}"
-        needs = f" ({outcome.needed} bytes are needed)" if outcome.needed else ""
-        return (
-            f"{command.name} of {adapter} failed with {status_name(outcome.status)}{needs}{state}{_mend(command, now)}"
-        )
+        return f"{command.name} of {adapter} failed with {_failed(outcome, status_name)}{state}{_mend(command, now)}"
     if outcome.data and not command.explains:
         return outcome.data.hex(" ")
     return f"{adapter}: {command.name} done in {outcome.seconds * 1000:.1f} ms" + (
         f", it is {now.state}" if now else ""
     )
+
+
+def _failed(outcome: Outcome, status_name: Callable[[int], str]) -> str:
+    needs = f" ({outcome.needed} bytes are needed)" if outcome.needed else ""
+    return f"{status_name(outcome.status)}{needs}"
 
 
 def _blocked(adapter: AdapterStatus | None) -> str:

@@ -27,7 +27,6 @@ from emulator.ndis.plug_and_play import (
     filter_changes,
     intermediate,
     pnp,
-    pnp_bindings,
     pnp_power,
     pnp_reset,
     pnp_wishes,
@@ -171,7 +170,6 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.POWER: pnp_power.power,
     ControlOperation.POWER_PROFILE: pnp_power.power_profile,
     ControlOperation.SHUTDOWN: lambda context, _, __: pnp_power.shut_down(context),
-    ControlOperation.UNINSTALL: lambda context, _, number: pnp_bindings.uninstall(context, number),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
 
@@ -185,6 +183,7 @@ _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
     ControlOperation.DETACH_FILTER: filter_changes.detach,
     ControlOperation.ADMIT_DRIVER: driver_changes.admit,
     ControlOperation.UNLOAD_DRIVER: driver_changes.unload,
+    ControlOperation.UNINSTALL: driver_changes.uninstall,
 }
 """Operations that are given data, or answer with some."""
 

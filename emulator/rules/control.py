@@ -55,14 +55,18 @@ class ControlOperation(IntEnum):
     UNLOAD_DRIVER = 25
     """Unbind or detach the driver that the data name from every adapter, and unload it."""
     UNINSTALL = 22
-    """Uninstall the protocol driver whose number, in the order of registration, is the argument."""
+    """Unbind the protocol driver that the data name everywhere, and call ProtocolUninstall."""
 
 
+INTERFACE_LENGTH_SHIFT, INTERFACE_INDEX_SHIFT, INTERFACE_INDEX_MASK = 32, 48, 0xFFFF
+"""Where the length of the buffer and the interface's index stand in the argument of INTERFACE_QUERY."""
 WHOLE_MACHINE = frozenset(
     {
         ControlOperation.UNLOAD,
         ControlOperation.SHUTDOWN,
         ControlOperation.UNINSTALL,
+        ControlOperation.INTERFACE_QUERY,
+        ControlOperation.INTERFACE_SET,
         ControlOperation.LOAD_DRIVER,
         ControlOperation.ADMIT_DRIVER,
         ControlOperation.UNLOAD_DRIVER,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.host.commands import command_of, in_words
 from emulator.host.console import MachineStop
+from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.ndis.headers.status import NDIS_STATUS, status_name
 
 __tracebackhide__ = True  # a failure is shown where the test asked
@@ -28,6 +29,16 @@ if TYPE_CHECKING:
 
 DEADLINE = 20.0
 """Seconds that a test waits for what must come: it costs nothing when it comes, and a busy computer keeps within it."""
+
+
+def text_of_oid(oid: int | str) -> str:
+    """An OID as a word of a command."""
+    return hex(oid) if isinstance(oid, int) else oid
+
+
+def text_of_value(value: int | bytes) -> str:
+    """A value as a word of a command: a number has four bytes."""
+    return f"hex:{(value.to_bytes(4, 'little') if isinstance(value, int) else value).hex()}"
 
 
 class UnexpectedStop(AssertionError):
@@ -115,6 +126,20 @@ class LabMachine:
     def unload(self, driver: str, timeout: float = DEADLINE) -> None:
         """Unbind or detach a driver everywhere, and unload it."""
         self.perform("driver unload", [driver], timeout=timeout)
+
+    def uninstall(self, driver: str, timeout: float = DEADLINE) -> None:
+        """Unbind a protocol driver everywhere and call ProtocolUninstall; it stays loaded, and is bound no more."""
+        self.perform("driver uninstall", [driver], timeout=timeout)
+
+    def interface_query(
+        self, index: int, oid: int | str, length: int = CONTROL_DATA_BYTES, timeout: float = DEADLINE
+    ) -> bytes:
+        """What the driver that provides a network interface answers to a query, with a buffer of so many bytes."""
+        return self.perform("interface query", [str(index), text_of_oid(oid), str(length)], timeout=timeout).data
+
+    def interface_set(self, index: int, oid: int | str, value: int | bytes, timeout: float = DEADLINE) -> None:
+        """Give the driver that provides a network interface a value: bytes, or a number of four bytes."""
+        self.perform("interface set", [str(index), text_of_oid(oid), text_of_value(value)], timeout=timeout)
 
     def switch_off(self, timeout: float = DEADLINE) -> None:
         """Switch the computer off (`ndisemu ctl shutdown`), and wait until nothing is left of it."""

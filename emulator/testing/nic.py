@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.host.adapters import mac_of
 from emulator.layout.control import CONTROL_DATA_BYTES
-from emulator.testing.machine import DEADLINE
+from emulator.testing.machine import DEADLINE, text_of_oid, text_of_value
 from emulator.testing.packets import frames_of, hexdump, packet_of, station
 
 __tracebackhide__ = True  # a failure is shown where the test asked
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from emulator.ndis.headers.status import NDIS_STATUS
     from emulator.testing.ends import End
     from emulator.testing.machine import LabMachine
-
-
-def _text(oid: int | str) -> str:
-    return hex(oid) if isinstance(oid, int) else oid
 
 
 class NothingReceived(AssertionError):
@@ -184,12 +180,11 @@ class Nic:
 
     def oid_query(self, oid: int | str, length: int = CONTROL_DATA_BYTES, timeout: float = DEADLINE) -> bytes:
         """What the stack answers to a query of NDIS's own, with a buffer of so many bytes; an OID by number or name."""
-        return self.perform("oid query", _text(oid), str(length), timeout=timeout).data
+        return self.perform("oid query", text_of_oid(oid), str(length), timeout=timeout).data
 
     def oid_set(self, oid: int | str, value: int | bytes, timeout: float = DEADLINE) -> None:
         """Give the stack a value, as NDIS itself would: bytes, or a number of four bytes."""
-        content = value.to_bytes(4, "little") if isinstance(value, int) else value
-        self.perform("oid set", _text(oid), f"hex:{content.hex()}", timeout=timeout)
+        self.perform("oid set", text_of_oid(oid), text_of_value(value), timeout=timeout)
 
     def log(self, timeout: float = DEADLINE) -> bytes:
         """Take what the miniport has logged with NdisMWriteLogData since the last time, at most 2,048 bytes of it."""

@@ -74,6 +74,17 @@ def fresh(name: str) -> types.ModuleType:
     return module
 
 
+class Operation:
+    """A control operation, as far as NDIS looks at it."""
+
+    def __init__(self, argument: int = 0, content: bytes = b"", target: int = 0) -> None:
+        self.argument, self.content, self.target, self.needed = argument, content, target, 0
+
+    def hold(self, data: bytes) -> None:
+        """Put the answer in place of what was given."""
+        self.content = data
+
+
 class Computer:
     """The machine.  BugCheck comes out of whatever was called when a driver breaks a rule."""
 

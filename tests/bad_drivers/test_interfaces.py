@@ -17,7 +17,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures import NDIS_IF_PROVIDER_CHARACTERISTICS, NDIS_OBJECT_HEADER, NET_IF_INFORMATION
 from emulator.ndis.plug_and_play import pnp
 from emulator.ndis.services import interface_providers, interfaces
-from tests.bad_drivers.computer import Computer
+from tests.bad_drivers.computer import Computer, Operation
 
 ETHERNET = 6
 INFORMATION = NDIS_OBJECT_HEADER(0x80, 1, 96)
@@ -117,13 +117,6 @@ def test_a_provider_s_interface_lies_above_and_is_asked() -> None:
     machine = started("base_filter", protocol="base_provider")
     assert order(machine) == {(2, 1), (3, 2)}
 
-    class Operation:
-        def __init__(self, argument: int, content: bytes = b"") -> None:
-            self.argument, self.content, self.needed = argument, content, 0
-
-        def hold(self, data: bytes) -> None:
-            self.content = data
-
     def ask(act: Any, operation: Operation) -> int:
         return machine.control(lambda context: act(context, operation))
 
@@ -135,8 +128,11 @@ def test_a_provider_s_interface_lies_above_and_is_asked() -> None:
     short = Operation(3 << 48 | 4 << 32 | 7)
     assert ask(interface_providers.query_object, short) == NDIS_STATUS_BUFFER_TOO_SHORT
     assert (short.content, short.needed) == (b"", 12)
-    for own in (1, 9):  # the adapter's is NDIS's own, and there is no ninth
-        assert ask(interface_providers.query_object, Operation(own << 48 | 7)) == NDIS_STATUS_INTERFACE_NOT_FOUND
+    for own, told in ((1, "interface 1 is NDIS's own"), (9, "there is no interface 9")):
+        for act in (interface_providers.query_object, interface_providers.set_object):
+            asked = Operation(own << 48 | 7, b"given")
+            assert ask(act, asked) == NDIS_STATUS_INTERFACE_NOT_FOUND
+            assert asked.content.decode() == f"{told}; drivers provide 3 (above)"
     end(machine)
 
 

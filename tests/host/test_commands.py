@@ -9,14 +9,8 @@ from emulator.host.messages import AdapterStatus, MachineStatus
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import ConfigurationError
 
-NOT_ASKED_FOR = {
-    ControlOperation.UNLOAD,
-    ControlOperation.ADMIT_DRIVER,
-    ControlOperation.INTERFACE_QUERY,
-    ControlOperation.INTERFACE_SET,
-    ControlOperation.UNINSTALL,
-}
-"""What the host does by itself (at the end, and when a driver has been loaded), and what no command is for."""
+NOT_ASKED_FOR = {ControlOperation.UNLOAD, ControlOperation.ADMIT_DRIVER}
+"""What the host does by itself: at the end, and when a driver has been loaded."""
 
 
 def status_name(status: int) -> str:
@@ -60,6 +54,21 @@ def test_an_oid_has_a_name_or_a_number() -> None:
         oid_of("0x1ffffffff")
 
 
+def test_an_interface_has_an_index_and_is_asked_by_oid() -> None:
+    query, set_ = command_of("interface query"), command_of("interface set")
+    assert query.given(["3", "OID_GEN_STATISTICS", "64"]) == (3 << 48 | 64 << 32 | 0x20106, b"")
+    assert set_.given(["0x3", "0x20106", "7"]) == (3 << 48 | 0x20106, b"\7\0\0\0")
+    for words, told in (
+        (["0", "1", "64"], "an interface's index is 1 to 65535"),
+        (["65536", "1", "64"], "an interface's index is 1 to 65535"),
+        (["adapter0", "1", "64"], "adapter0 is no number"),
+        (["3", "OID_GEN_STATISTIC", "64"], "did you mean OID_GEN_STATISTICS"),
+        (["3", "1", "4096"], "a buffer has 0 to 2048 bytes"),
+    ):
+        with pytest.raises(ConfigurationError, match=told):
+            query.given(words)
+
+
 def test_an_adapter_has_a_name_or_a_number_or_is_the_only_one() -> None:
     assert adapter_number(["red"], "") == adapter_number(["red"], "red") == adapter_number(["red"], "0") == 0
     assert adapter_number(["red", "green"], "green") == adapter_number(["red", "green"], "1") == 1
@@ -95,6 +104,10 @@ def test_an_unknown_command_is_told_which_one_was_meant() -> None:
         ),
         ("pause", "pausing", Outcome(late=True, seconds=0.5), "has not ended within 0.5 s and goes on; blocked: A; B"),
         ("shutdown", "running", Outcome(), "shutdown: done"),
+        ("interface query", "running", Outcome(data=b"\x01\x02"), "01 02"),
+        ("interface query", "running", Outcome(status=7, needed=4), "interface query: STATUS_7 (4 bytes are needed)"),
+        ("interface set", "running", Outcome(status=7, data=b"there is none"), "interface set failed: there is none"),
+        ("driver uninstall", "running", Outcome(late=True, seconds=0.5), "has not ended within 0.5 s"),
         ("pause", "pausing", Outcome(ended="machine m has ended"), "pause: machine m has ended"),
     ],
 )

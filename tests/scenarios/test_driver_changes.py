@@ -158,3 +158,26 @@ def test_a_cable_torn_out_meanwhile_is_a_surprise_removal(lab: Lab) -> None:
     outcomes = loading(nic)
     nic.remove()
     assert eventually(lambda: nic.status().state == "removed" and outcomes)
+
+
+def test_a_protocol_is_asked_for_its_interface_and_uninstalled(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start(MINIPORT, protocol="tests.bad_drivers.base_provider")
+    machine = nic.machine
+    machine.interface_set(2, "OID_GEN_STATISTICS", 0x1234)
+    answer = (0x20106).to_bytes(4, "little") + (0x1234).to_bytes(8, "little")
+    assert machine.interface_query(2, "OID_GEN_STATISTICS") == answer
+    for index, length, told in (
+        (2, 4, r"interface query: NDIS_STATUS_BUFFER_TOO_SHORT \(12 bytes are needed\)"),
+        (1, 64, r"interface query failed: interface 1 is NDIS's own; drivers provide 2 \(above\)"),
+    ):
+        with pytest.raises(ControlFailed, match=told):
+            machine.interface_query(index, 7, length)
+    machine.uninstall("base_provider")
+    assert drivers(nic) == ([], [])
+    with pytest.raises(ControlFailed, match="driver uninstall failed: base_provider is uninstalled already"):
+        machine.uninstall("base_provider")
+    nic.halt()
+    nic.start()
+    assert drivers(nic) == ([], [])

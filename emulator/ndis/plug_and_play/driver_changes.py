@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.calls import call
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
-from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
+from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY, NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_READY,
     NDIS_STATUS_FILE_NOT_FOUND,
@@ -22,7 +23,8 @@ from emulator.ndis.plug_and_play import filter_changes, filter_pnp, pnp, pnp_bin
 from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.filter_modules import modules_of
-from emulator.ndis.plug_and_play.registration import drivers_of
+from emulator.ndis.plug_and_play.handlers import PROTOCOL_HANDLERS
+from emulator.ndis.plug_and_play.registration import UNINSTALLED, drivers_of, handler
 from emulator.rules.states import AdapterState
 
 if TYPE_CHECKING:
@@ -91,6 +93,38 @@ def unload(context: Context, operation: CONTROL) -> int:
         if block.driver == image.number and block.tag == DATA_TAG:
             machine.pool.free(pointer, site=0)  # the image's data section
     machine.arena.machine.unloaded |= 1 << image.number
+    return NDIS_STATUS_SUCCESS
+
+
+def uninstall(context: Context, operation: CONTROL) -> int:
+    """Uninstall a protocol driver: unbind it everywhere, then ProtocolUninstall; the rest of the stacks goes on.
+
+    It is bound to nothing any more; its image stays loaded.
+    """
+    name = operation.content.decode(errors="replace")
+    operation.hold(b"")
+    image = living_image(context, name)
+    installed = drivers_of(context, image.number, HandleKind.PROTOCOL_DRIVER) if image is not None else []
+    if not installed:
+        loaded = f"no protocol driver {name} is loaded" if image is None else f"{name} has no protocol"
+        names = context.machine.images.driver_name
+        known = dict.fromkeys(names(driver.image) for _, driver in pnp_bindings.protocols(context))
+        return filter_changes.told(
+            operation, NDIS_STATUS_FILE_NOT_FOUND, f"{loaded}; there are {', '.join(known) or 'none'}"
+        )
+    if all(driver.state == UNINSTALLED for _, driver in installed):
+        return filter_changes.told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is uninstalled already")
+    adapters = context.machine.objects[HandleKind.ADAPTER].records
+    for protocol_handle, protocol in installed:
+        protocol.state = UNINSTALLED
+        for handle, binding in context.machine.objects[HandleKind.BINDING].live():
+            if binding.protocol == protocol_handle:
+                adapter = adapters[binding.adapter]
+                pnp_bindings.pause_binding(context, adapter, handle, binding, NDIS_PAUSE_UNBIND_PROTOCOL)
+                pnp_bindings.unbind(context, adapter, handle, binding)
+        routine = handler(context, protocol, PROTOCOL_HANDLERS, "UninstallHandler")
+        if routine:
+            call(context, routine)
     return NDIS_STATUS_SUCCESS
 
 

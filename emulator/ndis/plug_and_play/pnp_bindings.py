@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.data_path import stacks
 from emulator.ndis.gates.returned_status import call_for_status
-from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
-    NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_PENDING,
     NDIS_STATUS_SUCCESS,
     status_name,
@@ -159,24 +156,3 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
             text="ProtocolUnbindAdapterEx completed and the binding is still open: NdisCloseAdapterEx was not called.",
             sites=[site_of(context, "opened", binding.head.allocated_site)],
         )
-
-
-def uninstall(context: Context, number: int) -> int:
-    """Uninstall a protocol driver, by its number in the order of registration: unbind it, then ProtocolUninstall.
-
-    It is bound to nothing any more; its image is unloaded when the machine ends.
-    """
-    installed = protocols(context)
-    if number >= len(installed) or installed[number][1].state == UNINSTALLED:
-        return NDIS_STATUS_INVALID_PARAMETER
-    protocol_handle, protocol = installed[number]
-    protocol.state = UNINSTALLED
-    adapters = context.machine.objects[HandleKind.ADAPTER].records
-    for handle, binding in context.machine.objects[HandleKind.BINDING].live():
-        if binding.protocol == protocol_handle:
-            pause_binding(context, adapters[binding.adapter], handle, binding, NDIS_PAUSE_UNBIND_PROTOCOL)
-            unbind(context, adapters[binding.adapter], handle, binding)
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "UninstallHandler")
-    if routine:
-        call(context, routine)
-    return NDIS_STATUS_SUCCESS

@@ -13,7 +13,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.control import CONTROL_DATA_BYTES
-from emulator.layout.handles import HandleKind
+from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.gates.ddi import PROTOCOL, ddi
 from emulator.ndis.gates.returned_status import call_for_status, wrong_result
 from emulator.ndis.headers.handles import BindingHandle, InterfaceProviderHandle
@@ -33,10 +33,11 @@ from emulator.ndis.headers.structures_interface import (
     NET_PHYSICAL_LOCATION,
     NIIF_WAN_TUNNEL_TYPE_UNKNOWN,
 )
-from emulator.ndis.plug_and_play.adapters import wrong_handle
+from emulator.ndis.plug_and_play.adapters import text_of, wrong_handle
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.registration import missing, routine_number
 from emulator.ndis.services import interfaces
+from emulator.rules.control import INTERFACE_INDEX_SHIFT, INTERFACE_LENGTH_SHIFT
 from emulator.rules.irql import AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _RULES = ("Irql_Interfaces_Function",)
 NDIS_BUG, INVALID_HANDLE = 0x7C, 0x21
 VERIFIER, LEFT = 0xC4, 0x62
-OBJECT_MASK, LENGTH_SHIFT, LENGTH_MASK, INDEX_SHIFT = 0xFFFF_FFFF, 32, 0xFFFF, 48
+OBJECT_MASK, LENGTH_MASK = 0xFFFF_FFFF, 0xFFFF
 
 
 class RegisteredProvider(NamedTuple):
@@ -261,7 +262,7 @@ def query_object(context: Context, operation: CONTROL) -> int:
     if found is None:
         return NDIS_STATUS_INTERFACE_NOT_FOUND
     routine, value = found.query, found.value
-    room = min(operation.argument >> LENGTH_SHIFT & LENGTH_MASK, CONTROL_DATA_BYTES)
+    room = min(operation.argument >> INTERFACE_LENGTH_SHIFT & LENGTH_MASK, CONTROL_DATA_BYTES)
     returned = call(context, routine, value, operation.argument & OBJECT_MASK, room)
     if not isinstance(returned, tuple) or len(returned) != 3 or not isinstance(returned[0], int):
         wrong_result(context, routine, returned, "an NDIS_STATUS, the length of the answer, and the answer")
@@ -274,8 +275,9 @@ def query_object(context: Context, operation: CONTROL) -> int:
 
 def set_object(context: Context, operation: CONTROL) -> int:
     """Give the operation's data to the provider of an interface."""
-    given, found = operation.content, _asked(context, operation)
+    given = operation.content
     operation.hold(b"")
+    found = _asked(context, operation)
     if found is None:
         return NDIS_STATUS_INTERFACE_NOT_FOUND
     return call_for_status(context, found.set, found.value, operation.argument & OBJECT_MASK, len(given), given)
@@ -288,9 +290,14 @@ class _Asked(NamedTuple):
 
 
 def _asked(context: Context, operation: CONTROL) -> _Asked | None:
-    """The handlers and the context of the interface that an operation names; None where no driver provides it."""
-    found = interfaces.find(context, operation.argument >> INDEX_SHIFT)
+    """The handlers and the context of the interface that an operation names; None, with a word, where there is none."""
+    index = operation.argument >> INTERFACE_INDEX_SHIFT
+    found = interfaces.find(context, index)
     if found is None or not found[1].provider:
+        live = context.machine.objects[HandleKind.INTERFACE].live()
+        provided = [f"{(handle & INDEX_MASK) + 1} ({text_of(each.name)})" for handle, each in live if each.provider]
+        what = f"interface {index} is NDIS's own" if found is not None else f"there is no interface {index}"
+        operation.hold(f"{what}; drivers provide {', '.join(provided) or 'none'}".encode()[:CONTROL_DATA_BYTES])
         return None
     provider = provider_of(context, found[1].provider, "")
     return _Asked(provider.query, provider.set, decode(context, found[1].context))

@@ -10,13 +10,14 @@ from emulator.ndis.headers.oids import OID_PM_REMOVE_WOL_PATTERN
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
-    NDIS_STATUS_INVALID_PARAMETER,
+    NDIS_STATUS_FILE_NOT_FOUND,
+    NDIS_STATUS_INVALID_STATE,
     NDIS_STATUS_PENDING,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play import pnp, pnp_bindings, pnp_wishes
+from emulator.ndis.plug_and_play import driver_changes, pnp, pnp_wishes
 from emulator.rules.states import AdapterState, BindingState
-from tests.bad_drivers.computer import Computer
+from tests.bad_drivers.computer import Computer, Operation
 
 
 def started(protocol: str = "base_protocol", **plant: dict[str, Any]) -> Computer:
@@ -145,10 +146,18 @@ def test_a_protocol_is_uninstalled_when_it_is_unbound() -> None:
     machine: Computer = started(base_protocol={"OnUninstall": lambda: seen.append(len(bindings(machine)))})
     [(_, binding)] = bindings(machine)
     protocol = binding.protocol
-    assert machine.control(pnp_bindings.uninstall, 0) == 0
+
+    def uninstall(name: str) -> tuple[int, str]:
+        operation = Operation(content=name.encode())
+        status = machine.control(lambda context: driver_changes.uninstall(context, operation))  # type: ignore[arg-type]
+        return status, operation.content.decode()
+
+    assert uninstall("base_protocol") == (0, "")
     assert seen == [0]
-    assert machine.control(pnp_bindings.uninstall, 0) == NDIS_STATUS_INVALID_PARAMETER
-    assert machine.control(pnp_bindings.uninstall, 9) == NDIS_STATUS_INVALID_PARAMETER
+    assert uninstall("base_protocol") == (NDIS_STATUS_INVALID_STATE, "base_protocol is uninstalled already")
+    there = "there are base_protocol"
+    assert uninstall("base_miniport") == (NDIS_STATUS_FILE_NOT_FOUND, f"base_miniport has no protocol; {there}")
+    assert uninstall("nobody") == (NDIS_STATUS_FILE_NOT_FOUND, f"no protocol driver nobody is loaded; {there}")
     wish(machine, surface.NdisReEnumerateProtocolBindings, surface.ProtocolDriverHandle(protocol))
     assert not grant(machine)
     assert machine.control(pnp.stop_adapter, 0) == machine.control(pnp.start_adapter, 0) == 0
