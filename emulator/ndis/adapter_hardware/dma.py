@@ -20,7 +20,6 @@ from emulator.layout.machine import SystemLock
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapter_hardware.hardware import allocate_shared_memory
 from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER
-from emulator.ndis.deferred_work.kernel_items import Called
 from emulator.ndis.deferred_work.work_items import allocate_item, unknown_routine
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER, NDIS_SG_LIST_WRITE_TO_DEVICE
@@ -265,7 +264,7 @@ def NdisMAllocateSharedMemoryAsyncEx(
     return NDIS_STATUS_PENDING
 
 
-def shared_memory_completed(context: Context, taken: Taken) -> Called:
+def shared_memory_completed(context: Context, taken: Taken) -> tuple[Any, ...]:
     """In a worker: allocate what was asked for; what MiniportSharedMemoryAllocateComplete is called with."""
     handle, pointer, _, site, _ = taken
     machine = context.machine
@@ -274,15 +273,12 @@ def shared_memory_completed(context: Context, taken: Taken) -> Called:
     machine.objects[_ITEM].free(handle, site=site)
     adapter = machine.objects[HandleKind.ADAPTER].records[parent & INDEX_MASK]
     made = allocate_shared_memory(context, parent, length, site)
-    return Called(
-        (
-            decode(context, adapter.context),
-            made.VirtualAddress,
-            made.PhysicalAddress or 0,
-            length,
-            decode(context, word),
-        ),
-        None,
+    return (
+        decode(context, adapter.context),
+        made.VirtualAddress,
+        made.PhysicalAddress or 0,
+        length,
+        decode(context, word),
     )
 
 

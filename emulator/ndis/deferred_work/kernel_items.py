@@ -7,7 +7,7 @@ same stops hold for all; its memory remembers the record, the record remembers t
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import Memory, decode
 from emulator.kernel.pool import OFFSET_MASK
@@ -15,7 +15,7 @@ from emulator.kernel.stop import stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.deferred_work.work_items import allocate_item, item_sites, routine_of
-from emulator.ndis.devices.device_objects import DEVICE_OBJECT, find_device
+from emulator.ndis.devices.device_objects import dereference, find_device
 from emulator.ndis.headers.roles_kernel import IO_WORKITEM_ROUTINE_EX
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
 from emulator.rules.limits import VnicLimit
@@ -37,13 +37,6 @@ if TYPE_CHECKING:
 HIGHEST_PRIORITY: Final = 31
 WORD: Final = 8
 OWNED_KINDS: Final = (HandleKind.IO_WORK_ITEM, HandleKind.EX_WORK_ITEM)
-
-
-class Called(NamedTuple):
-    """What a taken item's routine is called with, and the device object to let go of afterwards."""
-
-    arguments: tuple[Any, ...]
-    device: DEVICE_OBJECT | None
 
 
 def queue_of(queue_type: int) -> int | None:
@@ -167,33 +160,36 @@ def stop_for_storage(context: Context, start: int, block: BLOCK) -> NoReturn:
 # -- what a worker calls -----------------------------------------------------------------------------------------------
 
 
-def called_with(context: Context, taken: Taken, value: Any) -> Called:
-    """The arguments of a taken item's routine."""
-    handle, _, routine, _, _ = taken
+def call_kernel_item(context: Context, taken: Taken, value: Any) -> None:
+    """Call a taken item's routine with the arguments that its kind has."""
+    handle, _, number, _, _ = taken
+    routine: Any = context.routines[number]
     if handle >> KIND_SHIFT == HandleKind.SHARED_MEMORY_ITEM:
         from emulator.ndis.adapter_hardware.dma import shared_memory_completed
 
-        return shared_memory_completed(context, taken)
-    records = context.machine.objects[HandleKind.IO_WORK_ITEM].records
-    item = records[handle & INDEX_MASK]
+        routine(*shared_memory_completed(context, taken))
+        return
+    item = context.machine.objects[HandleKind.IO_WORK_ITEM].records[handle & INDEX_MASK]
     if handle >> KIND_SHIFT == HandleKind.EX_WORK_ITEM:
         place = item.home
         if context.machine.arena.words[place // WORD] != handle:
             stop_for(
                 LINKS_DAMAGED,
-                values={Parameter.ITEM: place, Parameter.QUEUE_NUMBER: item.queue, Parameter.ROUTINE: routine},
+                values={Parameter.ITEM: place, Parameter.QUEUE_NUMBER: item.queue, Parameter.ROUTINE: number},
                 text="The links of a work item were overwritten while it was in the queue.",
                 sites=item_sites(context, item),
             )
         disown_item(context, HandleKind.EX_WORK_ITEM, handle)
-        return Called((value,), None)
+        routine(value)
+        return
     parent = item.head.parent
     found = object_of(context, parent)
-    role = context.machine.images.routines[routine].role  # type: ignore[union-attr]
-    arguments: tuple[Any, ...] = (found, value)
-    if role is IO_WORKITEM_ROUTINE_EX:
-        arguments = (*arguments, _memory_at(context, item.home) if item.home else handle)
-    return Called(arguments, found if parent >> KIND_SHIFT else None)
+    if context.machine.images.routines[number].role is IO_WORKITEM_ROUTINE_EX:  # type: ignore[union-attr]
+        routine(found, value, _memory_at(context, item.home) if item.home else handle)
+    else:
+        routine(found, value)
+    if parent >> KIND_SHIFT:
+        dereference(context, found)
 
 
 def _memory_at(context: Context, place: int) -> Any:

@@ -18,7 +18,6 @@ from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import KIND_SHIFT, HandleKind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.buffers.publication import leave
-from emulator.ndis.devices.device_objects import dereference
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, GateKind, ddi
 from emulator.ndis.gates.private_data import compare_fingerprints
 from emulator.ndis.headers.handles import (
@@ -154,7 +153,7 @@ def routine_of(function: Any, ddi_name: str, role: str, handle: int) -> int:
 
 def runner(context: Context) -> Callable[[Taken], int]:
     """What calls a taken item's routine in this context and looks at what it left behind; gives how long it waited."""
-    from emulator.ndis.deferred_work.kernel_items import called_with
+    from emulator.ndis.deferred_work.kernel_items import call_kernel_item
 
     machine, images = context.machine, context.machine.images
     cells, words, now = context.cells, machine.arena.words, context.platform.now
@@ -170,26 +169,21 @@ def runner(context: Context) -> Callable[[Taken], int]:
         if word != last or words[sign_at] != sign:
             value, sign_at, sign = decoded(word)
             last = word
-        called = None
-        if handle >= _FIRST_OF_KERNEL:
-            called = called_with(context, taken, value)
         # What kernel.calls.call does, for a routine that nothing of a driver lies below.
         context.callback = routine
         context.driver, cells[ROUTINE_CELL] = marks[routine]
         cells[ENTERED_CELL] = context.entered = entered = now()
         cells[CALLBACKS_CELL] += 1
         try:
-            if called is None:
+            if handle < _FIRST_OF_KERNEL:
                 routines[routine](value, handle)  # type: ignore[misc]
             else:
-                routines[routine](*called.arguments)  # type: ignore[misc]
+                call_kernel_item(context, taken, value)
         except PASSED_ON:
             raise
         except BaseException as error:
             escaped(context, error)
         context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
-        if called is not None and called.device is not None:
-            dereference(context, called.device)
         if context.irql or held:
             _left_behind(context, taken)
         path = context.datapath

@@ -40,7 +40,7 @@ SOURCE = """
 """
 FAKE = ("fake_platform.py", "functools.py")
 """The fake's locks and clock are Python, the live ones are not."""
-ALLOWED = {True: (180, 245), False: (140, 245)}
+ALLOWED = {True: (180, 235), False: (135, 235)}
 """Byte codes of who queues and of who runs an item, by whether the build is the checked one; CPython 3.11."""
 
 
