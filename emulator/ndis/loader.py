@@ -257,12 +257,14 @@ class _FromSource(importlib.machinery.SourceFileLoader):
 
 def _import_file(path: str) -> types.ModuleType:
     stem = path.rpartition("/")[2].removesuffix(".py")
-    specification = importlib.util.spec_from_file_location(stem, path, loader=_FromSource(stem, path))
-    if specification is None or specification.loader is None:
+    specification = importlib.util.spec_from_file_location(stem, path)
+    if specification is None or specification.origin is None:
         raise ConfigurationError(f"driver {path} is no Python file")
+    # The origin is the path from the root: a module and the code in it are of one file by one name.
+    specification.loader = loader = _FromSource(stem, specification.origin)
     module = importlib.util.module_from_spec(specification)
     sys.modules[stem] = module
-    specification.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

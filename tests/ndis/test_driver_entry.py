@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import types
     from pathlib import Path
 
+    import pytest
+
 KEEPER = """
     class SHARED(NONPAGED):
         Pool: NetBufferListPoolHandle
@@ -106,3 +108,12 @@ def test_an_edit_within_a_second_that_keeps_the_length_is_seen(tmp_path: Path) -
         os.utime(path, (1_000_000_000, 1_000_000_000))
         assert f"VALUE = {import_plugin(str(path)).VALUE}\n" == text
     assert not (tmp_path / "__pycache__").exists()
+
+
+def test_a_module_and_its_code_are_of_one_file_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "written_shortly.py").write_text("def Callback():\n    pass\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    module = import_plugin("written_shortly.py")
+    assert module.Callback.__code__.co_filename == module.__file__ == str(tmp_path / "written_shortly.py")
