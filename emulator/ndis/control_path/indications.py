@@ -34,8 +34,7 @@ from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, structure_f
 from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of, next_above
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, protocol_of
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import BindingState
 
@@ -133,7 +132,7 @@ def _indicate_to(context: Context, destination: int, indication: NDIS_STATUS_IND
     if binding is not None:
         _indicate_to_binding(context, binding, indication)
     elif module is not None and module.state in REACHABLE:
-        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "StatusHandler")
+        routine = handler(driver_of(context, module), "StatusHandler")
         if routine:
             call(context, routine, decode(context, module.context), indication)
 
@@ -141,9 +140,7 @@ def _indicate_to(context: Context, destination: int, indication: NDIS_STATUS_IND
 def _indicate_to_binding(context: Context, binding: Any, indication: NDIS_STATUS_INDICATION) -> None:
     if binding.state in (BindingState.UNBOUND, BindingState.OPENING):
         return
-    protocols = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-    driver = protocols.find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    routine = handler(context, driver, PROTOCOL_HANDLERS, "StatusHandlerEx")
+    routine = handler(protocol_of(context, binding), "StatusHandlerEx")
     call(context, routine, decode(context, binding.context), indication)
 
 

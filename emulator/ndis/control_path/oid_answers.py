@@ -35,6 +35,7 @@ from emulator.ndis.headers.status import (
     status_name,
 )
 from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, NDIS_OBJECT_HEADER
+from emulator.ndis.plug_and_play.registration import miniport_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -311,5 +312,5 @@ def _largest_lookahead(context: Context, adapter: Any) -> int:
 
 
 def _driver_version(context: Context, adapter: Any) -> int:
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     return driver.major_version << 8 | driver.minor_version if driver is not None else 0x600

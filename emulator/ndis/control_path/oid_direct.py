@@ -42,8 +42,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, protocol_of
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import BindingState
 
@@ -69,8 +68,7 @@ def NdisDirectOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS_OID_
         return refused
     if binding.state == BindingState.UNBOUND:
         return NDIS_STATUS_CLOSING
-    driver = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    if not handler(context, driver, PROTOCOL_HANDLERS, COMPLETE_HANDLER):
+    if not handler(protocol_of(context, binding), COMPLETE_HANDLER):
         return NDIS_STATUS_NOT_SUPPORTED
     return _submit(context, NdisBindingHandle, binding.head.parent, None, OidRequest)
 
@@ -110,7 +108,7 @@ def NdisFDirectOidRequest(NdisFilterHandle: FilterModuleHandle, OidRequest: NDIS
         return refused
     if module.state not in REACHABLE:
         may_not_now(NdisFilterHandle, module.state, "NdisFDirectOidRequest")
-    if not handler(context, driver_of(context, module), FILTER_HANDLERS, COMPLETE_HANDLER):
+    if not handler(driver_of(context, module), COMPLETE_HANDLER):
         return NDIS_STATUS_NOT_SUPPORTED
     return _submit(context, NdisFilterHandle, module.head.parent, module.position, OidRequest)
 

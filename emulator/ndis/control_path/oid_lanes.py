@@ -30,8 +30,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structure_headers import header_fault
 from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.filter_modules import driver_of, next_below
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import PASSIVE_LEVEL
 
 if TYPE_CHECKING:
@@ -231,15 +230,15 @@ def tell_originator(context: Context, request: Any, status: NDIS_STATUS, name: s
     objects = context.machine.objects
     module = objects[HandleKind.FILTER_MODULE].find(request.ndis_binding, HandleKind.FILTER_MODULE)
     if module is not None:
-        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, name)
+        routine = handler(driver_of(context, module), name)
         if routine:
             call(context, routine, decode(context, module.context), request, status)
         return
     binding = objects[HandleKind.BINDING].find(request.ndis_binding, HandleKind.BINDING)
     if binding is None:
         return
-    driver = objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-    call(context, handler(context, driver, PROTOCOL_HANDLERS, name), decode(context, binding.context), request, status)
+    routine = handler(protocol_of(context, binding), name)
+    call(context, routine, decode(context, binding.context), request, status)
     if binding.closing:
         wake_lane(context, ContextKind.REQUESTS)
 
@@ -378,7 +377,4 @@ def role_of(lane: Any) -> str:
 
 def routine_of(context: Context, lane: Any, name: str) -> int:
     """The routine number of this handler of a lane's driver; 0 when it has none."""
-    if isinstance(lane, FILTER_MODULE):
-        return handler(context, driver_of(context, lane), FILTER_HANDLERS, name)
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(lane.head.parent, HandleKind.MINIPORT_DRIVER)
-    return handler(context, driver, MINIPORT_HANDLERS, name)
+    return handler((driver_of if isinstance(lane, FILTER_MODULE) else miniport_of)(context, lane), name)

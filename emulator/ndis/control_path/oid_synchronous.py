@@ -41,7 +41,6 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of, modules_of
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
 from emulator.ndis.plug_and_play.registration import handler
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import BindingState
@@ -122,7 +121,7 @@ def _down(
         if (position is not None and module.position >= position) or module.state not in REACHABLE:
             continue
         driver, call_context = driver_of(context, module), None
-        routine = handler(context, driver, FILTER_HANDLERS, "SynchronousOidRequestHandler")
+        routine = handler(driver, "SynchronousOidRequestHandler")
         if routine:
             returned = call(context, routine, decode(context, module.context), request)
             if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[0], int):
@@ -132,7 +131,7 @@ def _down(
                 _refused(request, status, "FilterSynchronousOidRequest")
             if status != NDIS_STATUS_SUCCESS:
                 return NDIS_STATUS_SUCCESS if status == NDIS_STATUS_ALREADY_COMPLETE else status, passed
-        complete = handler(context, driver, FILTER_HANDLERS, "SynchronousOidRequestCompleteHandler")
+        complete = handler(driver, "SynchronousOidRequestCompleteHandler")
         if complete:
             passed.append(_Passed(module, complete, call_context))
     return None, passed

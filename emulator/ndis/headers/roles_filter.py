@@ -9,11 +9,13 @@ from typing import Final
 
 from emulator.ndis.headers.callback_role import Role as _Role
 from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
-from emulator.ndis.plug_and_play.handlers import FILTER_BYPASSED
+from emulator.ndis.headers.structures_common import handlers_in as _handlers_in
+from emulator.ndis.headers.structures_filter import NDIS_FILTER_PARTIAL_CHARACTERISTICS as _PARTIAL
 from emulator.rules import irql as _irql
 
 _STATUS: Final = "NDIS_STATUS"
 _VOID: Final = "VOID"
+_BYPASSED: Final = _handlers_in(_PARTIAL)
 
 
 def _filter(
@@ -34,7 +36,7 @@ def _filter(
         irql,
         fields=(
             f"NDIS_FILTER_DRIVER_CHARACTERISTICS.{field}",
-            *((f"NDIS_FILTER_PARTIAL_CHARACTERISTICS.{field}",) if field in FILTER_BYPASSED else ()),
+            *((f"NDIS_FILTER_PARTIAL_CHARACTERISTICS.{field}",) if field in _BYPASSED else ()),
         ),
         may_pend=may_pend,
         statuses=statuses,  # type: ignore[arg-type]

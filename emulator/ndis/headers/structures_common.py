@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
 from emulator.ndis.headers.structure_headers import header_fault
@@ -41,6 +41,11 @@ def structure_fault(structure: HasHeader) -> str | None:
     """Say what is wrong with the header of a structure, or None where nothing is."""
     header = structure.Header
     return header_fault(type(structure).__name__, header.Type, header.Revision, header.Size)
+
+
+def handlers_in(structure: type[Any]) -> tuple[str, ...]:
+    """The members of a structure that are handlers."""
+    return tuple(member.name for member in fields(structure) if member.type == "Handler")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

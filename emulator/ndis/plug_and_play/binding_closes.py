@@ -21,8 +21,7 @@ from emulator.ndis.headers.handles import BindingHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.adapters import move_binding, publish_change, wait_for_acknowledgement
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING, binding_of
-from emulator.ndis.plug_and_play.handlers import PROTOCOL_HANDLERS
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, protocol_of
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.states import BindingEvent, BindingState
 
@@ -75,10 +74,9 @@ def finish(context: Context) -> bool:
         platform.release(SystemLock.STACKS)
         if not mine:
             continue
-        drivers = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-        driver, value = drivers.find(binding.protocol, HandleKind.PROTOCOL_DRIVER), decode(context, binding.context)
+        driver, value = protocol_of(context, binding), decode(context, binding.context)
         _close(context, handle, binding)
-        call(context, handler(context, driver, PROTOCOL_HANDLERS, "CloseAdapterCompleteHandlerEx"), value)
+        call(context, handler(driver, "CloseAdapterCompleteHandlerEx"), value)
         wake_lane(context, ContextKind.PNP)
     return bool(found)
 

@@ -23,7 +23,6 @@ from emulator.ndis.plug_and_play import filter_changes, filter_pnp, pnp, pnp_bin
 from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.filter_modules import modules_of
-from emulator.ndis.plug_and_play.handlers import PROTOCOL_HANDLERS
 from emulator.ndis.plug_and_play.registration import UNINSTALLED, drivers_of, handler
 from emulator.rules.states import AdapterState
 
@@ -122,7 +121,7 @@ def uninstall(context: Context, operation: CONTROL) -> int:
                 adapter = adapters[binding.adapter]
                 pnp_bindings.pause_binding(context, adapter, handle, binding, NDIS_PAUSE_UNBIND_PROTOCOL)
                 pnp_bindings.unbind(context, adapter, handle, binding)
-        routine = handler(context, protocol, PROTOCOL_HANDLERS, "UninstallHandler")
+        routine = handler(protocol, "UninstallHandler")
         if routine:
             call(context, routine)
     return NDIS_STATUS_SUCCESS

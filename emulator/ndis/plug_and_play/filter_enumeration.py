@@ -25,6 +25,7 @@ from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, handlers_of, modules_of
 from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
+from emulator.ndis.plug_and_play.registration import miniport_of, protocol_of
 from emulator.ndis.services import interfaces
 from emulator.rules.irql import AT_PASSIVE
 
@@ -117,11 +118,10 @@ def _stack_of(context: Context, handle: int) -> tuple[int, Any] | None:
     objects = context.machine.objects
     adapter = objects[HandleKind.ADAPTER].find(handle, HandleKind.ADAPTER)
     if adapter is not None:
-        return handle, objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+        return handle, miniport_of(context, adapter)
     binding = objects[HandleKind.BINDING].find(handle, HandleKind.BINDING)
     if binding is not None:
-        driver = objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
-        return binding.head.parent, driver
+        return binding.head.parent, protocol_of(context, binding)
     module = objects[HandleKind.FILTER_MODULE].find(handle, HandleKind.FILTER_MODULE)
     return (module.head.parent, driver_of(context, module)) if module is not None else None
 

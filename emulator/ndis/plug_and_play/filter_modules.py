@@ -24,7 +24,8 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import complete, publish_change, wrong_handle
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
-from emulator.ndis.plug_and_play.handlers import FILTER_BYPASSED, FILTER_HANDLERS
+from emulator.ndis.plug_and_play.handlers import FILTER_BYPASSED, FILTER_HANDLERS, PLACES
+from emulator.ndis.plug_and_play.registration import handler
 from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import FILTER as FILTER_MACHINE
@@ -69,7 +70,7 @@ def handlers_of(context: Context, module: Any) -> list[int]:
     handlers = list(driver.handlers) if driver is not None else [0] * len(FILTER_HANDLERS)
     if module.has_own_handlers:
         for name, routine in zip(FILTER_BYPASSED, module.own_handlers, strict=True):
-            handlers[FILTER_HANDLERS.index(name)] = routine
+            handlers[PLACES[HandleKind.FILTER_DRIVER][name]] = routine
     return handlers
 
 
@@ -95,7 +96,7 @@ def next_below(context: Context, adapter_handle: int, position: int | None, name
 def _first(context: Context, modules: list[tuple[int, Any]], name: str, reaches: Callable[[int], bool]) -> Found | None:
     for handle, module in modules:
         if reaches(module.position) and module.state in REACHABLE:
-            routine = driver_of(context, module).handlers[FILTER_HANDLERS.index(name)]
+            routine = handler(driver_of(context, module), name)
             if routine:
                 return Found(handle, module, routine)
     return None

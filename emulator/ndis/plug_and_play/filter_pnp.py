@@ -31,10 +31,9 @@ from emulator.ndis.plug_and_play.adapters import publish_change, text_of, wait_f
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.filter_modules import completed_and_returned, driver_of, modules_of, move_module
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
 from emulator.ndis.plug_and_play.pnp_checks import check_detached
 from emulator.ndis.plug_and_play.pnp_waits import drain, signed
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, registrations
 from emulator.ndis.services import interfaces
 from emulator.rules.states import FilterEvent, FilterState
 
@@ -69,8 +68,7 @@ def attach_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
 
 def filter_drivers(context: Context) -> list[tuple[int, Any]]:
     """The registered filter drivers."""
-    table = context.machine.objects[HandleKind.FILTER_DRIVER]
-    return [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.FILTER_DRIVER]
+    return registrations(context, HandleKind.FILTER_DRIVER)
 
 
 def position_of(registered: tuple[int, Any]) -> int:
@@ -89,7 +87,7 @@ def detach_filters(context: Context, adapter_handle: int, adapter: Any) -> None:
 def set_module_options(context: Context, adapter_handle: int, adapter: Any) -> int:
     """Call FilterSetModuleOptions of all modules, before any of them is restarted."""
     for handle, module in modules_of(context, adapter_handle):
-        routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "SetFilterModuleOptionsHandler")
+        routine = handler(driver_of(context, module), "SetFilterModuleOptionsHandler")
         status = call_for_status(context, routine, decode(context, module.context)) if routine else NDIS_STATUS_SUCCESS
         if status != NDIS_STATUS_SUCCESS and _lost(context, adapter, handle, module, "FilterSetModuleOptions", status):
             return status
@@ -174,7 +172,7 @@ def attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: i
     module.name = name.encode()[:64].ljust(64, b"\0")
     interfaces.add_module(context, adapter, module)
     move_module(context, adapter, module, FilterEvent.ATTACH_CALLED)
-    routine = handler(context, driver, FILTER_HANDLERS, "AttachHandler")
+    routine = handler(driver, "AttachHandler")
     parameters = attach_parameters(context, adapter, module, name)
     status = call_for_status(context, routine, FilterModuleHandle(handle), decode(context, driver.context), parameters)
     if status == NDIS_STATUS_SUCCESS and not module.attributes_set:
@@ -195,7 +193,7 @@ def attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: i
 
 def detach(context: Context, adapter: Any, handle: int, module: Any) -> None:
     """Call FilterDetach; nothing of the module is left."""
-    routine = handler(context, driver_of(context, module), FILTER_HANDLERS, "DetachHandler")
+    routine = handler(driver_of(context, module), "DetachHandler")
     value = decode(context, module.context)
     # The driver frees the module's context in here; nobody may compile the stack with it any more.
     module.context = 0
@@ -222,7 +220,7 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
     """Call FilterPause or FilterRestart and wait for its completion; the final status."""
     role = f"Filter{name.removesuffix('Handler')}"
     module.completion = WAITING
-    routine = handler(context, driver_of(context, module), FILTER_HANDLERS, name)
+    routine = handler(driver_of(context, module), name)
     status = call_for_status(context, routine, decode(context, module.context), parameters)
     if status == NDIS_STATUS_PENDING:
         drain(

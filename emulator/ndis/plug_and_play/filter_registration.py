@@ -13,10 +13,9 @@ from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.gates.ddi import FILTER, ddi
 from emulator.ndis.headers.handles import FilterDriverHandle
-from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
+from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
-from emulator.ndis.plug_and_play.registration import deregister, missing, refuse, register, set_options
+from emulator.ndis.plug_and_play.registration import deregister, missing, parted, register
 from emulator.rules.irql import AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -65,15 +64,9 @@ def NdisFRegisterFilterDriver(
     """
     context = current.context
     given = FilterDriverCharacteristics
-    fault = structure_fault(given) or missing(given, FILTER_REQUIRED) or _incomplete(given)
-    status = refuse(context, DriverObject, given, fault)
-    if status is not None:
-        return RegisteredFilter(status, None)
-    handle = register(context, DriverObject, HandleKind.FILTER_DRIVER, FILTER_HANDLERS, given, FilterDriverContext)
-    if handle is None:
-        return RegisteredFilter(NDIS_STATUS_RESOURCES, None)
-    status = set_options(context, HandleKind.FILTER_DRIVER, handle, given.SetOptionsHandler, FilterDriverContext)
-    return RegisteredFilter(status, FilterDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+    fault = structure_fault(given) or missing(given, FILTER_REQUIRED) or parted(given, TOGETHER) or _lacking(given)
+    registered = register(context, DriverObject, HandleKind.FILTER_DRIVER, given, FilterDriverContext, fault)
+    return RegisteredFilter(registered.status, FilterDriverHandle(registered.handle) if registered.handle else None)
 
 
 @ddi(
@@ -103,10 +96,7 @@ def NdisFDeregisterFilterDriver(NdisFilterDriverHandle: FilterDriverHandle, /) -
     deregister(current.context, NdisFilterDriverHandle, HandleKind.FILTER_DRIVER)
 
 
-def _incomplete(given: NDIS_FILTER_DRIVER_CHARACTERISTICS) -> str | None:
-    for one, other in TOGETHER:
-        if (getattr(given, one) is None) != (getattr(given, other) is None):
-            return f"{one} and {other} come both or not at all"
+def _lacking(given: NDIS_FILTER_DRIVER_CHARACTERISTICS) -> str | None:
     for one, other in NEEDS:
         if getattr(given, one) is not None and getattr(given, other) is None:
             return f"{one} needs {other}"

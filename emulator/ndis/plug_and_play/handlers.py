@@ -7,94 +7,41 @@ from __future__ import annotations
 
 from typing import Final
 
-MINIPORT_HANDLERS: Final = (
-    "SetOptionsHandler",
-    "InitializeHandlerEx",
-    "HaltHandlerEx",
-    "UnloadHandler",
-    "PauseHandler",
-    "RestartHandler",
-    "OidRequestHandler",
-    "SendNetBufferListsHandler",
-    "ReturnNetBufferListsHandler",
-    "CancelSendHandler",
-    "CheckForHangHandlerEx",
-    "ResetHandlerEx",
-    "DevicePnPEventNotifyHandler",
-    "ShutdownHandlerEx",
-    "CancelOidRequestHandler",
-    "DirectOidRequestHandler",
-    "CancelDirectOidRequestHandler",
-    "SynchronousOidRequestHandler",
+from emulator.layout.handles import HandleKind
+from emulator.ndis.headers.structures_common import handlers_in
+from emulator.ndis.headers.structures_filter import (
+    NDIS_FILTER_DRIVER_CHARACTERISTICS,
+    NDIS_FILTER_PARTIAL_CHARACTERISTICS,
 )
-"""NDIS_MINIPORT_DRIVER_CHARACTERISTICS."""
+from emulator.ndis.headers.structures_miniport import (
+    NDIS_MINIPORT_DRIVER_CHARACTERISTICS,
+    NDIS_MINIPORT_PNP_CHARACTERISTICS,
+)
+from emulator.ndis.headers.structures_protocol import NDIS_PROTOCOL_DRIVER_CHARACTERISTICS
 
-MINIPORT_OPTIONAL_HANDLERS: Final = (
-    "MiniportAddDeviceHandler",
-    "MiniportRemoveDeviceHandler",
-    "MiniportFilterResourceRequirementsHandler",
-    "MiniportStartDeviceHandler",
-)
-"""NDIS_MINIPORT_PNP_CHARACTERISTICS; they stand behind those of the driver's own characteristics."""
+MINIPORT_HANDLERS: Final = handlers_in(NDIS_MINIPORT_DRIVER_CHARACTERISTICS)
+MINIPORT_OPTIONAL_HANDLERS: Final = handlers_in(NDIS_MINIPORT_PNP_CHARACTERISTICS)
+"""They stand behind those of the driver's own characteristics."""
+PROTOCOL_HANDLERS: Final = handlers_in(NDIS_PROTOCOL_DRIVER_CHARACTERISTICS)
+FILTER_HANDLERS: Final = handlers_in(NDIS_FILTER_DRIVER_CHARACTERISTICS)
+FILTER_BYPASSED: Final = handlers_in(NDIS_FILTER_PARTIAL_CHARACTERISTICS)
+"""What a module may have otherwise than its driver."""
 
-PROTOCOL_HANDLERS: Final = (
-    "SetOptionsHandler",
-    "BindAdapterHandlerEx",
-    "UnbindAdapterHandlerEx",
-    "OpenAdapterCompleteHandlerEx",
-    "CloseAdapterCompleteHandlerEx",
-    "NetPnPEventHandler",
-    "UninstallHandler",
-    "OidRequestCompleteHandler",
-    "StatusHandlerEx",
-    "ReceiveNetBufferListsHandler",
-    "SendNetBufferListsCompleteHandler",
-    "DirectOidRequestCompleteHandler",
-)
-"""NDIS_PROTOCOL_DRIVER_CHARACTERISTICS."""
-
-FILTER_HANDLERS: Final = (
-    "SetOptionsHandler",
-    "SetFilterModuleOptionsHandler",
-    "AttachHandler",
-    "DetachHandler",
-    "RestartHandler",
-    "PauseHandler",
-    "SendNetBufferListsHandler",
-    "SendNetBufferListsCompleteHandler",
-    "CancelSendNetBufferListsHandler",
-    "ReceiveNetBufferListsHandler",
-    "ReturnNetBufferListsHandler",
-    "OidRequestHandler",
-    "OidRequestCompleteHandler",
-    "CancelOidRequestHandler",
-    "DevicePnPEventNotifyHandler",
-    "NetPnPEventHandler",
-    "StatusHandler",
-    "DirectOidRequestHandler",
-    "DirectOidRequestCompleteHandler",
-    "CancelDirectOidRequestHandler",
-    "SynchronousOidRequestHandler",
-    "SynchronousOidRequestCompleteHandler",
-)
-"""NDIS_FILTER_DRIVER_CHARACTERISTICS."""
+PLACES: Final = {
+    kind: {name: place for place, name in enumerate(names)}
+    for kind, names in (
+        (HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS + MINIPORT_OPTIONAL_HANDLERS),
+        (HandleKind.PROTOCOL_DRIVER, PROTOCOL_HANDLERS),
+        (HandleKind.FILTER_DRIVER, FILTER_HANDLERS),
+    )
+}
+"""Where each handler stands, by what the driver is registered as."""
 
 MINIPORT_SEND: Final = MINIPORT_HANDLERS.index("SendNetBufferListsHandler")
 MINIPORT_RETURN: Final = MINIPORT_HANDLERS.index("ReturnNetBufferListsHandler")
 MINIPORT_CANCEL_SEND: Final = MINIPORT_HANDLERS.index("CancelSendHandler")
 PROTOCOL_RECEIVE: Final = PROTOCOL_HANDLERS.index("ReceiveNetBufferListsHandler")
 PROTOCOL_SEND_COMPLETE: Final = PROTOCOL_HANDLERS.index("SendNetBufferListsCompleteHandler")
-FILTER_BYPASSED: Final = (
-    "SendNetBufferListsHandler",
-    "SendNetBufferListsCompleteHandler",
-    "CancelSendNetBufferListsHandler",
-    "ReceiveNetBufferListsHandler",
-    "ReturnNetBufferListsHandler",
+FILTER_SEND, FILTER_SEND_COMPLETE, FILTER_CANCEL_SEND, FILTER_RECEIVE, FILTER_RETURN = map(
+    FILTER_HANDLERS.index, FILTER_BYPASSED
 )
-"""NDIS_FILTER_PARTIAL_CHARACTERISTICS: what a module may have otherwise than its driver."""
-
-FILTER_SEND: Final = FILTER_HANDLERS.index("SendNetBufferListsHandler")
-FILTER_SEND_COMPLETE: Final = FILTER_HANDLERS.index("SendNetBufferListsCompleteHandler")
-FILTER_CANCEL_SEND: Final = FILTER_HANDLERS.index("CancelSendNetBufferListsHandler")
-FILTER_RECEIVE: Final = FILTER_HANDLERS.index("ReceiveNetBufferListsHandler")
-FILTER_RETURN: Final = FILTER_HANDLERS.index("ReturnNetBufferListsHandler")

@@ -29,7 +29,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.plug_and_play.adapters import free_adapter, text_of, wrong_handle
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.pnp import initialize, reset_record, stop_adapter
-from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER
+from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, miniport_of
 from emulator.rules.irql import AT_MOST_APC, AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _enter(context: Context, handle: int, adapter: Any, name: str, value: int) -
 
 
 def _initialize(context: Context, handle: int, adapter: Any) -> None:
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     if driver is None:
         free_adapter(context, handle, adapter)
     else:

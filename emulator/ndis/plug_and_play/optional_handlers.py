@@ -25,7 +25,6 @@ from emulator.ndis.plug_and_play.filter_modules import driver_of
 from emulator.ndis.plug_and_play.filter_registration import NEEDS
 from emulator.ndis.plug_and_play.handlers import (
     FILTER_BYPASSED,
-    FILTER_HANDLERS,
     MINIPORT_HANDLERS,
     MINIPORT_OPTIONAL_HANDLERS,
 )
@@ -60,11 +59,11 @@ def _of_module(context: Context, handle: int, given: NDIS_FILTER_PARTIAL_CHARACT
     if module is None:
         wrong_handle(handle, HandleKind.FILTER_MODULE, "NdisSetOptionalHandlers")
     driver = driver_of(context, module)
-    if context.callback != handler(context, driver, FILTER_HANDLERS, "SetFilterModuleOptionsHandler"):
+    if context.callback != handler(driver, "SetFilterModuleOptionsHandler"):
         return _refused(context, "the handlers of a module are set inside FilterSetModuleOptions", NDIS_STATUS_FAILURE)
     fault = structure_fault(given)
     for one, other in NEEDS:
-        if fault is None and getattr(given, one) is not None and not handler(context, driver, FILTER_HANDLERS, other):
+        if fault is None and getattr(given, one) is not None and not handler(driver, other):
             fault = f"{one} needs {other}"
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_BAD_CHARACTERISTICS)
@@ -80,7 +79,7 @@ def _of_miniport(context: Context, handle: int, given: NDIS_MINIPORT_PNP_CHARACT
     driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(handle, HandleKind.MINIPORT_DRIVER)
     if driver is None:
         wrong_handle(handle, HandleKind.MINIPORT_DRIVER, "NdisSetOptionalHandlers")
-    if context.callback != handler(context, driver, MINIPORT_HANDLERS, "SetOptionsHandler"):
+    if context.callback != handler(driver, "SetOptionsHandler"):
         return _refused(context, "the PnP handlers of a miniport are set inside SetOptions", NDIS_STATUS_FAILURE)
     fault = structure_fault(given)
     if fault is not None:

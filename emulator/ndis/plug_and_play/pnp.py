@@ -54,7 +54,6 @@ from emulator.ndis.plug_and_play.adapters import (
     wait_for_acknowledgement,
 )
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS
 from emulator.ndis.plug_and_play.pnp_bindings import (
     bind,
     may_bind,
@@ -66,7 +65,7 @@ from emulator.ndis.plug_and_play.pnp_bindings import (
 from emulator.ndis.plug_and_play.pnp_calls import miniport_call, notify_device
 from emulator.ndis.plug_and_play.pnp_checks import check_halted, check_initialize_failed, check_unloaded
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
-from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, drivers_of, handler
+from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, drivers_of, handler, registrations
 from emulator.ndis.plug_and_play.unloading import await_references
 from emulator.ndis.services import interfaces
 from emulator.rules.irql import AT_MOST_DISPATCH
@@ -115,7 +114,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         free_adapter(context, handle, adapter)
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
-    routine = handler(context, driver, MINIPORT_HANDLERS, "InitializeHandlerEx")
+    routine = handler(driver, "InitializeHandlerEx")
     resources = None if adapter.virtual else resources_of(context, adapter)
     context.memory.pop(UNLOGGED, None)
     status = call_for_status(
@@ -313,7 +312,7 @@ def unload_image(context: Context, image: Image) -> None:
     # NdisMRegisterMiniportDriver puts MiniportDriverUnload in DriverUnload's place.
     miniports = drivers_of(context, image.number, HandleKind.MINIPORT_DRIVER)
     for _, driver in miniports:
-        call(context, handler(context, driver, MINIPORT_HANDLERS, "UnloadHandler"), driver_object)
+        call(context, handler(driver, "UnloadHandler"), driver_object)
     routine = driver_object.DriverUnload
     kinds = (HandleKind.PROTOCOL_DRIVER, HandleKind.FILTER_DRIVER)
     others = any(drivers_of(context, image.number, kind) for kind in kinds)
@@ -326,10 +325,8 @@ def unload_image(context: Context, image: Image) -> None:
 def miniport_for(context: Context, name: str) -> tuple[int, Any]:
     """The registered miniport driver of that name (empty: the first one); (0, None) when there is none."""
     images = context.machine.images
-    for handle, driver in context.machine.objects[HandleKind.MINIPORT_DRIVER].live():
-        if driver.head.kind != HandleKind.MINIPORT_DRIVER or driver.flags & NDIS_INTERMEDIATE_DRIVER:
-            continue
-        if name in ("", images.driver_name(driver.image)):
+    for handle, driver in registrations(context, HandleKind.MINIPORT_DRIVER):
+        if not driver.flags & NDIS_INTERMEDIATE_DRIVER and name in ("", images.driver_name(driver.image)):
             return handle, driver
     return 0, None
 

@@ -23,10 +23,9 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.plug_and_play.adapters import move_binding, text_of, wait_for_acknowledgement
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, begin_operation, completed_and_returned, end_operation
-from emulator.ndis.plug_and_play.handlers import PROTOCOL_HANDLERS
 from emulator.ndis.plug_and_play.pnp_calls import WATCHDOG_PROTOCOL_PNP, protocol_event
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
-from emulator.ndis.plug_and_play.registration import UNINSTALLED, handler
+from emulator.ndis.plug_and_play.registration import UNINSTALLED, handler, protocol_of, registrations
 from emulator.rules.states import BindingEvent, BindingState
 
 if TYPE_CHECKING:
@@ -48,8 +47,7 @@ def may_bind(context: Context, adapter: Any, protocol: Any) -> bool:
 
 def protocols(context: Context) -> list[tuple[int, Any]]:
     """Registered protocol drivers, in the order of registration."""
-    table = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-    return [(handle, entry) for handle, entry in table.live() if entry.head.kind == HandleKind.PROTOCOL_DRIVER]
+    return registrations(context, HandleKind.PROTOCOL_DRIVER)
 
 
 def pause_binding(context: Context, adapter: Any, binding_handle: int, binding: Any, reason: int) -> None:
@@ -81,7 +79,7 @@ def restart_binding(context: Context, adapter: Any, binding: Any) -> None:
 def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: int, protocol: Any) -> bool:
     """Offer the adapter to a protocol; True when it opened it."""
     bind_context = begin_operation(context, adapter, HandleKind.BIND_CONTEXT, adapter_handle, protocol_handle)
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "BindAdapterHandlerEx")
+    routine = handler(protocol, "BindAdapterHandlerEx")
     status = call_for_status(
         context,
         routine,
@@ -130,10 +128,10 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
 def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) -> None:
     """Take the adapter away from a protocol; it closes the binding."""
     move_binding(context, adapter, binding, BindingEvent.UNBIND_CALLED)
-    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    protocol = protocol_of(context, binding)
     parent = binding.head.parent
     unbind_context = begin_operation(context, adapter, HandleKind.UNBIND_CONTEXT, parent, binding.protocol)
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "UnbindAdapterHandlerEx")
+    routine = handler(protocol, "UnbindAdapterHandlerEx")
     status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
         await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")

@@ -29,10 +29,9 @@ from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of, text_of
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.filter_modules import module_of, next_above, next_below
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
 from emulator.ndis.plug_and_play.pnp_waits import drain, signed
 from emulator.ndis.plug_and_play.ports import switch_ports
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.states import BindingState
 
@@ -168,9 +167,9 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
     is told at once.
     """
     outer = _claim(context, binding, notification)
-    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
+    protocol = protocol_of(context, binding)
     binding.completion = WAITING
-    routine = handler(context, protocol, PROTOCOL_HANDLERS, "NetPnPEventHandler")
+    routine = handler(protocol, "NetPnPEventHandler")
     status = call_for_status(context, routine, decode(context, binding.context), notification)
     if status == NDIS_STATUS_PENDING:
         drain(
@@ -205,10 +204,10 @@ def _claim(context: Context, binding: Any, notification: NET_PNP_EVENT_NOTIFICAT
 
 def miniport_call(context: Context, adapter: Any, name: str, *arguments: Any, value: Any = None) -> Any:
     """Call a handler of an adapter's miniport, with the adapter's context unless another is given."""
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     given = decode(context, adapter.context) if value is None else value
     enter = call_for_status if name in ("RestartHandler", "PauseHandler") else call
-    return enter(context, handler(context, driver, MINIPORT_HANDLERS, name), given, *arguments)
+    return enter(context, handler(driver, name), given, *arguments)
 
 
 __all__ = ["NdisFDevicePnPEventNotify", "NdisFNetPnPEvent", "NdisMNetPnPEvent"]

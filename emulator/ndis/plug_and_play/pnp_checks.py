@@ -17,6 +17,7 @@ from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.adapter_hardware.hardware import UNLOGGED, shared_memory_sites
 from emulator.ndis.data_path import stacks
 from emulator.ndis.devices.device_objects import DEVICE_OBJECT
+from emulator.ndis.plug_and_play.registration import drivers_of
 from emulator.ndis.services.read_write_locks import NDIS_RW_LOCK_EX
 from emulator.rules.work_items import LEAKED
 
@@ -120,17 +121,16 @@ def check_unloaded(context: Context, image: Image) -> None:
     context.driver = image.number  # a stop is about whose it is
     name = machine.images.driver_name(image.number)
     for kind in (HandleKind.MINIPORT_DRIVER, HandleKind.FILTER_DRIVER, HandleKind.PROTOCOL_DRIVER):
-        for handle, driver in machine.objects[kind].live():
-            if driver.image == image.number and driver.head.kind == kind:
-                stop(
-                    NDIS,
-                    0x0A,
-                    handle,
-                    image.number,
-                    rule="NdisFDeregisterFilterDriver" if kind == HandleKind.FILTER_DRIVER else "",
-                    text=f"{name} has unloaded and is still registered.",
-                    sites=[site_of(context, "registered", driver.head.allocated_site)],
-                )
+        for handle, driver in drivers_of(context, image.number, kind):
+            stop(
+                NDIS,
+                0x0A,
+                handle,
+                image.number,
+                rule="NdisFDeregisterFilterDriver" if kind == HandleKind.FILTER_DRIVER else "",
+                text=f"{name} has unloaded and is still registered.",
+                sites=[site_of(context, "registered", driver.head.allocated_site)],
+            )
     begin = f"{name} has unloaded and left"
     for _, item in machine.objects[HandleKind.WORK_ITEM].live():
         if item.head.driver == image.number:

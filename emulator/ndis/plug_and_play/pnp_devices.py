@@ -10,24 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode, forget
-from emulator.layout.handles import HandleKind
 from emulator.ndis.devices.irps import NDIS_REQUEST, make_irp, pointer_of
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.io_codes import IRP_MJ_PNP, IRP_MN_START_DEVICE
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, MINIPORT_OPTIONAL_HANDLERS
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, miniport_of
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-_HANDLERS = MINIPORT_HANDLERS + MINIPORT_OPTIONAL_HANDLERS
-
 
 def add_device(context: Context, handle: int, driver: Any) -> NDIS_STATUS:
     """Call MiniportAddDevice, if the driver has one."""
-    routine = handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler")
+    routine = handler(driver, "MiniportAddDeviceHandler")
     if not routine:
         return NDIS_STATUS_SUCCESS
     return call_for_status(context, routine, AdapterHandle(handle), decode(context, driver.context))
@@ -35,7 +31,7 @@ def add_device(context: Context, handle: int, driver: Any) -> NDIS_STATUS:
 
 def start_device(context: Context, handle: int, adapter: Any, driver: Any) -> NDIS_STATUS:
     """Call MiniportStartDevice, if the driver has one, with an IRP that tells the adapter's resources."""
-    routine = handler(context, driver, _HANDLERS, "MiniportStartDeviceHandler")
+    routine = handler(driver, "MiniportStartDeviceHandler")
     if not routine or adapter.virtual:
         return NDIS_STATUS_SUCCESS
     irp = make_irp(context, NDIS_REQUEST, IRP_MJ_PNP)
@@ -52,9 +48,9 @@ def start_device(context: Context, handle: int, adapter: Any, driver: Any) -> ND
 
 def remove_device(context: Context, adapter: Any) -> None:
     """Call MiniportRemoveDevice with the context that MiniportAddDevice has set."""
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     value = decode(context, adapter.added)
     adapter.added = 0
-    routine = handler(context, driver, _HANDLERS, "MiniportRemoveDeviceHandler")
-    if routine and handler(context, driver, _HANDLERS, "MiniportAddDeviceHandler"):
+    routine = handler(driver, "MiniportRemoveDeviceHandler")
+    if routine and handler(driver, "MiniportAddDeviceHandler"):
         call(context, routine, value)

@@ -38,7 +38,6 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.plug_and_play import filter_modules
 from emulator.ndis.plug_and_play.adapters import move_adapter, publish_change, sleeps, text_of, wait_for_acknowledgement
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS
 from emulator.ndis.plug_and_play.pnp import (
     bindings_of,
     find_adapter,
@@ -49,7 +48,7 @@ from emulator.ndis.plug_and_play.pnp import (
 )
 from emulator.ndis.plug_and_play.pnp_calls import event_above, miniport_call, notify_device
 from emulator.ndis.plug_and_play.pnp_checks import check_asleep
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import HIGH_LEVEL
 from emulator.rules.states import ADAPTER, AdapterEvent, AdapterState, next_state
 
@@ -123,12 +122,11 @@ def bug_check(context: Context) -> None:
 
 
 def _shut_down_after_bug_check(context: Context, adapter: Any) -> None:
-    drivers = context.machine.objects[HandleKind.MINIPORT_DRIVER]
-    driver = drivers.find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     wanted = adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_REGISTER_BUGCHECK_CALLBACK
     if driver is None or (driver.minor_version >= BUG_CHECK_MINOR and not wanted):
         return
-    function = context.routines[handler(context, driver, MINIPORT_HANDLERS, "ShutdownHandlerEx")]
+    function = context.routines[handler(driver, "ShutdownHandlerEx")]
     if function is not None:
         # Not by ``call``: the black box stays as it was at the stop.
         function(decode(context, adapter.context), NDIS_SHUTDOWN_ACTION.NdisShutdownBugCheck)
@@ -194,8 +192,7 @@ def _goes_on(context: Context, handle: int, adapter: Any) -> bool:
     """Does the stack stay as it is?  The miniport has to say so, and all drivers above have to know of it."""
     if not adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND:
         return False
-    drivers = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-    above = [drivers.find(binding.protocol, HandleKind.PROTOCOL_DRIVER) for _, binding in bindings_of(context, handle)]
+    above = [protocol_of(context, binding) for _, binding in bindings_of(context, handle)]
     above += [filter_modules.driver_of(context, module) for _, module in filter_modules.modules_of(context, handle)]
     return all(driver is not None and driver.minor_version >= NO_PAUSE_MINOR for driver in above)
 

@@ -39,9 +39,8 @@ from emulator.ndis.headers.status import (
     status_name,
 )
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, sleeps, text_of
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS
 from emulator.ndis.plug_and_play.pnp_waits import signed
-from emulator.ndis.plug_and_play.registration import handler
+from emulator.ndis.plug_and_play.registration import handler, miniport_of
 from emulator.rules.control import ControlOperation
 from emulator.rules.irql import AT_MOST_DISPATCH, DISPATCH_LEVEL
 from emulator.rules.states import ADAPTER as ADAPTER_MACHINE
@@ -205,7 +204,7 @@ def _completed_first(context: Context, handle: int, adapter: Any) -> None:
 
     A call that was on its way into the driver when the reset began has a moment to come out of it again.
     """
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+    driver = miniport_of(context, adapter)
     if driver is None or driver.minor_version < COMPLETES_FIRST:
         return
     index, platform = handle & INDEX_MASK, context.platform
@@ -295,8 +294,8 @@ def _leave(context: Context, adapter: Any) -> None:
 
 
 def _routine(context: Context, adapter: Any, name: str) -> int:
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
-    return handler(context, driver, MINIPORT_HANDLERS, name) if driver is not None else 0
+    driver = miniport_of(context, adapter)
+    return handler(driver, name) if driver is not None else 0
 
 
 @ddi(

@@ -24,6 +24,7 @@ from emulator.ndis.plug_and_play.adapters import adapter_of, text_of, wrong_hand
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, module_of
 from emulator.ndis.plug_and_play.pnp_bindings import bind, may_bind, pause_binding, restart_binding, unbind
+from emulator.ndis.plug_and_play.registration import registrations
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import AdapterState, BindingState
 
@@ -145,11 +146,10 @@ def _wishes(context: Context) -> Iterator[tuple[int, Any, Act]]:
     for handle, binding in objects[HandleKind.BINDING].live():
         if binding.unbind_wanted and not binding.closing:
             yield binding.head.parent, adapters[binding.adapter], partial(_unbind, handle, binding)
-    for handle, driver in objects[HandleKind.PROTOCOL_DRIVER].live():
-        if driver.head.kind == HandleKind.PROTOCOL_DRIVER and driver.wanted_adapters:
-            for adapter_handle, adapter in objects[HandleKind.ADAPTER].live():
-                if driver.wanted_adapters >> (adapter_handle & INDEX_MASK) & 1:
-                    yield adapter_handle, adapter, partial(_bind, handle, driver)
+    for handle, driver in registrations(context, HandleKind.PROTOCOL_DRIVER):
+        for adapter_handle, adapter in objects[HandleKind.ADAPTER].live() if driver.wanted_adapters else ():
+            if driver.wanted_adapters >> (adapter_handle & INDEX_MASK) & 1:
+                yield adapter_handle, adapter, partial(_bind, handle, driver)
     for _, module in objects[HandleKind.FILTER_MODULE].live():
         if module.restart_wanted:
             yield module.head.parent, adapters[module.adapter], partial(_restart_module, module)

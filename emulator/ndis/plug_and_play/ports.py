@@ -34,6 +34,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, structure_fault
 from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
+from emulator.ndis.plug_and_play.registration import registrations
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import AdapterState
 
@@ -149,9 +150,8 @@ def _switch_default_port(context: Context, handle: int, adapter: Any, active: bo
     # An adapter that is being initialized is bound, or not, when it is done.
     if adapter.state != AdapterState.INITIALIZING:
         objects = context.machine.objects
-        for _, driver in objects[HandleKind.PROTOCOL_DRIVER].live():
-            if active and driver.head.kind == HandleKind.PROTOCOL_DRIVER:
-                driver.wanted_adapters |= 1 << (handle & INDEX_MASK)
+        for _, driver in registrations(context, HandleKind.PROTOCOL_DRIVER) if active else ():
+            driver.wanted_adapters |= 1 << (handle & INDEX_MASK)
         for _, binding in objects[HandleKind.BINDING].live():
             if binding.head.parent == handle and not active:
                 binding.unbind_wanted = 1

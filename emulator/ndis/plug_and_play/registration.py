@@ -5,6 +5,7 @@ Law: every mandatory handler is the driver's to give; nothing is filled in for i
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.objects import handle_in_words
@@ -25,7 +26,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PLACES, PROTOCOL_HANDLERS
 from emulator.ndis.services.system import NDIS_MINOR_VERSION
 from emulator.rules.irql import AT_PASSIVE
 from emulator.rules.limits import VnicLimit
@@ -43,40 +44,19 @@ NDIS_INTERMEDIATE_DRIVER = 1
 WARNING = 30
 REGISTERED, DEREGISTERED, UNINSTALLED = 1, 2, 3
 
-MINIPORT_REQUIRED = (
-    "InitializeHandlerEx",
-    "HaltHandlerEx",
-    "UnloadHandler",
-    "PauseHandler",
-    "RestartHandler",
-    "OidRequestHandler",
-    "SendNetBufferListsHandler",
-    "ReturnNetBufferListsHandler",
-    "CancelSendHandler",
-    "DevicePnPEventNotifyHandler",
-    "ShutdownHandlerEx",
-    "CancelOidRequestHandler",
-)
-"""Handlers of a connectionless miniport that registration demands (ddi_inventory.md, column Needed)."""
-
-PROTOCOL_REQUIRED = (
-    "BindAdapterHandlerEx",
-    "UnbindAdapterHandlerEx",
-    "OpenAdapterCompleteHandlerEx",
-    "CloseAdapterCompleteHandlerEx",
-    "NetPnPEventHandler",
-    "OidRequestCompleteHandler",
-    "StatusHandlerEx",
-    "ReceiveNetBufferListsHandler",
-    "SendNetBufferListsCompleteHandler",
-)
-"""Handlers of a protocol that registration demands."""
-
 PAIRS = (
     ("DirectOidRequestHandler", "CancelDirectOidRequestHandler"),
     ("CheckForHangHandlerEx", "ResetHandlerEx"),
 )
 """Handlers of a miniport that come both or not at all."""
+
+_OPTIONAL = ("SetOptionsHandler", "SynchronousOidRequestHandler", *chain(*PAIRS))
+MINIPORT_REQUIRED = tuple(name for name in MINIPORT_HANDLERS if name not in _OPTIONAL)
+"""Handlers of a connectionless miniport that registration demands (ddi_inventory.md, column Needed)."""
+
+_PROTOCOL_OPTIONAL = ("SetOptionsHandler", "UninstallHandler", "DirectOidRequestCompleteHandler")
+PROTOCOL_REQUIRED = tuple(name for name in PROTOCOL_HANDLERS if name not in _PROTOCOL_OPTIONAL)
+"""Handlers of a protocol that registration demands."""
 
 
 class RegisteredMiniport(NamedTuple):
@@ -114,20 +94,9 @@ def NdisMRegisterMiniportDriver(
     del RegistryPath
     context = current.context
     given = MiniportDriverCharacteristics
-    fault = structure_fault(given) or missing(given, MINIPORT_REQUIRED)
-    for one, other in PAIRS:
-        if fault is None and (getattr(given, one) is None) != (getattr(given, other) is None):
-            fault = f"{one} and {other} come both or not at all"
-    status = refuse(context, DriverObject, given, fault)
-    if status is not None:
-        return RegisteredMiniport(status, None)
-    handle = register(
-        context, DriverObject, HandleKind.MINIPORT_DRIVER, MINIPORT_HANDLERS, given, MiniportDriverContext
-    )
-    if handle is None:
-        return RegisteredMiniport(NDIS_STATUS_RESOURCES, None)
-    status = set_options(context, HandleKind.MINIPORT_DRIVER, handle, given.SetOptionsHandler, MiniportDriverContext)
-    return RegisteredMiniport(status, MiniportDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+    fault = structure_fault(given) or missing(given, MINIPORT_REQUIRED) or parted(given, PAIRS)
+    registered = register(context, DriverObject, HandleKind.MINIPORT_DRIVER, given, MiniportDriverContext, fault)
+    return RegisteredMiniport(registered.status, MiniportDriverHandle(registered.handle) if registered.handle else None)
 
 
 @ddi(
@@ -155,18 +124,10 @@ def NdisRegisterProtocolDriver(
     BAD_VERSION, BAD_CHARACTERISTICS (the log says why), RESOURCES.
     """
     context = current.context
-    driver_object = context.machine.driver_objects[context.driver]
-    given = ProtocolCharacteristics
-    status = refuse(context, driver_object, given, structure_fault(given) or missing(given, PROTOCOL_REQUIRED))
-    if status is not None:
-        return RegisteredProtocol(status, None)
-    handle = register(
-        context, driver_object, HandleKind.PROTOCOL_DRIVER, PROTOCOL_HANDLERS, given, ProtocolDriverContext
-    )
-    if handle is None:
-        return RegisteredProtocol(NDIS_STATUS_RESOURCES, None)
-    status = set_options(context, HandleKind.PROTOCOL_DRIVER, handle, given.SetOptionsHandler, ProtocolDriverContext)
-    return RegisteredProtocol(status, ProtocolDriverHandle(handle) if status == NDIS_STATUS_SUCCESS else None)
+    driver_object, given = context.machine.driver_objects[context.driver], ProtocolCharacteristics
+    fault = structure_fault(given) or missing(given, PROTOCOL_REQUIRED)
+    registered = register(context, driver_object, HandleKind.PROTOCOL_DRIVER, given, ProtocolDriverContext, fault)
+    return RegisteredProtocol(registered.status, ProtocolDriverHandle(registered.handle) if registered.handle else None)
 
 
 @ddi(
@@ -180,16 +141,29 @@ def NdisDeregisterProtocolDriver(NdisProtocolHandle: ProtocolDriverHandle, /) ->
     deregister(current.context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER)
 
 
-def handler(context: Context, driver: Any, names: tuple[str, ...], name: str) -> int:
+def handler(driver: Any, name: str) -> int:
     """Routine number of a registered driver's handler; 0 when it gave none."""
-    del context
-    return driver.handlers[names.index(name)]  # type: ignore[no-any-return]
+    return driver.handlers[PLACES[driver.head.kind][name]]  # type: ignore[no-any-return]
+
+
+def registrations(context: Context, kind: HandleKind) -> list[tuple[int, Any]]:
+    """Registrations of one kind, in their order."""
+    return [(handle, entry) for handle, entry in context.machine.objects[kind].live() if entry.head.kind == kind]
 
 
 def drivers_of(context: Context, image: int, kind: HandleKind) -> list[tuple[int, Any]]:
     """Registrations of an image, of one kind."""
-    table = context.machine.objects[kind]
-    return [(handle, entry) for handle, entry in table.live() if entry.image == image and entry.head.kind == kind]
+    return [(handle, entry) for handle, entry in registrations(context, kind) if entry.image == image]
+
+
+def miniport_of(context: Context, adapter: Any) -> Any:
+    """The registered miniport driver of an adapter."""
+    return context.machine.objects[HandleKind.MINIPORT_DRIVER].find(adapter.head.parent, HandleKind.MINIPORT_DRIVER)
+
+
+def protocol_of(context: Context, binding: Any) -> Any:
+    """The registered protocol driver of a binding."""
+    return context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(binding.protocol, HandleKind.PROTOCOL_DRIVER)
 
 
 def missing(given: Any, required: tuple[str, ...]) -> str | None:
@@ -198,7 +172,15 @@ def missing(given: Any, required: tuple[str, ...]) -> str | None:
     return f"{type(given).__name__} has no {', '.join(absent)}, which NDIS demands" if absent else None
 
 
-def refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: str | None) -> NDIS_STATUS | None:
+def parted(given: Any, pairs: tuple[tuple[str, str], ...]) -> str | None:
+    """The handlers that come both or not at all and of which there is one, in words."""
+    for one, other in pairs:
+        if (getattr(given, one) is None) != (getattr(given, other) is None):
+            return f"{one} and {other} come both or not at all"
+    return None
+
+
+def _refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: str | None) -> NDIS_STATUS | None:
     """The status with which a registration is refused, and the reason in the log; None where nothing is wrong."""
     if context.kind is not ContextKind.ZYGOTE:
         fault = "a driver registers in DriverEntry"
@@ -217,15 +199,25 @@ def refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: st
     return status
 
 
+class Registered(NamedTuple):
+    """How a registration has ended; the handle is 0 where there is none."""
+
+    status: NDIS_STATUS
+    handle: int
+
+
 def register(
-    context: Context, driver_object: DRIVER_OBJECT, kind: HandleKind, names: tuple[str, ...], given: Any, value: Any
-) -> int | None:
-    """Make the driver's record; its handle, or None when there is no room."""
-    assert len(names) <= MAXIMUM_HANDLERS
-    numbers = [routine_number(type(given).__name__, name, getattr(given, name)) for name in names]
+    context: Context, driver_object: DRIVER_OBJECT, kind: HandleKind, given: Any, value: Any, fault: str | None
+) -> Registered:
+    """Make the driver's record and call its SetOptionsHandler, unless there is a fault; the log says what was wrong."""
+    refused = _refuse(context, driver_object, given, fault)
+    if refused is not None:
+        return Registered(refused, 0)
+    structure = type(given).__name__
+    numbers = [routine_number(structure, name, getattr(given, name, None)) for name in PLACES[kind]]
     made = context.machine.objects[kind].allocate(kind, driver=driver_object.image, parent=0, site=context.site)
     if made is None:
-        return None
+        return Registered(NDIS_STATUS_RESOURCES, 0)
     handle, driver = made
     driver.image = driver_object.image
     driver.kind = kind
@@ -238,7 +230,12 @@ def register(
     for place in range(MAXIMUM_HANDLERS):
         driver.handlers[place] = numbers[place] if place < len(numbers) else 0
     driver.name = driver_object.DriverName.encode()[:64].ljust(64, b"\0")
-    return handle
+    options, status = handler(driver, "SetOptionsHandler"), NDIS_STATUS_SUCCESS
+    if options:
+        status = call_for_status(context, options, handle, value)
+    if status != NDIS_STATUS_SUCCESS:
+        context.machine.objects[kind].free(handle, site=context.site)
+    return Registered(status, handle if status == NDIS_STATUS_SUCCESS else 0)
 
 
 def routine_number(structure: str, name: str, function: Any) -> int:
@@ -261,16 +258,6 @@ def routine_number(structure: str, name: str, function: Any) -> int:
             remedy="Declare it with the role type that this handler has in the WDK; a compiler would refuse it too.",
         )
     return number
-
-
-def set_options(context: Context, kind: HandleKind, handle: int, function: Any, value: Any) -> NDIS_STATUS:
-    """Call SetOptionsHandler, if there is one; a driver whose handler fails is not registered."""
-    if function is None:
-        return NDIS_STATUS_SUCCESS
-    status = call_for_status(context, function.__ndis_routine__, handle, value)
-    if status != NDIS_STATUS_SUCCESS:
-        context.machine.objects[kind].free(handle, site=context.site)
-    return status
 
 
 def deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
