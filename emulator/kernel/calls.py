@@ -33,7 +33,7 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     context.callback = routine
     context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
     if not outer_callback:
-        cells[ENTERED_CELL] = context.entered = context.platform.now()
+        cells[ENTERED_CELL] = context.platform.now()
         cells[CALLBACKS_CELL] += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
@@ -60,7 +60,7 @@ def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -
     held, cells = len(context.held) - 1, context.cells
     context.callback = routine
     context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
-    cells[ENTERED_CELL] = context.entered = context.platform.now()
+    cells[ENTERED_CELL] = context.platform.now()
     cells[CALLBACKS_CELL] += 1
     try:
         context.routines[routine](*arguments)  # type: ignore[misc]

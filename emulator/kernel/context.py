@@ -57,7 +57,6 @@ class Context:
         "datapath",
         "delays",
         "driver",
-        "entered",
         "escaped",
         "forgotten",
         "held",
@@ -82,6 +81,7 @@ class Context:
         "slot",
         "stop_word",
         "trace",
+        "tracked",
         "trail",
     )
 
@@ -101,7 +101,6 @@ class Context:
         self.held_sites: list[int] = []
         self.driver = 0
         self.callback = 0
-        self.entered = 0
         self.delays = machine.arena.delays(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers: dict[int, Any] = {}
@@ -111,6 +110,8 @@ class Context:
         self.datapath: Any = None
         self.queue_item: Any = None
         self.escaped: list[Any] = []
+        # What the data path has at home here, to be published when a callback returns.
+        self.tracked: list[Any] = []
         self.site_numbers: dict[int, int] = {}
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]

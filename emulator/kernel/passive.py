@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from emulator.kernel.platform import PATIENCE_NS
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import IDLE, sleep_until, wake_one
-from emulator.kernel.workqueue import ITEM_BYTES, SERVICE_ORDER, WorkItemState, unpack_entry
+from emulator.kernel.workqueue import SERVICE_ORDER, WorkItemState, unpack_entry
 from emulator.layout.arena import WORK_ENTRY_BYTES
-from emulator.layout.delays import BUCKETS, LISTED_NS, UNIT_SHIFT, bucket_of
+from emulator.layout.delays import BUCKETS, UNIT_SHIFT, bucket_of
 from emulator.layout.handles import INDEX_MASK
 from emulator.layout.machine import ITEM_CELL, MACHINE, SlotState
 from emulator.rules.work_items import CRITICAL_QUEUE
@@ -130,8 +130,8 @@ class Server:
         arena, services, lock_failed = context.machine.arena, context.machine.services, context.platform.lock_failed
         stop_word, words, memory, cells, box = context.stop_word, arena.words, arena.memory, context.cells, context.box
         refresh, run, delays = services.round, services.runner(context), context.delays
+        states = context.machine.queues[CRITICAL_QUEUE].states
         halt_at, epoch_at, stirred_at = _word_of(context, "stop_word"), _word_of(context, "epoch"), self._stirred_at
-        first_state = context.machine.queues[CRITICAL_QUEUE].first_state
         compiled = quiet = -1  # the epoch of the stacks that this context knows; see _quiet
 
         def serve(woken: bool, most: int) -> int:
@@ -156,21 +156,18 @@ class Server:
                     seen = words[put_at]
                     if words[take_at] == seen:
                         break
-                failed = acquire()
-                if failed:
+                if failed := acquire():
                     lock_failed(lock, failed)
-                place = words[take_at]
-                if place >= seen:
+                if (place := words[take_at]) >= seen:
                     seen = words[put_at]
                     if place == seen:
                         release()
                         break
                 entry = unpack_entry(memory, base + (place & mask) * WORK_ENTRY_BYTES)
                 handle = cells[ITEM_CELL] = entry[0]
-                memory[(handle & INDEX_MASK) * ITEM_BYTES + first_state] = IDLE_ITEM
+                states[handle & INDEX_MASK] = IDLE_ITEM
                 words[take_at] = place = place + 1
-                failed = release()
-                if failed:
+                if failed := release():
                     lock_failed(lock, failed)
                 if not first:
                     first = entry[4]
@@ -178,7 +175,10 @@ class Server:
                         self._first_taken()
                 delay = run(entry)
                 cells[ITEM_CELL] = 0
-                delays[BUCKETS[delay >> UNIT_SHIFT] if 0 <= delay < LISTED_NS else bucket_of(delay)] += 1
+                try:
+                    delays[BUCKETS[delay >> UNIT_SHIFT]] += 1
+                except IndexError:
+                    delays[bucket_of(delay)] += 1
             return first
 
         return serve

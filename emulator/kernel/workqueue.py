@@ -90,10 +90,10 @@ class WorkQueue:
         "_take",
         "_take_lock",
         "_words",
-        "first_state",
         "first_worker",
         "last_worker",
         "number",
+        "states",
     )
 
     def __init__(self, machine: Machine, number: int) -> None:
@@ -109,8 +109,8 @@ class WorkQueue:
         self._take_lock = SystemLock.QUEUE_TAKE + number
         self._items = machine.objects[HandleKind.WORK_ITEM]
         self._first_item = arena.offsets["table_work_items"] // 8
-        # Where the state of the first item lies, ITEM_BYTES before that of the next.
-        self.first_state = self._first_item * 8 + _STATE
+        # The states of all items, by the index in their handles.
+        self.states = arena.view.cast("B")[self._first_item * 8 + _STATE :: ITEM_BYTES]
         # The slots of all passive workers that there may ever be.
         self.first_worker = machine.geometry.first_passive_slot
         self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS

@@ -89,8 +89,9 @@ class NoServices:
         from emulator.kernel.pointers import decode
 
         def run(taken: Taken) -> int:
+            entered = context.platform.now()
             call(context, taken[2], decode(context, taken[1]), taken[0])
-            return context.entered - taken[4]
+            return entered - taken[4]
 
         return run
 

@@ -88,8 +88,9 @@ class ToyServices:
 
     def runner(self, context: Context) -> Callable[[Taken], int]:
         def run(taken: Taken) -> int:
+            entered = context.platform.now()
             call(context, taken[2], taken[1])
-            return context.entered
+            return entered - taken[4]
 
         return run
 

@@ -296,8 +296,8 @@ def publish_all(context: Context) -> None:
         return
     flush(path)
     if path.passive:
-        things: list[Any] = path.tracked
-        path.tracked = []
+        things: list[Any] = path.tracked.copy()
+        path.tracked.clear()
     else:
         things = [thing for pool in path.pools.values() for thing in pool.things if thing is not None]
     for thing in things:

@@ -86,7 +86,7 @@ class DataPath:
         # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
         self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
         self.guarded: list[NET_BUFFER_LIST] = []
-        self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = []
+        self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = context.tracked
         self.cycle_told = False
         # Whose frame is looped back just now, and whether the sender wants it itself.
         self.looping: tuple[int, bool] | None = None

@@ -158,7 +158,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
     machine, images = context.machine, context.machine.images
     cells, words, now = context.cells, machine.arena.words, context.platform.now
     routines, marks = context.routines, images.marks
-    held, fingerprints = context.held, context.memory.get("fingerprints")
+    held, tracked, fingerprints = context.held, context.tracked, context.memory.get("fingerprints")
     decoded = _arguments(context)
     # The last argument once more, since most drivers have one context: where its sign of life lies, and what that is.
     last, value, sign_at, sign = 0, *decoded(0)
@@ -172,7 +172,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
         # What kernel.calls.call does, for a routine that nothing of a driver lies below.
         context.callback = routine
         context.driver, cells[ROUTINE_CELL] = marks[routine]
-        cells[ENTERED_CELL] = context.entered = entered = now()
+        cells[ENTERED_CELL] = entered = now()
         cells[CALLBACKS_CELL] += 1
         try:
             if handle < _FIRST_OF_KERNEL:
@@ -186,8 +186,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
         context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
         if context.irql or held:
             _left_behind(context, taken)
-        path = context.datapath
-        if path is not None and path.tracked:
+        if tracked:
             leave(context)
         if fingerprints:
             compare_fingerprints(context)
