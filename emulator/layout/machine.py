@@ -264,7 +264,8 @@ class ADAPTER(Record):
     the binding that NdisOpenAdapterEx made in it.  Lock of the three: STACKS.
 
     ``claimed``: a PnP thread carries out what a driver has asked for.  Lock: CONTROL.  ``added`` is the context of
-    MiniportAddDevice.  ``moved``, here and in bindings and modules: when the state changed last.
+    MiniportAddDevice.  ``moved``, here and in bindings and modules: when the state changed last.  ``going``: it is
+    about to be halted.
 
     ``power_state`` is an NDIS_DEVICE_POWER_STATE, ``power_aware`` whether the general attributes
     have power management, ``paused_for_power`` whether the stack is to be restarted when the power is back.
@@ -311,6 +312,7 @@ class ADAPTER(Record):
     hang_interval: u32
     bindings: u32
     surprise_removed: u32
+    going: u32
     default_port: u32
     remembered: Array[u64, Literal[12]]
     maximum_transmit_speed: u64

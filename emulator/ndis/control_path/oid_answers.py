@@ -49,7 +49,8 @@ EXCUSED = (NDIS_STATUS_SUCCESS, NDIS_STATUS_NOT_ACCEPTED, NDIS_STATUS_REQUEST_AB
 """With these alone an OID that must succeed may be completed."""
 
 
-def _u32(value: int) -> bytes:
+def u32(value: int) -> bytes:
+    """Four bytes, the lowest first."""
     return struct.pack("<I", value)
 
 
@@ -68,22 +69,22 @@ def link_state(adapter: Any) -> NDIS_LINK_STATE:
 
 ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
     oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: _supported(c, a),
-    oids.OID_GEN_MAXIMUM_LOOKAHEAD: lambda _, a, __: _u32(a.lookahead),
-    oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: _u32(a.mtu),
-    oids.OID_GEN_MAC_OPTIONS: lambda _, a, __: _u32(a.mac_options),
-    oids.OID_GEN_MEDIA_CONNECT_STATUS: lambda _, a, __: _u32(0 if a.media_connect_state == 1 else 1),
-    oids.OID_GEN_PHYSICAL_MEDIUM: lambda _, a, __: _u32(a.physical_medium),
-    oids.OID_GEN_PHYSICAL_MEDIUM_EX: lambda _, a, __: _u32(a.physical_medium),
+    oids.OID_GEN_MAXIMUM_LOOKAHEAD: lambda _, a, __: u32(a.lookahead),
+    oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: u32(a.mtu),
+    oids.OID_GEN_MAC_OPTIONS: lambda _, a, __: u32(a.mac_options),
+    oids.OID_GEN_MEDIA_CONNECT_STATUS: lambda _, a, __: u32(0 if a.media_connect_state == 1 else 1),
+    oids.OID_GEN_PHYSICAL_MEDIUM: lambda _, a, __: u32(a.physical_medium),
+    oids.OID_GEN_PHYSICAL_MEDIUM_EX: lambda _, a, __: u32(a.physical_medium),
     oids.OID_GEN_DRIVER_VERSION: lambda c, a, _: struct.pack("<H", _driver_version(c, a)),
     oids.OID_GEN_MAX_LINK_SPEED: lambda _, a, __: struct.pack("<QQ", a.maximum_transmit_speed, a.maximum_receive_speed),
     oids.OID_GEN_LINK_STATE: lambda _, a, __: link_state(a).to_bytes(),
-    oids.OID_GEN_MEDIA_SUPPORTED: lambda _, __, ___: _u32(0),
-    oids.OID_GEN_MEDIA_IN_USE: lambda _, __, ___: _u32(0),
-    oids.OID_GEN_LINK_SPEED: lambda _, a, __: _u32(min(a.transmit_speed // 100, 0xFFFF_FFFF)),
-    oids.OID_GEN_MAXIMUM_SEND_PACKETS: lambda _, __, ___: _u32(1),
-    oids.OID_GEN_HARDWARE_STATUS: lambda _, __, ___: _u32(0),
-    oids.OID_GEN_CURRENT_PACKET_FILTER: lambda _, a, __: _u32(a.packet_filter),
-    oids.OID_GEN_CURRENT_LOOKAHEAD: lambda c, a, _: _u32(_largest_lookahead(c, a)),
+    oids.OID_GEN_MEDIA_SUPPORTED: lambda _, __, ___: u32(0),
+    oids.OID_GEN_MEDIA_IN_USE: lambda _, __, ___: u32(0),
+    oids.OID_GEN_LINK_SPEED: lambda _, a, __: u32(min(a.transmit_speed // 100, 0xFFFF_FFFF)),
+    oids.OID_GEN_MAXIMUM_SEND_PACKETS: lambda _, __, ___: u32(1),
+    oids.OID_GEN_HARDWARE_STATUS: lambda _, __, ___: u32(0),
+    oids.OID_GEN_CURRENT_PACKET_FILTER: lambda _, a, __: u32(a.packet_filter),
+    oids.OID_GEN_CURRENT_LOOKAHEAD: lambda c, a, _: u32(largest_lookahead(c, a)),
     oids.OID_802_3_MULTICAST_LIST: lambda c, a, _: oid_multicast.union(c, a),
 }
 """Queries that NDIS answers: the bytes of the answer.  Others it answers with what it remembers."""
@@ -126,8 +127,7 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
     oid = given.Oid
     if oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         wanted = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
-        # What is sent is NDIS's to loop back, so the miniport hears nothing of it.
-        data = _u32((wanted | _other_filters(context, adapter, binding)) & ~_LOCAL)
+        data = filter_below(wanted | union_of_filters(context, adapter, without=binding))
     elif oid in oid_multicast.MULTICAST:
         own = read_buffer(given.InformationBuffer, given.InformationBufferLength)
         data = oid_multicast.list_to_send(context, adapter, binding, given, own)
@@ -179,7 +179,7 @@ def note(context: Context, adapter: Any, request: Any) -> None:
         return
     if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         binding.packet_filter = struct.unpack("<I", data[:4])[0]
-        adapter.packet_filter = binding.packet_filter | _other_filters(context, adapter, binding)
+        adapter.packet_filter = union_of_filters(context, adapter)
     elif given.Oid == oids.OID_GEN_CURRENT_LOOKAHEAD:
         binding.lookahead = struct.unpack("<I", data[:4])[0]
     else:
@@ -296,18 +296,24 @@ def _supported(context: Context, adapter: Any) -> bytes:
 CLASS_OF_OID, STATISTICS_OIDS = 0x00FF_0000, 0x0002_0000
 
 
-def _other_filters(context: Context, adapter: Any, binding: Any) -> int:
+def union_of_filters(context: Context, adapter: Any, without: Any = None) -> int:
+    """The packet filters of all bindings together, but of one."""
     union = 0
     for other in oid_multicast.bindings_on(context, adapter):
-        if other is not binding:
+        if other is not without:
             union |= other.packet_filter
     return union
 
 
-def _largest_lookahead(context: Context, adapter: Any) -> int:
-    asked: list[int] = [
-        binding.lookahead or adapter.lookahead for binding in oid_multicast.bindings_on(context, adapter)
-    ]
+def filter_below(wanted: int) -> bytes:
+    """A packet filter as the miniport gets it: what is sent is NDIS's to loop back, and it hears nothing of that."""
+    return u32(wanted & ~_LOCAL)
+
+
+def largest_lookahead(context: Context, adapter: Any, without: Any = None) -> int:
+    """The largest lookahead of all bindings but one: who has not set one wants the adapter's."""
+    bindings = oid_multicast.bindings_on(context, adapter)
+    asked: list[int] = [each.lookahead or adapter.lookahead for each in bindings if each is not without]
     return max(asked, default=0) or int(adapter.lookahead)
 
 

@@ -15,6 +15,7 @@ from emulator.kernel.pointers import decode
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_lanes
+from emulator.ndis.control_path.withdrawal import withdraw
 from emulator.ndis.data_path import stacks
 from emulator.ndis.gates.ddi import PROTOCOL, ddi
 from emulator.ndis.headers.handles import BindingHandle
@@ -34,7 +35,8 @@ def NdisCloseAdapterEx(NdisBindingHandle: BindingHandle, /) -> NDIS_STATUS:
     """Close the binding.  FAILURE when it is not being unbound.
 
     PENDING while requests, sends or receives of it are outstanding: ProtocolCloseAdapterCompleteEx is called when they
-    are not.  Either way the handle is of no use any more.
+    are not.  Either way the handle is of no use any more, and what the miniport was asked for on behalf of this
+    binding (packet filter, multicast list, lookahead) is lowered to what the others want.
     """
     context = current.context
     binding = binding_of(context, NdisBindingHandle, "NdisCloseAdapterEx")
@@ -89,6 +91,7 @@ def _close(context: Context, handle: int, binding: Any) -> None:
     else:
         move_binding(context, adapter, binding, BindingEvent.UNBIND_COMPLETED)
     wait_for_acknowledgement(context)
+    withdraw(context, adapter, binding)
     adapter.bindings -= 1
     context.machine.objects[HandleKind.BINDING].free(handle, site=context.site)
     publish_change(context, adapter)

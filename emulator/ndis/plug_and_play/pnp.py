@@ -162,6 +162,7 @@ def stop_adapter(
     handle, adapter = found
     if adapter.state == AdapterState.SHUTDOWN:
         return NDIS_STATUS_INVALID_STATE
+    adapter.going = 1
     if adapter.state == AdapterState.RUNNING:
         pause_stack(context, handle, adapter, NDIS_PAUSE_MINIPORT_DEVICE_REMOVE)
     for binding_handle, binding in bindings_of(context, handle):
@@ -207,7 +208,7 @@ def surprise_remove(context: Context, number: int) -> int:
     if found is None:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
     handle, adapter = found
-    adapter.surprise_removed = 1
+    adapter.surprise_removed = adapter.going = 1
     publish_change(context, adapter)
     notify_device(context, handle, device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved))
     return stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.control_path import remembered
+from emulator.layout.handles import HandleKind
+from emulator.ndis.control_path import remembered, withdrawal
 from emulator.ndis.control_path.oid_table import OIDS, By, OidEntry
 from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.oids import (
@@ -239,3 +240,43 @@ def test_a_request_names_whoever_asks_with_it_now() -> None:
         request.RequestHandle = stack.bindings[0]
         stack.call(PROTO, stack.proto.NdisOidRequest, stack.bindings[1], request)
         assert request.RequestHandle == stack.bindings[0]
+
+
+def close(stack: AskingStack, binding: int) -> list[tuple[int, bytes]]:
+    """What the miniport is asked for because a binding closes."""
+    count, record = len(stack.mini.asked), stack.fake.machine.objects[HandleKind.BINDING].live()[binding][1]
+    with stack.fake.running(stack.context):
+        withdrawal.withdraw(stack.context, stack.adapter_record, record)
+    return [(oid, data) for _, oid, data in stack.mini.asked[count:]]
+
+
+def two_that_ask() -> AskingStack:
+    stack = AskingStack()
+    for binding, wanted, size, addresses in ((0, 0x29, 256, FIRST + SECOND), (1, 9, 128, SECOND)):
+        stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", wanted), binding)
+        stack.ask(SET, OID_GEN_CURRENT_LOOKAHEAD, struct.pack("<I", size), binding)
+        stack.ask(SET, OID_802_3_MULTICAST_LIST, addresses, binding)
+    return stack
+
+
+def test_what_a_binding_has_asked_for_goes_with_it() -> None:
+    stack = two_that_ask()
+    assert close(stack, 0) == [
+        (OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", 9)),
+        (OID_802_3_MULTICAST_LIST, SECOND),
+        (OID_GEN_CURRENT_LOOKAHEAD, struct.pack("<I", 128)),
+    ]
+    assert stack.adapter_record.packet_filter == 9
+    assert close(stack, 1) == [(OID_GEN_CURRENT_PACKET_FILTER, bytes(4)), (OID_802_3_MULTICAST_LIST, b"")]
+    assert stack.adapter_record.packet_filter == 0
+
+
+def test_who_asked_for_no_more_than_the_others_goes_unnoticed() -> None:
+    assert close(two_that_ask(), 1) == []
+
+
+def test_an_adapter_that_is_going_is_asked_for_nothing() -> None:
+    stack = two_that_ask()
+    stack.adapter_record.going = 1
+    assert close(stack, 0) == []
+    assert stack.adapter_record.packet_filter == 9

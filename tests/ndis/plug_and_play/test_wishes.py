@@ -6,7 +6,7 @@ from typing import Any
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis.headers.oids import OID_PM_REMOVE_WOL_PATTERN
+from emulator.ndis.headers.oids import OID_GEN_CURRENT_PACKET_FILTER, OID_PM_REMOVE_WOL_PATTERN
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
@@ -165,3 +165,25 @@ def test_a_protocol_is_uninstalled_when_it_is_unbound() -> None:
     machine.control(pnp.stop_adapter, 0)
     machine.control(pnp.unload)
     assert machine.left() == []
+
+
+def test_the_miniport_is_told_when_a_binding_closes_and_not_when_it_is_halted_itself() -> None:
+    asked: list[int] = []
+
+    def oid(adapter: Any, request: Any) -> NDIS_STATUS:
+        asked.append(request.DATA.SET_INFORMATION.Oid)
+        return NDIS_STATUS_SUCCESS
+
+    machine = started(base_miniport={"OnOid": oid})
+    assert adapter(machine)[1].packet_filter
+    asked.clear()
+    machine.control(pnp.stop_adapter, 0)
+    assert asked == []
+    machine.control(pnp.start_adapter, 0)
+    machine.settle()
+    asked.clear()
+    [(handle, _)] = bindings(machine)
+    wish(machine, surface.NdisUnbindAdapter, surface.BindingHandle(handle))
+    assert grant(machine)
+    assert (bindings(machine), asked) == ([], [OID_GEN_CURRENT_PACKET_FILTER])
+    assert adapter(machine)[1].packet_filter == 0
