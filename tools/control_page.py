@@ -14,10 +14,11 @@ _BEFORE: Final = """\
 
 `ndisemu run` listens on a socket of the user's own, in `$XDG_RUNTIME_DIR/ndisemu` or else `/tmp/ndisemu-UID`, under
 the machine's name or at `--control PATH`; the second of two machines of one name is called `name-2`. Its first
-lines say the name. `ndisemu ctl COMMAND [MACHINE]` asks for what stands below and waits for its end, at most as
-long as `--timeout` says (30 seconds); an operation that takes longer goes on. `--adapter` names an adapter where
-there are several, also one that an intermediate driver has made (`adapter0.10`), `--json` gives one object.
-Operations on one adapter are carried out one after the other, in the order in which they were asked for.
+lines say the name; what a killed run has left there goes with the next one. `ndisemu ctl COMMAND [MACHINE]` asks for
+what stands below and waits for its end, at most as long as `--timeout` says (30 seconds); an operation that takes
+longer goes on. `--adapter` names an adapter where there are several, also one that an intermediate driver has made
+(`adapter0.10`), `--json` gives one object. Operations on one adapter are carried out one after the other, in the order
+in which they were asked for.
 
 | command | what it does | in a test |
 |---|---|---|"""

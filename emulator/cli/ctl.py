@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         output.line(_json(command, done))
     elif command.operation is None and done.outcome.machine is not None:
-        for line in status_lines(done.outcome.machine):
+        for line in status_lines(done.outcome.machine, control_socket.name_of(path)):
             output.line(line)
     elif done.outcome.done:
         output.line(_words(command, done))
@@ -130,9 +130,9 @@ def _json(command: Command, done: Done) -> str:
     return msgspec.json.encode(found).decode()
 
 
-def status_lines(machine: MachineStatus) -> list[str]:
+def status_lines(machine: MachineStatus, name: str) -> list[str]:
     """A machine for people: a line for each adapter, and what is in its stack below it."""
-    lines = [f"{machine.name} is {machine.phase}; drivers: {', '.join(machine.drivers) or 'none'}"]
+    lines = [f"{name} is {machine.phase}; drivers: {', '.join(machine.drivers) or 'none'}"]
     for adapter in machine.adapters:
         lines += _adapter_lines(adapter)
     return lines

@@ -150,16 +150,6 @@ def _check_count(name: str, value: int) -> None:
         raise ConfigurationError(f"--{name.replace('_', '-')} {value}: must be 1 to {most}")
 
 
-def _device_directory(machine: str) -> str:
-    """Where programs find a machine's devices when nobody says; nowhere, where this user has no directory for it."""
-    from emulator.host.control_socket import make_directory, stem_of
-
-    try:
-        return str(make_directory() / f"{stem_of(machine)}.devices")
-    except HostError:
-        return ""
-
-
 class Runner:
     """One `ndisemu run`."""
 
@@ -178,7 +168,7 @@ class Runner:
         self.specification = msgspec.structs.replace(
             plan.specification,
             log_level=level if log_file is not None else max(level, self.least),
-            devices=options.devices or plan.specification.devices or _device_directory(plan.specification.name),
+            devices=options.devices or plan.specification.devices,
         )
         live = self.output.terminal and not options.json and not self.specification.debug and not options.quiet
         kind = JsonDisplay if options.json else LiveDisplay if live else Display
@@ -200,8 +190,12 @@ class Runner:
                 listening.close()
 
     def _run(self, listening: Listening | None) -> int:
+        import msgspec
+
         from emulator.cli.session import Session
 
+        if listening is not None and not self.specification.devices:
+            self.specification = msgspec.structs.replace(self.specification, devices=listening.devices)
         way_in = _enter_namespace(self.specification)
         if way_in and not self.quiet:
             self.display.inside(way_in)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from emulator.host.console import MachineProxy
 
 SUFFIX: Final = ".ctl"
+DEVICES: Final = ".devices"
+"""Of the directory beside the socket in which a machine's devices are, when nobody says where."""
 LONGEST_PATH: Final = 107
 """What a socket's address has room for."""
 MOST_CLIENTS: Final = 32
@@ -108,6 +110,11 @@ def machines() -> dict[str, Path]:
     return {path.name.removesuffix(SUFFIX): path for path in found if lives(path)}
 
 
+def name_of(path: Path) -> str:
+    """By what `ndisemu ctl` finds a machine whose socket this is."""
+    return path.name.removesuffix(SUFFIX) if path.parent == directory() else str(path)
+
+
 def find(name: str) -> Path:
     """The socket of the machine that is meant (empty: of the only one); ConfigurationError says what mends it."""
     if "/" in name:
@@ -119,7 +126,8 @@ def find(name: str) -> Path:
         return known[name]
     if not known:
         named = f"no machine {name} runs" if name else "no machine runs"
-        raise ConfigurationError(f"{named} here (in {directory()}): start one with ndisemu run")
+        root = "; one that runs with sudo is asked with sudo" if os.geteuid() else ""
+        raise ConfigurationError(f"{named} here (in {directory()}): start one with ndisemu run{root}")
     if name:
         raise ConfigurationError(f"no machine {name} runs; there are {', '.join(known)}")
     if len(known) > 1:
@@ -155,13 +163,38 @@ def _bind(path: Path) -> socket.socket:
     return listener
 
 
+def _devices_of(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(SUFFIX) + DEVICES)
+
+
+def _remove(path: Path) -> None:
+    """Remove a socket, and before it the devices beside it: whoever has its name has theirs."""
+    folder = _devices_of(path)
+    with contextlib.suppress(OSError):
+        for left in folder.iterdir():
+            if left.is_socket():
+                left.unlink()
+        folder.rmdir()
+    path.unlink()
+
+
+def _free(path: Path) -> bool:
+    """Does nobody listen there?  What a killed run has left is removed."""
+    if lives(path):
+        return False
+    if path.is_socket():
+        _remove(path)
+    return True
+
+
 class Listening:
     """A socket that listens, and its name in the file system."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = path.name.removesuffix(SUFFIX) if path.parent == directory() else str(path)
-        """By what `ndisemu ctl` finds it."""
+        self.name = name_of(path)
+        self.devices = str(_devices_of(path))
+        """Where programs find the machine's devices when nobody says: no other machine's are there."""
         self.socket = _bind(path)
         self._inode = os.lstat(path).st_ino
 
@@ -170,7 +203,7 @@ class Listening:
         with contextlib.suppress(OSError):
             # In its place there may be another one's, when somebody has removed ours.
             if os.lstat(self.path).st_ino == self._inode:
-                self.path.unlink()
+                _remove(self.path)
         self.socket.close()
 
 
@@ -184,14 +217,14 @@ def listen(machine: str, asked_for: str = "") -> Listening:
     try:
         folder = Path(asked_for).absolute().parent if asked_for else make_directory()
         with _alone(folder):
+            if not asked_for:
+                for path in folder.glob(f"*{SUFFIX}"):
+                    _free(path)
             for path in [Path(asked_for).absolute()] if asked_for else _places(folder, stem_of(machine)):
                 if len(os.fsencode(path)) > LONGEST_PATH:
                     raise HostError(step, mend, f"a socket's path has room for {LONGEST_PATH} bytes")
-                if lives(path):
-                    continue
-                if path.is_socket():
-                    path.unlink()
-                return Listening(path)
+                if _free(path):
+                    return Listening(path)
     except HostError:
         raise
     except OSError as error:

@@ -30,7 +30,7 @@ def main(channel_fd: int) -> int:
     try:
         Nursery(channel).serve()
     except ChannelClosed:
-        pass
+        signal.set_wakeup_fd(-1)  # children still end, and the socket that it names is about to be closed
     return 0
 
 

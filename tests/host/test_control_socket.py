@@ -99,6 +99,7 @@ def test_it_is_this_user_s_alone_and_goes_with_the_run(runtime: Path) -> None:
 def test_two_runs_of_one_name_have_two_sockets() -> None:
     first, second = listen("m"), listen("m")
     assert (first.name, second.name) == ("m", "m-2")
+    assert first.devices != second.devices
     with pytest.raises(ConfigurationError, match="which machine"):
         control_socket.find("")
     assert control_socket.find("m-2") == second.path
@@ -119,6 +120,21 @@ def test_what_a_killed_run_has_left_is_taken_over(runtime: Path) -> None:
     listening = listen("m")
     assert listening.name == "m"
     listening.close()
+
+
+def test_what_killed_runs_have_left_goes_with_the_next_and_what_lives_stays(runtime: Path) -> None:
+    living = listen("living")
+    for folder in (living.devices, str(runtime / "dead.devices")):
+        os.mkdir(folder)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as device:
+            device.bind(f"{folder}/Talks")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dead:
+        dead.bind(str(runtime / "dead.ctl"))
+    listen("other").close()
+    assert sorted(path.name for path in runtime.iterdir()) == ["living.ctl", "living.devices"]
+    assert os.listdir(living.devices) == ["Talks"]
+    living.close()
+    assert list(runtime.iterdir()) == []
 
 
 def test_a_place_of_one_s_own(tmp_path: Path) -> None:
