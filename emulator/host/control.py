@@ -162,6 +162,15 @@ def _ended(
         machine.switched_off()
 
 
+def take_away_failed(machine: Supervisor) -> None:
+    """Adapters that have failed for good are halted already; from outside they are torn out."""
+    failed = machine.arena.machine.failed
+    new, machine.failed = failed & ~machine.failed, failed
+    for port in machine.ports:
+        if new >> port.number & 1:
+            port.fail()
+
+
 def stop_removed(machine: Supervisor, port: Port, done: Callable[[int], None] | None) -> None:
     """The wire of an adapter is gone: let the PnP thread stop it as one that was removed."""
 

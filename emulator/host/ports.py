@@ -176,6 +176,13 @@ class Port:
             self.supervisor.host.unwatch(self.wire.fileno())
             self.supervisor.surprise_removal(self, done)
 
+    def fail(self) -> None:
+        """The adapter has failed for good and is halted: it is gone, and its wire with it."""
+        if not self.removed and not self.closed:
+            self.removed = True
+            self.supervisor.wire_reports(f"the wire {self.wire.name} was taken away: its adapter has failed")
+            self.close()
+
     def started(self, successfully: bool) -> None:
         """The miniport has been initialized, or not."""
         if not self.closed and not self.removed:

@@ -85,6 +85,8 @@ class Supervisor:
         self.growing = 0
         self.all_born = False
         self.grown = 0
+        self.failed = 0
+        """A bit for each adapter that has failed for good, as far as it is known here."""
         self.early: list[messages.Control] = []
         """What was asked for while there was nobody to do it."""
         self.change: Change | None = None
@@ -292,7 +294,8 @@ class Supervisor:
 
     def attend(self) -> bool:
         """Is there anything in the arena that the host must not sleep over?"""
-        return bool(self.arena.machine.stop_word) or self.lane.finished or self.devices.attend()
+        head = self.arena.machine
+        return bool(head.stop_word) or head.failed != self.failed or self.lane.finished or self.devices.attend()
 
     def _on_bell(self, events: int) -> None:
         if self.attend():
@@ -305,6 +308,7 @@ class Supervisor:
         if self.arena.machine.stop_word:
             self.begin_stop()
         else:
+            control.take_away_failed(self)
             self.lane.service()
             self.devices.service()
 

@@ -82,7 +82,8 @@ class MACHINE(Record):
     into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS),
     ``devices`` the changes of the names under which user programs reach devices, ``devices_done`` the device requests
     that are done (lock: DEVICES).
-    ``unloaded`` has a bit for each image whose driver has been unloaded while the machine runs.
+    ``unloaded`` has a bit for each image whose driver has been unloaded while the machine runs, ``failed`` one for each
+    adapter that was halted because it has failed for good: the host takes its wire away, and it is not started again.
     """
 
     magic: u64
@@ -101,6 +102,7 @@ class MACHINE(Record):
     registry: u64
     halted_for_power: u64
     unloaded: u64
+    failed: u64
     devices: u32
     devices_done: u32
     identity: Bytes[Literal[16]]

@@ -193,7 +193,7 @@ class SimulatedHost:
         self.fault: tuple[int, DeviceFault] | None = None
         self._waiting: deque[Operation] = deque()
         self._handed: dict[int, Operation] = {}
-        self._put = self._seen = 0
+        self._put = self._seen = self._failed = 0
 
     def live(self) -> None:
         """The task's body."""
@@ -204,7 +204,7 @@ class SimulatedHost:
                 if self.devices is not None and self.devices.finished:
                     self.devices.service()
                     busy = True
-                if self._control() or busy:
+                if self._take_away_failed() or self._control() or busy:
                     platform.fence()
                     continue
                 arena.sleeping[HOST_SLOT] = 1
@@ -213,6 +213,7 @@ class SimulatedHost:
                     any([port.waits() for port in self.ports])
                     or self._waiting
                     or self._finished
+                    or arena.machine.failed != self._failed
                     or (self.devices is not None and self.devices.finished)
                 ):
                     arena.sleeping[HOST_SLOT] = 0
@@ -248,6 +249,16 @@ class SimulatedHost:
     @property
     def _finished(self) -> bool:
         return bool(self._handed) and self.arena.control.finished != self._seen
+
+    def _take_away_failed(self) -> bool:
+        """An adapter that has failed for good is gone, as if it had been torn out; True when there was one."""
+        failed = self.arena.machine.failed
+        new, self._failed = failed & ~self._failed, failed
+        for port in self.ports:
+            if new >> port.number & 1 and not port.wire.removed:
+                port.remove()
+                port.close()
+        return bool(new)
 
     def _control(self) -> bool:
         """Note finished operations, hand over waiting ones; True when there was one."""

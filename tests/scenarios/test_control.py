@@ -202,3 +202,17 @@ def test_an_adapter_sleeps_and_wakes_is_reset_and_the_computer_is_switched_off(l
     assert (nic.status().power, nic.status().state) == ("d0", "running")
     assert echo(nic, (frame(nic, n) for n in range(50))) == 50
     nic.machine.switch_off()
+
+
+def test_an_adapter_that_has_failed_is_gone_and_the_other_one_lives(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    broken, other = lab.start("tests.scenarios.drivers.fails_for_good", protocol=HELLO, adapters=2).machine.nics
+    broken.wait_carrier(True)
+    broken.oid_set("OID_802_3_MULTICAST_LIST", bytes.fromhex("01005e000001"))
+    broken.wait_carrier(False)
+    lab.log.wait_for("was taken away: its adapter has failed")
+    assert eventually(lambda: broken.status().state == "removed")
+    with pytest.raises(ControlFailed, match="comes back with a new `ndisemu run` only"):
+        broken.start()
+    assert (other.status().state, other.carrier) == ("running", True)

@@ -214,6 +214,17 @@ def test_a_wire_that_is_torn_out_is_a_surprise_removal() -> None:
         machine.close()
 
 
+def test_an_adapter_that_has_failed_is_gone() -> None:
+    machine = SimulatedMachine(drivers=["tests.scenarios.drivers.fails_for_good", HELLO])
+    oid, address = 0x01010103, bytes.fromhex("01005e000001")
+    assert machine.control(ControlOperation.OID_SET, 0, oid, data=address) == 0
+    assert machine.run_within(lambda: machine.cables[0].gone, 1)
+    assert not machine.cables[0].carrier
+    assert machine.control(ControlOperation.START_ADAPTER) == surface.NDIS_STATUS_ADAPTER_REMOVED & 0xFFFF_FFFF
+    assert machine.stop() is None
+    machine.close()
+
+
 def test_frames_that_a_removed_adapter_never_takes_keep_nobody_busy() -> None:
     machine = made()
     run(echo, machine)

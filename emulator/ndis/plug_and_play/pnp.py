@@ -15,6 +15,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.machine import SystemLock
 from emulator.ndis.adapter_hardware import bus_data
 from emulator.ndis.adapter_hardware.hardware import UNLOGGED, resources_of, shared_memory_of
 from emulator.ndis.control_path import oid_lanes
@@ -33,6 +34,7 @@ from emulator.ndis.headers.pnp_structures import (
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
+    NDIS_STATUS_ADAPTER_REMOVED,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_INVALID_STATE,
     NDIS_STATUS_PENDING,
@@ -84,6 +86,8 @@ def start_adapter(context: Context, number: int) -> int:
     machine = context.machine
     if find_adapter(context, number) is not None:
         return NDIS_STATUS_INVALID_STATE
+    if machine.arena.machine.failed >> number & 1:
+        return NDIS_STATUS_ADAPTER_REMOVED
     specification = machine.configuration["specification"].adapters[number]
     driver_handle, driver = miniport_for(context, specification.miniport)
     made = machine.objects[HandleKind.ADAPTER].allocate(
@@ -212,6 +216,17 @@ def surprise_remove(context: Context, number: int) -> int:
     publish_change(context, adapter)
     notify_device(context, handle, device_event(NDIS_DEVICE_PNP_EVENT.NdisDevicePnPEventSurpriseRemoved))
     return stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved)
+
+
+def fail_adapter(context: Context, adapter: Any) -> None:
+    """Halt an adapter that has failed for good, and tell the host, for whom it is torn out."""
+    number = adapter.number
+    stop_adapter(context, number, NDIS_HALT_ACTION.NdisHaltDeviceFailed)
+    platform, head = context.platform, context.machine.arena.machine
+    platform.acquire(SystemLock.STACKS)
+    head.failed |= 1 << number
+    platform.release(SystemLock.STACKS)
+    platform.ring(0)
 
 
 def reset(context: Context, number: int) -> int | None:

@@ -40,6 +40,7 @@ from emulator.ndis.plug_and_play import filter_modules
 from emulator.ndis.plug_and_play.adapters import move_adapter, publish_change, sleeps, text_of, wait_for_acknowledgement
 from emulator.ndis.plug_and_play.pnp import (
     bindings_of,
+    fail_adapter,
     find_adapter,
     pause_stack,
     restart_stack,
@@ -170,7 +171,7 @@ def _wake(context: Context, handle: int, adapter: Any) -> int:
     status = _set_power(context, handle, adapter, WORKING)
     if status != NDIS_STATUS_SUCCESS:
         _log(context, f"{text_of(adapter.name)} did not wake up ({status_name(status)}); it is removed")
-        stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceFailed)
+        fail_adapter(context, adapter)
         return status
     adapter.power_state = WORKING
     publish_change(context, adapter)

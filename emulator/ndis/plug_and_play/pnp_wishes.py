@@ -16,7 +16,6 @@ from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
-from emulator.ndis.headers.enumerations import NDIS_HALT_ACTION
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play import pnp
@@ -102,7 +101,7 @@ def NdisReEnumerateProtocolBindings(NdisProtocolHandle: ProtocolDriverHandle, /)
 def NdisMRemoveMiniport(MiniportHandle: AdapterHandle, /) -> NDIS_STATUS:
     """Ask for the adapter, which has failed for good, to be stopped: MiniportHaltEx gets NdisHaltDeviceFailed.
 
-    FAILURE while it is initializing.
+    Then it is gone, as if it had been torn out.  FAILURE while it is initializing.
     """
     context = current.context
     adapter = adapter_of(context, MiniportHandle, "NdisMRemoveMiniport")
@@ -158,7 +157,7 @@ def _wishes(context: Context) -> Iterator[tuple[int, Any, Act]]:
 def _remove(context: Context, handle: int, adapter: Any) -> None:
     del handle
     adapter.removal_wanted = 0
-    pnp.stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceFailed)
+    pnp.fail_adapter(context, adapter)
 
 
 def _unbind(binding_handle: int, binding: Any, context: Context, handle: int, adapter: Any) -> None:

@@ -9,6 +9,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.oids import OID_GEN_CURRENT_PACKET_FILTER, OID_PM_REMOVE_WOL_PATTERN
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
+    NDIS_STATUS_ADAPTER_REMOVED,
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_FILE_NOT_FOUND,
     NDIS_STATUS_INVALID_STATE,
@@ -98,6 +99,8 @@ def test_a_miniport_that_has_failed_is_removed() -> None:
     assert pnp.find_adapter(machine.fake.pnp(), 0) is None
     assert seen == [4]
     assert any("0x15E" in text for text in machine.logs)
+    assert machine.fake.machine.arena.machine.failed == 1
+    assert machine.control(pnp.start_adapter, 0) == NDIS_STATUS_ADAPTER_REMOVED
     machine.control(pnp.unload)
     assert machine.left() == []
 
