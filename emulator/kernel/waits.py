@@ -21,6 +21,7 @@ ASLEEP = 1
 """The flag of a context that waits for something of its own: in a callback, for a lock of sorts, for an answer."""
 IDLE = 2
 """The flag of a passive worker that waits for work, and for nothing else."""
+LOOK_AGAIN_NS = 1_000_000
 
 
 def sleep_until(context: Context, ready: Callable[[], bool], deadline: int | None = None, flag: int = ASLEEP) -> bool:
@@ -57,6 +58,29 @@ def sleep_in_call(context: Context, ready: Callable[[], bool], deadline: int | N
     result = sleep_until(context, ready, deadline)
     context.machine.services.round(context)
     return result
+
+
+def look_until(
+    context: Context,
+    ready: Callable[[], bool],
+    deadline: int | None = None,
+    beside: Callable[[], object] | None = None,
+) -> bool:
+    """``sleep_in_call`` for what changes and rings nobody: looks again every millisecond; what ``ready`` said last.
+
+    ``beside`` is done before each sleep, and instead of it where it says that it has done something.
+    """
+    platform = context.platform
+    while not (reached := ready()):
+        if beside is not None and beside():
+            continue
+        again = platform.now() + LOOK_AGAIN_NS
+        sleep_until(context, ready, again if deadline is None else min(again, deadline))
+        if deadline is not None and platform.now() >= deadline:
+            reached = ready()
+            break
+    context.machine.services.round(context)
+    return reached
 
 
 def wake(context: Context, slot: int) -> None:

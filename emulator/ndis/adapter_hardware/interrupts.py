@@ -12,7 +12,7 @@ from emulator.kernel import lock_entries
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_in_call, wake
+from emulator.kernel.waits import look_until, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import INTERRUPT_ENTRY
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from emulator.ndis.headers.structures_miniport import NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS
     from emulator.ndis.services.processors import GROUP_AFFINITY
 
-LOOK_AGAIN_NS = 1_000_000
 _RULES = (
     "Init_DeRegisterInterrupt",
     "Init_RegisterInterrupt",
@@ -208,9 +207,7 @@ def NdisMDeregisterInterruptEx(NdisInterruptHandle: InterruptHandle, /) -> None:
     def over() -> bool:
         return not any(any(cell.value for cell in record.dpc_queued) or any(record.dpc_running) for record in records)
 
-    # Nobody rings for the end of a DPC: it would cost every one of them.
-    while not over():
-        sleep_in_call(context, over, context.platform.now() + LOOK_AGAIN_NS)
+    look_until(context, over)  # nobody rings for the end of a DPC: it would cost every one of them
     _free(context, handles, records)
 
 

@@ -6,10 +6,11 @@ deadline of every request, and the request thread serves its queue meanwhile.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.pointers import forget, make_in_pool
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.machine import ContextKind
 from emulator.ndis.control_path import oid_answers, oid_lanes
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
@@ -72,20 +73,14 @@ def ask(
 def _sent_down(context: Context, handle: int, adapter: Any, request: Any, lane: Any, asker: str) -> int:
     below = lane if lane is not None else oid_lanes.lane_below(context, handle, None)
     oid_lanes.submit(context, below, request)
-    platform = context.platform
-    deadline = platform.now() + watch.OID_NS
 
     def complete() -> bool:
         return bool(request.ndis_final & oid_lanes.FINAL)
 
-    while not complete():
-        if context.kind is ContextKind.REQUESTS and oid_lanes.serve_queued(context):
-            continue
-        # What others queue meanwhile is this thread's to serve, so look again every millisecond.
-        sleep_until(context, complete, min(deadline, platform.now() + 1_000_000))
-        if platform.now() >= deadline and not complete():
-            stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
-            busy = next((lane for lane in stack if not oid_lanes.idle(lane)), adapter)
-            watch.overdue(context, handle, adapter, busy, asker)
-    context.machine.services.round(context)
+    # What others queue meanwhile is the request thread's to serve, also while it waits here.
+    serve = partial(oid_lanes.serve_queued, context) if context.kind is ContextKind.REQUESTS else None
+    if not look_until(context, complete, context.platform.now() + watch.OID_NS, serve):
+        stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
+        busy = next((lane for lane in stack if not oid_lanes.idle(lane)), adapter)
+        watch.overdue(context, handle, adapter, busy, asker)
     return signed(request.ndis_final & 0xFFFF_FFFF)

@@ -13,7 +13,7 @@ from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import INDEX_MASK, HandleKind, a_kind
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.absent import not_implemented
@@ -135,9 +135,7 @@ def wait_for_acknowledgement(context: Context) -> None:
             if number not in (0, 1, context.slot)
         )
 
-    while not acknowledged():
-        # A busy context acknowledges in its next round, which rings nobody: look again in a millisecond.
-        sleep_until(context, acknowledged, context.platform.now() + 1_000_000)
+    look_until(context, acknowledged)  # a busy context acknowledges in its next round, which rings nobody
 
 
 def complete(context: Context, record: Any, field: str, value: int) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.lanes import wake_lane
 from emulator.kernel.pointers import decode
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_lanes
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
@@ -30,8 +30,6 @@ from emulator.rules.states import AdapterState
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.layout.control import CONTROL
-
-MILLISECOND = 1_000_000
 
 
 def attach(context: Context, operation: CONTROL) -> int:
@@ -92,18 +90,18 @@ def close_lane(context: Context, adapter_handle: int, adapter: Any, module: Any)
     platform = context.platform
     deadline = platform.now() + watch.OID_NS
 
-    def closed() -> bool:
+    def idle() -> bool:
+        return module.request_state == oid_lanes.IDLE and not module.unserialised
+
+    closed = False
+    while not closed:
+        if not look_until(context, idle, deadline):
+            watch.overdue(context, adapter_handle, adapter, module, " cannot lose a filter")
         platform.acquire(SystemLock.REQUESTS)
-        idle = module.request_state == oid_lanes.IDLE and not module.unserialised
-        if idle:
+        closed = idle()
+        if closed:
             module.request_state, module.request = oid_lanes.BUSY, 0
         platform.release(SystemLock.REQUESTS)
-        return bool(idle)
-
-    while not closed():
-        sleep_until(context, lambda: False, platform.now() + MILLISECOND)
-        if platform.now() >= deadline:
-            watch.overdue(context, adapter_handle, adapter, module, " cannot lose a filter")
 
 
 def _pass_on(context: Context, lane: Any, waiting: int) -> None:

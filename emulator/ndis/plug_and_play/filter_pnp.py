@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind
 from emulator.ndis.data_path import stacks
 from emulator.ndis.gates.returned_status import call_for_status
@@ -32,7 +32,7 @@ from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.filter_modules import completed_and_returned, driver_of, modules_of, move_module
 from emulator.ndis.plug_and_play.pnp_checks import check_detached
-from emulator.ndis.plug_and_play.pnp_waits import drain, signed
+from emulator.ndis.plug_and_play.pnp_waits import await_completion, signed
 from emulator.ndis.plug_and_play.registration import handler, registrations
 from emulator.ndis.services import interfaces
 from emulator.rules.states import FilterEvent, FilterState
@@ -136,14 +136,10 @@ def pause_filters(context: Context, adapter_handle: int, adapter: Any, reason: i
 
 def _passed(context: Context, handle: int) -> None:
     """Everything that passed through a module has left it; what a DPC has still to hand on may take a moment."""
-    machine, platform = context.machine, context.platform
-    deadline = platform.now() + SETTLE_NS
-
-    def empty() -> bool:
-        return stacks.module_outstanding(machine, handle).total == 0
-
-    while not empty() and platform.now() < deadline:
-        sleep_until(context, empty, platform.now() + 1_000_000)
+    machine = context.machine
+    look_until(
+        context, lambda: stacks.module_outstanding(machine, handle).total == 0, context.platform.now() + SETTLE_NS
+    )
     left = stacks.module_outstanding(machine, handle)
     if left.total:
         stop(
@@ -223,14 +219,9 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
     routine = handler(driver_of(context, module), name)
     status = call_for_status(context, routine, decode(context, module.context), parameters)
     if status == NDIS_STATUS_PENDING:
-        drain(
-            context,
-            lambda: module.completion == COMPLETED,
-            WATCHDOG_FILTER_PAUSE,
-            adapter_handle,
-            f"{text_of(module.name)}'s {role}",
-            (TIMED_PAUSE, _TIMED_PAUSE_RULE) if role == "FilterPause" else None,
-        )
+        verifier = (TIMED_PAUSE, _TIMED_PAUSE_RULE) if role == "FilterPause" else None
+        what = f"{text_of(module.name)}'s {role}"
+        await_completion(context, module, WATCHDOG_FILTER_PAUSE, adapter_handle, what, verifier)
         status = NDIS_STATUS(signed(module.completion_status))
     elif module.completion == COMPLETED:
         event = FilterEvent.PAUSE_COMPLETED if role == "FilterPause" else FilterEvent.RESTART_SUCCEEDED

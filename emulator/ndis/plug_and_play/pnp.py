@@ -13,7 +13,7 @@ from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.adapter_hardware import bus_data
@@ -388,20 +388,15 @@ def _completed_unasked(handle: int, text: str) -> None:
 
 def _await_requests(context: Context, handle: int, adapter: Any) -> None:
     """An adapter is halted when no OID request of it is outstanding; the stop says which one is, and who has it."""
-    platform = context.platform
-    deadline = platform.now() + watch.OID_NS
     stack = [adapter, *(module for _, module in filter_modules.modules_of(context, handle))]
 
     def idle() -> bool:
         return all(oid_lanes.idle(lane) for lane in stack)
 
-    while not idle():
-        # Whoever completes a request wakes its originator and the request thread, so look again every millisecond.
-        sleep_until(context, idle, platform.now() + 1_000_000)
-        if platform.now() >= deadline and not idle():
-            lane = next(lane for lane in stack if not oid_lanes.idle(lane))
-            watch.overdue(context, handle, adapter, lane, " cannot be halted")
-    context.machine.services.round(context)
+    # Whoever completes a request wakes its originator and the request thread.
+    if not look_until(context, idle, context.platform.now() + watch.OID_NS):
+        lane = next(lane for lane in stack if not oid_lanes.idle(lane))
+        watch.overdue(context, handle, adapter, lane, " cannot be halted")
 
 
 def reset_record(adapter: Any, number: int, name: str) -> None:

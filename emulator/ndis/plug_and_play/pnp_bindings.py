@@ -92,17 +92,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
         status = NDIS_STATUS(signed(adapter.restart_status))
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolBindAdapterEx", bind_context)
-    bindings = context.machine.objects[HandleKind.BINDING]
-    failed = bindings.find(adapter.opened, HandleKind.BINDING)
-    if failed is not None and failed.closing:
-        opened_here = adapter.opened
-        drain(
-            context,
-            lambda: bindings.find(opened_here, HandleKind.BINDING) is None,
-            WATCHDOG_PROTOCOL_UNBIND,
-            adapter_handle,
-            "NdisCloseAdapterEx",
-        )
+    _await_close(context, adapter.opened, adapter_handle)
     opened = end_operation(context, adapter)
     name = text_of(protocol.name)
     binding = context.machine.objects[HandleKind.BINDING].find(opened, HandleKind.BINDING)
@@ -137,15 +127,9 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
         await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
-    bindings = context.machine.objects[HandleKind.BINDING]
-
-    def closed() -> bool:
-        return bindings.find(binding_handle, HandleKind.BINDING) is None
-
-    if not closed() and binding.closing:
-        drain(context, closed, WATCHDOG_PROTOCOL_UNBIND, parent, "NdisCloseAdapterEx")
+    _await_close(context, binding_handle, parent)
     end_operation(context, adapter)
-    if not closed():
+    if context.machine.objects[HandleKind.BINDING].find(binding_handle, HandleKind.BINDING) is not None:
         context.driver = binding.head.driver
         stop(
             0x7C,
@@ -153,4 +137,18 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
             binding_handle,
             text="ProtocolUnbindAdapterEx completed and the binding is still open: NdisCloseAdapterEx was not called.",
             sites=[site_of(context, "opened", binding.head.allocated_site)],
+        )
+
+
+def _await_close(context: Context, handle: int, parent: int) -> None:
+    """Where the close of a binding pends, wait for it."""
+    bindings = context.machine.objects[HandleKind.BINDING]
+    binding = bindings.find(handle, HandleKind.BINDING)
+    if binding is not None and binding.closing:
+        drain(
+            context,
+            lambda: bindings.find(handle, HandleKind.BINDING) is None,
+            WATCHDOG_PROTOCOL_UNBIND,
+            parent,
+            "NdisCloseAdapterEx",
         )

@@ -27,9 +27,9 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of, text_of
-from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
+from emulator.ndis.plug_and_play.bindings import WAITING
 from emulator.ndis.plug_and_play.filter_modules import module_of, next_above, next_below
-from emulator.ndis.plug_and_play.pnp_waits import drain, signed
+from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
 from emulator.ndis.plug_and_play.ports import switch_ports
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import AT_PASSIVE
@@ -172,13 +172,8 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
     routine = handler(protocol, "NetPnPEventHandler")
     status = call_for_status(context, routine, decode(context, binding.context), notification)
     if status == NDIS_STATUS_PENDING:
-        drain(
-            context,
-            lambda: binding.completion == COMPLETED,
-            WATCHDOG_PROTOCOL_PNP,
-            binding.head.parent,
-            f"{text_of(protocol.name)}'s {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}",
-        )
+        what = f"{text_of(protocol.name)}'s {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}"
+        await_completion(context, binding, WATCHDOG_PROTOCOL_PNP, binding.head.parent, what)
         status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = outer
     if not outer:

@@ -15,7 +15,7 @@ from emulator.kernel.lanes import end_operations, wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_answers, own_requests
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 NONE, WANTED, IN_HANDLER, PENDING, COMPLETED, ENDING = 0, 1, 2, 3, 4, 5
 """How far a reset is."""
-SECOND, MILLISECOND, SETTLE_NS = 1_000_000_000, 1_000_000, 100_000_000
+SECOND, SETTLE_NS = 1_000_000_000, 100_000_000
 DEFAULT_INTERVAL, INTERVAL_STEP = 2, 2
 OID_LOOKS: Final = 2
 """A request that is not completed within so many successive calls of MiniportCheckForHangEx."""
@@ -207,16 +207,14 @@ def _completed_first(context: Context, handle: int, adapter: Any) -> None:
     driver = miniport_of(context, adapter)
     if driver is None or driver.minor_version < COMPLETES_FIRST:
         return
-    index, platform = handle & INDEX_MASK, context.platform
+    index = handle & INDEX_MASK
 
     def left_over() -> tuple[int, bool]:
         left = adapter.reset_sends - stacks.layer_counts(context.machine, index)[stacks.COMPLETED]
         request = adapter.reset_request
         return max(left, 0), bool(request and _request_in_hand(context, adapter) == request)
 
-    deadline = platform.now() + SETTLE_NS
-    while any(left_over()) and platform.now() < deadline:
-        sleep_until(context, lambda: not any(left_over()), platform.now() + MILLISECOND)
+    look_until(context, lambda: not any(left_over()), context.platform.now() + SETTLE_NS)
     left, kept = left_over()
     if not left and not kept:
         return

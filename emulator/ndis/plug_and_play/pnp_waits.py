@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.lanes import serve_beside
 from emulator.kernel.stop import stop
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import INDEX_MASK
 from emulator.ndis.data_path import stacks
 from emulator.ndis.plug_and_play.bindings import COMPLETED
@@ -35,28 +35,26 @@ def drain(
     ``handle`` is the adapter's.  ``verifier`` is Driver Verifier's rule for this wait, by number and name, which takes
     the place of NDIS's own watchdog in the checked build.
     """
-    deadline = context.platform.now() + WATCHDOG_NS
-    while not ready():
-        serve_beside(context)
-        # Counters of other contexts change without a wake-up, so look again every millisecond.
-        sleep_until(context, ready, min(deadline, context.platform.now() + 1_000_000))
-        if context.platform.now() >= deadline and not ready():
-            held = stacks.outstanding(context.machine, handle & INDEX_MASK)
-            timed = verifier if verifier is not None and context.machine.checked else None
-            code, *parameters = (0xC4, timed[0], 0, handle) if timed is not None else (0x7C, 0x25, kind, handle)
-            stop(
-                code,
-                *parameters,
-                rule=timed[1] if timed is not None else "",
-                text=f"{what[0].upper()}{what[1:]} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
-                holders=held.holders,
-            )
-    context.machine.services.round(context)
+    # Counters of other contexts change without a wake-up.
+    if look_until(context, ready, context.platform.now() + WATCHDOG_NS, lambda: serve_beside(context)):
+        return
+    held = stacks.outstanding(context.machine, handle & INDEX_MASK)
+    timed = verifier if verifier is not None and context.machine.checked else None
+    code, *parameters = (0xC4, timed[0], 0, handle) if timed is not None else (0x7C, 0x25, kind, handle)
+    stop(
+        code,
+        *parameters,
+        rule=timed[1] if timed is not None else "",
+        text=f"{what[0].upper()}{what[1:]} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
+        holders=held.holders,
+    )
 
 
-def await_completion(context: Context, adapter: Any, kind: int, handle: int, what: str) -> None:
-    """Wait until what a driver has left pending on an adapter is completed."""
-    drain(context, lambda: adapter.completion == COMPLETED, kind, handle, what)
+def await_completion(
+    context: Context, record: Any, kind: int, handle: int, what: str, verifier: tuple[int, str] | None = None
+) -> None:
+    """Wait until what a driver has left pending on an adapter, a filter module or a binding is completed."""
+    drain(context, lambda: record.completion == COMPLETED, kind, handle, what, verifier)
 
 
 def signed(status: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.stop import site_of
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.layout.machine import ContextKind
@@ -19,23 +19,16 @@ from emulator.rules.work_items import UNLOADED, Parameter
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-MILLISECOND = 1_000_000
-PATIENCE_NS = 10_000 * MILLISECOND
+PATIENCE_NS = 10_000_000_000
 """What is still there after that is said by the checks that follow, or by the watchdog."""
 
 
 def await_references(context: Context, image: int) -> None:
     """Wait until no work item that holds a reference on a driver is queued or runs; stop for those that hold none."""
     _stop_for_unprotected(context, image)
-    platform = context.platform
-    deadline = platform.now() + PATIENCE_NS
-
-    def gone() -> bool:
-        return not (_queued(context, image) or _running(context, image))
-
-    while not gone() and platform.now() < deadline:
-        # A worker that has finished tells nobody, so look again every millisecond.
-        sleep_until(context, gone, platform.now() + MILLISECOND)
+    deadline = context.platform.now() + PATIENCE_NS
+    # A worker that has finished tells nobody.
+    look_until(context, lambda: not (_queued(context, image) or _running(context, image)), deadline)
 
 
 def _queued(context: Context, image: int) -> bool:
