@@ -9,6 +9,7 @@ import pytest
 from emulator.kernel import timers
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.loops import run_context
+from emulator.kernel.waits import look_until
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.rules.errors import EmulatorError
@@ -118,3 +119,31 @@ def test_who_waited_for_a_timer_sees_what_has_changed() -> None:
     with fake.running(pnp):
         timers.flush_timer(pnp, timer)
     assert rounds == [pnp.slot]
+
+
+@pytest.mark.parametrize("comes_after", [2, 9], ids=["in time", "too late"])
+def test_who_looks_again_and_again_sees_what_has_changed(comes_after: int) -> None:
+    """It sleeps a millisecond at a time, up to its deadline, and is up to date whichever way the wait ends."""
+    fake = FakeMachine()
+    pnp = fake.pnp()
+    begun, slept, rounds, helped = fake.platform.time, list[int](), list[int](), list[int]()
+    fake.services.on_round = lambda context: rounds.append(len(slept))
+
+    def on_sleep(context: Context, deadline: int | None) -> None:
+        assert context is pnp
+        assert deadline is not None
+        slept.append(deadline - begun)
+        fake.platform.time = deadline
+
+    def help_out() -> bool:
+        helped.append(len(slept))
+        return len(helped) == 1
+
+    fake.platform.on_sleep = on_sleep
+    with fake.running(pnp):
+        reached = look_until(pnp, lambda: len(slept) >= comes_after, begun + 7 * MILLISECOND // 2, help_out)
+    expected = [MILLISECOND, 2 * MILLISECOND, 3 * MILLISECOND, 7 * MILLISECOND // 2]
+    assert reached == (comes_after == 2)
+    assert slept == expected[:comes_after]
+    assert helped == [0, *range(len(slept))], "before each sleep, and once more where there was something to do"
+    assert rounds == [len(slept)]
