@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emulator.cli.plan import Plan
     from emulator.cli.samples import Sample
     from emulator.cli.session import Session
-    from emulator.host.control_socket import Listening
+    from emulator.host.listening import Listening
     from emulator.host.specification import MachineSpecification
 
 LIVE_INTERVAL: Final = 0.25
@@ -193,9 +193,11 @@ class Runner:
         import msgspec
 
         from emulator.cli.session import Session
+        from emulator.host import control_socket
 
         if listening is not None and not self.specification.devices:
-            self.specification = msgspec.structs.replace(self.specification, devices=listening.devices)
+            devices = str(control_socket.devices_of(listening.path))
+            self.specification = msgspec.structs.replace(self.specification, devices=devices)
         way_in = _enter_namespace(self.specification)
         if way_in and not self.quiet:
             self.display.inside(way_in)

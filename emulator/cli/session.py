@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from emulator.cli.streams import StreamError
     from emulator.host.console import MachineProxy
-    from emulator.host.control_socket import Listening
+    from emulator.host.listening import Listening
     from emulator.host.specification import MachineSpecification
     from emulator.host.stopscreen import MachineReport
 
@@ -105,7 +105,7 @@ class Session:
         root.handlers[:] = [self._handler]
         root.setLevel(logging.WARNING)  # libraries tell their own story below
         drivers.setLevel(1)
-        self.console = Console()
+        self.console = Console(listening)
         self.signals = Signals()
         self.machine: MachineProxy | None = None
 

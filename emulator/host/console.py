@@ -10,14 +10,17 @@ import contextlib
 import mmap
 import os
 import select
+import signal
 import socket
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from emulator.host import messages
 from emulator.host.commands import adapter_number, command_of
+from emulator.host.listening import remove_leftovers
 from emulator.host.logs import TrustedHandler
 from emulator.host.performance import Performance
 from emulator.kernel.lanes import Answer
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from emulator.host.commands import Outcome
+    from emulator.host.listening import Listening
     from emulator.host.specification import MachineSpecification
     from emulator.host.stopscreen import MachineReport
     from emulator.kernel.stop import StopReport
@@ -271,9 +275,9 @@ def error_of(message: messages.MachineFailed) -> Exception:
 
 
 class Console:
-    """Nursery, host and every machine of theirs."""
+    """Nursery, host and every machine of theirs; ``listening`` is a socket whose name must not outlive this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, listening: Listening | None = None) -> None:
         self.machines: dict[int, MachineProxy] = {}
         self._requests = 0
         self._lost: EmulatorError | None = None
@@ -283,7 +287,7 @@ class Console:
         self._channel: Channel[Any] = Channel(mine, messages.ToConsole)
         self._nursery = self._fork_nursery(nursery_end)
         self._handler = TrustedHandler()
-        self._host = self._fork_host(hosts, host_end)
+        self._host = self._fork_host(hosts, host_end, listening)
         self._handler.start()
         for sock in (hosts, nursery_end, host_end):
             sock.close()
@@ -298,16 +302,20 @@ class Console:
 
         return processes.fork_child(run, keep=[fd, 0, 1, 2], name="ndis:nursery")
 
-    def _fork_host(self, console: socket.socket, nursery: socket.socket) -> processes.ForkedChild:
+    def _fork_host(
+        self, console: socket.socket, nursery: socket.socket, listening: Listening | None
+    ) -> processes.ForkedChild:
         fds = console.fileno(), nursery.fileno()
         handler = self._handler
 
         def run() -> int:
             from emulator.host import host
 
-            return host.main(*fds, handler)
+            return host.main(*fds, handler, listening)
 
-        return processes.fork_child(run, keep=[*fds, handler.descriptor, 2], name="ndis:host")
+        # The host is not killed with us: it has names in the file system to remove, and ours if we were killed.
+        keep = [*fds, handler.descriptor, 2]
+        return processes.fork_child(run, keep=keep, name="ndis:host", death=signal.SIGTERM)
 
     @property
     def host_pid(self) -> int:
@@ -405,6 +413,9 @@ class Console:
             how = ended.description if ended is not None else "its channel closed"
             self._host_ended = ended is not None
             self._lost = EmulatorError(f"the host process ended: {how}")
+            for machine in self.machines.values():
+                if machine.specification.devices:
+                    remove_leftovers(Path(machine.specification.devices))
         for machine in self.machines.values():
             machine.lose(self._lost)
 

@@ -7,8 +7,7 @@ killed run has left is recognised because nobody answers there.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import errno
 import os
 import re
 import select
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from emulator.host.commands import BY_NAME, Given, Outcome
+from emulator.host.listening import Listening, lives, remove_dead, remove_leftovers
 from emulator.host.messages import AskStatus
 from emulator.host.performance import Performance
 from emulator.rules.errors import ConfigurationError, EmulatorError, HostError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 SUFFIX: Final = ".ctl"
 DEVICES: Final = ".devices"
 """Of the directory beside the socket in which a machine's devices are, when nobody says where."""
-LONGEST_PATH: Final = 107
-"""What a socket's address has room for."""
 MOST_CLIENTS: Final = 32
 LONGEST_TIMEOUT: Final = 24 * 3600.0
 
@@ -91,28 +89,23 @@ def stem_of(machine: str) -> str:
     return re.sub(r"[^\w.-]", "_", machine).strip(".") or "machine"
 
 
-def lives(path: Path) -> bool:
-    """Does somebody listen there?"""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
 def machines() -> dict[str, Path]:
     """The machines of this user that run and take commands, by name."""
     try:
         found = sorted(path for path in directory().iterdir() if path.suffix == SUFFIX)
     except OSError:
         return {}
-    return {path.name.removesuffix(SUFFIX): path for path in found if lives(path)}
+    return {name_of(path): path for path in found if lives(path)}
 
 
 def name_of(path: Path) -> str:
     """By what `ndisemu ctl` finds a machine whose socket this is."""
     return path.name.removesuffix(SUFFIX) if path.parent == directory() else str(path)
+
+
+def devices_of(path: Path) -> Path:
+    """Where programs find the devices of the machine whose socket this is when nobody says; no other's are there."""
+    return path.with_name(path.name.removesuffix(SUFFIX) + DEVICES)
 
 
 def find(name: str) -> Path:
@@ -136,100 +129,35 @@ def find(name: str) -> Path:
 
 
 # -- listening ---------------------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time looks at the sockets of a directory and makes one."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _bind(path: Path) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(before)
-        listener.listen(MOST_CLIENTS)
-        listener.setblocking(False)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-def _devices_of(path: Path) -> Path:
-    return path.with_name(path.name.removesuffix(SUFFIX) + DEVICES)
-
-
-def _remove(path: Path) -> None:
-    """Remove a socket, and before it the devices beside it: whoever has its name has theirs."""
-    folder = _devices_of(path)
-    with contextlib.suppress(OSError):
-        for left in folder.iterdir():
-            if left.is_socket():
-                left.unlink()
-        folder.rmdir()
-    path.unlink()
-
-
-def _free(path: Path) -> bool:
-    """Does nobody listen there?  What a killed run has left is removed."""
-    if lives(path):
-        return False
-    if path.is_socket():
-        _remove(path)
-    return True
-
-
-class Listening:
-    """A socket that listens, and its name in the file system."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.name = name_of(path)
-        self.devices = str(_devices_of(path))
-        """Where programs find the machine's devices when nobody says: no other machine's are there."""
-        self.socket = _bind(path)
-        self._inode = os.lstat(path).st_ino
-
-    def close(self) -> None:
-        """Listen no more; the name goes first.  Twice is once."""
-        with contextlib.suppress(OSError):
-            # In its place there may be another one's, when somebody has removed ours.
-            if os.lstat(self.path).st_ino == self._inode:
-                _remove(self.path)
-        self.socket.close()
-
-
 def listen(machine: str, asked_for: str = "") -> Listening:
     """Listen at a place of one's own choice, or at the first free one for a machine's name; what is dead is removed.
 
     HostError when that cannot be.
     """
-    step = f"listening for commands on {asked_for or machine}"
-    mend = "another place: --control PATH"
     try:
-        folder = Path(asked_for).absolute().parent if asked_for else make_directory()
-        with _alone(folder):
-            if not asked_for:
-                for path in folder.glob(f"*{SUFFIX}"):
-                    _free(path)
-            for path in [Path(asked_for).absolute()] if asked_for else _places(folder, stem_of(machine)):
-                if len(os.fsencode(path)) > LONGEST_PATH:
-                    raise HostError(step, mend, f"a socket's path has room for {LONGEST_PATH} bytes")
-                if _free(path):
-                    return Listening(path)
+        places = [Path(asked_for).absolute()] if asked_for else _places(_swept(make_directory()), stem_of(machine))
+        for path in places:
+            try:
+                return Listening(path, name_of(path), MOST_CLIENTS)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or asked_for:
+                    raise
+        raise OSError(errno.EADDRINUSE, "there are too many of this name")
     except HostError:
         raise
     except OSError as error:
-        raise HostError(step, mend, error) from None
-    raise HostError(step, mend, "somebody listens there already")
+        step = f"listening for commands on {asked_for or machine}"
+        raise HostError(step, "another place: --control PATH", error) from None
+
+
+def _swept(folder: Path) -> Path:
+    """The directory, without what killed runs have left there."""
+    for path in folder.iterdir():
+        if path.suffix == SUFFIX:
+            remove_dead(path)
+        elif path.suffix == DEVICES:
+            remove_leftovers(path)
+    return folder
 
 
 def _places(folder: Path, stem: str) -> Iterator[Path]:
@@ -253,9 +181,8 @@ class ControlServer:
         self.machine = machine
         self.name = listening.name
         self._listening = listening
-        self._listener = listening.socket
         self._poll = select.epoll()
-        self._poll.register(self._listener, select.EPOLLIN)
+        self._poll.register(listening.socket, select.EPOLLIN)
         self._clients: dict[int, _Client] = {}
 
     def fileno(self) -> int:
@@ -273,7 +200,7 @@ class ControlServer:
             client = self._clients.get(descriptor)
             if client is not None:
                 self._hear(client)
-            elif descriptor == self._listener.fileno():
+            elif descriptor == self._listening.socket.fileno():
                 self._accept()
         now = time.monotonic()
         for client in list(self._clients.values()):
@@ -290,10 +217,9 @@ class ControlServer:
         self._listening.close()
 
     def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
-            return  # gone again
+        sock = self._listening.accept()
+        if sock is None:
+            return
         if len(self._clients) >= MOST_CLIENTS:
             sock.close()
             return

@@ -8,17 +8,18 @@ for one.  docs/devices.md describes what travels.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import select
 import socket
-import stat
 import struct
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from emulator.host.listening import Listening, remove_leftovers
 from emulator.kernel.devices import Answer, Call, DeviceLane, device_names, io_thread_wanted
 from emulator.layout.arena import DEVICE_BYTES, DEVICE_FILES
 from emulator.layout.machine import ContextKind
@@ -38,7 +39,7 @@ CREATE, CLOSE, CLEANUP = 0x00, 0x02, 0x12
 STATUS_INVALID_PARAMETER: Final = 0xC000_000D
 STATUS_TOO_MANY_OPENED_FILES: Final = 0xC000_011F
 MOST_OUTSTANDING: Final = 16
-"""Requests of one client; what it sends beyond waits in its socket."""
+"""Requests of one client, and replies that it has not taken; what it sends beyond waits in its socket."""
 LONGEST_MESSAGE: Final = REQUEST.size + DEVICE_BYTES
 INFO, WARNING = 20, 30
 _NAME: Final = re.compile(r"\w[\w.-]*", re.ASCII)
@@ -57,6 +58,8 @@ class Client:
         self.handed: dict[int, int] = {}
         """Number in the lane by the client's number, of what is under way."""
         self.replies: deque[bytes] = deque()
+        self._held_up = False
+        """The next request waits for room; a cancel does not."""
         self._interest = select.EPOLLIN
         server.watch(sock, self._on_event)
 
@@ -70,9 +73,20 @@ class Client:
         elif events & (select.EPOLLHUP | select.EPOLLERR):
             self.drop()
 
+    @property
+    def _busy(self) -> bool:
+        """Does it have as much under way as it may, replies that it does not take among it?"""
+        return len(self.handed) + len(self.replies) >= MOST_OUTSTANDING
+
     def _listen(self) -> None:
-        while self.sock is not None and len(self.handed) < MOST_OUTSTANDING:
+        self._held_up = False
+        for _ in range(MOST_OUTSTANDING):  # who goes on sending must not keep the host from the others
+            if self.sock is None:
+                break
             try:
+                if self._busy and self._operation_ahead() != CANCEL:
+                    self._held_up = True
+                    break
                 message, _, flags, _ = self.sock.recvmsg(LONGEST_MESSAGE)
             except BlockingIOError:
                 break
@@ -84,6 +98,12 @@ class Client:
                 return
             self._asked(message, bool(flags & socket.MSG_TRUNC))
         self._attend()
+
+    def _operation_ahead(self) -> int:
+        """What it asks for next; CANCEL too for what is none and has to be taken."""
+        assert self.sock is not None
+        ahead = self.sock.recv(REQUEST.size, socket.MSG_PEEK)
+        return REQUEST.unpack(ahead)[1] if len(ahead) == REQUEST.size else CANCEL
 
     def _asked(self, message: bytes, truncated: bool) -> None:
         number, operation, code, room = REQUEST.unpack_from(message)
@@ -140,7 +160,7 @@ class Client:
         """Listen while there is room for more, and be told when there is room for a reply."""
         if self.sock is None:
             return
-        interest = select.EPOLLIN if len(self.handed) < MOST_OUTSTANDING else 0
+        interest = 0 if self._busy and self._held_up else select.EPOLLIN
         interest |= select.EPOLLOUT if self.replies else 0
         if interest != self._interest:
             self._interest = interest
@@ -207,14 +227,14 @@ class DeviceServer:
     def __init__(self, machine: Supervisor) -> None:
         self.machine = machine
         self.host = machine.host
-        self.directory = machine.specification.devices
+        self.folder = Path(machine.specification.devices) if machine.specification.devices else None
         self.lane = DeviceLane(machine.arena, self._ring)
         self._seen = 0
-        self._listeners: dict[str, tuple[int, socket.socket]] = {}
+        self._listening: dict[str, tuple[int, Listening]] = {}
         self._clients: dict[int, Client] = {}
         self._waiting: deque[Waiting] = deque()
         self._refused: set[str] = set()
-        self._made_directory = False
+        self._made_folder = False
         self._closed = False
         """Nobody opens a device any more."""
         self._ending: Callable[[], None] | None = None
@@ -239,7 +259,7 @@ class DeviceServer:
     def end(self, then: Callable[[], None]) -> None:
         """Nobody opens a device any more, every file is closed; then go on."""
         self._closed = True
-        self._unlisten()
+        self._unlisten(self._listening)
         self._ending = then
         for client in list(self._clients.values()):
             client.drop()
@@ -248,7 +268,7 @@ class DeviceServer:
     def close(self) -> None:
         """The machine is no more: give the sockets back."""
         self._closed = True
-        self._unlisten()
+        self._unlisten(self._listening)
         for client in self._clients.values():
             if client.sock is not None:
                 self.unwatch(client.sock)
@@ -329,72 +349,54 @@ class DeviceServer:
 
     def _listen(self) -> None:
         """Listen under the names that there are now, and no others."""
-        wanted = {found.name: found.handle for found in device_names(self.machine.arena)} if self.directory else {}
-        for name in [name for name, (handle, _) in self._listeners.items() if wanted.get(name) != handle]:
-            self._unlisten_to(name)
-        if self._closed:
-            return
+        folder, found = self.folder, device_names(self.machine.arena)
+        wanted = {each.name: each.handle for each in found} if folder is not None and not self._closed else {}
+        self._unlisten([name for name, (handle, _) in self._listening.items() if wanted.get(name) != handle])
         for name, handle in wanted.items():
-            if name in self._listeners or name in self._refused:
+            if name in self._listening or name in self._refused:
                 continue
             try:
-                self._listeners[name] = handle, self._bind(name)
-                path = os.path.join(self.directory, name)
-                self.machine.loggers.emit(INFO, "ndis", f"programs reach the device {name} at {path}", "host")
+                listening = self._bind(name)
             except OSError as error:
                 self._refused.add(name)
                 self.machine.loggers.emit(WARNING, "ndis", f"no program can reach the device {name}: {error}", "host")
+                continue
+            self._listening[name] = handle, listening
+            self.watch(listening.socket, partial(self._accept, handle, listening))
+            text = f"programs reach the device {name} at {listening.path}"
+            self.machine.loggers.emit(INFO, "ndis", text, "host")
 
-    def _bind(self, name: str) -> socket.socket:
+    def _bind(self, name: str) -> Listening:
         if not _NAME.fullmatch(name):
             raise OSError(f"{name!r} is no name for a file")
-        path = os.path.join(self.directory, name)
-        if not os.path.isdir(self.directory):
-            os.makedirs(self.directory, 0o700)
-            self._made_directory = True
-        if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
-            os.unlink(path)  # what a killed run has left
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        before = os.umask(0o177)
-        try:
-            listener.bind(path)
-        except OSError:
-            listener.close()
-            raise
-        finally:
-            os.umask(before)
-        listener.listen()
-        listener.setblocking(False)
-        self.watch(listener, lambda events: self._accept(name))
-        return listener
+        assert self.folder is not None
+        if not self._listening:
+            remove_leftovers(self.folder)
+        if not self.folder.is_dir():
+            self.folder.mkdir(0o700, parents=True)
+            self._made_folder = True
+        return Listening(self.folder / name, name, DEVICE_FILES)
 
-    def _accept(self, name: str) -> None:
-        handle, listener = self._listeners[name]
-        try:
-            sock, _ = listener.accept()
-        except OSError:
+    def _accept(self, handle: int, listening: Listening, events: int) -> None:
+        sock = listening.accept()
+        if sock is None:
             return
-        sock.setblocking(False)
         file = next((number for number in range(DEVICE_FILES) if number not in self._clients), None)
         if file is None:
             with contextlib.suppress(OSError):
                 sock.send(REPLY.pack(OPENED, STATUS_TOO_MANY_OPENED_FILES, 0))
             sock.close()
             return
-        client = self._clients[file] = Client(self, sock, name, file)
+        client = self._clients[file] = Client(self, sock, listening.name, file)
         client.open(handle)
 
-    def _unlisten_to(self, name: str) -> None:
-        _, listener = self._listeners.pop(name)
-        self.unwatch(listener)
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.directory, name))
-        listener.close()
-
-    def _unlisten(self) -> None:
-        for name in list(self._listeners):
-            self._unlisten_to(name)
-        if self._made_directory:
-            self._made_directory = False
+    def _unlisten(self, names: Iterable[str]) -> None:
+        for name in list(names):
+            _, listening = self._listening.pop(name)
+            self.unwatch(listening.socket)
+            listening.close()
+        if self._made_folder and not self._listening:
+            assert self.folder is not None
+            self._made_folder = False
             with contextlib.suppress(OSError):
-                os.rmdir(self.directory)
+                self.folder.rmdir()

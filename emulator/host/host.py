@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import select
+import signal
 import socket
 import time
 from collections import deque
@@ -24,24 +25,35 @@ from emulator.sync.processes import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
+    from emulator.host.listening import Listening
     from emulator.host.ports import Port
 
 LONGEST_SLEEP_MS: Final = 1000
+LONGEST_END: Final = 1
+"""Seconds."""
 BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
 LONGEST_LOOK_NS: Final = 500_000
 """How long the host goes on looking at wires and rings while frames move, before it looks at the descriptors too."""
 
 
-def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler) -> int:
-    """Be the host; the exit code."""
+def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler, listening: Listening | None) -> int:
+    """Be the host; the exit code.  ``listening`` is the console's, whose name goes when the console does."""
     gc.freeze()  # what the console left behind as garbage may own descriptors whose numbers are ours now
     handler.install()
     console: Channel[Any] = Channel(socket.socket(fileno=console_fd), messages.ToHost)
     nursery: Channel[Any] = Channel(socket.socket(fileno=nursery_fd), messages.FromNursery)
     host = Host(console, nursery)
-    host.run()
+    signal.signal(signal.SIGTERM, host.orphaned)
+    try:
+        host.run()
+    finally:
+        for machine in host.machines.values():
+            machine.devices.close()
+        if listening is not None:
+            listening.remove()
     return 0
 
 
@@ -132,6 +144,11 @@ class Host:
                     self._tick(machine, now)
             if self._buried:
                 self._release()
+
+    def orphaned(self, number: int, frame: FrameType | None) -> None:
+        """The console has ended: so does the host in a moment, by the kernel's hand if its loop does not come round."""
+        self._ending = True
+        signal.alarm(LONGEST_END)
 
     def _tick(self, machine: Supervisor, now: int) -> None:
         try:

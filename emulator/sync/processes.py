@@ -88,13 +88,15 @@ def fork_child(
     session: bool = True,
     single_thread: bool = False,
     freeze: bool = False,
+    death: int = signal.SIGKILL,
 ) -> ForkedChild:
     """Fork a process that runs main and ends with its return value.
 
     keep names every descriptor that the child shall have; of 0, 1 and 2 those that are not named become /dev/null.
     An exception that escapes from main goes to report, in the child, which then ends with EXIT_EMULATOR. With
     single_thread the fork is refused (ThreadsRunning) while this process has a second thread; with freeze the collector
-    leaves alone what exists now, so that the child does not copy pages merely by collecting.
+    leaves alone what exists now, so that the child does not copy pages merely by collecting. death is the signal with
+    which the kernel tells the child that its parent has ended.
     """
     if threading.get_native_id() != os.getpid():
         raise RuntimeError("only the main thread forks: the child would be killed when the forking thread ends")
@@ -113,7 +115,7 @@ def fork_child(
     try:
         pid = os.fork()
         if pid == 0:
-            _run_child(main, report, parent=parent, keep=keep, name=name, session=session)
+            _run_child(main, report, parent=parent, keep=keep, name=name, session=session, death=death)
         return ForkedChild(pid, _pidfd_of(pid))
     except OSError as error:
         raise SharedMemoryError(f"forking the process {name}", error) from error
@@ -129,11 +131,12 @@ def _run_child(
     keep: Collection[int],
     name: str,
     session: bool,
+    death: int,
 ) -> None:
     """Become what the law asks for, run main and leave. Never returns."""
     code = EXIT_EMULATOR
     try:
-        die_with(parent)
+        die_with(parent, death)
         try:
             if session:
                 os.setsid()
@@ -149,12 +152,12 @@ def _run_child(
         os._exit(code)
 
 
-def die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends; leave at once if that has happened already.
+def die_with(parent: int, number: int = signal.SIGKILL) -> None:
+    """Let the kernel send this process a signal when its parent ends; leave at once if that has happened already.
 
     Called in each child by fork_child; again by whoever changes its user or enters a user namespace, which clears it.
     """
-    libc.prctl(libc.PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(libc.PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(EXIT_ORPHANED)
 

@@ -23,7 +23,7 @@ from tests.cli.command import (
     ordinary,
     running,
 )
-from tests.patience import DEADLINE
+from tests.patience import DEADLINE, eventually
 from tests.vnic.test_wires_captures import pcap
 from vnic.wires.captures import check_capture
 from vnic.wires.network import Namespace, interfaces
@@ -257,11 +257,16 @@ def test_a_second_interrupt_ends_what_does_not_end_in_order(tmp_path: Path) -> N
     assert (ended.code, ended.err) == (EXIT_INTERRUPTED, "")
 
 
-def test_the_program_killed_leaves_nothing() -> None:
-    with running("run", *DRIVERS) as run:
+def test_the_program_killed_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    folder = tmp_path / "ndisemu"
+    names = ["machine.ctl", "machine.devices", "machine.devices/Ndisprot"]
+    with running("run", *DRIVERS, "--protocol", "ndisprot") as run:
         run.wait_for("adapter 0 on cable: started")
+        assert eventually(lambda: sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) == names)
         assert len(run.left()) == 1 + 2 + 6
         run.process.kill()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_host_that_dies_is_told(tmp_path: Path) -> None:

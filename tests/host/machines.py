@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from emulator.host.console import MachineStop
 from emulator.host.specification import DriverSpecification, MachineSpecification, WatchdogLimits
 from emulator.layout.arena import Geometry
-from tests.patience import within
+from emulator.testing import Device, DeviceGone
+from tests.patience import eventually, within
 
 if TYPE_CHECKING:
     from emulator.host.console import Console, MachineProxy
@@ -21,9 +25,8 @@ SMALL = {"work_items": 256, "frame_slots": 64, "pool_bytes": 1 << 20, "timers": 
 
 def toy(name: str = "toy", *, driver: str = DRIVER, **options: Any) -> MachineSpecification:
     """A machine with the toy floor and one toy driver; options are those of Geometry and MachineSpecification."""
-    numbers: dict[str, Any] = {
-        key: options.pop(key) for key in list(options) if key in Geometry.__struct_fields__ and key != "adapters"
-    }
+    of_geometry = {*Geometry.__struct_fields__} - {"adapters", "devices"}
+    numbers: dict[str, Any] = {key: options.pop(key) for key in list(options) if key in of_geometry}
     limits = {key: options.pop(key) for key in ("cpu_ms", "wall_ms") if key in options}
     return MachineSpecification(
         name=name,
@@ -45,6 +48,32 @@ def provoke(machine: MachineProxy, operation: int, target: int = 0, argument: in
     """A control operation that ends its machine: the end may overtake the answer."""
     with contextlib.suppress(MachineStop):
         machine.control(operation, target, argument)
+
+
+def reached(console: Console, folder: Path) -> MachineProxy:
+    """A toy machine with a device that programs can open, in a folder of its own."""
+    machine = started(console, devices=str(folder / "toy.devices"))
+    machine.control(303)
+    return machine
+
+
+class Programs:
+    """What people have running beside a machine: a device that is open, with a read pending, and a command."""
+
+    def __init__(self, folder: Path) -> None:
+        assert eventually((folder / "toy.devices" / "Toy").is_socket)
+        self.device = Device(folder / "toy.devices" / "Toy")
+        self.read = self.device.start_read()
+        self.command = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.command.settimeout(10)
+        self.command.connect(str(folder / "toy.ctl"))
+
+    def end(self) -> None:
+        """The machine is gone, which the one with the device is told."""
+        with pytest.raises(DeviceGone):
+            self.read.result()
+        self.device.close()
+        self.command.close()
 
 
 def alive(pid: int) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from emulator.host import control_socket
 from emulator.host.commands import adapter_number
 from emulator.host.control_socket import ControlServer, Order, listen
+from emulator.host.listening import Listening
 from emulator.host.messages import AskStatus, Control, ControlDone, MachineStatus
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import ConfigurationError, HostError
@@ -99,7 +100,7 @@ def test_it_is_this_user_s_alone_and_goes_with_the_run(runtime: Path) -> None:
 def test_two_runs_of_one_name_have_two_sockets() -> None:
     first, second = listen("m"), listen("m")
     assert (first.name, second.name) == ("m", "m-2")
-    assert first.devices != second.devices
+    assert control_socket.devices_of(first.path) != control_socket.devices_of(second.path)
     with pytest.raises(ConfigurationError, match="which machine"):
         control_socket.find("")
     assert control_socket.find("m-2") == second.path
@@ -124,17 +125,18 @@ def test_what_a_killed_run_has_left_is_taken_over(runtime: Path) -> None:
 
 def test_what_killed_runs_have_left_goes_with_the_next_and_what_lives_stays(runtime: Path) -> None:
     living = listen("living")
-    for folder in (living.devices, str(runtime / "dead.devices")):
-        os.mkdir(folder)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as device:
-            device.bind(f"{folder}/Talks")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dead:
-        dead.bind(str(runtime / "dead.ctl"))
+    devices = [control_socket.devices_of(runtime / f"{name}.ctl") for name in ("living", "dead")]
+    for folder in devices:
+        folder.mkdir()
+    talks = Listening(devices[0] / "Talks", "Talks", 1)
+    for left in (devices[1] / "Talks", runtime / "dead.ctl"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dead:
+            dead.bind(str(left))
     listen("other").close()
     assert sorted(path.name for path in runtime.iterdir()) == ["living.ctl", "living.devices"]
-    assert os.listdir(living.devices) == ["Talks"]
+    assert os.listdir(devices[0]) == ["Talks"]
+    talks.close()
     living.close()
-    assert list(runtime.iterdir()) == []
 
 
 def test_a_place_of_one_s_own(tmp_path: Path) -> None:

@@ -8,24 +8,51 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emulator.host import statistics
 from emulator.host.console import Console, MachineStop
+from emulator.host.control_socket import listen
+from emulator.layout.arena import Geometry
 from emulator.rules.errors import EXIT_EMULATOR, EmulatorError
-from tests.host.machines import alive, children, gone, provoke, started
+from tests.host.machines import Programs, alive, children, gone, provoke, reached, started
 from tests.patience import eventually
 
-ROLES = {"zygote": 1, "pnp": 2, "requests": 3, "processor": 4, "passive worker": 5}
-NAMES = {1: "zygote", 2: "PnP thread", 3: "request thread", 4: "processor 0", 5: "passive worker 0"}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from emulator.host.listening import Listening
+
+IO = Geometry().first_io_slot
+ROLES = {"zygote": 1, "pnp": 2, "requests": 3, "processor": 4, "passive worker": 5, "I/O thread": IO}
+NAMES = {1: "zygote", 2: "PnP thread", 3: "request thread", 4: "processor 0", 5: "passive worker 0", IO: "I/O thread 0"}
 
 
-def kill_member(console: Console, role: str) -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the sockets of a machine are."""
+    made = tmp_path / "sockets"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def listening(folder: Path) -> Iterator[Listening]:
+    """The socket for commands; with it and the console the last name is gone."""
+    made = listen("toy", str(folder / "toy.ctl"))
+    yield made
+    made.close()
+    assert list(folder.iterdir()) == []
+
+
+def kill_member(console: Console, listening: Listening, role: str) -> None:
     """Kill one process of a machine while another machine runs; see the first gone and the second unharmed."""
     other = started(console, name="other")
-    machine = started(console)
+    machine = reached(console, listening.path.parent)
+    programs = Programs(listening.path.parent)
     machine.control(100, 20, 1)
     pids = machine.pids()
     os.kill(pids[ROLES[role]], signal.SIGKILL)
@@ -39,24 +66,29 @@ def kill_member(console: Console, role: str) -> None:
     assert machine.screen.startswith("*** VNIC_CONTEXT_TERMINATED (a limit of the emulator)\n")
     assert machine.ended is not None
     assert machine.ended.leftovers == []
+    programs.end()
+    assert list(listening.path.parent.iterdir()) == [listening.path]
     assert other.control(400, 0, 1) == 400
     other.stop()
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_killed_process_ends_its_machine_and_no_other(console: Console, role: str) -> None:
-    kill_member(console, role)
+def test_a_killed_process_ends_its_machine_and_no_other(console: Console, listening: Listening, role: str) -> None:
+    kill_member(console, listening, role)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("trial", range(20))
-def test_a_killed_process_ends_its_machine_many_times(console: Console, role: str, trial: int) -> None:
-    kill_member(console, role)
+def test_a_killed_process_ends_its_machine_many_times(
+    console: Console, listening: Listening, role: str, trial: int
+) -> None:
+    kill_member(console, listening, role)
 
 
-def kill_trusted(console: Console, which: str) -> None:
-    machine = started(console)
+def kill_trusted(console: Console, listening: Listening, which: str) -> None:
+    machine = reached(console, listening.path.parent)
+    programs = Programs(listening.path.parent)
     machine.control(100, 20, 1)
     pids = list(machine.pids().values())
     os.kill(console.host_pid if which == "host" else console.nursery_pid, signal.SIGKILL)
@@ -72,54 +104,83 @@ def kill_trusted(console: Console, which: str) -> None:
         later = console.start_machine(machine.specification)
         with pytest.raises(EmulatorError, match="the nursery is gone"):
             later.wait_running()
+    programs.end()
+    assert list(listening.path.parent.iterdir()) == [listening.path]
 
 
 @pytest.mark.parametrize("which", ["host", "nursery"])
-def test_the_host_or_the_nursery_killed(console: Console, which: str) -> None:
-    kill_trusted(console, which)
+def test_the_host_or_the_nursery_killed(console: Console, listening: Listening, which: str) -> None:
+    kill_trusted(console, listening, which)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("which", ["host", "nursery"])
 @pytest.mark.parametrize("trial", range(20))
-def test_the_host_or_the_nursery_killed_many_times(console: Console, which: str, trial: int) -> None:
-    kill_trusted(console, which)
+def test_the_host_or_the_nursery_killed_many_times(
+    console: Console, listening: Listening, which: str, trial: int
+) -> None:
+    kill_trusted(console, listening, which)
 
 
 _CONSOLE = """
-import json, sys
+import json, pathlib, sys
 from emulator.host.console import Console
-from tests.host.machines import started
-console = Console()
-machine = started(console)
+from emulator.host.control_socket import listen
+from tests.host.machines import reached
+folder = pathlib.Path(sys.argv[1])
+listening = listen("toy", str(folder / "toy.ctl"))
+console = Console(listening)
+machine = reached(console, folder)
 machine.control(100, 20, 1)
 print(json.dumps([console.host_pid, console.nursery_pid, *machine.pids().values()]), flush=True)
 sys.stdin.read()
 """
 
 
-def kill_console() -> None:
-    child = subprocess.Popen([sys.executable, "-c", _CONSOLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def kill_console(folder: Path, *, and_host: bool = False) -> None:
+    """Kill a console whose machine has programs; nothing is left but, if the host dies too, what the next one takes."""
+    program = [sys.executable, "-c", _CONSOLE, str(folder)]
+    child = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stdin is not None
     pids: list[int] = json.loads(child.stdout.readline())
+    programs = Programs(folder)
     assert all(alive(pid) for pid in pids)
     assert set(children(child.pid)) == set(pids[:2])
+    if and_host:
+        os.kill(child.pid, signal.SIGSTOP)  # who would tidy up after the host
+        os.kill(pids[0], signal.SIGKILL)
     child.kill()
     child.wait()
     assert gone(pids) == []
+    programs.end()
     child.stdin.close()
     child.stdout.close()
+    if not and_host:
+        assert list(folder.iterdir()) == []
 
 
-def test_the_console_killed() -> None:
-    kill_console()
+def test_the_console_killed(folder: Path) -> None:
+    kill_console(folder)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("trial", range(20))
-def test_the_console_killed_many_times(trial: int) -> None:
-    kill_console()
+def test_the_console_killed_many_times(folder: Path, trial: int) -> None:
+    kill_console(folder)
+
+
+def test_what_console_and_host_have_left_goes_with_the_next_machine(folder: Path, console: Console) -> None:
+    kill_console(folder, and_host=True)
+    left = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert left == {"toy.ctl", "toy.devices", "toy.devices/Toy"}
+    listening = listen("toy", str(folder / "toy.ctl"))
+    machine = reached(console, folder)
+    programs = Programs(folder)
+    machine.stop()
+    programs.end()
+    listening.close()
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
+from emulator.kernel.devices import finish_request
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
+from emulator.layout.devices import DeviceRequestState
 from emulator.layout.handles import HandleKind
+from emulator.layout.machine import SystemLock
 from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,10 +43,12 @@ class ToyServices:
         pass
 
     def device_request(self, context: Context, index: int) -> None:
-        """No devices."""
+        """A read stays pending until it is cancelled; all else is done at once."""
+        reads = context.machine.arena.device_request(index).major == 3
+        _finish(context, index, DeviceRequestState.PENDING if reads else DeviceRequestState.DONE)
 
     def cancel_device_request(self, context: Context, index: int) -> None:
-        """No devices."""
+        _finish(context, index, DeviceRequestState.DONE)
 
     def withholds(self, context: Context) -> bool:
         return False
@@ -104,6 +109,14 @@ class ToyServices:
         return 0
 
 
+def _finish(context: Context, index: int, state: DeviceRequestState) -> None:
+    platform = context.platform
+    platform.acquire(SystemLock.DEVICES)
+    finish_request(context, context.machine.arena.device_request(index), state)
+    platform.release(SystemLock.DEVICES)
+    platform.ring(0)
+
+
 def create_machine(arena: Arena, specification: Any) -> Machine:
     return Machine(arena, Images(), ToyServices())
 
@@ -155,6 +168,17 @@ def queue_dpc(function: Any, processor: int = 0, value: int = 0) -> None:
     from emulator.kernel.dpc import queue_dpc as put
 
     put(current.context, processor, function.__ndis_routine__, 0, value)
+
+
+def make_device(name: str) -> None:
+    context = current.context
+    made = context.machine.objects[HandleKind.DEVICE].allocate(
+        HandleKind.DEVICE, driver=context.driver, parent=0, site=0
+    )
+    assert made is not None
+    made[1].name = name.encode().ljust(64, b"\0")
+    context.machine.arena.machine.devices += 1
+    context.platform.ring(0)
 
 
 def die() -> None:

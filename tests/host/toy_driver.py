@@ -119,6 +119,8 @@ def Control(operation: int, target: int, argument: int) -> int:
     elif operation == 302:
         for number in range(argument):
             toy.log(f"flood {number}")
+    elif operation == 303:
+        toy.make_device("Toy")
     elif operation == 111:
         toy.spin(argument / 1000)
     elif operation == 400:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -57,6 +58,37 @@ def test_a_program_talks_to_its_driver(machine: LabMachine) -> None:
         assert counts(device) == [1, 0, 0, 1]
     with pytest.raises(DeviceGone, match="there is no device"):
         Device(os.path.join(machine.proxy.specification.devices, "Nobody"))
+
+
+def test_a_cancel_does_not_wait_for_room(machine: LabMachine) -> None:
+    with machine.device("Talks") as device:
+        reads = [device.start_read() for _ in range(16)]
+        for read in (reads[3], reads[0]):
+            read.cancel()
+            with pytest.raises(DeviceError) as caught:
+                read.result()
+            assert caught.value.status == 0xC000_0120
+
+
+def test_who_takes_no_replies_is_not_listened_to(machine: LabMachine) -> None:
+    """What is owed to him does not grow in the host, and the others do not wait for him."""
+    path = os.path.join(machine.proxy.specification.devices, "Talks")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as raw, machine.device("Talks") as device:
+        raw.connect(path)
+        raw.settimeout(10)
+        assert len(raw.recv(100)) == 16
+        raw.setblocking(False)
+
+        def stuck() -> bool:
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < 1000:
+                    raw.send(b"\1\0\0\0\3\0\0\0\0\0\0\0\xff\xff\xff\xff")
+                    sent += 1
+            assert device.ioctl(ECHO, b"x", 1) == b"x"
+            return not sent
+
+        assert any(stuck() for _ in range(100))
 
 
 def test_a_dispatch_routine_that_blocks_holds_up_its_own_file_alone(machine: LabMachine) -> None:
