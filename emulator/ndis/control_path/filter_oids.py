@@ -26,18 +26,15 @@ from emulator.ndis.control_path.oid_lanes import (
     lane_below,
     submit,
 )
-from emulator.ndis.control_path.oid_requests import READY_STATES
-from emulator.ndis.data_path.filter_faults import may_not_now
 from emulator.ndis.gates.ddi import FILTER, INTERMEDIATE, ddi
 from emulator.ndis.headers.handles import NDIS_HANDLE, FilterModuleHandle
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
-    NDIS_STATUS_ADAPTER_NOT_READY,
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.filter_modules import REACHABLE, module_of
+from emulator.ndis.plug_and_play.filter_modules import module_of
 from emulator.ndis.services.memory import free_block, pool_tag
 from emulator.rules.irql import AT_MOST_DISPATCH
 
@@ -59,14 +56,10 @@ def NdisFOidRequest(NdisFilterHandle: FilterModuleHandle, OidRequest: NDIS_OID_R
     """
     context = current.context
     module = module_of(context, NdisFilterHandle, "NdisFOidRequest")
-    adapter = context.machine.objects[HandleKind.ADAPTER].records[module.adapter]
-    refused = check_issued(context, NdisFilterHandle, OidRequest, "NdisFOidRequest")
+    refused = check_issued(context, module, NdisFilterHandle, OidRequest, "NdisFOidRequest")
     if refused is not None:
         return refused
-    if module.state not in REACHABLE:
-        may_not_now(NdisFilterHandle, module.state, "NdisFOidRequest")
-    if adapter.state not in READY_STATES:
-        return NDIS_STATUS_ADAPTER_NOT_READY
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[module.adapter]
     issue(context, NdisFilterHandle, OidRequest)
     if OidRequest.RequestType != oid_answers.SET:
         answered = oid_answers.answer(context, adapter, module, OidRequest)

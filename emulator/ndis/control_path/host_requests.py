@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.ndis.control_path import oid_answers, own_requests
-from emulator.ndis.control_path.oid_requests import READY_STATES
+from emulator.ndis.control_path.oid_lanes import READY_STATES
 from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_ADAPTER_NOT_READY,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.pointers import Memory, decode, forget, load_block, make_in_pool
+from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.control_path import oid_multicast
@@ -20,7 +20,12 @@ from emulator.ndis.headers.constants import (
     NDIS_PACKET_TYPE_ALL_LOCAL,
     NDIS_PACKET_TYPE_NO_LOCAL,
 )
-from emulator.ndis.headers.object_header import NDIS_OBJECT_TYPE_DEFAULT
+from emulator.ndis.headers.object_header import (
+    NDIS_OBJECT_TYPE_DEFAULT,
+    NDIS_OBJECT_TYPE_OID_REQUEST,
+    NDIS_OID_REQUEST_REVISION_1,
+    NDIS_SIZEOF_OID_REQUEST_REVISION_1,
+)
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.oids import oid_name
 from emulator.ndis.headers.status import (
@@ -36,6 +41,7 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, NDIS_OBJECT_HEADER
 from emulator.ndis.plug_and_play.registration import miniport_of
+from emulator.ndis.services.memory import free_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,35 +140,45 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
         oid = oids.OID_802_3_MULTICAST_LIST
     else:
         return None
-    down = make_in_pool(context, NDIS_OID_REQUEST)
-    buffer = allocate_buffer(context, max(len(data), 1))
-    buffer.view[: len(data)] = data
-    down.Header.Type, down.Header.Revision, down.Header.Size = 0x96, 1, 236
-    down.RequestType = SET
-    below = down.DATA.SET_INFORMATION
-    below.Oid, below.InformationBufferLength = oid, len(data)
-    below.InformationBuffer = buffer
+    down = make_request(context, SET, oid, data)
     down.RequestId, down.RequestHandle = request.RequestId, request.RequestHandle
     down.ndis_origin = request._pointer
     down.ndis_binding = request.ndis_binding
     down.ndis_issued_site, down.ndis_issued = request.ndis_issued_site, request.ndis_issued
-    request.ndis_state = 1
     return down
 
 
-def originator(context: Context, adapter: Any, request: Any, status: NDIS_STATUS) -> Any:
+def make_request(context: Context, kind: int, oid: int, content: bytes) -> Any:
+    """A request of NDIS's own with a buffer of this content."""
+    request: Any = make_in_pool(context, NDIS_OID_REQUEST)
+    buffer: Any = _allocate_buffer(context, max(len(content), 1))
+    buffer.view[: len(content)] = content
+    header = request.Header
+    header.Type, header.Revision = NDIS_OBJECT_TYPE_OID_REQUEST, NDIS_OID_REQUEST_REVISION_1
+    header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
+    request.RequestType = kind
+    information = request.DATA.QUERY_INFORMATION
+    information.Oid, information.InformationBuffer = oid, buffer
+    information.InformationBufferLength = len(content)
+    return request
+
+
+def free_request(context: Context, request: Any) -> None:
+    """Give such a request back, and its buffer."""
+    for block in (request.DATA.QUERY_INFORMATION.InformationBuffer, request):
+        free_block(context, block)
+
+
+def originator(context: Context, request: Any, status: NDIS_STATUS) -> Any:
     """The request of the protocol behind a merged one; the merged one is given back."""
     if not request.ndis_origin:
         return request
     origin = decode(context, request.ndis_origin)
-    del adapter
     below, above = request.DATA.SET_INFORMATION, origin.DATA.SET_INFORMATION
     if status == NDIS_STATUS_SUCCESS:
         above.BytesRead = above.InformationBufferLength
     above.BytesNeeded = below.BytesNeeded
-    for block in (below.InformationBuffer, request):
-        forget(context, block._pointer)
-        context.machine.pool.free(block._pointer, site=context.site)
+    free_request(context, request)
     return origin
 
 
@@ -263,7 +279,7 @@ def write_buffer(buffer: Any, data: bytes) -> None:
     view[: len(data)] = data
 
 
-def allocate_buffer(context: Context, length: int) -> Memory:
+def _allocate_buffer(context: Context, length: int) -> Memory:
     """Memory of NDIS's own for a buffer that goes down."""
     pointer = context.machine.pool.allocate(length, tag=OID_TAG, type_number=0, site=0, driver=0, owner=0)
     if pointer is None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
-from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.control_path import oid_answers
 from emulator.ndis.control_path.oid_lanes import (
@@ -26,25 +25,20 @@ from emulator.ndis.control_path.oid_lanes import (
     take_completion,
     tell_originator,
 )
-from emulator.ndis.control_path.oid_requests import READY_STATES
 from emulator.ndis.control_path.oid_table import DIRECT
-from emulator.ndis.data_path.filter_faults import may_not_now
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
-    NDIS_STATUS_ADAPTER_NOT_READY,
-    NDIS_STATUS_CLOSING,
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_PENDING,
 )
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.ndis.plug_and_play.bindings import binding_of
-from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of
+from emulator.ndis.plug_and_play.filter_modules import driver_of, module_of
 from emulator.ndis.plug_and_play.registration import handler, protocol_of
 from emulator.rules.irql import AT_MOST_DISPATCH
-from emulator.rules.states import BindingState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -63,11 +57,9 @@ def NdisDirectOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS_OID_
     """
     context = current.context
     binding = binding_of(context, NdisBindingHandle, "NdisDirectOidRequest")
-    refused = check_issued(context, NdisBindingHandle, OidRequest, "NdisDirectOidRequest")
+    refused = check_issued(context, binding, NdisBindingHandle, OidRequest, "NdisDirectOidRequest")
     if refused is not None:
         return refused
-    if binding.state == BindingState.UNBOUND:
-        return NDIS_STATUS_CLOSING
     if not handler(protocol_of(context, binding), COMPLETE_HANDLER):
         return NDIS_STATUS_NOT_SUPPORTED
     return _submit(context, NdisBindingHandle, binding.head.parent, None, OidRequest)
@@ -103,11 +95,9 @@ def NdisFDirectOidRequest(NdisFilterHandle: FilterModuleHandle, OidRequest: NDIS
     """
     context = current.context
     module = module_of(context, NdisFilterHandle, "NdisFDirectOidRequest")
-    refused = check_issued(context, NdisFilterHandle, OidRequest, "NdisFDirectOidRequest")
+    refused = check_issued(context, module, NdisFilterHandle, OidRequest, "NdisFDirectOidRequest")
     if refused is not None:
         return refused
-    if module.state not in REACHABLE:
-        may_not_now(NdisFilterHandle, module.state, "NdisFDirectOidRequest")
     if not handler(driver_of(context, module), COMPLETE_HANDLER):
         return NDIS_STATUS_NOT_SUPPORTED
     return _submit(context, NdisFilterHandle, module.head.parent, module.position, OidRequest)
@@ -160,9 +150,6 @@ def let_go(context: Context, lane: Any, request: Any) -> None:
 
 
 def _submit(context: Context, handle: int, adapter_handle: int, position: int | None, request: Any) -> NDIS_STATUS:
-    adapter = context.machine.objects[HandleKind.ADAPTER].find(adapter_handle, HandleKind.ADAPTER)
-    if adapter is None or adapter.state not in READY_STATES:
-        return NDIS_STATUS_ADAPTER_NOT_READY
     lane = lane_below(context, adapter_handle, position, HANDLER)
     if request.DATA.QUERY_INFORMATION.Oid not in DIRECT or not routine_of(context, lane, HANDLER):
         return NDIS_STATUS_NOT_SUPPORTED

@@ -13,13 +13,16 @@ from emulator.kernel.lanes import wake_lane
 from emulator.kernel.pointers import decode
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop
-from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, make_handle
+from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
 from emulator.layout.machine import FILTER_MODULE, ContextKind, SystemLock
 from emulator.ndis.control_path import oid_answers
+from emulator.ndis.data_path.filter_faults import may_not_now
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
+    NDIS_STATUS_ADAPTER_NOT_READY,
+    NDIS_STATUS_CLOSING,
     NDIS_STATUS_INVALID_PARAMETER,
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_PENDING,
@@ -29,9 +32,10 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.headers.structure_headers import header_fault
 from emulator.ndis.plug_and_play import ports
-from emulator.ndis.plug_and_play.filter_modules import driver_of, next_below
+from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, next_below
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import PASSIVE_LEVEL
+from emulator.rules.states import ADAPTER, BindingState, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +46,8 @@ IDLE, BUSY = 0, 1
 NEW, ISSUED, IN_HANDLER, PENDED, COMPLETE, SYNCHRONOUS = 0, 1, 2, 3, 4, 5
 UNFINISHED = (ISSUED, IN_HANDLER, PENDED, SYNCHRONOUS)
 """The states in which a request is NDIS's or another driver's."""
+READY_STATES = ADAPTER.operations[Operation.OID_REQUEST].states
+"""The states of an adapter in which it takes requests."""
 KINDS = (oid_answers.QUERY, oid_answers.SET, oid_answers.STATISTICS, oid_answers.METHOD)
 NDIS_BUG, VERIFIER = 0x7C, 0xC4
 FINAL = 1 << 32
@@ -61,16 +67,21 @@ def submit(context: Context, lane: Any, request: Any) -> NDIS_STATUS:
     else:
         request.ndis_state = ISSUED
         request.ndis_next = 0
-        if lane.request_tail:
-            decode(context, lane.request_tail).ndis_next = pointer
-        else:
-            lane.request_head = pointer
-        lane.request_tail = pointer
+        enqueue(context, lane, pointer)
     platform.release(SystemLock.REQUESTS)
     if not direct:
         wake_lane(context, ContextKind.REQUESTS)
         return NDIS_STATUS_PENDING
     return _handle(context, lane, request, indicate=False)
+
+
+def enqueue(context: Context, lane: Any, first: int) -> None:
+    """Put a list of requests behind those that wait for a lane; under REQUESTS."""
+    if lane.request_tail:
+        decode(context, lane.request_tail).ndis_next = first
+    else:
+        lane.request_head = first
+    lane.request_tail = chain(context, first)[-1]._pointer
 
 
 def lanes(context: Context) -> list[Any]:
@@ -211,7 +222,7 @@ def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *,
     adapter = lane
     if isinstance(lane, FILTER_MODULE):
         adapter = context.machine.objects[HandleKind.ADAPTER].records[lane.adapter]
-    origin = oid_answers.originator(context, adapter, request, status)
+    origin = oid_answers.originator(context, request, status)
     if status == NDIS_STATUS_SUCCESS:
         oid_answers.note(context, adapter, origin)
     origin.ndis_state = COMPLETE
@@ -243,8 +254,11 @@ def tell_originator(context: Context, request: Any, status: NDIS_STATUS, name: s
         wake_lane(context, ContextKind.REQUESTS)
 
 
-def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS_STATUS | None:
-    """The status with which a request is refused, or None; 0x7C/0x26 for one that is issued before it is complete."""
+def check_issued(context: Context, issuer: Any, handle: int, request: Any, name: str) -> NDIS_STATUS | None:
+    """The status with which NDIS refuses a request of a binding or a filter module, or None.
+
+    0x7C/0x26 for one that is issued before it is complete, 0x7C/0x1F for one of a module that is not attached.
+    """
     if request.ndis_state in UNFINISHED:
         stop(
             NDIS_BUG,
@@ -260,16 +274,16 @@ def check_issued(context: Context, handle: int, request: Any, name: str) -> NDIS
         return NDIS_STATUS_INVALID_PARAMETER
     if request.RequestType not in KINDS:
         return NDIS_STATUS_NOT_SUPPORTED
-    if request.PortNumber:
-        refusal = ports.refused(context, _adapter_handle(context, handle), request.PortNumber)
-        return refusal if refusal != NDIS_STATUS_SUCCESS else None
-    return None
-
-
-def _adapter_handle(context: Context, handle: int) -> int:
-    """The adapter of a binding or a filter module."""
-    parent: int = context.machine.objects[HandleKind(handle >> KIND_SHIFT)].records[handle & INDEX_MASK].head.parent
-    return parent
+    refusal = ports.refused(context, issuer.head.parent, request.PortNumber)
+    if refusal != NDIS_STATUS_SUCCESS:
+        return refusal
+    if isinstance(issuer, FILTER_MODULE):
+        if issuer.state not in REACHABLE:
+            may_not_now(handle, issuer.state, name)
+    elif issuer.state == BindingState.UNBOUND:
+        return NDIS_STATUS_CLOSING
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[issuer.adapter]
+    return None if adapter.state in READY_STATES else NDIS_STATUS_ADAPTER_NOT_READY
 
 
 def issue(context: Context, handle: int, request: Any) -> None:
@@ -335,7 +349,6 @@ def final_status_refused(request: Any, status: NDIS_STATUS, what: str) -> NoRetu
 def cancel(context: Context, lane: Any, handle: int, request_id: Any) -> None:
     """Abort the queued requests of an originator that bear this id; ask the driver that has one in hand."""
     platform = context.platform
-    aborted = []
     platform.acquire(SystemLock.REQUESTS)
     first = decode(context, lane.request) if lane.request_state != IDLE and lane.request else None
     waiting = chain(context, lane.request_head)

@@ -12,6 +12,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.control_path import oid_answers
 from emulator.ndis.control_path.oid_lanes import (
     COMPLETE,
+    ISSUED,
     cancel,
     check_issued,
     complete_request,
@@ -24,15 +25,10 @@ from emulator.ndis.headers.handles import AdapterHandle, BindingHandle
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
-    NDIS_STATUS_ADAPTER_NOT_READY,
-    NDIS_STATUS_CLOSING,
 )
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.rules.irql import AT_MOST_DISPATCH
-from emulator.rules.states import AdapterState, BindingState
-
-READY_STATES = (AdapterState.PAUSED, AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL, rules=("Irql_OID_Function",))
@@ -44,21 +40,19 @@ def NdisOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS_OID_REQUES
     """
     context = current.context
     binding = binding_of(context, NdisBindingHandle, "NdisOidRequest")
-    adapter = context.machine.objects[HandleKind.ADAPTER].records[binding.adapter]
     request = OidRequest
-    refused = check_issued(context, NdisBindingHandle, request, "NdisOidRequest")
+    refused = check_issued(context, binding, NdisBindingHandle, request, "NdisOidRequest")
     if refused is not None:
         return refused
-    if binding.state == BindingState.UNBOUND:
-        return NDIS_STATUS_CLOSING
-    if adapter.state not in READY_STATES:
-        return NDIS_STATUS_ADAPTER_NOT_READY
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[binding.adapter]
     issue(context, NdisBindingHandle, request)
     answered = oid_answers.answer(context, adapter, binding, request)
     if answered is not None:
         request.ndis_state = COMPLETE
         return answered
     down = oid_answers.merged(context, adapter, binding, request)
+    if down is not None:
+        request.ndis_state = ISSUED
     return submit(context, lane_below(context, binding.head.parent, None), down if down is not None else request)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from emulator.kernel.calls import call
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
-from emulator.layout.handles import HandleKind
+from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.control_path import oid_answers
 from emulator.ndis.control_path.oid_direct import let_go, take_up
 from emulator.ndis.control_path.oid_lanes import (
@@ -22,18 +22,14 @@ from emulator.ndis.control_path.oid_lanes import (
     issue,
     routine_of,
 )
-from emulator.ndis.control_path.oid_requests import READY_STATES
 from emulator.ndis.control_path.oid_table import SYNCHRONOUS as SYNCHRONOUS_OIDS
-from emulator.ndis.data_path.filter_faults import may_not_now
 from emulator.ndis.gates.ddi import FILTER, PROTOCOL, ddi
 from emulator.ndis.gates.returned_status import call_for_status, wrong_result
 from emulator.ndis.headers.handles import BindingHandle, FilterModuleHandle
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
-    NDIS_STATUS_ADAPTER_NOT_READY,
     NDIS_STATUS_ALREADY_COMPLETE,
-    NDIS_STATUS_CLOSING,
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_PENDING,
     NDIS_STATUS_REQUEST_ABORTED,
@@ -43,7 +39,6 @@ from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of, modules_of
 from emulator.ndis.plug_and_play.registration import handler
 from emulator.rules.irql import AT_MOST_DISPATCH
-from emulator.rules.states import BindingState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -65,11 +60,9 @@ def NdisSynchronousOidRequest(NdisBindingHandle: BindingHandle, OidRequest: NDIS
     """
     context = current.context
     binding = binding_of(context, NdisBindingHandle, "NdisSynchronousOidRequest")
-    refused = check_issued(context, NdisBindingHandle, OidRequest, "NdisSynchronousOidRequest")
+    refused = check_issued(context, binding, NdisBindingHandle, OidRequest, "NdisSynchronousOidRequest")
     if refused is not None:
         return refused
-    if binding.state == BindingState.UNBOUND:
-        return NDIS_STATUS_CLOSING
     return _issue(context, NdisBindingHandle, binding.head.parent, None, OidRequest)
 
 
@@ -83,21 +76,17 @@ def NdisFSynchronousOidRequest(
     """
     context = current.context
     module = module_of(context, NdisFilterModuleHandle, "NdisFSynchronousOidRequest")
-    refused = check_issued(context, NdisFilterModuleHandle, OidRequest, "NdisFSynchronousOidRequest")
+    refused = check_issued(context, module, NdisFilterModuleHandle, OidRequest, "NdisFSynchronousOidRequest")
     if refused is not None:
         return refused
-    if module.state not in REACHABLE:
-        may_not_now(NdisFilterModuleHandle, module.state, "NdisFSynchronousOidRequest")
     return _issue(context, NdisFilterModuleHandle, module.head.parent, module.position, OidRequest)
 
 
 def _issue(context: Context, handle: int, adapter_handle: int, position: int | None, request: Any) -> NDIS_STATUS:
-    adapter = context.machine.objects[HandleKind.ADAPTER].find(adapter_handle, HandleKind.ADAPTER)
-    if adapter is None or adapter.state not in READY_STATES:
-        return NDIS_STATUS_ADAPTER_NOT_READY
     if request.DATA.QUERY_INFORMATION.Oid not in SYNCHRONOUS_OIDS:
         return NDIS_STATUS_NOT_SUPPORTED
     issue(context, handle, request)
+    adapter = context.machine.objects[HandleKind.ADAPTER].records[adapter_handle & INDEX_MASK]
     # In the adapter's list, because neither a halt nor a detach may begin before it is over.
     take_up(context, adapter, request, SYNCHRONOUS)
     status, passed = _down(context, adapter_handle, position, request)

@@ -9,18 +9,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.kernel.pointers import forget, make_in_pool
 from emulator.kernel.waits import look_until
 from emulator.layout.machine import ContextKind
 from emulator.ndis.control_path import oid_answers, oid_lanes
-from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.plug_and_play import filter_modules, watch
 from emulator.ndis.plug_and_play.pnp_waits import signed
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
-
-REQUEST_TYPE, REQUEST_REVISION, REQUEST_BYTES = 0x96, 1, 236
 
 
 class Answered(NamedTuple):
@@ -47,26 +43,17 @@ def ask(
 
     ``knows``: NDIS answers what it knows by itself.  ``asker`` tells in the stop for a request that takes too long.
     """
-    request: Any = make_in_pool(context, NDIS_OID_REQUEST)
-    buffer: Any = oid_answers.allocate_buffer(context, max(len(content), 1))
-    buffer.view[: len(content)] = content
-    header = request.Header
-    header.Type, header.Revision, header.Size = REQUEST_TYPE, REQUEST_REVISION, REQUEST_BYTES
-    request.RequestType = kind
-    information = request.DATA.QUERY_INFORMATION
-    information.Oid, information.InformationBuffer = oid, buffer
-    information.InformationBufferLength = len(content)
+    request = oid_answers.make_request(context, kind, oid, content)
     oid_lanes.issue(context, 0, request)
     request.ndis_issued_site = 0  # no line of a driver's
     # NDIS itself has no lookahead or filter of its own, and the adapter's are in the same places as a binding's.
     status: int | None = oid_answers.answer(context, adapter, adapter, request) if knows else None
     if status is None:
         status = _sent_down(context, handle, adapter, request, lane, asker)
-    found = bytes(buffer.view[: min(information.BytesWritten, len(content))])
+    information = request.DATA.QUERY_INFORMATION
+    found = oid_answers.read_buffer(information.InformationBuffer, min(information.BytesWritten, len(content)))
     answered = Answered(status, found, information.BytesNeeded)
-    for block in (buffer, request):
-        forget(context, block._pointer)
-        context.machine.pool.free(block._pointer, site=0)
+    oid_answers.free_request(context, request)
     return answered
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.lanes import wake_lane
-from emulator.kernel.pointers import decode
 from emulator.kernel.waits import look_until
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_lanes
@@ -108,13 +107,7 @@ def _pass_on(context: Context, lane: Any, waiting: int) -> None:
     """Put requests behind those that wait for a lane."""
     platform = context.platform
     platform.acquire(SystemLock.REQUESTS)
-    if lane.request_tail:
-        decode(context, lane.request_tail).ndis_next = waiting
-    else:
-        lane.request_head = waiting
-    while waiting:
-        lane.request_tail = waiting
-        waiting = decode(context, waiting).ndis_next
+    oid_lanes.enqueue(context, lane, waiting)
     platform.release(SystemLock.REQUESTS)
     wake_lane(context, ContextKind.REQUESTS)
 

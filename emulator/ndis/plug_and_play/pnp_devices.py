@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
-from emulator.kernel.pointers import decode, forget
-from emulator.ndis.devices.irps import NDIS_REQUEST, make_irp, pointer_of
+from emulator.kernel.pointers import decode
+from emulator.ndis.devices.irps import NDIS_REQUEST, make_irp
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.io_codes import IRP_MJ_PNP, IRP_MN_START_DEVICE
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.registration import handler, miniport_of
+from emulator.ndis.services.memory import free_block
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -40,9 +41,7 @@ def start_device(context: Context, handle: int, adapter: Any, driver: Any) -> ND
     irp.io_stack.MinorFunction = IRP_MN_START_DEVICE
     irp.io_stack.Parameters.io_adapter = handle
     status = call_for_status(context, routine, decode(context, adapter.added), irp)
-    pointer = pointer_of(irp)
-    forget(context, pointer)
-    context.machine.pool.free(pointer, site=0)
+    free_block(context, irp)
     return status
 
 
