@@ -122,11 +122,11 @@ class Nursery:
 
 
 def _warm_up() -> None:
-    """Import what every zygote needs, once."""
+    """Import what every zygote needs, once, and make the functions of the build that most machines are of."""
     import emulator.host.zygote  # noqa: F401
 
     try:
-        importlib.import_module(DEFAULT_LOADER)
+        importlib.import_module(DEFAULT_LOADER).prepare()
     except Exception as error:
         # The zygote that needs it meets the same error and tells it to whoever asked for the machine.
         logging.getLogger(__name__).debug("importing %s: %s", DEFAULT_LOADER, error)

@@ -95,14 +95,11 @@ class Supervisor:
     # -- birth ---------------------------------------------------------------------------------------------------------
 
     def start(self, cables: list[tuple[int, int]], namespaces: dict[int, int]) -> None:
-        """Lay the wires, make the arena and ask the nursery for a zygote.  Raises HostError."""
-        wires = lay_wires(self.specification.adapters, cables, namespaces, self.number)
-        try:
-            arena_fd = memory.create(f"ndis:{self.specification.name}", offsets_of(self.geometry)["size"])
-        except BaseException:
-            for wire in wires:
-                wire.close()
-            raise
+        """Make the arena, ask the nursery for a zygote, and lay the wires while it loads the drivers.
+
+        Raises HostError; the zygote then finds its channel closed, and ends.
+        """
+        arena_fd = memory.create(f"ndis:{self.specification.name}", offsets_of(self.geometry)["size"])
         self.mapping = memory.map(arena_fd)
         self.arena = Arena(self.mapping.view, self.geometry)
         slots = self.geometry.slots
@@ -117,10 +114,6 @@ class Supervisor:
         self.watchdog = Watchdog(self.arena, self.specification.watchdog)
         host_box = self.arena.slots[0]
         host_box.kind, host_box.pid = ContextKind.HOST, os.getpid()
-        self.ports = [
-            Port(self, number, wire, mac_of(adapter, self.number, number))
-            for number, (adapter, wire) in enumerate(zip(self.specification.adapters, wires, strict=True))
-        ]
         watch, guarded = self.host.watch, self._guarded
         # Edge-triggered: each ring wakes once, and none has to be taken back with a system call.
         watch(self.doorbells[0], guarded(self._on_bell), select.EPOLLIN | select.EPOLLET)
@@ -132,10 +125,20 @@ class Supervisor:
             messages.send(self.host.nursery, message, lent)
         except ChannelClosed:
             self._fail(messages.MachineFailed(self.number, "emulator", "the nursery is gone"))
+            return
         finally:
             far.close()
             log_out.close()
             os.close(arena_fd)
+        try:
+            wires = lay_wires(self.specification.adapters, cables, namespaces, self.number)
+        except BaseException:
+            self._give_back()
+            raise
+        self.ports = [
+            Port(self, number, wire, mac_of(adapter, self.number, number))
+            for number, (adapter, wire) in enumerate(zip(self.specification.adapters, wires, strict=True))
+        ]
 
     def zygote_born(self, pid: int, pidfd: int) -> None:
         """The nursery has forked the zygote."""
@@ -558,17 +561,21 @@ class Supervisor:
             port.close()
         for member in self.members.values():
             self._bury(member)
-        for fd in (self.doorbells[0], self.log.fileno(), self.channel.fileno()):
-            self.host.unwatch(fd)
-        self.log.close()
-        self.channel.close()
-        descriptors.close_all([*self.doorbells, *self.dumps])
+        self._give_back()
         if self.failure is not None:
             self.host.tell(self.failure)
         elif outcome is None:
             self.host.tell(messages.MachineEnded(self.number, leftovers=leftovers))
         else:
             self.host.tell(messages.MachineEnded(self.number, outcome.encoded, outcome.screen, leftovers))
+
+    def _give_back(self) -> None:
+        """Close what the host holds of the machine."""
+        for fd in (self.doorbells[0], self.log.fileno(), self.channel.fileno()):
+            self.host.unwatch(fd)
+        self.log.close()
+        self.channel.close()
+        descriptors.close_all([*self.doorbells, *self.dumps])
         self.host.forget(self)
 
     def let_go(self) -> memory.Mapping:

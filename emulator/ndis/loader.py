@@ -74,6 +74,11 @@ class Specification(Protocol):
     registry: Any
 
 
+def prepare() -> None:
+    """Make the functions of the build that most machines are of; whoever is forked off then has them."""
+    ddi.install(checked=True)
+
+
 def create_machine(arena: Arena, specification: Specification) -> Machine:
     """The machine with NDIS as its services and its build's functions chosen; before any plug-in is imported."""
     ddi.install(checked=arena.geometry.checked, traced=arena.geometry.traced)

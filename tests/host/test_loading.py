@@ -9,7 +9,8 @@ import pytest
 
 from emulator.host.specification import AdapterSpecification
 from emulator.rules.errors import EXIT_HOST, EXIT_USAGE, ConfigurationError, EmulatorError, HostError
-from tests.host.machines import started, toy
+from tests.host.machines import children, started, toy
+from tests.patience import eventually
 from vnic.wires.wire import WireSpecification
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ def test_a_wire_that_cannot_be_laid_is_the_computers_fault(console: Console) -> 
     assert raised.value.exit_code == EXIT_HOST
     assert raised.value.mend
     assert raised.value.step
+    # Its zygote was loading the drivers meanwhile.
+    assert eventually(lambda: children(console.nursery_pid) == [])
+    started(console).stop()
 
 
 def test_more_memory_than_there_is(console: Console) -> None:
