@@ -43,7 +43,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.adapters import adapter_of, wrong_handle
+from emulator.ndis.plug_and_play.adapters import adapter_of, object_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.rules.irql import AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import AdapterState
@@ -290,10 +290,7 @@ def _routine(function: Callable[..., Any] | None, role: str) -> int:
 
 
 def _channel_of(context: Context, handle: int | None, name: str) -> Any:
-    found = context.machine.objects[_CHANNEL].find(handle, _CHANNEL)
-    if found is None:
-        wrong_handle(handle, _CHANNEL, name)
-    return found
+    return object_of(context, handle, _CHANNEL, name)
 
 
 def _channel_for(context: Context, adapter: int) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel import timers
-from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop
@@ -16,6 +15,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers.owners import owner_of
 from emulator.ndis.deferred_work.work_items import unknown_routine
 from emulator.ndis.gates.ddi import ddi
+from emulator.ndis.gates.live_handles import find_live
 from emulator.ndis.headers.handles import NDIS_HANDLE, TimerHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -153,26 +153,8 @@ def NdisFreeTimerObject(TimerObject: TimerHandle, /) -> None:
     context.machine.objects[HandleKind.TIMER].free(TimerObject, site=context.site)
 
 
-def _timer(context: Context, handle: int | None, what: str) -> Any:
-    table = context.machine.objects[HandleKind.TIMER]
-    timer = table.find(handle, HandleKind.TIMER)
-    if timer is None:
-        freed = table.freed(handle, HandleKind.TIMER) if handle else None
-        stop(
-            0xC7,
-            0,
-            handle or 0,
-            text=f"A timer was {what} after it had been freed."
-            if freed is not None
-            else f"What was {what} as a timer is {handle_in_words(context.machine.objects, handle)}.",
-            sites=[
-                site_of(context, "allocated", freed.head.allocated_site),
-                site_of(context, "freed", freed.head.freed_site),
-            ]
-            if freed is not None
-            else [],
-        )
-    return timer
+def _timer(context: Context, handle: int | None, done: str) -> Any:
+    return find_live(context, handle, HandleKind.TIMER, "a timer", done, code=(0xC7, 0))
 
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from emulator.kernel.devices import NAME_BYTES
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
-from emulator.kernel.stop import site_of, stop
+from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind, kind_name
 from emulator.layout.machine import SystemLock
 from emulator.ndis.deferred_work.kernel_items import routine_of_role
@@ -28,6 +28,7 @@ from emulator.ndis.devices.device_objects import (
     name_of,
 )
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, ddi
+from emulator.ndis.gates.live_handles import REGISTRATION, find_live
 from emulator.ndis.headers.handles import DeviceHandle, FilterDriverHandle, MiniportDriverHandle
 from emulator.ndis.headers.io_codes import STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND
 from emulator.ndis.headers.roles_kernel import DRIVER_DISPATCH
@@ -106,19 +107,7 @@ def NdisDeregisterDeviceEx(NdisDeviceHandle: DeviceHandle, /) -> None:
     from emulator.ndis.plug_and_play.pnp_checks import check_device
 
     context = current.context
-    table = context.machine.objects[HandleKind.DEVICE]
-    record = table.find(NdisDeviceHandle, HandleKind.DEVICE)
-    if record is None:
-        freed = table.freed(NdisDeviceHandle, HandleKind.DEVICE) if NdisDeviceHandle else None
-        stop(
-            0x7C,
-            0x21,
-            NdisDeviceHandle or 0,
-            text="A device was deregistered twice."
-            if freed is not None
-            else f"What was deregistered as a device is {kind_name((NdisDeviceHandle or 0) >> 56)}.",
-            sites=[site_of(context, "deregistered the first time", freed.head.freed_site)] if freed is not None else [],
-        )
+    record = find_live(context, NdisDeviceHandle, HandleKind.DEVICE, "a device", "deregistered", REGISTRATION)
     check_device(context, NdisDeviceHandle)
     device = decode(context, record.device)
     _forget_name(context, NdisDeviceHandle)

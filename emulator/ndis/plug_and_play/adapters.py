@@ -14,7 +14,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import look_until
-from emulator.layout.handles import INDEX_MASK, HandleKind, a_kind
+from emulator.layout.handles import HandleKind, a_kind
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.control_path.remembered import as_bytes, forget_all, remember
@@ -62,10 +62,15 @@ WARNING = 30
 
 def adapter_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
     """The record of a live adapter handle; 0x7C/0x21 for anything else."""
-    adapter = context.machine.objects[HandleKind.ADAPTER].find(handle, HandleKind.ADAPTER)
-    if adapter is None:
-        wrong_handle(handle, HandleKind.ADAPTER, ddi_name)
-    return adapter
+    return object_of(context, handle, HandleKind.ADAPTER, ddi_name)
+
+
+def object_of(context: Context, handle: int | None, kind: HandleKind, ddi_name: str = "") -> Any:
+    """The record of a live handle of a kind; 0x7C/0x21 for anything else."""
+    record = context.machine.objects[kind].find(handle, kind)
+    if record is None:
+        wrong_handle(handle, kind, ddi_name)
+    return record
 
 
 def adapter_handle(context: Context, adapter: Any) -> int:
@@ -148,11 +153,6 @@ def complete(context: Context, record: Any, field: str, value: int) -> None:
 def sleeps(adapter: Any) -> bool:
     """Is the device in a low-power state?  NdisDeviceStateD0 is 1, and 0 before anybody has set one."""
     return bool(adapter.power_state > 1)
-
-
-def adapter_index(handle: int) -> int:
-    """The place of an adapter in its table."""
-    return handle & INDEX_MASK
 
 
 def text_of(stored: bytes) -> str:

@@ -30,6 +30,7 @@ from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import (
     adapter_handle,
     complete,
+    object_of,
     publish_change,
     text_of,
     wrong_handle,
@@ -70,9 +71,7 @@ def NdisOpenAdapterEx(
     outside the bind that BindContext names, and for a second open in it.
     """
     context = current.context
-    protocols = context.machine.objects[HandleKind.PROTOCOL_DRIVER]
-    if protocols.find(NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER) is None:
-        wrong_handle(NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisOpenAdapterEx")
+    object_of(context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisOpenAdapterEx")
     adapter = _bind_in_progress(context, NdisProtocolHandle, BindContext)
     given = OpenParameters
     if structure_fault(given):

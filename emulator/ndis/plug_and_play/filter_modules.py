@@ -22,7 +22,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.adapters import complete, publish_change, wrong_handle
+from emulator.ndis.plug_and_play.adapters import complete, object_of, publish_change
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.handlers import FILTER_BYPASSED, FILTER_HANDLERS, PLACES
 from emulator.ndis.plug_and_play.registration import handler
@@ -45,10 +45,7 @@ _RULES = ("Irql_Filter_Driver_Function",)
 
 def module_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
     """The record of a live filter module handle; 0x7C/0x21 for anything else."""
-    module = context.machine.objects[HandleKind.FILTER_MODULE].find(handle, HandleKind.FILTER_MODULE)
-    if module is None:
-        wrong_handle(handle, HandleKind.FILTER_MODULE, ddi_name)
-    return module
+    return object_of(context, handle, HandleKind.FILTER_MODULE, ddi_name)
 
 
 def modules_of(context: Context, adapter_handle: int) -> list[tuple[int, Any]]:

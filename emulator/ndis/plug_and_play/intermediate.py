@@ -26,7 +26,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.adapters import free_adapter, text_of, wrong_handle
+from emulator.ndis.plug_and_play.adapters import free_adapter, object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.pnp import initialize, reset_record, stop_adapter
 from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, miniport_of
@@ -50,8 +50,8 @@ def NdisIMAssociateMiniport(DriverHandle: MiniportDriverHandle, ProtocolHandle: 
     The protocol half is not bound to the adapters that the miniport half makes.
     """
     context = current.context
-    miniport = _driver(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMAssociateMiniport")
-    protocol = _driver(context, ProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisIMAssociateMiniport")
+    miniport = object_of(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMAssociateMiniport")
+    protocol = object_of(context, ProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisIMAssociateMiniport")
     miniport.associate, protocol.associate = ProtocolHandle, DriverHandle
 
 
@@ -66,7 +66,7 @@ def NdisIMInitializeDeviceInstanceEx(
     """
     context = current.context
     name = str(DriverInstance)
-    driver = _driver(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMInitializeDeviceInstanceEx")
+    driver = object_of(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMInitializeDeviceInstanceEx")
     if not driver.flags & NDIS_INTERMEDIATE_DRIVER:
         return _refused(context, name, "its driver is no intermediate driver", NDIS_STATUS_FAILURE)
     if not 0 < len(name.encode()) <= LONGEST_NAME:
@@ -88,7 +88,7 @@ def NdisIMInitializeDeviceInstanceEx(
 def NdisIMCancelInitializeDeviceInstance(DriverHandle: MiniportDriverHandle, DeviceInstance: str, /) -> NDIS_STATUS:
     """Take back what NdisIMInitializeDeviceInstanceEx has asked for; FAILURE when MiniportInitializeEx was called."""
     context = current.context
-    _driver(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMCancelInitializeDeviceInstance")
+    object_of(context, DriverHandle, HandleKind.MINIPORT_DRIVER, "NdisIMCancelInitializeDeviceInstance")
     platform = context.platform
     platform.acquire(SystemLock.STACKS)
     waiting = [
@@ -242,13 +242,6 @@ def _wish_for_the_end(context: Context, adapter: Any) -> None:
     adapter.wish, adapter.wished, adapter.wisher = DEINITIALIZE, head.wishes, 0
     platform.release(SystemLock.STACKS)
     wake_lane(context, ContextKind.PNP)
-
-
-def _driver(context: Context, handle: int | None, kind: HandleKind, name: str) -> Any:
-    driver = context.machine.objects[kind].find(handle, kind)
-    if driver is None:
-        wrong_handle(handle, kind, name)
-    return driver
 
 
 def _refused(context: Context, name: str, why: str, status: NDIS_STATUS) -> NDIS_STATUS:

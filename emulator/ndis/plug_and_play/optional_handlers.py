@@ -20,8 +20,8 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.headers.structures import NDIS_FILTER_PARTIAL_CHARACTERISTICS, NDIS_MINIPORT_PNP_CHARACTERISTICS
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.adapters import publish_change, wrong_handle
-from emulator.ndis.plug_and_play.filter_modules import driver_of
+from emulator.ndis.plug_and_play.adapters import object_of, publish_change
+from emulator.ndis.plug_and_play.filter_modules import driver_of, module_of
 from emulator.ndis.plug_and_play.filter_registration import NEEDS
 from emulator.ndis.plug_and_play.handlers import (
     FILTER_BYPASSED,
@@ -55,9 +55,7 @@ def NdisSetOptionalHandlers(NdisHandle: NDIS_HANDLE, OptionalHandlers: Any, /) -
 
 
 def _of_module(context: Context, handle: int, given: NDIS_FILTER_PARTIAL_CHARACTERISTICS) -> NDIS_STATUS:
-    module = context.machine.objects[HandleKind.FILTER_MODULE].find(handle, HandleKind.FILTER_MODULE)
-    if module is None:
-        wrong_handle(handle, HandleKind.FILTER_MODULE, "NdisSetOptionalHandlers")
+    module = module_of(context, handle, "NdisSetOptionalHandlers")
     driver = driver_of(context, module)
     if context.callback != handler(driver, "SetFilterModuleOptionsHandler"):
         return _refused(context, "the handlers of a module are set inside FilterSetModuleOptions", NDIS_STATUS_FAILURE)
@@ -76,9 +74,7 @@ def _of_module(context: Context, handle: int, given: NDIS_FILTER_PARTIAL_CHARACT
 
 
 def _of_miniport(context: Context, handle: int, given: NDIS_MINIPORT_PNP_CHARACTERISTICS) -> NDIS_STATUS:
-    driver = context.machine.objects[HandleKind.MINIPORT_DRIVER].find(handle, HandleKind.MINIPORT_DRIVER)
-    if driver is None:
-        wrong_handle(handle, HandleKind.MINIPORT_DRIVER, "NdisSetOptionalHandlers")
+    driver = object_of(context, handle, HandleKind.MINIPORT_DRIVER, "NdisSetOptionalHandlers")
     if context.callback != handler(driver, "SetOptionsHandler"):
         return _refused(context, "the PnP handlers of a miniport are set inside SetOptions", NDIS_STATUS_FAILURE)
     fault = structure_fault(given)

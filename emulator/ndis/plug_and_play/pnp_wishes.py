@@ -19,7 +19,7 @@ from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play import pnp
-from emulator.ndis.plug_and_play.adapters import adapter_of, text_of, wrong_handle
+from emulator.ndis.plug_and_play.adapters import adapter_of, object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, module_of
 from emulator.ndis.plug_and_play.pnp_bindings import bind, may_bind, pause_binding, restart_binding, unbind
@@ -73,9 +73,7 @@ def NdisReEnumerateProtocolBindings(NdisProtocolHandle: ProtocolDriverHandle, /)
     binding context is never NULL here.
     """
     context = current.context
-    protocol = context.machine.objects[HandleKind.PROTOCOL_DRIVER].find(NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER)
-    if protocol is None:
-        wrong_handle(NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisReEnumerateProtocolBindings")
+    protocol = object_of(context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisReEnumerateProtocolBindings")
     routine = context.machine.images.routines[context.callback] if context.callback else None
     if routine is not None and getattr(routine.role, "name", "") in _NOT_FROM:
         stop(

@@ -8,13 +8,13 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
-from emulator.kernel.stop import site_of, stop, stop_limit
+from emulator.kernel.stop import stop_limit
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
+from emulator.ndis.gates.live_handles import REGISTRATION, find_live
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.handles import MiniportDriverHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import (
@@ -260,23 +260,11 @@ def routine_number(structure: str, name: str, function: Any) -> int:
     return number
 
 
-def deregister(context: Context, handle: int | None, kind: HandleKind) -> None:
+def deregister(context: Context, handle: int, kind: HandleKind) -> None:
     """Free a registration; 0x7C/0x21 for what is none, or no longer."""
-    table = context.machine.objects[kind]
-    driver = table.find(handle, kind)
-    if driver is None:
-        freed = table.freed(handle, kind) if handle else None
-        stop(
-            0x7C,
-            0x21,
-            handle or 0,
-            text="A driver was deregistered twice."
-            if freed is not None
-            else f"What was deregistered is {handle_in_words(context.machine.objects, handle)}.",
-            sites=[site_of(context, "deregistered the first time", freed.head.freed_site)] if freed is not None else [],
-        )
+    driver = find_live(context, handle, kind, "a driver", "deregistered", REGISTRATION)
     driver.state = DEREGISTERED
-    table.free(handle, site=context.site)  # type: ignore[arg-type]
+    context.machine.objects[kind].free(handle, site=context.site)
 
 
 __all__ = [

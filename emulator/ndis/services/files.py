@@ -23,7 +23,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.adapters import wrong_handle
+from emulator.ndis.plug_and_play.adapters import object_of
 from emulator.ndis.services.memory import free_block
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 
@@ -123,10 +123,7 @@ def NdisCloseFile(FileHandle: FileHandle, /) -> None:
 
 
 def _file_of(context: Context, handle: int | None, ddi_name: str) -> Any:
-    file = context.machine.objects[HandleKind.FILE].find(handle, HandleKind.FILE)
-    if file is None:
-        wrong_handle(handle, HandleKind.FILE, ddi_name)
-    return file
+    return object_of(context, handle, HandleKind.FILE, ddi_name)
 
 
 def _block(context: Context, content: bytes) -> int | None:

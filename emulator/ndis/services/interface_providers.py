@@ -26,14 +26,14 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
+from emulator.ndis.headers.structures_common import handlers_in, structure_fault
 from emulator.ndis.headers.structures_interface import (
     NDIS_IF_PROVIDER_CHARACTERISTICS,
     NET_IF_INFORMATION,
     NET_PHYSICAL_LOCATION,
     NIIF_WAN_TUNNEL_TYPE_UNKNOWN,
 )
-from emulator.ndis.plug_and_play.adapters import text_of, wrong_handle
+from emulator.ndis.plug_and_play.adapters import object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.registration import missing, routine_number
 from emulator.ndis.services import interfaces
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _RULES = ("Irql_Interfaces_Function",)
 NDIS_BUG, INVALID_HANDLE = 0x7C, 0x21
 VERIFIER, LEFT = 0xC4, 0x62
+_HANDLERS = handlers_in(NDIS_IF_PROVIDER_CHARACTERISTICS)
 OBJECT_MASK, LENGTH_MASK = 0xFFFF_FFFF, 0xFFFF
 
 
@@ -111,7 +112,7 @@ def NdisIfRegisterProvider(
     context, given = current.context, ProviderCharacteristics
     if structure_fault(given) is not None:
         return RegisteredProvider(NDIS_STATUS_NOT_SUPPORTED, None)
-    if missing(given, ("QueryObjectHandler", "SetObjectHandler")) is not None:
+    if missing(given, _HANDLERS) is not None:
         return RegisteredProvider(NDIS_STATUS_INVALID_PARAMETER, None)
     numbers = [routine_number(type(given).__name__, name, getattr(given, name)) for name in _HANDLERS]
     value = encode(context, IfProviderContext)
@@ -124,9 +125,6 @@ def NdisIfRegisterProvider(
     provider.query, provider.set = numbers
     provider.context = value
     return RegisteredProvider(NDIS_STATUS_SUCCESS, InterfaceProviderHandle(handle))
-
-
-_HANDLERS = ("QueryObjectHandler", "SetObjectHandler")
 
 
 @ddi(irql=AT_PASSIVE, rules=_RULES, releases="interface provider")
@@ -250,10 +248,7 @@ def NdisIfQueryBindingIfIndex(NdisBindingHandle: BindingHandle, /) -> BoundInter
 
 def provider_of(context: Context, handle: int | None, name: str) -> Any:
     """The record of a live provider; 0x7C/0x21 for anything else."""
-    provider = context.machine.objects[HandleKind.INTERFACE_PROVIDER].find(handle, HandleKind.INTERFACE_PROVIDER)
-    if provider is None:
-        wrong_handle(handle, HandleKind.INTERFACE_PROVIDER, name)
-    return provider
+    return object_of(context, handle, HandleKind.INTERFACE_PROVIDER, name)
 
 
 def query_object(context: Context, operation: CONTROL) -> int:

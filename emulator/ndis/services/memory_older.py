@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import load_block
-from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.gates.ddi import ddi
+from emulator.ndis.gates.live_handles import find_live
 from emulator.ndis.headers.handles import NDIS_HANDLE
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
@@ -139,25 +138,9 @@ def NdisAllocateGenericObject(
 def NdisFreeGenericObject(NdisObject: NDIS_GENERIC_OBJECT, /) -> None:
     """Free the object.  Bug check 0x7C/0x21 for one that is none, or no more."""
     context = current.context
-    table = context.machine.objects[HandleKind.GENERIC_OBJECT]
-    if table.find(NdisObject, HandleKind.GENERIC_OBJECT) is None:
-        freed = table.freed(NdisObject, HandleKind.GENERIC_OBJECT) if NdisObject else None
-        stop(
-            0x7C,
-            0x21,
-            NdisObject or 0,
-            rule="NdisAllocateGenericObject",
-            text="A generic object was freed twice."
-            if freed is not None
-            else f"What was freed as a generic object is {handle_in_words(context.machine.objects, NdisObject)}.",
-            sites=[
-                site_of(context, "allocated", freed.head.allocated_site),
-                site_of(context, "freed the first time", freed.head.freed_site),
-            ]
-            if freed is not None
-            else [],
-        )
-    table.free(NdisObject, site=context.site)
+    rule = "NdisAllocateGenericObject"
+    find_live(context, NdisObject, HandleKind.GENERIC_OBJECT, "a generic object", "freed", rule=rule)
+    context.machine.objects[HandleKind.GENERIC_OBJECT].free(NdisObject, site=context.site)
 
 
 __all__ = [

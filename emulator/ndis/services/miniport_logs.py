@@ -24,7 +24,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.adapters import adapter_of, wrong_handle
+from emulator.ndis.plug_and_play.adapters import adapter_of, object_of
 from emulator.ndis.plug_and_play.pnp import find_adapter
 from emulator.ndis.services.memory import readable
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
@@ -131,10 +131,7 @@ def take(context: Context, operation: CONTROL) -> int:
 
 
 def _log_of(context: Context, handle: int | None, ddi_name: str) -> Any:
-    log = context.machine.objects[HandleKind.LOG].find(handle, HandleKind.LOG)
-    if log is None:
-        wrong_handle(handle, HandleKind.LOG, ddi_name)
-    return log
+    return object_of(context, handle, HandleKind.LOG, ddi_name)
 
 
 def _log_on(context: Context, adapter_handle: int) -> Any:
