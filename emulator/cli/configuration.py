@@ -70,6 +70,7 @@ class AdapterTable(Struct, kw_only=True, forbid_unknown_fields=True):
     mac: Annotated[str, Meta(pattern="^([0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5})?$")] = ""
     link_speed: Positive = 1_000_000_000
     messages: Annotated[int, Meta(ge=0, le=VNIC_MAXIMUM_MESSAGES)] = 0
+    offloads: bool = False
     registry: dict[str, Any] = {}
 
 

@@ -121,6 +121,8 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
         _replace_wires(options, configuration)
     else:
         configuration.adapter = _adapters_of(options)
+    for table in configuration.adapter if options.offloads else ():
+        table.offloads = True
 
 
 def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:
@@ -210,6 +212,7 @@ def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecificat
         mac=table.mac,
         link_speed=table.link_speed,
         messages=table.messages,
+        offloads=table.offloads,
         registry=table.registry,
     )
 

@@ -89,6 +89,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--address", action="append", default=[], metavar="A", help="the Linux side's: 10.77.0.1/24,fd00:77::1/64")
     add("--capture", action="append", default=[], metavar="FILE", help="write the adapter's frames to a pcapng file")
     add("--faults", action="append", default=[], metavar="F", help="a bad wire: loss=0.01,in.delay=2ms~1ms,seed=7")
+    add("--offloads", action="store_true", help="the TAPs hand over, and take, large frames and unfinished checksums")
     add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")
     add("--processors", type=int, metavar="N", help="processors at DISPATCH_LEVEL (1)")
     add("--passive-workers", type=int, metavar="M", help="workers for work items at PASSIVE_LEVEL (2)")

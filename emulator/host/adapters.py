@@ -82,7 +82,7 @@ def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:
 
     wire = adapter.wire
     with Namespace(namespace).entered() if namespace is not None else contextlib.nullcontext():
-        return Tap.open(wire.interface, wire.address, wire.mtu)
+        return Tap.open(wire.interface, wire.address, wire.mtu, offloads=adapter.offloads)
 
 
 def _pcap(adapter: AdapterSpecification, machine: int, number: int) -> Wire:

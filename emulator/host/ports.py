@@ -14,7 +14,7 @@ from emulator.host.specification import MEGABIT
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
-from vnic.wires.wire import ActiveWire
+from vnic.wires.wire import ActiveWire, OffloadWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +56,23 @@ class Port:
         self._active = wire if isinstance(wire, ActiveWire) else None
         calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
         self._wake = self._message_waker() if self.messages else self._waker(0)
-        self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
+        self.offloads = wire.offloads if isinstance(wire, OffloadWire) else 0
+        if self.offloads:
+            self.pump = self._offload_pump(wire)
+        else:
+            self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
         self.pending: Callable[[], bool] = self.pump.pending
         self.settle: Callable[[], None] = self.pump.settle
         self._service: Callable[[], bool] = self.pump.service
         self._interest = 0
         self._alarms: list[int] = []
+
+    def _offload_pump(self, wire: Wire) -> AdapterPump:
+        """The frame loop for frames with headers."""
+        from emulator.host.pump_offloads import OffloadPump
+
+        assert isinstance(wire, OffloadWire)
+        return OffloadPump(self.hardware, wire.fileno(), self._wake, wire.set_offloads)
 
     def _waker(self, queue: int) -> Callable[[], None]:
         """What rings the processor that serves a queue's interrupt, when it sleeps and its line is asserted."""
@@ -99,7 +110,7 @@ class Port:
 
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started; frames are thrown away until the driver receives."""
-        self.hardware.power_on(self.mac, True, self.megabits, self.messages)
+        self.hardware.power_on(self.mac, True, self.megabits, self.messages, self.offloads)
         self.powered = True
         self._interest = select.EPOLLIN
         self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
@@ -192,7 +203,7 @@ class Port:
         """The miniport is halted: the hardware loses its state, as one that is switched off, and its carrier."""
         if not self.closed and not self.removed:
             self.wire.set_carrier(False)
-            self.hardware.power_on(self.mac, self.linked, self.megabits)
+            self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, self.offloads)
             self.pump.power_cycled()
 
     def pull(self, done: Callable[[int], None]) -> None:

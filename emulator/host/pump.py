@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 DEFAULT_BUDGET: Final = 64
 
 # Besides the wire's own: what the kernel says of a frame that it cannot make sense of.
-_LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
+LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
 _BLOCKED: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 _SCRATCH_BYTES: Final = 65536
 
@@ -301,7 +301,7 @@ class AdapterPump:
                 if error.errno in REMOVAL_ERRORS:
                     self._gone = True
                     break
-                if error.errno not in _LOST_ERRORS:
+                if error.errno not in LOST_ERRORS:
                     raise error
                 self._count(STATISTIC_TRANSMIT_ERRORS, 1)
             done += len(pieces)

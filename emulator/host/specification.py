@@ -62,6 +62,8 @@ class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
     link_speed: int = 1_000_000_000
     messages: int = 0
     """Interrupt messages that the machine has for it; a driver that knows none uses its line, as without any."""
+    offloads: bool = False
+    """Whether the TAP hands over, and takes, frames that are not finished: large ones, and without checksums."""
     registry: dict[str, RegistryValue] = {}
     """Values that NdisReadConfiguration finds for this adapter before those of its driver."""
 
@@ -119,11 +121,16 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _check_hardware(adapter: AdapterSpecification) -> None:
-    """ValueError for an address that no station has, a speed that the hardware cannot tell, too many messages."""
+    """ValueError for an address that no station has, a speed that the hardware cannot tell, what the wire cannot do."""
     if adapter.mac and (not _MAC.fullmatch(adapter.mac) or int(adapter.mac[:2], 16) & 1):
         raise ValueError(f"mac = {adapter.mac}: expected the address of one station, like 02:00:00:00:00:01")
     if not 0 <= adapter.messages <= VNIC_MAXIMUM_MESSAGES:
         raise ValueError(f"messages = {adapter.messages}: an adapter has 0 to {VNIC_MAXIMUM_MESSAGES}")
+    if adapter.offloads and adapter.wire.kind != "tap":
+        raise ValueError(f"offloads: the wire {adapter.wire.name} has none; a TAP has")
+    if adapter.offloads and (adapter.capture or adapter.faults.any):
+        what = "written to a capture file" if adapter.capture else "subjected to faults"
+        raise ValueError(f"offloads: frames that are not finished cannot be {what}")
     if adapter.link_speed % MEGABIT or not 0 < adapter.link_speed // MEGABIT < 1 << 32:
         raise ValueError(f"link_speed = {adapter.link_speed}: expected a whole number of megabits a second, in bits")
 

@@ -72,6 +72,7 @@ class Lab:
         capture: str | os.PathLike[str] = "",
         faults: str = "",
         messages: int = 0,
+        offloads: bool = False,
         name: str = "",
         **options: Any,
     ) -> Nic:
@@ -84,7 +85,8 @@ class Lab:
         ``address`` is the far end's, or one for each adapter's; by default each adapter has a network of its own.
         ``apart`` puts each TAP into a namespace of its own: then they meet in the machine alone.  ``capture`` names the
         pcapng file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
-        ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has.
+        ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has,
+        ``offloads`` whether their TAPs hand over frames that are not finished.
         Further options are fields of the machine's geometry and of its watchdog.
         """
         addresses = [address] if isinstance(address, str) else [None] * adapters if address is None else list(address)
@@ -92,7 +94,7 @@ class Lab:
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
         kept = os.fspath(capture)
         chosen = [
-            specify.adapter(wire, self._adapters + i, one, mac, mtu, kept, faults, messages)
+            specify.adapter(wire, self._adapters + i, one, mac, mtu, kept, faults, messages, offloads=offloads)
             for i, one in enumerate(addresses)
         ]
         self._adapters += adapters

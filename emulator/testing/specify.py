@@ -68,6 +68,8 @@ def adapter(
     capture: str = "",
     faults: str = "",
     messages: int = 0,
+    *,
+    offloads: bool = False,
 ) -> AdapterSpecification:
     """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
 
@@ -84,6 +86,7 @@ def adapter(
         capture=capture,
         faults=parse_faults(faults),
         messages=messages,
+        offloads=offloads,
     )
 
 

@@ -137,6 +137,9 @@ def test_options_alone() -> None:
     assert [driver.module for driver in specification.drivers] == ["sample_drivers.netvmini", "sample_drivers.hello"]
     assert [adapter.wire.name for adapter in specification.adapters] == ["tap:ndis0"]
     assert specification.registry == {"Address": "10.77.0.1/24"}
+    assert not specification.adapters[0].offloads
+    specification = planned("--miniport", "netvmini", "--wire", "tap:a", "--wire", "tap:b", "--offloads").specification
+    assert [adapter.offloads for adapter in specification.prepared().adapters] == [True, True]
 
 
 def test_filters_keep_their_order_the_topmost_first(tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ from emulator.host.adapters import mac_of
 from emulator.host.specification import AdapterSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import ConfigurationError
+from vnic.wires.faults import parse_faults
+from vnic.wires.wire import WireSpecification
+
+TAP: dict[str, Any] = {"wire": WireSpecification("tap", "ndis0")}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,9 @@ def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> Non
         ({"link_speed": 1_500_000}, "link_speed = 1500000: expected a whole number of megabits"),
         ({"link_speed": 0}, "link_speed = 0: expected a whole number of megabits"),
         ({"messages": 17}, "messages = 17: an adapter has 0 to 16"),
+        ({"offloads": True}, "offloads: the wire cable has none; a TAP has"),
+        ({**TAP, "offloads": True, "capture": "x"}, "offloads: frames that are not finished cannot be written"),
+        ({**TAP, "offloads": True, "faults": parse_faults("loss=0.1")}, "cannot be subjected to faults"),
     ],
 )
 def test_hardware_that_there_cannot_be(values: dict[str, Any], text: str) -> None:

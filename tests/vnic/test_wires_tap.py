@@ -91,6 +91,31 @@ def test_frames_go_both_ways_whole(inside: LinkWatcher) -> None:
 
 
 @IN_A_NAMESPACE
+def test_with_offloads_the_kernel_leaves_undone_what_was_enabled(inside: LinkWatcher) -> None:
+    wire = Tap.open("ndis0", "10.77.0.1/24", offloads=True)
+    assert wire.offloads & 0x0F == 0x0F
+    wire.set_carrier(True)
+    from pyroute2 import IPRoute
+
+    station = bytes.fromhex("020000000002")
+    with IPRoute() as route:
+        (index,) = route.link_lookup(ifname="ndis0")
+        route.neigh("add", dst="10.77.0.2", lladdr="02:00:00:00:00:02", ifindex=index, state=0x80)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for offloads, flags in ((0, 0), (1, 1), (0, 0)):
+            wire.set_offloads(offloads)
+            sender.sendto(b"hello", ("10.77.0.2", 9))
+            found = next_frame(wire)
+            assert found[10:16] == station
+            assert found.endswith(b"hello")
+            assert found[0] == flags
+            assert not flags or found[6:10] == bytes((34, 0, 6, 0))
+    with pytest.raises(WireError, match="setting the offloads"):
+        wire.set_offloads(2)
+    wire.close()
+
+
+@IN_A_NAMESPACE
 def test_a_fresh_tap_is_quiet(inside: LinkWatcher) -> None:
     wire = Tap.open("ndis0", "10.77.0.1/24")
     wire.set_carrier(True)

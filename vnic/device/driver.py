@@ -43,6 +43,7 @@ from vnic.device.registers import (
     VNIC_REGISTER_INTERRUPT_CAUSE,
     VNIC_REGISTER_INTERRUPT_MASK,
     VNIC_REGISTER_LINK_ACKNOWLEDGE,
+    VNIC_REGISTER_OFFLOADS,
     VNIC_REGISTER_STATUS,
     VNIC_STATUS_LINK_UP,
     VNIC_STATUS_RESETTING,
@@ -52,6 +53,7 @@ from vnic.device.registers import (
     WORD_LINK_STATE,
     WORD_MAC_HIGH,
     WORD_MAC_LOW,
+    WORD_OFFLOADS,
     WORD_PRESENT,
     WORD_RESET_DONE,
     Register,
@@ -183,7 +185,7 @@ def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
 
 
 def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -> None:
-    """Write CONTROL, INTERRUPT_MASK or LINK_ACKNOWLEDGE. ValueError for a register that the driver may not write.
+    """Write CONTROL, INTERRUPT_MASK, LINK_ACKNOWLEDGE or OFFLOADS. ValueError for a register that is read only.
 
     Unmasking a cause that is pending asserts the line at once. Writing VNIC_CONTROL_RESET begins a reset: poll CONTROL
     until the bit reads as clear, and leave the rings alone until then.
@@ -197,6 +199,9 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
                 nic.raise_interrupt(queue)
     elif register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
         words[WORD_LINK_ACKNOWLEDGE] = value & INDEX_MASK
+    elif register == VNIC_REGISTER_OFFLOADS:
+        words[WORD_OFFLOADS] = value
+        nic.ring_host()
     elif register == VNIC_REGISTER_CONTROL:
         resets = words[WORD_CONTROL] >> CONTROL_RESETS_SHIFT
         if value & VNIC_CONTROL_RESET:
@@ -295,6 +300,25 @@ def VnicTransmitFrames(nic: Vnic, queue: int, addresses: list[int], lengths: lis
         put_filled(ring, head, addresses, lengths)
         nic.ring_host()
     return count
+
+
+def VnicTransmitOffloads(nic: Vnic, queue: int, descriptors: list[int], offloads: list[int], /) -> int:
+    """`VnicTransmit` where frames may carry an offload word; returns how many descriptors were accepted.
+
+    Args:
+        nic: The adapter.
+        queue: Whose transmit ring.
+        descriptors: As for `VnicTransmit`; the first of a frame with an offload word has VNIC_DESCRIPTOR_OFFLOAD.
+        offloads: For each descriptor its word by `VnicOffload`, or 0.
+    """
+    ring = nic.transmit[queue]
+    indices, mask = ring.indices, ring.mask
+    head = indices[PRODUCER]
+    room = ring.entries - (head - indices[RECLAIMED] & INDEX_MASK)
+    for place, word in enumerate(offloads[:room], head):
+        if word:
+            ring.offloads[place & mask] = word
+    return VnicTransmit(nic, queue, descriptors)
 
 
 def VnicTransmitRoom(nic: Vnic, queue: int, /) -> int:

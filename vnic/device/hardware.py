@@ -37,6 +37,7 @@ from vnic.device.registers import (
     WORD_MAC_HIGH,
     WORD_MAC_LOW,
     WORD_MESSAGES,
+    WORD_OFFLOADS_SUPPORTED,
     WORD_PRESENT,
     WORD_QUEUES,
     WORD_RECEIVE_ENTRIES,
@@ -93,10 +94,12 @@ class HostVnic:
         self._control = 0
         self._link_sequence = 0
 
-    def power_on(self, mac: bytes, link_up: bool = False, megabits: int = 10_000, messages: int = 0) -> None:
+    def power_on(
+        self, mac: bytes, link_up: bool = False, megabits: int = 10_000, messages: int = 0, offloads: int = 0
+    ) -> None:
         """Begin: all registers and rings at zero, the identity in place, one link change for the driver to notice.
 
-        `messages` says how many interrupt messages the machine has for the adapter.
+        `messages` says how many interrupt messages the machine has for the adapter, `offloads` what its wire supports.
         """
         if len(mac) != 6:
             raise ValueError(f"an Ethernet address has 6 bytes, not {len(mac)}")
@@ -114,6 +117,7 @@ class HostVnic:
         words[WORD_RECEIVE_ENTRIES] = layout.receive_entries
         words[WORD_TRANSMIT_ENTRIES] = layout.transmit_entries
         words[WORD_MESSAGES] = self.messages = messages
+        words[WORD_OFFLOADS_SUPPORTED] = offloads
         reset_table(words)
         self.set_link(link_up, megabits)
         words[WORD_PRESENT] = 1

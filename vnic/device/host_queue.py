@@ -240,7 +240,7 @@ class HostQueue:
         """Judge a buffer that is not known to lie with the driver: never seen, or held by the hardware."""
         if address in self.known:
             raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
-        if not _inside(address, self.capacity, self.receive_regions):
+        if not inside(address, self.capacity, self.receive_regions):
             what = f"buffer {address:#x}+{self.capacity} lies outside the frame memory"
             raise self.fault(what, "receive-free ring")
         # Whoever looks up an address never seen has moved all that the driver holds into `kept`.
@@ -285,6 +285,12 @@ class HostQueue:
         """Copy the next `count` transmit descriptors."""
         return get(self.transmit, self.transmit_tail, count)
 
+    def offload(self, place: int) -> int:
+        """Copy word 1 of a transmit descriptor, counted from the oldest."""
+        ring = self.transmit
+        word: int = ring.offloads[self.transmit_tail + place & ring.mask]
+        return word
+
     def complete(self, count: int) -> None:
         """Be done with the next `count` transmit descriptors; the driver sees it when it looks."""
         self.transmit_tail = tail = self.transmit_tail + count & INDEX_MASK
@@ -309,7 +315,7 @@ class HostQueue:
         length = word >> VNIC_DESCRIPTOR_LENGTH_SHIFT & VNIC_DESCRIPTOR_LENGTH_MASK
         if word & VNIC_DESCRIPTOR_RESERVED:
             raise self.fault(f"reserved flags {word >> _FLAGS_SHIFT:#x} in a descriptor", "transmit ring")
-        if not _inside(address, length, self.transmit_regions):
+        if not inside(address, length, self.transmit_regions):
             raise self.fault(f"{address:#x}+{length} is no memory of the driver's", "transmit ring")
         return self.memory[address : address + length]
 
@@ -339,6 +345,6 @@ class HostQueue:
         return DeviceFault(what, f"{self.name}, {where}")
 
 
-def _inside(address: int, length: int, regions: tuple[Region, ...]) -> bool:
+def inside(address: int, length: int, regions: tuple[Region, ...]) -> bool:
     """Whether all the bytes lie in one of the regions, given as (start, end)."""
     return any(start <= address and address + length <= end for start, end in regions)

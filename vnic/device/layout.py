@@ -55,8 +55,10 @@ VNIC_DESCRIPTOR_MORE: Final = 1 << 48
 """The frame goes on in the next descriptor."""
 VNIC_LENGTH_MORE: Final = VNIC_DESCRIPTOR_MORE >> VNIC_DESCRIPTOR_LENGTH_SHIFT
 """The same in a length that `VnicReceive` gives."""
+VNIC_DESCRIPTOR_OFFLOAD: Final = 1 << 49
+"""Word 1 of this descriptor, the first of its frame, says what the wire shall do to it (see `vnic.device.offloads`)."""
 VNIC_DESCRIPTOR_RESERVED: Final = 0xFFFE << 48
-"""Kept for offloads; a driver writes zero."""
+"""A driver writes zero; OFFLOAD too, where the adapter supports none."""
 
 VNIC_RECEIVE_SLOT: Final = 2048
 """What the drivers of this project set aside for a frame: headroom and capacity together."""
@@ -66,6 +68,8 @@ VNIC_MAXIMUM_FRAGMENTS: Final = 64
 """Descriptors that one transmitted frame may consist of."""
 VNIC_MINIMUM_FRAME: Final = 14
 VNIC_MAXIMUM_FRAME: Final = 65535
+VNIC_MAXIMUM_SUPER_FRAME: Final = VNIC_MAXIMUM_FRAME + 18
+"""The longest IP datagram, behind an Ethernet header with a VLAN tag."""
 
 
 def VnicDescriptor(address: int, length: int, more: bool = False, /) -> int:

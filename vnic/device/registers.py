@@ -32,6 +32,8 @@ VNIC_REGISTER_RECEIVE_DISCARDS: Final = 18
 VNIC_REGISTER_TRANSMIT_FRAMES: Final = 19
 VNIC_REGISTER_TRANSMIT_BYTES: Final = 20
 VNIC_REGISTER_TRANSMIT_ERRORS: Final = 21
+VNIC_REGISTER_OFFLOADS_SUPPORTED: Final = 22
+VNIC_REGISTER_OFFLOADS: Final = 23
 
 # CONTROL. RESET reads as set until the hardware has finished; the driver leaves the rings alone until then.
 VNIC_CONTROL_RECEIVE_ENABLE: Final = 0x1
@@ -67,9 +69,11 @@ WORD_QUEUES: Final = 3
 WORD_RECEIVE_ENTRIES: Final = 4
 WORD_TRANSMIT_ENTRIES: Final = 5
 WORD_MESSAGES: Final = 6
+WORD_OFFLOADS_SUPPORTED: Final = 7
 # Line 1: the driver's.
 WORD_CONTROL: Final = 8
 WORD_LINK_ACKNOWLEDGE: Final = 9
+WORD_OFFLOADS: Final = 10
 # Line 2: the host's, changing.
 WORD_RESET_DONE: Final = 16
 WORD_LINK_STATE: Final = 17
@@ -137,5 +141,7 @@ REGISTERS: Final[tuple[Register, ...]] = (
     Register("TRANSMIT_FRAMES", STATISTIC, STATISTIC_TRANSMIT_FRAMES, False, "frames that the wire has taken"),
     Register("TRANSMIT_BYTES", STATISTIC, STATISTIC_TRANSMIT_BYTES, False, "bytes that the wire has taken"),
     Register("TRANSMIT_ERRORS", STATISTIC, STATISTIC_TRANSMIT_ERRORS, False, "frames that the wire has refused"),
+    Register("OFFLOADS_SUPPORTED", PLAIN, WORD_OFFLOADS_SUPPORTED, False, "what the wire can hand over: VNIC_OFFLOAD_"),
+    Register("OFFLOADS", PLAIN, WORD_OFFLOADS, True, "what of that the driver is ready to receive"),
 )
 """Indexed by register number."""

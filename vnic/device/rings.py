@@ -19,7 +19,7 @@ _FEW: Final = 5
 class RingView:
     """A ring's header and descriptors as casts, bound once because binding costs more than an access."""
 
-    __slots__ = ("addresses", "entries", "indices", "lengths", "mask", "words")
+    __slots__ = ("addresses", "entries", "indices", "lengths", "mask", "offloads", "words")
 
     def __init__(self, block: memoryview, start: int, entries: int) -> None:
         descriptors = start + RING_HEADER_BYTES
@@ -30,6 +30,7 @@ class RingView:
         # one slice. Halves are worth having: numbers below 2**30 cost Python less than longer ones.
         cells = block[descriptors : descriptors + entries * DESCRIPTOR_BYTES]
         self.words = cells.cast("Q")[::2]
+        self.offloads = cells.cast("Q")[1::2]
         self.addresses = cells.cast("I")[::4]
         self.lengths = cells.cast("I")[1::4]
 

@@ -20,7 +20,12 @@ from vnic.wires.addresses import configure, privilege_command
 from vnic.wires.wire import DEFAULT_MTU, WireError, interface_name_fault, is_removal, parse_addresses
 
 DEVICE: Final = "/dev/net/tun"
+_TUNSETOFFLOAD: Final = 0x400454D0
 _TUNSETCARRIER: Final = 0x400454E2
+_TUN_F_ALL: Final = 0x6F
+"""Checksums, TCP segments of IPv4, of IPv6 and with ECN, and UDP segments of both, which go together."""
+_TUN_F_OLDER: Final = 0x0F
+"""What kernels before Linux 6.2 have of it."""
 _SYSTEM_SETTINGS: Final = Path("/proc/sys/net/ipv6/conf")
 # Without an IPv6 address of ours the kernel shall not speak IPv6 here; with one it shall at least not look for routers.
 _SILENT: Final = (("disable_ipv6", "1"),)
@@ -34,14 +39,18 @@ class Tap:
         self.name = f"tap:{name}"
         self.mtu = mtu
         self.interface = name
+        self.offloads = 0
+        """What the kernel can leave undone, as TUNSETOFFLOAD numbers it; 0 for a TAP that was opened without."""
         self._device = device
         self._carrier = False
         # Belongs to the TAP's namespace even when the thread has left it.
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     @classmethod
-    def open(cls, name: str, address: str = "", mtu: int = DEFAULT_MTU) -> Tap:
+    def open(cls, name: str, address: str = "", mtu: int = DEFAULT_MTU, *, offloads: bool = False) -> Tap:
         """Make (or attach to) the TAP `name`, quiet it, address it and bring it up, its carrier off.
+
+        With `offloads` virtio's header of ten bytes lies in front of each frame that is read or written.
 
         Acts in the network namespace of the calling thread; the descriptor stays good when the thread leaves it.
         """
@@ -50,12 +59,14 @@ class Tap:
             raise WireError(f"naming the TAP {name!r}", "--wire tap:ndis0", fault, errno.EINVAL)
         wanted = parse_addresses(address)
         ours = name not in linux.interface_names()
-        device = _make(name, ours)
+        device = _make(name, ours, offloads)
         tap = cls(device, name, mtu)
         try:
             os.set_blocking(tap.fileno(), False)
             os.set_inheritable(tap.fileno(), False)  # python-pytun leaves it inheritable; a worker must never hold it
             tap._tell_carrier(False)
+            if offloads:
+                tap._find_offloads()
             if ours:
                 _quiet(name, _SPARING if any(one.version == 6 for one in wanted) else _SILENT)
             configure(device, name, wanted, mtu)
@@ -81,6 +92,25 @@ class Tap:
         """Tell the kernel, and through it whoever watches the link, that the cable is plugged in or not."""
         if up != self._carrier:
             self._tell_carrier(up)
+
+    def set_offloads(self, offloads: int) -> None:
+        """Say which of `offloads` the reader takes; the kernel does itself what is left out."""
+        try:
+            fcntl.ioctl(self.fileno(), _TUNSETOFFLOAD, offloads)
+        except OSError as error:
+            if not is_removal(error):
+                raise WireError(f"setting the offloads of {self.name}", "a later kernel", error) from None
+
+    def _find_offloads(self) -> None:
+        """Begin with all of them off."""
+        for offloads in (_TUN_F_ALL, _TUN_F_OLDER):
+            try:
+                self.set_offloads(offloads)
+            except WireError:
+                continue
+            self.offloads = offloads
+            break
+        self.set_offloads(0)
 
     def poll_removed(self) -> bool:
         """Return whether somebody has deleted the interface, or its namespace has ended."""
@@ -113,7 +143,7 @@ class Tap:
             pass  # Renamed or moved by somebody: then the kernel acts on it in its own time.
 
 
-def _make(name: str, ours: bool) -> Any:
+def _make(name: str, ours: bool, offloads: bool = False) -> Any:
     """Open the TAP through python-pytun."""
     try:
         import pytun
@@ -121,7 +151,8 @@ def _make(name: str, ours: bool) -> Any:
         raise WireError("importing python-pytun", "python3 -m pip install python-pytun", str(error)) from None
     _open_device()
     try:
-        return pytun.TunTapDevice(name, pytun.IFF_TAP | pytun.IFF_NO_PI, DEVICE)
+        flags = pytun.IFF_TAP | pytun.IFF_NO_PI | (pytun.IFF_VNET_HDR if offloads else 0)
+        return pytun.TunTapDevice(name, flags, DEVICE)
     except pytun.Error as error:
         step = f"making the TAP {name}"
         other = f"--wire tap:{free_name(name)}"

@@ -116,6 +116,17 @@ class ActiveWire(Wire, Protocol):
         ...
 
 
+@runtime_checkable
+class OffloadWire(Wire, Protocol):
+    """A wire that hands over frames which are not finished, each behind virtio's header."""
+
+    offloads: int
+
+    def set_offloads(self, offloads: int) -> None:
+        """Say which of `offloads` the reader takes."""
+        ...
+
+
 class WireSpecification(msgspec.Struct, frozen=True):
     """A wire as the user asked for it; crosses from the command line to the host."""
 
