@@ -9,7 +9,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -183,14 +183,14 @@ def in_words(message: str) -> str:
         rest = rest[1:]
     if rest:
         key = rest[0][0]
-    told = _fault(what, table)
+    told = _fault(what, table, key)
     if table in ("driver", "adapter") and len(steps) == 1 and "Expected `array`" in what:
         told = f"is a list of tables; write [[{table}]]"
     where = ", ".join(part for part in (place, f"key {key}" if key else "") if part)
     return f"{where}: {told}" if where else told
 
 
-def _fault(what: str, table: str) -> str:
+def _fault(what: str, table: str, key: str) -> str:
     unknown = re.search(r"contains unknown field `(.*)`", what)
     if unknown is not None and unknown[1] in _ABSENT:
         return f"{unknown[1]}: {_ABSENT[unknown[1]]} not implemented by this emulator"
@@ -205,7 +205,7 @@ def _fault(what: str, table: str) -> str:
         return f"the key {missing[1]} is missing"
     invalid = re.search(r"Invalid enum value (.*)", what)
     if invalid is not None:
-        return f"{invalid[1]} is no kind of driver; there are miniport, protocol, filter, intermediate"
+        return f"{invalid[1]} is none of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
     pattern = re.search(r"matching regex", what)
     if pattern is not None:
         return "expected an address like 02:00:00:00:00:01"

@@ -84,6 +84,9 @@ def _guarded(given: list[str]) -> int:
 
 
 def _run(given: list[str]) -> int:
+    for word in given:
+        if any("\ud800" <= sign <= "\udfff" for sign in word):
+            raise ConfigurationError(f"{word!a} is no text in this locale's encoding; LC_ALL=C.UTF-8 has all signs")
     parser = Parser(PROGRAM, description="An NDIS 6 machine on Linux, with drivers in Python.", epilog=_EPILOG)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--version", action="store_true", help="print the version and end")
@@ -97,7 +100,13 @@ def _run(given: list[str]) -> int:
             made.formatter_class = argparse.RawDescriptionHelpFormatter
             module.add_options(made)
             made.set_defaults(act=module.run)
-    options = parser.parse_args(given)
+    options, left = parser.parse_known_args(given)
+    if len(left) == 1 and not left[0].startswith("-") and getattr(options, "machine", None) == "":
+        # Before Python 3.13 a word that may be left out is not looked for behind an option.
+        options.machine = left.pop()
+    if left:
+        shown = commands.choices[options.command].prog if options.command else PROGRAM
+        raise ConfigurationError(f"unrecognized arguments: {' '.join(left)}; see '{shown} --help'")
     if options.version:
         streams.standard_output().line(f"{PROGRAM} {_version()}")
         return 0

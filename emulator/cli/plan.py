@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from emulator.cli.configuration import AdapterTable, Configuration, DriverTable, read
-from emulator.host.sample_names import full_name
+from emulator.host.sample_names import found, full_name, not_found
 from emulator.host.specification import (
     AdapterSpecification,
     DriverSpecification,
     MachineSpecification,
     WatchdogLimits,
+    check_hardware,
 )
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import ConfigurationError
@@ -58,11 +60,12 @@ def plan_of(options: argparse.Namespace) -> Plan:
     machine = configuration.machine
     if machine.split_frames != "off" and not machine.checked:
         raise ConfigurationError(f"{source}: split_frames is for the checked build")
-    drivers = [_driver(source, table, machine.paths) for table in configuration.driver]
+    drivers = [_driver(source, number, table, machine.paths) for number, table in enumerate(configuration.driver, 1)]
     _refuse_twice(source, "driver", [driver.path or driver.module for driver in drivers])
     adapters = [_adapter(source, number, table) for number, table in enumerate(configuration.adapter, 1)]
     _check_wires(source, adapters)
     _check_miniports(source, drivers, adapters)
+    _check_choices(source, drivers, [adapter.name or f"adapter{number}" for number, adapter in enumerate(adapters)])
     address = next((adapter.wire.address for adapter in adapters if adapter.wire.address), "")
     registry = dict(configuration.registry)
     if address and ADDRESS not in registry:
@@ -175,9 +178,9 @@ def _place(text: str) -> tuple[str, str]:
     return text, ""
 
 
-def _driver(source: str, table: DriverTable, paths: list[str]) -> DriverSpecification:
+def _driver(source: str, number: int, table: DriverTable, paths: list[str]) -> DriverSpecification:
     if bool(table.module) == bool(table.path):
-        raise ConfigurationError(f"{source}: a [[driver]] has either a module or a path")
+        raise ConfigurationError(f"{source}: [[driver]] number {number}: it has either a module or a path")
     if table.path and not Path(table.path).is_file():
         raise ConfigurationError(f"driver {table.path}: there is no such file")
     if table.path and not table.path.endswith(".py"):
@@ -186,6 +189,8 @@ def _driver(source: str, table: DriverTable, paths: list[str]) -> DriverSpecific
     if module and not _MODULE.fullmatch(module):
         raise ConfigurationError(f"driver {module!r}: is no name of a module")
     module = full_name(module, paths) if module else ""
+    if module and not found(module, paths):
+        raise ConfigurationError(f"driver {module}: {not_found(module)}")
     return DriverSpecification(
         kind=table.kind, module=module, path=table.path, registry=table.registry, adapters=table.adapters
     )
@@ -199,22 +204,23 @@ def _name_of(module: str, path: str) -> str:
 def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecification:
     try:
         wire = parse_wire(table.wire, table.address, table.mtu)
-        faults = parse_faults(table.faults) if isinstance(table.faults, str) else faults_of(table.faults)
-    except ConfigurationError as error:
+        made = AdapterSpecification(
+            name=table.name,
+            miniport=table.miniport,
+            wire=wire,
+            capture=os.path.abspath(table.capture) if table.capture else "",
+            faults=parse_faults(table.faults) if isinstance(table.faults, str) else faults_of(table.faults),
+            mac=table.mac,
+            link_speed=table.link_speed,
+            messages=table.messages,
+            offloads=table.offloads,
+            registry=table.registry,
+        )
+        check_hardware(made)
+    except (ConfigurationError, ValueError) as error:
         where = f"{source}: [[adapter]] number {number}: " if source != "options" else ""
         raise ConfigurationError(f"{where}{error}") from None
-    return AdapterSpecification(
-        name=table.name,
-        miniport=table.miniport,
-        wire=wire,
-        capture=os.path.abspath(table.capture) if table.capture else "",
-        faults=faults,
-        mac=table.mac,
-        link_speed=table.link_speed,
-        messages=table.messages,
-        offloads=table.offloads,
-        registry=table.registry,
-    )
+    return made
 
 
 def _addressed(adapter: AdapterSpecification, known: object) -> AdapterSpecification:
@@ -242,11 +248,23 @@ def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
 def _check_miniports(source: str, drivers: list[DriverSpecification], adapters: list[AdapterSpecification]) -> None:
     miniports = [_name_of(driver.module, driver.path) for driver in drivers if driver.kind == "miniport"]
     for number, adapter in enumerate(adapters, 1):
+        place = f"{source}: [[adapter]] number {number}"
         if not miniports:
-            raise ConfigurationError(f"{source}: adapter {number} has no miniport driver")
+            raise ConfigurationError(f"{place} has no miniport driver")
         if adapter.miniport and adapter.miniport not in miniports:
-            raise ConfigurationError(
-                f"{source}: adapter {number}: no miniport {adapter.miniport}; there are {', '.join(miniports)}"
-            )
+            raise ConfigurationError(f"{place}: no miniport {adapter.miniport}; there are {', '.join(miniports)}")
         if not adapter.miniport and len(miniports) > 1:
-            raise ConfigurationError(f"{source}: adapter {number}: say which miniport runs it: {', '.join(miniports)}")
+            raise ConfigurationError(f"{place}: say which miniport runs it: {', '.join(miniports)}")
+
+
+def _check_choices(source: str, drivers: list[DriverSpecification], names: list[str]) -> None:
+    """What `adapters` names is there; the adapters that an intermediate driver will make nobody knows yet."""
+    _refuse_twice(source, "adapter", names)
+    more = any(driver.kind == "intermediate" for driver in drivers)
+    for number, driver in enumerate(drivers, 1):
+        place = f"{source}: [[driver]] number {number}, key adapters"
+        if driver.adapters and driver.kind == "miniport":
+            raise ConfigurationError(f"{place}: is for what is bound to adapters; a miniport is named by its adapters")
+        for pattern in driver.adapters:
+            if not more and not any(fnmatchcase(name, pattern) for name in names):
+                raise ConfigurationError(f"{place}: no adapter is called {pattern}; there are {', '.join(names)}")

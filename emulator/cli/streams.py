@@ -7,6 +7,7 @@ that is written later fails again, so that a machine can still be ended in order
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import threading
@@ -78,7 +79,9 @@ class Stream:
 
 
 def standard_output() -> Stream:
-    """Standard output."""
+    """Standard output; what its encoding has no sign for is written as its number."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     return Stream(sys.stdout, "standard output")
 
 

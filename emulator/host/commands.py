@@ -386,7 +386,7 @@ def oid_of(text: str) -> int:
     found = known.get(text.upper())
     if found is None:
         close = difflib.get_close_matches(text.upper(), known, 1)
-        raise ConfigurationError(f"there is no {text}" + (f"; did you mean {close[0]}?" if close else ""))
+        raise ConfigurationError(f"{text} is no OID's name" + (f"; did you mean {close[0]}?" if close else ""))
     return int(found)
 
 

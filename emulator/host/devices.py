@@ -359,7 +359,9 @@ class DeviceServer:
                 listening = self._bind(name)
             except OSError as error:
                 self._refused.add(name)
-                self.machine.loggers.emit(WARNING, "ndis", f"no program can reach the device {name}: {error}", "host")
+                why = f"{error.strerror or error}; another place: --devices DIR"
+                text = f"no program can reach the device {name} in {self.machine.specification.devices}: {why}"
+                self.machine.loggers.emit(WARNING, "ndis", text, "host")
                 continue
             self._listening[name] = handle, listening
             self.watch(listening.socket, partial(self._accept, handle, listening))

@@ -112,7 +112,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
                 geometry = msgspec.structs.replace(geometry, processors=1, passive_workers=1)
             _check(geometry)
             for adapter in checked.adapters:
-                _check_hardware(adapter)
+                check_hardware(adapter)
             _check_files(checked.adapters)
         except (msgspec.ValidationError, ValueError, NotImplementedByEmulator) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
@@ -120,7 +120,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(checked, geometry=geometry, devices=devices)
 
 
-def _check_hardware(adapter: AdapterSpecification) -> None:
+def check_hardware(adapter: AdapterSpecification) -> None:
     """ValueError for an address that no station has, a speed that the hardware cannot tell, what the wire cannot do."""
     if adapter.mac and (not _MAC.fullmatch(adapter.mac) or int(adapter.mac[:2], 16) & 1):
         raise ValueError(f"mac = {adapter.mac}: expected the address of one station, like 02:00:00:00:00:01")

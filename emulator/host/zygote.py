@@ -199,11 +199,12 @@ class Zygote:
         try:
             processes.require_single_thread()
         except processes.ThreadsRunning as error:
-            culprits = threads_by_plugin(self.machine)
-            who = ", ".join(culprits) if culprits else "a plug-in"
+            loaded = [image.name for image in self.machine.images.images]
+            who = ", ".join(threads_by_plugin(self.machine)) or f"one of {', '.join(loaded)}"
+            which = ", ".join(error.names[1:])
             raise ConfigurationError(
-                f"{who}: starts threads while it is loaded ({', '.join(error.names)}); they would not survive the fork "
-                "of the machine's contexts"
+                f"{who}: starts threads while it is loaded ({which}); they would not survive the fork of the machine's "
+                "contexts"
             ) from None
 
     def bear_all(self) -> None:

@@ -93,10 +93,14 @@ def load_machine(context: Context, specification: Specification) -> None:
     context.machine.images.roots = (*(f"{path}/" for path in sys.path if path), "./")
     load_images(context, [driver.path or driver.module for driver in specification.drivers])
     for image, driver in zip(context.machine.images.images, specification.drivers, strict=False):
-        if not all(drivers_of(context, image.number, kind) for kind in KINDS[driver.kind]):
+        found = [word for word, kinds in KINDS.items() if all(drivers_of(context, image.number, one) for one in kinds)]
+        if driver.kind not in found:
             name = context.machine.images.driver_name(image.number)
             article = "an" if driver.kind == "intermediate" else "a"
-            raise ConfigurationError(f"driver {name} is listed as {article} {driver.kind} and has registered none")
+            other = f"; it is a {found[-1]}" if found else ""
+            raise ConfigurationError(
+                f"driver {name} is listed as {article} {driver.kind} and has registered none{other}"
+            )
 
 
 def load_driver(context: Context, specification: Specification, driver: DriverEntrySpecification) -> int:
@@ -117,12 +121,12 @@ def load_driver(context: Context, specification: Specification, driver: DriverEn
     specification.drivers.append(driver)
     try:
         load_images(context, [name])
-    except ConfigurationError:
+    except ConfigurationError as error:
         if len(images.images) < number:
             specification.drivers.pop()
         else:
             machine.arena.machine.unloaded |= 1 << number
-            check_unloaded(context, images.images[-1])
+            check_unloaded(context, images.images[-1], f"is refused ({error})")
         raise
     return number
 
@@ -191,8 +195,9 @@ def load_images(context: Context, names: Sequence[str], load: ModuleLoader | Non
         for name in dict.fromkeys(names):
             module = (load or import_plugin)(name)
             if not callable(getattr(module, "DriverEntry", None)):
+                place = "" if name == module.__file__ else f" ({module.__file__})"
                 raise ConfigurationError(
-                    f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath) ({module.__file__})"
+                    f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath){place}"
                 )
             loaded.append(images.add(module.__name__, module))
     for pointer, number in images.seal(NONPAGED):

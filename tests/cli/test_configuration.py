@@ -130,6 +130,13 @@ def test_an_address_that_is_given_is_not_replaced(file: Path) -> None:
     assert planned(str(file), "--registry", "Address=1.2.3.4/8").specification.registry["Address"] == "1.2.3.4/8"
 
 
+def test_a_name_of_no_module_is_told_before_anything_starts() -> None:
+    assert refused("--miniport", "netvmin") == "driver netvmin: there is no such module; did you mean netvmini?"
+    assert refused("--miniport", "xyzzy") == (
+        "driver xyzzy: there is no such module; a file is named by its path: ./xyzzy.py"
+    )
+
+
 def test_options_alone() -> None:
     specification = planned(
         "--miniport", "netvmini", "--protocol", "hello", "--wire", "tap:ndis0", "--address", "10.77.0.1/24"
@@ -210,12 +217,15 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ("[machine]\npassive_workers = 17\n", "[machine], key passive_workers: expected a whole number <= 16"),
         ("[machine]\nduration = -1\n", "[machine], key duration: expected a number >= 0.0"),
         ("[machine]\nchecked = 1\n", "[machine], key checked: expected true or false, got a whole number"),
+        (
+            '[machine]\nsplit_frames = "some"\n',
+            "[machine], key split_frames: 'some' is none of off, allowed, anywhere",
+        ),
         ("[machine\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 9)"),
         ('[[driver]]\nmodule = "x"\n', "[[driver]] number 1: the key kind is missing"),
         (
             '[[driver]]\nkind = "filtre"\n',
-            "[[driver]] number 1, key kind: 'filtre' is no kind of driver; there are miniport, protocol, filter, "
-            "intermediate",
+            "[[driver]] number 1, key kind: 'filtre' is none of miniport, protocol, filter, intermediate",
         ),
         ('[driver]\nkind = "miniport"\n', "[driver]: is a list of tables; write [[driver]]"),
         ("[[adapter]]\n[[adapter]]\nmtu = true\n", "[[adapter]] number 2, key mtu: expected a whole number, got true"),
@@ -237,18 +247,35 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ),
         ("[watchdog]\ncpu_ms = 0\n", "[watchdog], key cpu_ms: expected a whole number >= 1"),
         ("", "no [[driver]]"),
-        ('[[driver]]\nkind = "miniport"\n', "a [[driver]] has either a module or a path"),
+        ('[[driver]]\nkind = "miniport"\n', "[[driver]] number 1: it has either a module or a path"),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "a.b"\n',
             "the driver a.b is named twice",
         ),
         (
             '[[driver]]\nkind = "protocol"\nmodule = "a.b"\n[[adapter]]\n',
-            "adapter 1 has no miniport driver",
+            "[[adapter]] number 1 has no miniport driver",
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nminiport = "c"\n',
-            "adapter 1: no miniport c; there are b",
+            "[[adapter]] number 1: no miniport c; there are b",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nlink_speed = 1500\n',
+            "[[adapter]] number 1: link_speed = 1500: expected a whole number of megabits a second, in bits",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nname = "adapter1"\n[[adapter]]\n',
+            "the adapter adapter1 is named twice",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\nadapters = ["lan"]\n[[adapter]]\n',
+            "[[driver]] number 1, key adapters: is for what is bound to adapters; a miniport is named by its adapters",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "c.d"\n'
+            'adapters = ["adapter*", "lan"]\n[[adapter]]\n',
+            "[[driver]] number 2, key adapters: no adapter is called lan; there are adapter0",
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nwire = "tun:x"\n',

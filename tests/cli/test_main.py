@@ -29,7 +29,9 @@ def test_the_version() -> None:
     [
         ((), "a command is missing: run, ctl, demo, doctor, explain"),
         (("walk",), "invalid choice: 'walk'"),
-        (("doctor", "--what"), "unrecognized arguments: --what"),
+        (("doctor", "--what"), "unrecognized arguments: --what; see 'ndisemu doctor --help'"),
+        (("ctl", "oid", "query", "OID_NONE", "--length", "4", "lab"), "OID_NONE is no OID's name"),
+        (("run", "--miniport", "\udcff.py"), "is no text in this locale's encoding"),
         (("demo", "--pings", "0"), "0: 1 to 100000"),
         (("demo", "--wire", "tun"), "invalid choice: 'tun'"),
         (("explain", "NdisQueueIoWorkItme"), "did you mean NdisQueueIoWorkItem"),

@@ -327,7 +327,7 @@ def test_a_driver_that_does_not_load_is_one_line(tmp_path: Path, source: str, to
 
 def test_a_module_that_does_not_exist_is_one_line() -> None:
     told = complaint(ndisemu("run", "--miniport", "no_such_driver"), EXIT_USAGE)
-    assert "No module named 'no_such_driver'" in told
+    assert "driver no_such_driver: there is no such module" in told
 
 
 def test_no_permission_is_one_line_with_what_mends_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from tests.patience import eventually
 from tests.scenarios.traffic import HELLO, MINIPORT, drain, echo, frame, free_buffers, settled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from emulator.host.commands import Outcome
     from emulator.testing import Lab, Nic
 
@@ -119,6 +118,18 @@ def test_a_stop_in_its_driver_entry_is_a_stop_of_the_machine(lab: Lab, tmp_path:
     with lab.expect_stop(0xC2):
         nic.machine.load(str(bad))
     assert eventually(nic.end.gone)
+
+
+def test_a_driver_that_refuses_and_stays_registered_is_told_by_what_its_driver_entry_said(
+    lab: Lab, tmp_path: Path
+) -> None:
+    bad = tmp_path / "refusing.py"
+    kept = (Path(__file__).parents[1] / "bad_drivers" / "base_protocol.py").read_text()
+    bad.write_text(kept.replace("    return status\n", "    return NDIS_STATUS_FAILURE\n"))
+    nic = lab.start(MINIPORT, protocol=HELLO)
+    with lab.expect_stop(0x7C, 0x0A) as stop:
+        nic.machine.load(str(bad))
+    assert "refusing is refused (DriverEntry of refusing returned NDIS_STATUS_FAILURE)" in stop.report.text
 
 
 def loading(nic: Nic) -> list[Outcome]:

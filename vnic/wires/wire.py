@@ -230,8 +230,8 @@ def parse_address(text: str) -> InterfaceAddress:
     """Read an interface's address with its prefix, `10.77.0.1/24`."""
     try:
         address = ipaddress.ip_interface(text)
-    except ValueError as error:
-        raise ConfigurationError(f"address {text!r}: {error}") from None
+    except ValueError:
+        raise ConfigurationError(f"address {text!r}: is none of IPv4 or IPv6; write '10.77.0.1/24'") from None
     network = address.network
     if "/" not in text or network.num_addresses == 1:
         raise ConfigurationError(f"address {text!r}: the prefix is missing; write for example '10.77.0.1/24'")

@@ -115,8 +115,8 @@ def check_detached(context: Context, handle: int, *, failed: bool) -> None:
     _nothing_left(context, handle, 0, begin, failed=failed, whose="filter module")
 
 
-def check_unloaded(context: Context, image: Image) -> None:
-    """After a driver's unload routine has returned."""
+def check_unloaded(context: Context, image: Image, how: str = "has unloaded") -> None:
+    """After a driver's unload routine has returned, or a DriverEntry that refused to start."""
     machine = context.machine
     context.driver = image.number  # a stop is about whose it is
     name = machine.images.driver_name(image.number)
@@ -128,10 +128,10 @@ def check_unloaded(context: Context, image: Image) -> None:
                 handle,
                 image.number,
                 rule="NdisFDeregisterFilterDriver" if kind == HandleKind.FILTER_DRIVER else "",
-                text=f"{name} has unloaded and is still registered.",
+                text=f"{name} {how} and is still registered.",
                 sites=[site_of(context, "registered", driver.head.allocated_site)],
             )
-    begin = f"{name} has unloaded and left"
+    begin = f"{name} {how} and left"
     for _, item in machine.objects[HandleKind.WORK_ITEM].live():
         if item.head.driver == image.number:
             _work_items(context, item.head.parent, f"{begin} a work item")

@@ -16,6 +16,7 @@ from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.gates.live_handles import REGISTRATION, find_live
 from emulator.ndis.gates.returned_status import call_for_status
+from emulator.ndis.headers.callback_role import ROLES
 from emulator.ndis.headers.handles import MiniportDriverHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -242,22 +243,28 @@ def routine_number(structure: str, name: str, function: Any) -> int:
     """The number of a handler, or 0 for none; VNIC_UNKNOWN_ROUTINE for what carries no role, or another one."""
     if function is None:
         return 0
+    place = f"{structure}.{name}"
     number: int = getattr(function, "__ndis_routine__", 0)
     role = getattr(function, "__ndis_role__", None)
     if not number or role is None:
         stop_limit(
             VnicLimit.VNIC_UNKNOWN_ROUTINE,
-            f"{structure}.{name} is {getattr(function, '__qualname__', function)!s}, which carries no role.",
-            remedy="Make it a module-level function and give it the role type of the WDK as a decorator, for example "
-            "@MINIPORT_INITIALIZE.",
+            f"{place} is {getattr(function, '__qualname__', None) or repr(function)}, which carries no role.",
+            remedy=f"Make it a module-level function and decorate it with its role type of the WDK{_role_for(place)}.",
         )
-    if f"{structure}.{name}" not in getattr(role, "fields", (f"{structure}.{name}",)):
+    if place not in getattr(role, "fields", (place,)):
         stop_limit(
             VnicLimit.VNIC_UNKNOWN_ROUTINE,
-            f"{structure}.{name} is {function.__qualname__}, which is declared a {role.name}.",
-            remedy="Declare it with the role type that this handler has in the WDK; a compiler would refuse it too.",
+            f"{place} is {function.__qualname__}, which is declared a {role.name}.",
+            remedy="A compiler would refuse it too; declare it with the role type that this handler has in the WDK"
+            f"{_role_for(place)}.",
         )
     return number
+
+
+def _role_for(place: str) -> str:
+    """The decorator for a handler, behind a colon."""
+    return "".join(f": @{role.name}" for role in ROLES.values() if place in role.fields)
 
 
 def deregister(context: Context, handle: int, kind: HandleKind) -> None:
