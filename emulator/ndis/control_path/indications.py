@@ -17,6 +17,7 @@ from emulator.ndis.control_path.remembered import as_bytes, remember
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.headers import oids
 from emulator.ndis.headers.handles import AdapterHandle, FilterModuleHandle
+from emulator.ndis.headers.pnp_structures import status_indication
 from emulator.ndis.headers.status import (
     NDIS_STATUS_LINK_STATE,
     NDIS_STATUS_NETWORK_CHANGE,
@@ -31,6 +32,7 @@ from emulator.ndis.headers.status import (
     status_name,
 )
 from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, structure_fault
+from emulator.ndis.headers.structures_port import NDIS_PORT_STATE
 from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of, next_above
@@ -82,6 +84,8 @@ def NdisMIndicateStatusEx(MiniportAdapterHandle: AdapterHandle, StatusIndication
     _active_port(context, given, MiniportAdapterHandle)
     if given.StatusCode == NDIS_STATUS_LINK_STATE:
         _note_link(context, adapter, given.StatusBuffer)
+    if given.StatusCode == NDIS_STATUS_PORT_STATE:
+        ports.note_state(context, MiniportAdapterHandle, given.PortNumber, _read(NDIS_PORT_STATE, given.StatusBuffer))
     told = REMEMBERED.get(given.StatusCode)
     if told is not None and given.StatusBufferSize:
         remember(context, adapter, told, as_bytes(given.StatusBuffer)[: given.StatusBufferSize])
@@ -123,6 +127,17 @@ def indicate(context: Context, adapter_handle: int, indication: NDIS_STATUS_INDI
     for _, binding in context.machine.objects[HandleKind.BINDING].live():
         if binding.head.parent == adapter_handle:
             _indicate_to_binding(context, binding, indication)
+
+
+def tell_packet_filter(context: Context, adapter_handle: int, adapter: Any, union: int) -> None:
+    """The bindings' packet filters come to something else together: whoever is above the miniport is told so."""
+    if adapter.packet_filter == union:
+        return
+    adapter.packet_filter = union
+    publish_change(context, adapter)
+    told = status_indication(adapter_handle, NDIS_STATUS_PACKET_FILTER)
+    told.StatusBuffer, told.StatusBufferSize = union.to_bytes(4, "little"), 4
+    indicate(context, adapter_handle, told)
 
 
 def _indicate_to(context: Context, destination: int, indication: NDIS_STATUS_INDICATION) -> None:
@@ -180,10 +195,13 @@ def _active_port(context: Context, given: NDIS_STATUS_INDICATION, adapter: int) 
         _wrong(given, adapter, f"port {given.PortNumber} is not active", "")
 
 
+def _read(kind: Any, buffer: Any) -> Any:
+    """A structure that a driver gives as itself or as the bytes that it would lie in memory as."""
+    return buffer if isinstance(buffer, kind) else kind.from_bytes(getattr(buffer, "view", buffer))
+
+
 def _note_link(context: Context, adapter: Any, buffer: Any) -> None:
-    state = (
-        buffer if isinstance(buffer, NDIS_LINK_STATE) else NDIS_LINK_STATE.from_bytes(getattr(buffer, "view", buffer))
-    )
+    state = _read(NDIS_LINK_STATE, buffer)
     adapter.media_connect_state = state.MediaConnectState
     adapter.duplex = state.MediaDuplexState
     adapter.transmit_speed, adapter.receive_speed = state.XmitLinkSpeed, state.RcvLinkSpeed

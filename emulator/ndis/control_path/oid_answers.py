@@ -12,6 +12,8 @@ from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.control_path import oid_multicast
+from emulator.ndis.control_path.indications import tell_packet_filter
+from emulator.ndis.control_path.oid_ports import port_array, port_state
 from emulator.ndis.control_path.oid_table import BY_OID, MUST_SUCCEED, By
 from emulator.ndis.control_path.remembered import LAST_SET, REMEMBERED, remember, remembered
 from emulator.ndis.headers import oids
@@ -40,6 +42,7 @@ from emulator.ndis.headers.status import (
     status_name,
 )
 from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, NDIS_OBJECT_HEADER
+from emulator.ndis.plug_and_play.adapters import publish_change
 from emulator.ndis.plug_and_play.registration import miniport_of
 from emulator.ndis.services.memory import free_block
 
@@ -73,7 +76,7 @@ def link_state(adapter: Any) -> NDIS_LINK_STATE:
     )
 
 
-ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
+ANSWERS: dict[int, Callable[[Context, Any, int], bytes]] = {
     oids.OID_GEN_SUPPORTED_LIST: lambda c, a, _: _supported(c, a),
     oids.OID_GEN_MAXIMUM_LOOKAHEAD: lambda _, a, __: u32(a.lookahead),
     oids.OID_GEN_MAXIMUM_FRAME_SIZE: lambda _, a, __: u32(a.mtu),
@@ -92,8 +95,10 @@ ANSWERS: dict[int, Callable[[Context, Any, Any], bytes]] = {
     oids.OID_GEN_CURRENT_PACKET_FILTER: lambda _, a, __: u32(a.packet_filter),
     oids.OID_GEN_CURRENT_LOOKAHEAD: lambda c, a, _: u32(largest_lookahead(c, a)),
     oids.OID_802_3_MULTICAST_LIST: lambda c, a, _: oid_multicast.union(c, a),
+    oids.OID_GEN_ENUMERATE_PORTS: port_array,
+    oids.OID_GEN_PORT_STATE: port_state,
 }
-"""Queries that NDIS answers: the bytes of the answer.  Others it answers with what it remembers."""
+"""Queries that NDIS answers: the bytes of the answer, for a port.  Others it answers with what it remembers."""
 
 
 def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_STATUS | None:
@@ -105,7 +110,7 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
         known = ANSWERS.get(query.Oid)
         entry = BY_OID.get(query.Oid)
         if known is not None:
-            data = known(context, adapter, binding)
+            data = known(context, adapter, request.PortNumber)
         elif entry is not None and entry.query is By.NDIS:
             told = remembered(context, adapter, query.Oid) if query.Oid in REMEMBERED else None
             if told is None:
@@ -195,13 +200,11 @@ def note(context: Context, adapter: Any, request: Any) -> None:
         return
     if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         binding.packet_filter = struct.unpack("<I", data[:4])[0]
-        adapter.packet_filter = union_of_filters(context, adapter)
+        tell_packet_filter(context, binding.head.parent, adapter, union_of_filters(context, adapter))
     elif given.Oid == oids.OID_GEN_CURRENT_LOOKAHEAD:
         binding.lookahead = struct.unpack("<I", data[:4])[0]
     else:
         oid_multicast.note(binding, given, data)
-    from emulator.ndis.plug_and_play.adapters import publish_change
-
     publish_change(context, adapter)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.ndis.control_path import oid_answers, oid_multicast, own_requests
+from emulator.ndis.control_path.indications import tell_packet_filter
 from emulator.ndis.headers import oids
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ def withdraw(context: Context, adapter: Any, binding: Any) -> None:
 
     The binding's record is there until then, so that whoever waits for its end waits for this too.
     """
+    if adapter.going:
+        return
     before, after = _wanted(context, adapter), _wanted(context, adapter, binding)
     binding.packet_filter = binding.multicast_count = 0
-    adapter.packet_filter = oid_answers.union_of_filters(context, adapter)
+    tell_packet_filter(context, binding.head.parent, adapter, oid_answers.union_of_filters(context, adapter))
     lookahead = oids.OID_GEN_CURRENT_LOOKAHEAD
     after[lookahead] = min(before[lookahead], after[lookahead], key=lambda content: int.from_bytes(content, "little"))
     for oid, content in after.items():
-        if content != before[oid] and not adapter.going:
+        if content != before[oid]:
             own_requests.ask(context, binding.head.parent, adapter, oid_answers.SET, oid, content)
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import decode
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
-from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS
 from emulator.ndis.headers.structures_common import (
-    NDIS_OBJECT_HEADER,
     NDIS_STATUS_INDICATION,
     NET_DEVICE_PNP_EVENT,
     NET_PNP_EVENT,
     NET_PNP_EVENT_NOTIFICATION,
+    header_of,
 )
 from emulator.ndis.headers.structures_filter import (
     NDIS_FILTER_ATTACH_PARAMETERS,
@@ -32,7 +31,8 @@ from emulator.ndis.headers.structures_protocol import (
     NDIS_PROTOCOL_PAUSE_PARAMETERS,
     NDIS_PROTOCOL_RESTART_PARAMETERS,
 )
-from emulator.ndis.plug_and_play.ports import active_ports
+from emulator.ndis.plug_and_play.adapters import adapter_handle
+from emulator.ndis.plug_and_play.ports import active_ports, listed
 from emulator.ndis.services.interfaces import below_module, bound_to, luid_of
 
 if TYPE_CHECKING:
@@ -42,12 +42,6 @@ if TYPE_CHECKING:
 
 MAC_ADDRESS_LENGTH, ULONG_BYTES = 6, 4
 PHYSICAL_MEDIUM_802_3 = 14
-
-
-def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
-    """The header of a structure in one of its revisions, from the table."""
-    known = STRUCTURE_HEADERS[structure]
-    return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
 def init_parameters(context: Context, adapter: Any, resources: list[Any] | None) -> NDIS_MINIPORT_INIT_PARAMETERS:
@@ -126,7 +120,7 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         AdapterName=name,
         BoundAdapterName=name,
         MtuSize=adapter.mtu,
-        ActivePorts=active_ports(context, adapter),
+        ActivePorts=listed(active_ports(context, adapter_handle(context, adapter))),
         MaxXmitLinkSpeed=adapter.maximum_transmit_speed,
         XmitLinkSpeed=adapter.transmit_speed,
         MaxRcvLinkSpeed=adapter.maximum_receive_speed,

@@ -50,7 +50,7 @@ from emulator.ndis.headers.structures_miniport import (
     NDIS_MSIX_CONFIG_PARAMETERS,
     NDIS_RECEIVE_THROTTLE_PARAMETERS,
 )
-from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
+from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_ARRAY, NDIS_PORT_CHARACTERISTICS, NDIS_PORT_STATE
 from emulator.ndis.headers.structures_protocol import (
     NDIS_BIND_PARAMETERS,
     NDIS_OPEN_PARAMETERS,
@@ -61,7 +61,9 @@ from emulator.ndis.headers.structures_protocol import (
 
 __all__ = [
     "NDIS_PORT",
+    "NDIS_PORT_ARRAY",
     "NDIS_PORT_CHARACTERISTICS",
+    "NDIS_PORT_STATE",
     "NDIS_SCATTER_GATHER_LIST_PARAMETERS",
     "NDIS_SG_DMA_DESCRIPTION",
     "NDIS_BIND_PARAMETERS",

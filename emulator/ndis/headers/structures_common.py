@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
-from emulator.ndis.headers.structure_headers import header_fault
+from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS, header_fault
 
 Handler = Callable[..., Any] | None
 _Bytes = bytes | bytearray | memoryview
@@ -35,6 +35,12 @@ class HasHeader(Protocol):
     """Any structure that begins with an NDIS_OBJECT_HEADER."""
 
     Header: NDIS_OBJECT_HEADER
+
+
+def header_of(structure: str, revision: int) -> NDIS_OBJECT_HEADER:
+    """The header of a structure in one of its revisions, from the table."""
+    known = STRUCTURE_HEADERS[structure]
+    return NDIS_OBJECT_HEADER(known.object_type, revision, known.sizes[revision])
 
 
 def structure_fault(structure: HasHeader) -> str | None:

@@ -5,14 +5,41 @@ Law: Microsoft's members; the numbers of ports are NDIS's to give.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import struct
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
 
+from emulator.ndis.headers.object_header import NDIS_SIZEOF_PORT_ARRAY_REVISION_1
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_CHARACTERISTICS: Final = struct.Struct("<BBH4I4x2Q5I")
+_STATE: Final = struct.Struct("<BBHI2Q6I")
+_ARRAY: Final = struct.Struct("<BBH3I")
+PORT_ELEMENT: Final = 64
+"""Bytes of one NDIS_PORT_CHARACTERISTICS in an array on x64."""
+
+
+class _Packed:
+    """A structure that begins with a header and goes on with numbers, as it lies in memory on x64."""
+
+    __slots__ = ()
+
+    def _pack(self, layout: struct.Struct) -> bytes:
+        header, *numbers = (getattr(self, each.name) for each in fields(self))  # type: ignore[arg-type]
+        return layout.pack(header.Type, header.Revision, header.Size, *numbers)
+
+    @classmethod
+    def _unpack(cls, layout: struct.Struct, data: bytes | memoryview) -> Self:
+        kind, revision, size, *numbers = layout.unpack_from(data)
+        _, *names = (each.name for each in fields(cls))  # type: ignore[arg-type]
+        return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), **dict(zip(names, numbers, strict=True)))  # type: ignore[call-arg]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_CHARACTERISTICS:
+class NDIS_PORT_CHARACTERISTICS(_Packed):
     """What a port is like; NDIS writes PortNumber."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -28,6 +55,78 @@ class NDIS_PORT_CHARACTERISTICS:
     SendAuthorizationState: int = 0
     RcvAuthorizationState: int = 0
 
+    def to_bytes(self) -> bytes:
+        """Return the structure as it lies in memory on x64."""
+        return self._pack(_CHARACTERISTICS)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> NDIS_PORT_CHARACTERISTICS:
+        """Read the structure from the start of a buffer."""
+        return cls._unpack(_CHARACTERISTICS, data)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_PORT_STATE(_Packed):
+    """The state of a port: the answer to OID_GEN_PORT_STATE, and what NDIS_STATUS_PORT_STATE comes with."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    MediaConnectState: int = 0
+    XmitLinkSpeed: int = 0
+    RcvLinkSpeed: int = 0
+    Direction: int = 0
+    SendControlState: int = 0
+    RcvControlState: int = 0
+    SendAuthorizationState: int = 0
+    RcvAuthorizationState: int = 0
+    Flags: int = 0
+
+    def to_bytes(self) -> bytes:
+        """Return the structure as it lies in memory on x64."""
+        return self._pack(_STATE)
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> NDIS_PORT_STATE:
+        """Read the structure from the start of a buffer."""
+        return cls._unpack(_STATE, data)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class NDIS_PORT_ARRAY:
+    """The active ports of an adapter: the answer to OID_GEN_ENUMERATE_PORTS."""
+
+    Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
+    Ports: list[NDIS_PORT_CHARACTERISTICS] = field(default_factory=list)
+
+    @property
+    def NumberOfPorts(self) -> int:
+        """How many there are."""
+        return len(self.Ports)
+
+    @property
+    def OffsetFirstPort(self) -> int:
+        """Where the first one begins."""
+        return _ARRAY.size
+
+    @property
+    def ElementSize(self) -> int:
+        """How long each one is."""
+        return PORT_ELEMENT
+
+    def to_bytes(self) -> bytes:
+        """Return the structure as it lies in memory on x64, with room for one port at least."""
+        header = self.Header
+        start = _ARRAY.pack(header.Type, header.Revision, header.Size, len(self.Ports), _ARRAY.size, PORT_ELEMENT)
+        ports = b"".join(port.to_bytes().ljust(PORT_ELEMENT, b"\0") for port in self.Ports)
+        return (start + ports).ljust(NDIS_SIZEOF_PORT_ARRAY_REVISION_1, b"\0")
+
+    @classmethod
+    def from_bytes(cls, data: bytes | memoryview) -> NDIS_PORT_ARRAY:
+        """Read the structure from the start of a buffer."""
+        kind, revision, size, count, first, step = _ARRAY.unpack_from(data)
+        places = range(first, first + count * step, step)
+        ports = [NDIS_PORT_CHARACTERISTICS.from_bytes(data[place:]) for place in places]
+        return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), Ports=ports)
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class NDIS_PORT:
@@ -40,4 +139,4 @@ class NDIS_PORT:
     PortCharacteristics: NDIS_PORT_CHARACTERISTICS = field(default_factory=NDIS_PORT_CHARACTERISTICS)
 
 
-__all__ = ["NDIS_PORT", "NDIS_PORT_CHARACTERISTICS"]
+__all__ = ["NDIS_PORT", "NDIS_PORT_ARRAY", "NDIS_PORT_CHARACTERISTICS", "NDIS_PORT_STATE"]

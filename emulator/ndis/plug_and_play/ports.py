@@ -15,13 +15,8 @@ from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, ddi
 from emulator.ndis.headers.constants import NDIS_DEFAULT_PORT_NUMBER, NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
-from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
+from emulator.ndis.headers.enumerations import NDIS_PORT_CONTROL_STATE, NDIS_PORT_TYPE, NET_PNP_EVENT_CODE
 from emulator.ndis.headers.handles import AdapterHandle
-from emulator.ndis.headers.object_header import (
-    NDIS_OBJECT_TYPE_PORT_CHARACTERISTICS,
-    NDIS_PORT_CHARACTERISTICS_REVISION_1,
-    NDIS_SIZEOF_PORT_CHARACTERISTICS_REVISION_1,
-)
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_CLOSING,
@@ -31,7 +26,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, structure_fault
+from emulator.ndis.headers.structures_common import header_of, structure_fault
 from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.plug_and_play.registration import registrations
@@ -39,10 +34,11 @@ from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import AdapterState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from emulator.kernel.context import Context
     from emulator.ndis.headers.structures_common import NET_PNP_EVENT
+    from emulator.ndis.headers.structures_port import NDIS_PORT_STATE
 
 _PORT: Final = HandleKind.PORT
 ALLOCATED, ACTIVE = 1, 2
@@ -60,6 +56,8 @@ _KEPT: Final = (
     ("RcvAuthorizationState", "receive_authorization"),
 )
 """Members of NDIS_PORT_CHARACTERISTICS, and where the record of a port keeps them."""
+MEMBERS_OF_STATE: Final = tuple(member for member, _ in _KEPT[2:])
+"""Those that NDIS_PORT_STATE has too."""
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, acquires="NDIS port")
@@ -177,22 +175,48 @@ def refused(context: Context, handle: int, number: int) -> NDIS_STATUS:
     return refusal(ports_of(context, handle) if number else {}, number)
 
 
-def active_ports(context: Context, adapter: Any) -> NDIS_PORT | None:
-    """The active ports of an adapter as a linked list, for a protocol that binds to it."""
-    live = context.machine.objects[HandleKind.ADAPTER].live()
-    handle = next((handle for handle, record in live if record is adapter), 0)
+def active_ports(context: Context, handle: int) -> list[NDIS_PORT_CHARACTERISTICS]:
+    """The active ports of an adapter beside the default one."""
+    return [
+        NDIS_PORT_CHARACTERISTICS(
+            Header=header_of("NDIS_PORT_CHARACTERISTICS", 1),
+            PortNumber=port.number,
+            **{member: getattr(port, kept) for member, kept in _KEPT},
+        )
+        for port in _ports(context, handle)
+        if port.state == ACTIVE
+    ]
+
+
+def listed(ports: Iterable[NDIS_PORT_CHARACTERISTICS]) -> NDIS_PORT | None:
+    """Ports as a linked list, for a protocol that binds to their adapter."""
     first: NDIS_PORT | None = None
-    for port in reversed(list(_ports(context, handle))):
-        if port.state == ACTIVE:
-            header = NDIS_OBJECT_HEADER(
-                NDIS_OBJECT_TYPE_PORT_CHARACTERISTICS,
-                NDIS_PORT_CHARACTERISTICS_REVISION_1,
-                NDIS_SIZEOF_PORT_CHARACTERISTICS_REVISION_1,
-            )
-            members = {member: getattr(port, kept) for member, kept in _KEPT}
-            told = NDIS_PORT_CHARACTERISTICS(Header=header, PortNumber=port.number, **members)
-            first = NDIS_PORT(Next=first, PortCharacteristics=told)
+    for port in reversed(list(ports)):
+        first = NDIS_PORT(Next=first, PortCharacteristics=port)
     return first
+
+
+def default_port(adapter: Any) -> NDIS_PORT_CHARACTERISTICS:
+    """The default port of an adapter: its link is the adapter's, and nobody needs to be authorised."""
+    return NDIS_PORT_CHARACTERISTICS(
+        Header=header_of("NDIS_PORT_CHARACTERISTICS", 1),
+        Type=NDIS_PORT_TYPE.NdisPortTypeUndefined,
+        MediaConnectState=adapter.media_connect_state,
+        XmitLinkSpeed=adapter.transmit_speed,
+        RcvLinkSpeed=adapter.receive_speed,
+        Direction=adapter.direction,
+        SendControlState=NDIS_PORT_CONTROL_STATE.NdisPortControlStateUncontrolled,
+        RcvControlState=NDIS_PORT_CONTROL_STATE.NdisPortControlStateUncontrolled,
+    )
+
+
+def note_state(context: Context, handle: int, number: int, state: NDIS_PORT_STATE) -> None:
+    """Remember what a miniport tells of the state of one of its ports."""
+    for port in _ports(context, handle):
+        if port.number == number:
+            for member, kept in _KEPT:
+                if member in MEMBERS_OF_STATE:
+                    setattr(port, kept, getattr(state, member))
 
 
 def _ports(context: Context, handle: int) -> Iterator[Any]:

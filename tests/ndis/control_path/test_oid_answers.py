@@ -11,18 +11,22 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.control_path import remembered, withdrawal
 from emulator.ndis.control_path.oid_table import OIDS, By, OidEntry
 from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.headers.enumerations import NdisPortControlStateUncontrolled
 from emulator.ndis.headers.oids import (
     OID_802_3_ADD_MULTICAST_ADDRESS,
     OID_802_3_DELETE_MULTICAST_ADDRESS,
     OID_802_3_MULTICAST_LIST,
     OID_GEN_CURRENT_LOOKAHEAD,
     OID_GEN_CURRENT_PACKET_FILTER,
+    OID_GEN_ENUMERATE_PORTS,
+    OID_GEN_PORT_STATE,
     OID_GEN_RCV_OK,
     OID_GEN_STATISTICS,
     OID_GEN_SUPPORTED_LIST,
     OID_GEN_VENDOR_ID,
     OID_OFFLOAD_ENCAPSULATION,
 )
+from emulator.ndis.headers.pnp_structures import status_indication
 from emulator.ndis.headers.status import (
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_INVALID_DATA,
@@ -30,9 +34,14 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_MULTICAST_FULL,
     NDIS_STATUS_MULTICAST_NOT_FOUND,
     NDIS_STATUS_NOT_SUPPORTED,
+    NDIS_STATUS_PACKET_FILTER,
+    NDIS_STATUS_PORT_STATE,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS
+from emulator.ndis.headers.structures_port import NDIS_PORT_ARRAY, NDIS_PORT_STATE
+from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET
+from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from tests.ndis.plug_and_play.test_ports import activated
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack
 
 ASK = """
@@ -45,6 +54,12 @@ ASK = """
         given.InformationBuffer = NdisAllocateMemoryWithTagPriority(None, max(len(data), 1), b"Test", 0)
         given.InformationBuffer[0:len(data)] = data
         return request
+
+    told = []
+
+    @callback
+    def ProtocolStatusEx(context, indication):
+        told.append((indication.StatusCode, indication.StatusBuffer))
 """
 ANSWER = """
 
@@ -73,6 +88,9 @@ class AskingStack(SmallStack):
             for _, record in table.live():
                 if table.name == "bindings":
                     record.packet_filter = 0
+                if table.name == "drivers" and record.head.driver == PROTO:
+                    place = PROTOCOL_HANDLERS.index("StatusHandlerEx")
+                    record.handlers[place] = self.proto.ProtocolStatusEx.__ndis_routine__
                 if table.name == "drivers" and record.head.driver == MINI:
                     place = MINIPORT_HANDLERS.index("OidRequestHandler")
                     record.handlers[place] = self.mini.MPOidRequest.__ndis_routine__
@@ -279,4 +297,59 @@ def test_an_adapter_that_is_going_is_asked_for_nothing() -> None:
     stack = two_that_ask()
     stack.adapter_record.going = 1
     assert close(stack, 0) == []
-    assert stack.adapter_record.packet_filter == 9
+
+
+def test_ndis_tells_of_the_ports_that_are_active() -> None:
+    stack = AskingStack()
+    adapter = stack.adapter_record
+    adapter.default_port, adapter.media_connect_state, adapter.transmit_speed = 1, 1, 1_000_000_000
+    activated(stack, 3)
+    _, allocated = stack.fake.machine.objects[HandleKind.PORT].allocate(  # type: ignore[misc]
+        HandleKind.PORT, driver=MINI, parent=stack.adapter, site=0
+    )
+    allocated.number, allocated.state = 4, 1
+    told = NDIS_PORT_ARRAY.from_bytes(stack.answer(OID_GEN_ENUMERATE_PORTS, 256))
+    assert (told.NumberOfPorts, told.ElementSize, told.OffsetFirstPort, told.Header.Size) == (2, 64, 16, 80)
+    first, second = told.Ports
+    assert (first.PortNumber, first.MediaConnectState, first.XmitLinkSpeed) == (0, 1, 1_000_000_000)
+    assert first.SendControlState == first.RcvControlState == NdisPortControlStateUncontrolled
+    assert (second.PortNumber, second.MediaConnectState) == (3, 0)
+    adapter.default_port = 0
+    assert [
+        port.PortNumber for port in NDIS_PORT_ARRAY.from_bytes(stack.answer(OID_GEN_ENUMERATE_PORTS, 256)).Ports
+    ] == [3]
+    assert stack.mini.asked == []
+
+
+def test_the_state_of_a_port_is_what_its_miniport_has_told_last() -> None:
+    stack = AskingStack()
+    stack.adapter_record.attributes_set = REGISTRATION_SET
+    stack.adapter_record.receive_speed = 5
+    activated(stack, 3)
+    state = NDIS_PORT_STATE(MediaConnectState=2, RcvLinkSpeed=7, SendAuthorizationState=1)
+    told = status_indication(stack.adapter, NDIS_STATUS_PORT_STATE)
+    told.PortNumber, told.StatusBuffer, told.StatusBufferSize = 3, state, 48
+    with stack.fake.running(stack.context):
+        stack.call(MINI, stack.mini.NdisMIndicateStatusEx, stack.adapter, told)
+
+    def asked(port: int) -> NDIS_PORT_STATE:
+        with stack.fake.running(stack.context):
+            request = stack.call(PROTO, stack.proto.request, QUERY, OID_GEN_PORT_STATE, bytes(48))
+            request.PortNumber = port
+            assert stack.call(PROTO, stack.proto.NdisOidRequest, stack.binding, request) == NDIS_STATUS_SUCCESS
+        return NDIS_PORT_STATE.from_bytes(bytes(request.DATA.QUERY_INFORMATION.InformationBuffer[0:48]))
+
+    found = asked(3)
+    assert (found.MediaConnectState, found.RcvLinkSpeed, found.SendAuthorizationState) == (2, 7, 1)
+    assert (found.Header.Type, found.Header.Size) == (0x9D, 48)
+    assert asked(0).RcvLinkSpeed == 5
+
+
+def test_a_new_union_of_packet_filters_is_told_to_those_above() -> None:
+    stack = AskingStack()
+    for binding, wanted in ((0, 1), (1, 1), (1, 9), (0, 0)):
+        stack.ask(SET, OID_GEN_CURRENT_PACKET_FILTER, struct.pack("<I", wanted), binding)
+    # Each of the two bindings hears of each of the two changes.
+    assert stack.proto.told == [(NDIS_STATUS_PACKET_FILTER, struct.pack("<I", union)) for union in (1, 1, 9, 9)]
+    close(stack, 1)
+    assert stack.proto.told[-1] == (NDIS_STATUS_PACKET_FILTER, bytes(4))

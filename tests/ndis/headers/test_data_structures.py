@@ -158,6 +158,11 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
         [("a", u32 * 3), ("Media", i32), ("Speeds", u64 * 2), ("Direction", i32), ("States", i32 * 4)],
         ("States",),
     ),
+    "NDIS_PORT_STATE": (
+        [("Media", i32), ("Speeds", u64 * 2), ("Direction", i32), ("States", i32 * 4), ("Flags", u32)],
+        ("Flags",),
+    ),
+    "NDIS_PORT_ARRAY": ([("Numbers", u32 * 3), ("Ports", u64 * 8)], ("Ports",)),
     "NDIS_SG_DMA_DESCRIPTION": ([("Flags", u32), ("Most", u32), ("a", pointer * 2), ("Size", u32)], ("Size",)),
     "NDIS_SCATTER_GATHER_LIST_PARAMETERS": (
         [("a", u32 * 3), ("Mdl", pointer), ("Va", pointer), ("Length", u32), ("b", pointer * 3), ("Sizes", u32 * 2)],
@@ -195,6 +200,7 @@ TYPES = {
     "NDIS_MINIPORT_INIT_PARAMETERS": (0x81, 1),
     "NDIS_SG_DMA_DESCRIPTION": (0x83, 1),
     "NDIS_PORT_CHARACTERISTICS": (0x9C, 1),
+    "NDIS_PORT_STATE": (0x9D, 1),
     "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS": (0x84, 1),
     "NDIS_BIND_PARAMETERS": (0x86, 4),
     "NDIS_OPEN_PARAMETERS": (0x87, 1),
