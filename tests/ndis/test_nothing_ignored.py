@@ -216,9 +216,9 @@ def test_general_attributes_are_told_to_whoever_binds_and_asks() -> None:
         told = bind_parameters(context, adapter, adapter)
         assert {name: getattr(told, name) for name in SAID} == SAID
         assert told.XmitLinkSpeed == 100
-        assert ANSWERS[oids.OID_GEN_PHYSICAL_MEDIUM](context, adapter, None) == (14).to_bytes(4, "little")
+        assert ANSWERS[oids.OID_GEN_PHYSICAL_MEDIUM](context, adapter, 0) == (14).to_bytes(4, "little")
         speeds = (10_000).to_bytes(8, "little") + (20_000).to_bytes(8, "little")
-        assert ANSWERS[oids.OID_GEN_MAX_LINK_SPEED](context, adapter, None) == speeds
+        assert ANSWERS[oids.OID_GEN_MAX_LINK_SPEED](context, adapter, 0) == speeds
         state = link_state(adapter)
         assert (state.PauseFunctions, state.AutoNegotiationFlags) == (4, 3)
         restart = restart_event(context, adapter).NetPnPEvent
