@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING, Final
 
+from emulator.host import control
 from emulator.host.pump import AdapterPump, DescriptorCalls
 from emulator.host.specification import MEGABIT
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
@@ -185,7 +186,8 @@ class Port:
         if not self.removed:
             self.removed = True
             self.supervisor.host.unwatch(self.wire.fileno())
-            self.supervisor.surprise_removal(self, done)
+            self.supervisor.wire_reports(f"the wire {self.wire.name} was taken away")
+            control.stop_removed(self.supervisor, self, done)
 
     def fail(self) -> None:
         """The adapter has failed for good and is halted: it is gone, and its wire with it."""

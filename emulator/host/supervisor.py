@@ -422,11 +422,6 @@ class Supervisor:
         elif isinstance(message, messages.AskStatus):
             self.host.tell(stack_status.of(self, message.request, time.monotonic_ns()))
 
-    def surprise_removal(self, port: Port, done: Callable[[int], None] | None = None) -> None:
-        """A wire has been taken away: the machine is told what Windows would tell it, and lives on."""
-        self.loggers.emit(30, "ndis", f"the wire {port.wire.name} was taken away", "host")
-        control.stop_removed(self, port, done)
-
     def wire_reports(self, text: str) -> None:
         """A wire has something to say that is nobody's fault in the machine."""
         self.loggers.emit(30, "ndis", text, "host")
