@@ -111,7 +111,7 @@ class Port:
 
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started; frames are thrown away until the driver receives."""
-        self.hardware.power_on(self.mac, True, self.megabits, self.messages, self.offloads)
+        self._reset()
         self.powered = True
         self._interest = select.EPOLLIN
         self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
@@ -201,11 +201,14 @@ class Port:
         if not self.closed and not self.removed:
             self.wire.set_carrier(successfully and self.linked)
 
+    def _reset(self) -> None:
+        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, self.offloads)
+
     def halted(self) -> None:
         """The miniport is halted: the hardware loses its state, as one that is switched off, and its carrier."""
         if not self.closed and not self.removed:
             self.wire.set_carrier(False)
-            self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, self.offloads)
+            self._reset()
             self.pump.power_cycled()
 
     def pull(self, done: Callable[[int], None]) -> None:

@@ -35,9 +35,9 @@ _READ: Final = (
 _CONNECTED: Final = 1
 """MediaConnectStateConnected."""
 _WAITING: Final = 1
+"""In ``completion`` of an adapter, a binding or a module: its driver has left something pending, or is at it."""
 _RESET_PENDING: Final = 3
 """emulator.ndis.plug_and_play.pnp_reset.PENDING."""
-"""In ``completion`` of an adapter, a binding or a module: its driver has left something pending, or is at it."""
 _DAMAGED: Final = (IndexError, ValueError, KeyError, struct.error)
 """What a reader of an arena meets in which somebody has written nonsense."""
 _FILTER_PENDING: Final = {

@@ -52,6 +52,7 @@ class SimulatedPort:
         self.messages = messages
         self.wire = wire if wire is not None else SimulatedWire()
         self.powered = False
+        self.linked = True
         self.starved = False
         self.discarded = 0
         self.hardware = HostVnic(
@@ -62,15 +63,16 @@ class SimulatedPort:
 
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started."""
-        self.hardware.power_on(self.mac, True, self.megabits, self.messages)
+        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages)
         self.powered = True
 
     def started(self, successfully: bool) -> None:
         """The miniport has been initialized, or not."""
-        self.wire.carrier = successfully and not self.wire.removed
+        self.wire.carrier = successfully and self.linked and not self.wire.removed
 
     def link(self, up: bool) -> None:
         """Plug the cable in or out."""
+        self.linked = up
         self.hardware.set_link(up, self.megabits)
         self.wire.carrier = up
         if not up:

@@ -34,6 +34,7 @@ def WorkThatSpins(value: int) -> None:
 
 @toy.role
 def WorkThatSleeps(value: int) -> None:
+    """What blocks its worker for a while is what is tried with it; nobody waits for the while to be over."""
     toy.log(f"sleeping {value}")
     time.sleep(value / 1000)
     toy.log(f"slept {value}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import pytest
 
 from emulator.host.commands import command_of
 from emulator.host.performance import Performance
+from emulator.rules.limits import VnicLimit
 from tests.patience import eventually
 from tests.scenarios.traffic import HELLO, MINIPORT, drain, echo, frame, free_buffers, settled
 
@@ -162,6 +165,46 @@ def test_a_machine_that_is_killed_meanwhile_is_gone(lab: Lab) -> None:
     outcomes = loading(nic)
     nic.machine.kill()
     assert outcomes[0].ended
+
+
+GENERATIONS = {"pnp": 2, "requests": 3, "processor": 4, "passive worker": 5, "zygote": 1}
+
+
+def kill_one(lab: Lab, role: str, *, meanwhile: bool) -> None:
+    """Kill a process of the generation that knows a driver which came later, or one that makes way for it."""
+    nic = lab.start(MINIPORT, protocol=[HELLO, "sample_drivers.ndisprot"])
+    proxy = nic.machine.proxy
+    device = nic.machine.device("Ndisprot")
+    first = proxy.pids()
+    outcomes = loading(nic)
+    if not meanwhile:
+        assert proxy.console.wait(lambda: bool(outcomes), 30.0)
+    pids = proxy.pids()
+    if not meanwhile:
+        assert [slot for slot, _ in first.items() & pids.items()] == [1]
+    with lab.expect_stop(VnicLimit.VNIC_CONTEXT_TERMINATED):
+        os.kill(pids[GENERATIONS[role]], signal.SIGKILL)
+    assert outcomes
+    assert eventually(nic.end.gone)
+    assert not os.path.exists(proxy.specification.devices)
+    device.close()
+
+
+@pytest.mark.parametrize("role", ["processor", "zygote"])
+def test_a_process_killed_after_a_driver_has_come(lab: Lab, role: str) -> None:
+    kill_one(lab, role, meanwhile=False)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("role", GENERATIONS)
+@pytest.mark.parametrize("trial", range(5))
+def test_a_process_killed_after_a_driver_has_come_many_times(lab: Lab, role: str, trial: int) -> None:
+    kill_one(lab, role, meanwhile=False)
+
+
+@pytest.mark.parametrize("role", ["zygote"])
+def test_a_process_killed_while_a_driver_comes(lab: Lab, role: str) -> None:
+    kill_one(lab, role, meanwhile=True)
 
 
 def test_a_cable_torn_out_meanwhile_is_a_surprise_removal(lab: Lab) -> None:

@@ -34,6 +34,13 @@ def test_frames_by_messages_and_dpcs_on_the_other_processor(lab: Lab, messages: 
     nic.machine.end()
 
 
+def test_an_adapter_that_is_started_again_has_its_messages(lab: Lab) -> None:
+    nic = lab.start(DRIVER, protocol=PROTOCOL, processors=2, messages=3)
+    nic.halt()
+    nic.start()
+    assert answer(nic, 1, 1) == (RECEIVE, 1)
+
+
 def test_a_message_that_is_masked_waits(lab: Lab) -> None:
     nic = lab.start(DRIVER, protocol=PROTOCOL, processors=2, messages=3)
     answer(nic)

@@ -194,6 +194,9 @@ def test_the_link_goes_down_and_comes_back() -> None:
     assert cable.wait_carrier(False, 1.0)
     assert not cable.send(frame(5))
     machine.run_until_idle()
+    assert machine.control(ControlOperation.STOP_ADAPTER) == 0
+    assert machine.control(ControlOperation.START_ADAPTER) == 0
+    assert not machine.cables[0].carrier, "an adapter that starts has the cable that it had"
     assert machine.control(ControlOperation.LINK, 0, 1) == 0
     assert cable.send(frame(6))
     assert cable.receive(1.0) == answer_to(frame(6))
