@@ -44,7 +44,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import NDIS_LINK_STATE, NDIS_OBJECT_HEADER
 from emulator.ndis.plug_and_play.adapters import publish_change
 from emulator.ndis.plug_and_play.registration import miniport_of
-from emulator.ndis.services.memory import free_block
+from emulator.ndis.services.memory import free_block, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,15 +155,16 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
 
 def make_request(context: Context, kind: int, oid: int, content: bytes) -> Any:
     """A request of NDIS's own with a buffer of this content."""
+    pointer = keep(context, content, OID_TAG)
+    if pointer is None:
+        stop(0xC2, 0x00, text="The pool is exhausted; NDIS cannot send an OID request down.")
     request: Any = make_in_pool(context, NDIS_OID_REQUEST)
-    buffer: Any = _allocate_buffer(context, max(len(content), 1))
-    buffer.view[: len(content)] = content
     header = request.Header
     header.Type, header.Revision = NDIS_OBJECT_TYPE_OID_REQUEST, NDIS_OID_REQUEST_REVISION_1
     header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
     request.RequestType = kind
     information = request.DATA.QUERY_INFORMATION
-    information.Oid, information.InformationBuffer = oid, buffer
+    information.Oid, information.InformationBuffer = oid, load_block(context, pointer)
     information.InformationBufferLength = len(content)
     return request
 
@@ -280,14 +281,6 @@ def write_buffer(buffer: Any, data: bytes) -> None:
     """Put bytes at the start of an information buffer."""
     view = buffer.view if isinstance(buffer, Memory) else memoryview(buffer).cast("B")
     view[: len(data)] = data
-
-
-def _allocate_buffer(context: Context, length: int) -> Memory:
-    """Memory of NDIS's own for a buffer that goes down."""
-    pointer = context.machine.pool.allocate(length, tag=OID_TAG, type_number=0, site=0, driver=0, owner=0)
-    if pointer is None:
-        stop(0xC2, 0x00, text="The pool is exhausted; NDIS cannot send an OID request down.")
-    return load_block(context, pointer)  # type: ignore[no-any-return]
 
 
 def _set_answered(context: Context, adapter: Any, binding: Any, given: Any) -> NDIS_STATUS | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.layout.machine import SystemLock
 from emulator.ndis.headers import oids
+from emulator.ndis.services.memory import keep
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -37,19 +38,15 @@ REMEMBERED: Final = {oid: place for place, oid in enumerate((*TOLD, *LAST_SET))}
 
 def remember(context: Context, adapter: Any, oid: int, data: bytes) -> bool:
     """Keep this in place of what was known; False when the pool is exhausted."""
-    pool = context.machine.pool
-    pointer = pool.allocate(len(data), tag=TAG, type_number=0, site=0, driver=0, owner=0) if data else 0
+    pointer = keep(context, data, TAG) if data else 0
     if pointer is None:
         return False
-    if pointer:
-        start = pointer & OFFSET_MASK
-        context.machine.arena.view[start : start + len(data)] = data
     platform, place = context.platform, REMEMBERED[oid]
     platform.acquire(SystemLock.REQUESTS)
     before, adapter.remembered[place] = adapter.remembered[place], pointer
     platform.release(SystemLock.REQUESTS)
     if before:
-        pool.free(before, site=0)
+        context.machine.pool.free(before, site=0)
     return True
 
 

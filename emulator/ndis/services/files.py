@@ -24,7 +24,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.plug_and_play.adapters import object_of
-from emulator.ndis.services.memory import free_block
+from emulator.ndis.services.memory import free_block, keep
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def NdisOpenFile(FileName: str, HighestAcceptableAddress: int, /) -> OpenedFile:
         return OpenedFile(NDIS_STATUS_FILE_NOT_FOUND, None, 0)
     except OSError:
         return OpenedFile(NDIS_STATUS_ERROR_READING_FILE, None, 0)
-    pointer = _block(context, content)
+    pointer = keep(context, content, TAG)
     made = None
     if pointer is not None:
         files = context.machine.objects[HandleKind.FILE]
@@ -90,7 +90,7 @@ def NdisMapFile(FileHandle: FileHandle, /) -> MappedFile:
     file = _file_of(context, FileHandle, "NdisMapFile")
     if file.mapped:
         return MappedFile(NDIS_STATUS_ALREADY_MAPPED, None)
-    pointer = _block(context, _content(context, file))
+    pointer = keep(context, _content(context, file), TAG)
     if pointer is None:
         return MappedFile(NDIS_STATUS_RESOURCES, None)
     platform = context.platform
@@ -124,16 +124,6 @@ def NdisCloseFile(FileHandle: FileHandle, /) -> None:
 
 def _file_of(context: Context, handle: int | None, ddi_name: str) -> Any:
     return object_of(context, handle, HandleKind.FILE, ddi_name)
-
-
-def _block(context: Context, content: bytes) -> int | None:
-    """A block with this content; of nobody, so that the file alone is what a driver can leave behind."""
-    machine = context.machine
-    pointer = machine.pool.allocate(max(len(content), 1), tag=TAG, type_number=0, site=context.site, driver=0, owner=0)
-    if pointer is not None:
-        start = pointer & OFFSET_MASK
-        machine.arena.view[start : start + len(content)] = content
-    return pointer
 
 
 def _content(context: Context, file: Any) -> bytes:

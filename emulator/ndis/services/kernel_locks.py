@@ -39,19 +39,13 @@ def KeInitializeSpinLock(SpinLock: KSPIN_LOCK, /) -> None:
 @ddi(irql=AT_MOST_DISPATCH, rules=("SpinLock", "SpinLockRelease"), page="nf-wdm-keacquirespinlock")
 def KeAcquireSpinLock(SpinLock: KSPIN_LOCK, /) -> int:
     """Raise to DISPATCH_LEVEL and take the lock; the IRQL before."""
-    context = current.context
-    before = context.irql
-    spinlocks.acquire(context, SpinLock, context.site)
-    return before
+    return _acquire(SpinLock)
 
 
 @ddi(irql=AT_MOST_DISPATCH, page="nf-wdm-keacquirespinlockraisetodpc")
 def KeAcquireSpinLockRaiseToDpc(SpinLock: KSPIN_LOCK, /) -> int:
     """Raise to DISPATCH_LEVEL and take the lock; the IRQL before."""
-    context = current.context
-    before = context.irql
-    spinlocks.acquire(context, SpinLock, context.site)
-    return before
+    return _acquire(SpinLock)
 
 
 @ddi(
@@ -98,10 +92,7 @@ def KeReleaseSpinLockFromDpcLevel(SpinLock: KSPIN_LOCK, /) -> None:
 )
 def KeAcquireSpinLockForDpc(SpinLock: KSPIN_LOCK, /) -> int:
     """Take the lock from a DPC, whether that runs at DISPATCH_LEVEL or in a thread; the IRQL before."""
-    context = current.context
-    before = context.irql
-    spinlocks.acquire(context, SpinLock, context.site)
-    return before
+    return _acquire(SpinLock)
 
 
 @ddi(
@@ -149,6 +140,13 @@ def NDIS_WAIT_FOR_MUTEX(M: KMUTEX, /) -> None:
 def NDIS_RELEASE_MUTEX(M: KMUTEX, /) -> None:
     """Give the mutex back once for each time it was taken.  Bug check 0x7E for one that the caller does not own."""
     mutexes.release(current.context, M)
+
+
+def _acquire(lock: KSPIN_LOCK) -> int:
+    context = current.context
+    before = context.irql
+    spinlocks.acquire(context, lock, context.site)
+    return before
 
 
 def _release(lock: KSPIN_LOCK, level: int) -> None:

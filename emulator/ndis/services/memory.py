@@ -143,6 +143,16 @@ def check_allocation(length: int, tag: int, rule: str = "NdisAllocateMemoryWithT
         )
 
 
+def keep(context: Context, content: bytes, tag: int) -> int | None:
+    """A block of NDIS's own, no driver's to leave behind, with this content; None when the pool is exhausted."""
+    machine = context.machine
+    pointer = machine.pool.allocate(max(len(content), 1), tag=tag, type_number=0, site=context.site, driver=0, owner=0)
+    if pointer is not None:
+        start = pointer & OFFSET_MASK
+        machine.arena.view[start : start + len(content)] = content
+    return pointer
+
+
 def free_block(context: Context, address: Any, tag: int | None = None) -> None:
     """Free a pool block, whoever allocated it; with a tag only one that has it."""
     pointer = getattr(address, "_pointer", None)

@@ -14,6 +14,7 @@ from emulator.kernel.pointers import DATA_TAG
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
+from emulator.ndis.services.memory import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,9 @@ def values_of(context: Context, handle: int | None, path: str = "") -> dict[str,
         found.update((name.lower(), (name, value)) for name, value in table.items())
     names = [scope for scope, _ in scopes]
     context.platform.acquire(SystemLock.CONTROL)
-    written = [_DECODE(_content(context, pointer)) for pointer in _chain(context)]
+    contents = [bytes(_content(context, pointer)) for pointer in _chain(context)]
     context.platform.release(SystemLock.CONTROL)
+    written = [_DECODE(content) for content in contents]
     for each in sorted((each for each in written if each.scope in names), key=lambda each: names.index(each.scope)):
         found[each.name.lower()] = (each.name, each.value)
     begin = path.lower() + SEPARATOR if path else ""
@@ -75,35 +77,23 @@ def write(context: Context, handle: int, name: str, value: Value) -> bool:
     assert scopes is not None
     scope = scopes[-1][0]
     content = _ENCODE(Written(scope, name, value))
-    pool, arena = context.machine.pool, context.machine.arena
-    pointer = pool.allocate(
-        LINK_BYTES + len(content), tag=DATA_TAG, type_number=0, site=context.site, driver=0, owner=0
-    )
+    arena = context.machine.arena
+    pointer = keep(context, bytes(LINK_BYTES) + content, DATA_TAG)
     if pointer is None:
         return False
-    place = pointer & OFFSET_MASK
-    arena.view[place + LINK_BYTES : place + LINK_BYTES + len(content)] = content
     context.platform.acquire(SystemLock.CONTROL)
     stale = _unlink(context, scope, name)
-    arena.words[place >> 3] = arena.machine.registry
+    arena.words[(pointer & OFFSET_MASK) >> 3] = arena.machine.registry
     arena.machine.registry = pointer
     context.platform.release(SystemLock.CONTROL)
     if stale:
-        pool.free(stale, site=context.site)
+        context.machine.pool.free(stale, site=context.site)
     return True
 
 
 def keep_text(context: Context, text: str) -> int:
     """A block of the pool with a text, for ``text_at``; 0 when there is no room."""
-    content = text.encode()
-    pointer = context.machine.pool.allocate(
-        max(len(content), 1), tag=DATA_TAG, type_number=0, site=context.site, driver=0, owner=0
-    )
-    if pointer is None:
-        return 0
-    place = pointer & OFFSET_MASK
-    context.machine.arena.view[place : place + len(content)] = content
-    return pointer
+    return keep(context, text.encode(), DATA_TAG) or 0
 
 
 def text_at(context: Context, pointer: int) -> str:
