@@ -19,8 +19,10 @@ from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.adapter_hardware.hardware import allocate_shared_memory
+from emulator.ndis.buffers.data_access import parts
 from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER
-from emulator.ndis.deferred_work.work_items import allocate_item, unknown_routine
+from emulator.ndis.deferred_work.work_items import allocate_item
+from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER, NDIS_SG_LIST_WRITE_TO_DEVICE
 from emulator.ndis.headers.dma_structures import (
@@ -49,8 +51,6 @@ from emulator.rules.irql import AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import AdapterState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from emulator.kernel.context import Context
     from emulator.kernel.workqueue import Taken
 
@@ -92,8 +92,10 @@ def NdisMRegisterScatterGatherDma(
         return RegisteredDma(NDIS_STATUS_NOT_SUPPORTED, None)
     if adapter.state != AdapterState.INITIALIZING or given.ProcessSGListHandler is None:
         return RegisteredDma(NDIS_STATUS_FAILURE, None)
-    process = _routine(given.ProcessSGListHandler, "MINIPORT_PROCESS_SG_LIST")
-    complete = _routine(given.SharedMemAllocateCompleteHandler, "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE")
+    process = number_of(given.ProcessSGListHandler, "NdisMRegisterScatterGatherDma", "MINIPORT_PROCESS_SG_LIST")
+    complete = number_of(
+        given.SharedMemAllocateCompleteHandler, "NdisMRegisterScatterGatherDma", "MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE"
+    )
     table = context.machine.objects[_CHANNEL]
     made = table.allocate(_CHANNEL, driver=context.driver, parent=MiniportAdapterHandle, site=context.site)
     if made is None:
@@ -199,7 +201,7 @@ def NdisBuildScatterGatherList(
     channel = _channel_for(context, adapter)
     if channel is None:
         return NDIS_STATUS_NOT_SUPPORTED
-    process = _routine(given.ProcessSGListHandler, "NDIS_PROCESS_SG_LIST")
+    process = number_of(given.ProcessSGListHandler, "NdisBuildScatterGatherList", "NDIS_PROCESS_SG_LIST")
     start = given.CurrentVa - given.Mdl._address if given.Mdl is not None else 0
     pieces = _pieces(given.Mdl, start, given.Length)
     given.ScatterGatherListBufferSizeNeeded = HEAD_BYTES + len(pieces) * ELEMENT_BYTES
@@ -282,13 +284,6 @@ def shared_memory_completed(context: Context, taken: Taken) -> tuple[Any, ...]:
     )
 
 
-def _routine(function: Callable[..., Any] | None, role: str) -> int:
-    number: int = getattr(function, "__ndis_routine__", 0)
-    if function is not None and not number:
-        unknown_routine(function, "NDIS", role)
-    return number
-
-
 def _channel_of(context: Context, handle: int | None, name: str) -> Any:
     return object_of(context, handle, _CHANNEL, name)
 
@@ -311,17 +306,12 @@ def _adapter_behind(context: Context, handle: int | None, name: str) -> int:
 def _pieces(mdl: MDL | None, skip: int, length: int) -> list[tuple[int, int]]:
     """Address and length of each piece of a chain of MDLs; pieces that touch are one."""
     found: list[tuple[int, int]] = []
-    while mdl is not None and length > 0:
-        count = min(mdl.ByteCount - skip, length)
-        if count > 0:
-            address = mdl._address + skip
-            if found and sum(found[-1]) == address:
-                found[-1] = found[-1][0], found[-1][1] + count
-            else:
-                found.append((address, count))
-            length -= count
-        skip = max(skip - mdl.ByteCount, 0)
-        mdl = mdl.Next
+    for part, offset, count in parts(mdl, skip, length):
+        address = part._address + offset
+        if found and sum(found[-1]) == address:
+            found[-1] = found[-1][0], found[-1][1] + count
+        else:
+            found.append((address, count))
     return found
 
 

@@ -83,11 +83,19 @@ def call_synchronized(context: Context, record: Any, routine: int, *arguments: A
     before = raise_irql(context, DIRQL)
     if record.lock:
         context.platform.acquire(record.lock)
-    result = call(context, routine, *arguments)
-    if record.lock:
-        context.platform.release(record.lock)
-    lower_irql(context, before)
+    try:
+        result = call(context, routine, *arguments)
+    except Exception:  # a fault of ours; the driver above may catch it, and is where it was
+        _let_go(context, record.lock, before)
+        raise
+    _let_go(context, record.lock, before)
     return result
+
+
+def _let_go(context: Context, lock: int, irql: int) -> None:
+    if lock:
+        context.platform.release(lock)
+    lower_irql(context, irql)
 
 
 def lines_asserted(context: Context) -> bool:

@@ -19,7 +19,7 @@ from emulator.layout.machine import INTERRUPT_ENTRY
 from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.adapter_hardware.interrupt_service import call_synchronized, queue_interrupt_dpcs
 from emulator.ndis.adapter_hardware.message_interrupts import message_info
-from emulator.ndis.deferred_work.work_items import unknown_routine
+from emulator.ndis.gates.callback_numbers import number_of, unknown_routine
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.headers.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
 from emulator.ndis.headers.handles import AdapterHandle, InterruptHandle
@@ -134,13 +134,7 @@ def _message_routines(given: NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS) -> _Routin
 
 def _numbers(*handlers: tuple[Callable[..., Any] | None, str]) -> _Routines | None:
     """The numbers of ISR, DPC, disable and enable handler; None where one of the first two is missing."""
-    numbers = []
-    for function, role in handlers:
-        number = getattr(function, "__ndis_routine__", 0)
-        if function is not None and not number:
-            unknown_routine(function, "NdisMRegisterInterruptEx", role)
-        numbers.append(number)
-    routines = _Routines(*numbers)
+    routines = _Routines(*(number_of(function, "NdisMRegisterInterruptEx", role) for function, role in handlers))
     return routines if routines.isr and routines.dpc else None
 
 

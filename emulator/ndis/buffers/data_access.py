@@ -211,16 +211,17 @@ def buffers_of(nbl: NET_BUFFER_LIST) -> Iterator[NET_BUFFER]:
 
 def extents(buffer: NET_BUFFER, skip: int, count: int) -> list[tuple[int, int]]:
     """Address and length of each piece of the used data, without the first ``skip`` bytes, ``count`` bytes at most."""
-    return [(mdl._address + offset, length) for mdl, offset, length in _parts(buffer, skip, count)]
+    start = buffer.CurrentMdlOffset + skip
+    return [(mdl._address + offset, length) for mdl, offset, length in parts(buffer.CurrentMdl, start, count)]
 
 
 def _pieces(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[memoryview]:
-    for mdl, offset, length in _parts(buffer, skip, count):
+    for mdl, offset, length in parts(buffer.CurrentMdl, buffer.CurrentMdlOffset + skip, count):
         yield mdl.MappedSystemVa[offset : offset + length]
 
 
-def _parts(buffer: NET_BUFFER, skip: int, count: int) -> Iterator[tuple[MDL, int, int]]:
-    mdl, offset = buffer.CurrentMdl, buffer.CurrentMdlOffset + skip
+def parts(mdl: MDL | None, offset: int, count: int) -> Iterator[tuple[MDL, int, int]]:
+    """Each MDL that ``count`` bytes of a chain lie in, from an offset on: where in it they begin, and how many."""
     while mdl is not None and count > 0:
         length = min(mdl.ByteCount - offset, count)
         if length > 0:

@@ -15,7 +15,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.ndis.deferred_work.deferred import DeferredKind
-from emulator.ndis.deferred_work.work_items import unknown_routine
+from emulator.ndis.gates.callback_numbers import unknown_routine
 from emulator.ndis.gates.ddi import ddi
 from emulator.rules.irql import ANY
 from emulator.rules.limits import VnicLimit

@@ -16,6 +16,7 @@ from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.deferred_work.work_items import allocate_item, item_sites, routine_of
 from emulator.ndis.devices.device_objects import dereference, find_device
+from emulator.ndis.gates.callback_numbers import unknown_routine
 from emulator.ndis.headers.roles_kernel import IO_WORKITEM_ROUTINE_EX
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
 from emulator.rules.limits import VnicLimit
@@ -65,12 +66,7 @@ def checked_queue(queue_type: int, handle: int, ddi_name: str) -> int:
 def routine_of_role(function: Any, handle: int, ddi_name: str, role: Role) -> int:
     """The number of a routine of this role; 0xE4/7 for NULL, VNIC_UNKNOWN_ROUTINE for what is no such callback."""
     if function is not None and getattr(function, "__ndis_role__", None) is not role:
-        name = getattr(function, "__qualname__", repr(function))
-        stop_limit(
-            VnicLimit.VNIC_UNKNOWN_ROUTINE,
-            f"{ddi_name} was given {name}, which is no {role.name} of a driver image.",
-            remedy=f"Make it a module-level function and decorate it with @{role.name}.",
-        )
+        unknown_routine(function, ddi_name, role.name)
     return routine_of(function, ddi_name, role.name, handle)
 
 

@@ -13,7 +13,7 @@ from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers.owners import owner_of
-from emulator.ndis.deferred_work.work_items import unknown_routine
+from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import ddi
 from emulator.ndis.gates.live_handles import find_live
 from emulator.ndis.headers.handles import NDIS_HANDLE, TimerHandle
@@ -52,9 +52,7 @@ def NdisAllocateTimerObject(
     function = TimerCharacteristics.TimerFunction
     if structure_fault(TimerCharacteristics) or function is None or not TimerCharacteristics.AllocationTag:
         return AllocatedTimer(NDIS_STATUS_BAD_CHARACTERISTICS, None)
-    routine = getattr(function, "__ndis_routine__", 0)
-    if not routine:
-        unknown_routine(function, "NdisAllocateTimerObject", "NDIS_TIMER_FUNCTION")
+    routine = number_of(function, "NdisAllocateTimerObject", "NDIS_TIMER_FUNCTION")
     owner = owner_of(context, NdisHandle, "NdisAllocateTimerObject", needed=True)
     made = context.machine.objects[HandleKind.TIMER].allocate(
         HandleKind.TIMER, driver=context.driver, parent=owner, site=context.site

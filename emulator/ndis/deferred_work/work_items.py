@@ -13,11 +13,12 @@ from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode_argument, encode
 from emulator.kernel.pool import POINTER_TAG
-from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
+from emulator.kernel.stop import CallSite, site_of, stop
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import KIND_SHIFT, HandleKind, kind_name
 from emulator.layout.machine import CALLBACKS_CELL, ENTERED_CELL, ROUTINE_CELL
 from emulator.ndis.buffers.publication import leave
+from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, GateKind, ddi
 from emulator.ndis.gates.private_data import compare_fingerprints
 from emulator.ndis.headers.handles import (
@@ -29,7 +30,6 @@ from emulator.ndis.headers.handles import (
     WorkItemHandle,
 )
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL, irql_name
-from emulator.rules.limits import VnicLimit
 from emulator.rules.work_items import (
     CRITICAL_QUEUE,
     FOREIGN_HANDLE,
@@ -145,10 +145,7 @@ def routine_of(function: Any, ddi_name: str, role: str, handle: int) -> int:
     """The number of a work item's routine; 0xE4/7 for NULL."""
     if function is None:
         stop_for(INVALID_ROUTINE, text=f"{ddi_name} was given NULL for the routine.", values={Parameter.ITEM: handle})
-    routine: int = getattr(function, "__ndis_routine__", 0)
-    if not routine:
-        unknown_routine(function, ddi_name, role)
-    return routine
+    return number_of(function, ddi_name, role)
 
 
 def runner(context: Context) -> Callable[[Taken], int]:
@@ -261,16 +258,6 @@ def item_sites(context: Context, item: Any) -> list[CallSite]:
     head = item.head
     known = (("allocated", head.allocated_site), ("queued", item.queued_site), ("freed", head.freed_site))
     return [site_of(context, what, site) for what, site in known if site]
-
-
-def unknown_routine(routine: Any, function: str, role: str) -> None:
-    """A callback that carries no role has no number, and no other process could find it."""
-    name = getattr(routine, "__qualname__", repr(routine))
-    stop_limit(
-        VnicLimit.VNIC_UNKNOWN_ROUTINE,
-        f"{function} was given {name}, which is no callback of a driver image.",
-        remedy=f"Make it a module-level function and decorate it with @{role}.",
-    )
 
 
 def _bad_parent(context: Context, handle: int | None, kind: int) -> None:

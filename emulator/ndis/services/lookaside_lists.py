@@ -14,7 +14,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, load_block, sizeof, stale_pointer
 from emulator.kernel.pool import POINTER_TAG
 from emulator.kernel.stop import stop
-from emulator.ndis.deferred_work.work_items import unknown_routine
+from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import ddi
 from emulator.ndis.services.memory import NONPAGED_POOL, check_allocation, free_block, pool_tag
 from emulator.rules.irql import AT_MOST_DISPATCH
@@ -67,8 +67,8 @@ def NdisInitializeNPagedLookasideList(
     structure = getattr(Size, "structure", None)
     block.length, block.tag = Size, tag
     block.type = images.type_numbers.get(structure, 0) if structure is not None else 0
-    block.allocate = _routine(Allocate, "ALLOCATE_FUNCTION")
-    block.free = _routine(Free, "FREE_FUNCTION")
+    block.allocate = number_of(Allocate, "NdisInitializeNPagedLookasideList", "ALLOCATE_FUNCTION")
+    block.free = number_of(Free, "NdisInitializeNPagedLookasideList", "FREE_FUNCTION")
     Lookaside.block = pointer
 
 
@@ -115,15 +115,6 @@ def _block_of(context: Context, lookaside: Any) -> LOOKASIDE:
     if word >> 56 == POINTER_TAG and pool.header(word) is not None:
         stale_pointer(context, word)
     stop(0xC4, 0x1002, 0, text="A lookaside list was used that NdisInitializeNPagedLookasideList has not initialised.")
-
-
-def _routine(function: Any, role: str) -> int:
-    if function is None:
-        return 0
-    number: int = getattr(function, "__ndis_routine__", 0)
-    if not number:
-        unknown_routine(function, "NdisInitializeNPagedLookasideList", role)
-    return number
 
 
 __all__ = [

@@ -19,8 +19,8 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.plug_and_play import pnp
-from emulator.rules.errors import BugCheck
-from emulator.rules.irql import DIRQL
+from emulator.rules.errors import BugCheck, EmulatorError
+from emulator.rules.irql import DIRQL, PASSIVE_LEVEL
 from tests.drivers.rig import MAC, PEER, Rig
 
 if TYPE_CHECKING:
@@ -267,6 +267,27 @@ def test_a_synchronized_function_runs_at_dirql_under_the_lock_of_its_message() -
     assert seen[0][0] == DIRQL
     assert record.lock not in platform.owners
     assert machine.state.Shared >= 1
+
+
+def test_our_fault_leaves_a_synchronized_function_without_its_lock_and_its_level() -> None:
+    machine = Machine(3, processors=2)
+    number = machine.driver.Synchronized.__ndis_routine__
+
+    def fail(count: Any) -> None:
+        raise EmulatorError("planted")
+
+    machine.pnp.routines[number] = fail
+    held = set(machine.fake.platform.owners)
+    with pytest.raises(EmulatorError, match="planted"):
+        machine.call(
+            "NdisMSynchronizeWithInterruptEx",
+            machine.state.Interrupt,
+            RECEIVE,
+            machine.driver.Synchronized,
+            machine.state,
+        )
+    assert set(machine.fake.platform.owners) == held
+    assert machine.pnp.irql == PASSIVE_LEVEL
 
 
 def test_everything_goes_back_when_the_adapter_is_halted() -> None:
