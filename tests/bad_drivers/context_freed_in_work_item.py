@@ -34,5 +34,7 @@ def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
 
 
 def OnTimer(adapter: ADAPTER) -> None:
-    NdisInterlockedIncrement(adapter.Memory.Ticks)  # stop
+    shared = adapter.Memory  # stop
+    if shared is not None:
+        NdisInterlockedIncrement(shared.Ticks)
     NdisInterlockedIncrement(adapter.Count)

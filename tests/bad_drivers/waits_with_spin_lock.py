@@ -13,7 +13,7 @@ include(globals(), "miniport")
 @NDIS_IO_WORKITEM_FUNCTION
 def Work(adapter: ADAPTER, item: WorkItemHandle) -> None:
     NdisFreeIoWorkItem(item)
-    NdisAcquireSpinLock(adapter.Lock)
+    NdisAcquireSpinLock(adapter.Lock)  # site: lock acquired
     if REPAIRED:
         NdisReleaseSpinLock(adapter.Lock)
     NdisWaitEvent(adapter.Event, 1)  # stop

@@ -236,21 +236,27 @@ def _returned(context: Context, entry: DEVICE_REQUEST, who: tuple[int, int, int]
     platform.release(SystemLock.DEVICES)
     name = context.machine.images.routine_name(who[0])
     if pending and not marked:
-        _disagrees(who, 0x224, f"{name} returned STATUS_PENDING and IoMarkIrpPending was not called.")
+        _disagrees(context, who, 0x224, f"{name} returned STATUS_PENDING and IoMarkIrpPending was not called.")
     if not pending and not completed:
         _disagrees(
-            who, 0x226, f"{name} returned {status_name(status)}, neither completed the IRP nor returned STATUS_PENDING."
+            context,
+            who,
+            0x226,
+            f"{name} returned {status_name(status)}, neither completed the IRP nor returned STATUS_PENDING.",
         )
     if context.machine.checked and not pending and marked:
-        _disagrees(who, 0x224, f"{name} called IoMarkIrpPending and returned {status_name(status)}.")
+        _disagrees(context, who, 0x224, f"{name} called IoMarkIrpPending and returned {status_name(status)}.")
     if context.machine.checked and not pending and known != status & 0xFFFF_FFFF:
-        _disagrees(who, 0x224, f"{name} completed the IRP with 0x{known:08X} and returned {status_name(status)}.")
+        _disagrees(
+            context, who, 0x224, f"{name} completed the IRP with 0x{known:08X} and returned {status_name(status)}."
+        )
     if completed:
         platform.ring(0)
 
 
-def _disagrees(who: tuple[int, int, int], number: int, text: str) -> None:
+def _disagrees(context: Context, who: tuple[int, int, int], number: int, text: str) -> None:
     routine, pointer, device = who
+    context.driver = context.machine.images.routines[routine].image  # type: ignore[union-attr]
     stop(IOMANAGER_VIOLATION, number, routine, pointer & OFFSET_MASK, device & OFFSET_MASK, text=text)
 
 

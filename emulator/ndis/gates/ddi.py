@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from emulator.kernel.platform import current
 from emulator.kernel.sites import new_site
-from emulator.kernel.stop import raise_if_stopped, stop
+from emulator.kernel.stop import raise_if_stopped, site_of, stop
 from emulator.ndis.gates.inlining import inlined
 from emulator.rules.irql import irql_name, mask_name
 
@@ -225,9 +225,11 @@ def wrong_irql(context: Context, name: str) -> None:
     declaration = declarations[name]
     rule = next((rule for rule in declaration.rules if rule.startswith("Irql_")), "")
     text = f"{name} was called at {irql_name(context.irql)}; it may be called at {mask_name(declaration.irql)}."
+    # A lock that is held is what raised the IRQL, as a rule.
+    sites = [site_of(context, "lock acquired", site) for site in context.held_sites]
     if name == "NdisWaitEvent":
-        stop(0x7C, 0x14, context.irql, text=text, rule=rule, ddi=name)
-    stop(0xC4, 0xE5, context.irql, declaration.number, text=text, rule=rule, ddi=name)
+        stop(0x7C, 0x14, context.irql, text=text, rule=rule, ddi=name, sites=sites)
+    stop(0xC4, 0xE5, context.irql, declaration.number, text=text, rule=rule, ddi=name, sites=sites)
 
 
 def install(*, checked: bool, switches: bool = False, traced: bool = False) -> None:

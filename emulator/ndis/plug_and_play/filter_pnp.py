@@ -221,7 +221,7 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
     if status == NDIS_STATUS_PENDING:
         verifier = (TIMED_PAUSE, _TIMED_PAUSE_RULE) if role == "FilterPause" else None
         what = f"{text_of(module.name)}'s {role}"
-        await_completion(context, module, WATCHDOG_FILTER_PAUSE, adapter_handle, what, verifier)
+        await_completion(context, module, WATCHDOG_FILTER_PAUSE, adapter_handle, what, module.head.driver, verifier)
         status = NDIS_STATUS(signed(module.completion_status))
     elif module.completion == COMPLETED:
         event = FilterEvent.PAUSE_COMPLETED if role == "FilterPause" else FilterEvent.RESTART_SUCCEEDED

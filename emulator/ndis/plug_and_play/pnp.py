@@ -177,7 +177,14 @@ def stop_adapter(
     _await_requests(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
     wait_for_acknowledgement(context)
-    drain(context, lambda: pnp_reset.settled(adapter), WATCHDOG_MINIPORT_HALT, handle, "MiniportResetEx")
+    drain(
+        context,
+        lambda: pnp_reset.settled(adapter),
+        WATCHDOG_MINIPORT_HALT,
+        handle,
+        "MiniportResetEx",
+        adapter.head.driver,
+    )
     pnp_reset.forget_wanted(context, adapter)
     value = decode(context, adapter.context)
     # The miniport frees its context in here; nobody may compile the stack with it any more.
@@ -244,7 +251,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     adapter.completion = WAITING
     status = miniport_call(context, adapter, "RestartHandler", restart_parameters())
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart")
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart", adapter.head.driver)
         status = NDIS_STATUS(signed(adapter.restart_status))
     adapter.completion = 0
     if status != NDIS_STATUS_SUCCESS:
@@ -278,7 +285,7 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     adapter.completion = adapter.pause_pending = WAITING
     status = miniport_call(context, adapter, "PauseHandler", pause_parameters(reason))
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause")
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause", adapter.head.driver)
     elif status != NDIS_STATUS_SUCCESS:
         stop(
             0xC4,

@@ -88,7 +88,9 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
         bind_parameters(context, adapter, protocol),
     )
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx")
+        await_completion(
+            context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx", protocol.image
+        )
         status = NDIS_STATUS(signed(adapter.restart_status))
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolBindAdapterEx", bind_context)
@@ -124,7 +126,8 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
     routine = handler(protocol, "UnbindAdapterHandlerEx")
     status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx")
+        driver = binding.head.driver
+        await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx", driver)
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
     _await_close(context, binding_handle, parent)

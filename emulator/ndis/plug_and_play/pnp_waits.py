@@ -28,16 +28,18 @@ def drain(
     kind: int,
     handle: int,
     what: str,
+    driver: int = 0,
     verifier: tuple[int, str] | None = None,
 ) -> None:
     """Wait until it is ready; when the time is over the stop says who has what in hand.
 
-    ``handle`` is the adapter's.  ``verifier`` is Driver Verifier's rule for this wait, by number and name, which takes
-    the place of NDIS's own watchdog in the checked build.
+    ``handle`` is the adapter's, ``driver`` the image that is waited for, where it is one.  ``verifier`` is the rule of
+    Driver Verifier for this wait, by number and name, which takes the place of NDIS's watchdog in the checked build.
     """
     # Counters of other contexts change without a wake-up.
     if look_until(context, ready, context.platform.now() + WATCHDOG_NS, lambda: serve_beside(context)):
         return
+    context.driver = driver
     held = stacks.outstanding(context.machine, handle & INDEX_MASK)
     timed = verifier if verifier is not None and context.machine.checked else None
     code, *parameters = (0xC4, timed[0], 0, handle) if timed is not None else (0x7C, 0x25, kind, handle)
@@ -51,10 +53,16 @@ def drain(
 
 
 def await_completion(
-    context: Context, record: Any, kind: int, handle: int, what: str, verifier: tuple[int, str] | None = None
+    context: Context,
+    record: Any,
+    kind: int,
+    handle: int,
+    what: str,
+    driver: int,
+    verifier: tuple[int, str] | None = None,
 ) -> None:
     """Wait until what a driver has left pending on an adapter, a filter module or a binding is completed."""
-    drain(context, lambda: record.completion == COMPLETED, kind, handle, what, verifier)
+    drain(context, lambda: record.completion == COMPLETED, kind, handle, what, driver, verifier)
 
 
 def signed(status: int) -> int:

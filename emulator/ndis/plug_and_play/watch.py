@@ -133,6 +133,7 @@ def overdue(context: Context, handle: int, adapter: Any, lane: Any, because: str
     """The stop for an OID request that the driver of a lane does not complete; it says who has which."""
     machine = context.machine
     left = oid_lanes.outstanding(context, lane)
+    context.driver = lane.head.driver
     # Without Driver Verifier it is NDIS's own watchdog that complains.
     code, *parameters = (VERIFIER, 0x92003, left[0]._pointer) if machine.checked else (0x7C, 0x25, 0x23, handle)
     stop(
