@@ -254,21 +254,31 @@ def GeneralAttributes() -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
     )
 
 
-def RegisterDma(
-    adapter: ADAPTER, process: Callable[..., None], complete: Callable[..., None] | None = None
-) -> NDIS_STATUS:
+@MINIPORT_PROCESS_SG_LIST
+def ProcessList(device: None, reserved: None, sgl: SCATTER_GATHER_LIST, adapter: ADAPTER) -> None:
+    """A scatter/gather list has been built."""
+    adapter.SGList = sgl
+
+
+def RegisterDma(adapter: ADAPTER, complete: Callable[..., None] | None = None) -> NDIS_STATUS:
     """Make the adapter one that masters its bus."""
     header = NDIS_OBJECT_HEADER(0x83, 1, NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1)
     description = NDIS_SG_DMA_DESCRIPTION(
         Header=header,
         MaximumPhysicalMapping=2048,
-        ProcessSGListHandler=process,
+        ProcessSGListHandler=ProcessList,
         SharedMemAllocateCompleteHandler=complete,
     )
     status, dma = NdisMRegisterScatterGatherDma(adapter.Handle, description)
     if dma is not None:
         adapter.Dma = dma
     return status
+
+
+def DeviceAttributes() -> NDIS_DEVICE_OBJECT_ATTRIBUTES:
+    """What NDIS is told of a device for programs."""
+    header = NDIS_OBJECT_HEADER(0x85, 1, NDIS_SIZEOF_DEVICE_OBJECT_ATTRIBUTES_REVISION_1)
+    return NDIS_DEVICE_OBJECT_ATTRIBUTES(Header=header, DeviceName=r"\Device\Small", SymbolicName=r"\DosDevices\Small")
 
 
 def RegisterInterrupt(adapter: ADAPTER) -> NDIS_STATUS:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from emulator.ndis import *
+from tests.bad_drivers.base_miniport import DeviceAttributes
 from tests.bad_drivers.include import include, is_repaired
 
 REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
 
 
-def Attributes() -> NDIS_DEVICE_OBJECT_ATTRIBUTES:
-    header = NDIS_OBJECT_HEADER(0x85, 1, NDIS_SIZEOF_DEVICE_OBJECT_ATTRIBUTES_REVISION_1)
-    return NDIS_DEVICE_OBJECT_ATTRIBUTES(Header=header, DeviceName=r"\Device\Small", SymbolicName=r"\DosDevices\Small")
-
-
 def OnUnload(driver: MiniportDriverHandle) -> None:
-    _, _, device = NdisRegisterDeviceEx(driver, Attributes())
+    _, _, device = NdisRegisterDeviceEx(driver, DeviceAttributes())
     if device is None:
         return
     item = NdisAllocateIoWorkItem(device)  # site: allocated

@@ -10,13 +10,8 @@ REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
 
 
-@MINIPORT_PROCESS_SG_LIST
-def ProcessList(device: None, reserved: None, sgl: SCATTER_GATHER_LIST, adapter: ADAPTER) -> None:
-    adapter.SGList = sgl
-
-
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
-    status = RegisterDma(adapter, ProcessList)
+    status = RegisterDma(adapter)
     if status == NDIS_STATUS_SUCCESS and REPAIRED:
         NdisMDeregisterScatterGatherDma(adapter.Dma)
     return NDIS_STATUS_FAILURE

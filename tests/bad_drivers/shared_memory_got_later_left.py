@@ -12,11 +12,6 @@ REPAIRED = is_repaired(__name__)
 include(globals(), "miniport")
 
 
-@MINIPORT_PROCESS_SG_LIST
-def ProcessList(device: None, reserved: None, sgl: SCATTER_GATHER_LIST, adapter: ADAPTER) -> None:
-    """No list is ever built."""
-
-
 @MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE
 def GotMemory(adapter: ADAPTER, memory: Memory | None, address: int, length: int, context: Any) -> None:
     assert (length, context) == (4096, adapter)
@@ -27,7 +22,7 @@ def GotMemory(adapter: ADAPTER, memory: Memory | None, address: int, length: int
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
     NdisInitializeEvent(adapter.Event)
-    status = RegisterDma(adapter, ProcessList, GotMemory)
+    status = RegisterDma(adapter, GotMemory)
     if status == NDIS_STATUS_SUCCESS:
         NdisMAllocateSharedMemoryAsyncEx(adapter.Dma, 4096, True, adapter)  # site: allocated
     return status
