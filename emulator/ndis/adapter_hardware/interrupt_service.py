@@ -15,7 +15,7 @@ from emulator.kernel.calls import call
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import decode, encode
-from emulator.layout.handles import INDEX_MASK, HandleKind
+from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
 from emulator.layout.machine import ContextKind
 from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.deferred_work.deferred import DeferredKind
@@ -130,7 +130,7 @@ def run_queued_dpc(context: Context, index: int, argument: int) -> None:
     record = context.machine.objects[HandleKind.INTERRUPT].records[index]
     record.dpc_queued[context.processor].value = 0
     if record.enabled and record.head.allocated:
-        handle = HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index
+        handle = make_handle(HandleKind.INTERRUPT, record.head.generation, index)
         line = next((line for line in _lines(context) if line.handle == handle), None)
         run_interrupt_dpc(context, line or _line(context, index, record), decode(context, argument))
 
@@ -159,7 +159,7 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     value = decode(context, record.context)
     arguments = (value, record.message) if record.messages else (value,)
     return _Line(
-        handle=HandleKind.INTERRUPT << 56 | record.head.generation << 32 | index,
+        handle=make_handle(HandleKind.INTERRUPT, record.head.generation, index),
         record=record,
         isr=functools.partial(call, context, record.isr, *arguments),
         dpc=functools.partial(call, context, record.dpc, *arguments),

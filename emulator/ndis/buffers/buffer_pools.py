@@ -45,7 +45,10 @@ from emulator.ndis.buffers.net_buffers import (
 from emulator.ndis.data_path.datapath_state import AWAY, HOME_MASK
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emulator.kernel.context import Context
+    from emulator.kernel.machine import Machine
     from emulator.layout.machine import POOL_OBJECT
     from emulator.ndis.data_path.datapath_state import DataPath
 
@@ -433,6 +436,19 @@ def forget_dead_pools(path: DataPath) -> None:
             del path.pools[handle]
             path.numbers.pop(pool.number, None)
             _forget_words(path, pool)
+
+
+def list_entries(machine: Machine) -> Iterator[tuple[int, int]]:
+    """Where each entry of each pool of NET_BUFFER_LISTs lies, and the word of its home; reads shared memory only."""
+    words, halves = machine.arena.words, machine.arena.view.cast("B").cast("I")
+    for _, record in machine.objects[HandleKind.NET_BUFFER_LIST_POOL].live():
+        if record.head.kind != HandleKind.NET_BUFFER_LIST_POOL or not record.records:
+            continue
+        directory = (record.records & OFFSET_MASK) // 8
+        for segment in range(words[directory + SEGMENT_COUNT]):
+            start = words[directory + FIRST_SEGMENT + segment]
+            for entry in range(start, start + SEGMENT * LIST_ENTRY_LAYOUT.stride, LIST_ENTRY_LAYOUT.stride):
+                yield entry, halves[entry >> 2]
 
 
 def _forget_words(path: DataPath, pool: BufferPool) -> None:

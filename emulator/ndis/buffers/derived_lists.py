@@ -20,7 +20,7 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.buffers.buffer_pools import RECORDS_TAG, BufferPool, find_pool
 from emulator.ndis.buffers.data_access import advance, buffers_of, extents, retreat
 from emulator.ndis.buffers.mdl import MDL_MADE_BY_NDIS, MDL_PARTIAL, make, release
-from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST, NO_INITIAL_CONTEXT
+from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER, NET_BUFFER_LIST, NO_INITIAL_CONTEXT, mdl_pointer
 from emulator.ndis.buffers.ownership import add_child, remove_child, wrong_free
 from emulator.ndis.buffers.pools import (
     NdisFreeNetBuffer,
@@ -422,7 +422,7 @@ def _chain(first: MDL | None) -> Iterator[MDL]:
 
 
 def _foreign_mdl(context: Context, mdl: MDL) -> NoReturn:
-    block = context.machine.pool.header(0x01 << 56 | mdl._word & (1 << 56) - 1)
+    block = context.machine.pool.header(mdl_pointer(mdl._word))
     stop(
         0x7C,
         0x1E,

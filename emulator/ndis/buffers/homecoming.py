@@ -30,6 +30,7 @@ from emulator.ndis.buffers.net_buffers import (
     list_buffer,
     list_entry,
     list_site,
+    mdl_pointer,
     set_class,
 )
 from emulator.ndis.buffers.publication import (
@@ -310,7 +311,7 @@ def _read_buffers(path: DataPath, first: NET_BUFFER) -> None:
 def _allocated_mdl(path: DataPath, word: int) -> MDL:
     context = path.context
     found = context.pointers.get(word)
-    if context.machine.pool.find(word & (1 << 56) - 1 | 0x01 << 56) is None:
+    if context.machine.pool.find(mdl_pointer(word)) is None:
         # An idle NET_BUFFER may refer to an MDL that is gone, as long as nobody reaches for the data.
         dead: MDL = found if isinstance(found, MDL) else make_mdl(path, word, word & OFFSET_MASK)
         forget(context, word)

@@ -14,7 +14,14 @@ from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.ndis.buffers.buffer_pools import MDL_RECORD
 from emulator.ndis.buffers.homecoming import make_mdl
-from emulator.ndis.buffers.net_buffers import MDL, MDL_SOURCE_IS_NONPAGED_POOL, MDL_TAG, bury
+from emulator.ndis.buffers.net_buffers import (
+    MDL,
+    MDL_SOURCE_IS_NONPAGED_POOL,
+    MDL_TAG,
+    bury,
+    mdl_pointer,
+    memory_pointer,
+)
 from emulator.ndis.buffers.owners import owner_of
 from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.gates.ddi import ddi
@@ -128,7 +135,7 @@ def make_with_data(context: Context, length: int, *, driver: int | None = None) 
 
 def release(context: Context, mdl: MDL) -> None:
     """Free an MDL, and the data that a retreat made with it."""
-    pointer = POINTER_TAG << 56 | mdl._word & _WORD_MASK
+    pointer = mdl_pointer(mdl._word)
     pool = context.machine.pool
     if mdl._word >> 56 != MDL_TAG:
         stop(0xC2, 0x46, mdl._word, text="NdisFreeMdl was given the MDL of a pool, which goes with its NET_BUFFER.")
@@ -139,8 +146,7 @@ def release(context: Context, mdl: MDL) -> None:
         stop(0xC2, 0x07, 0, pointer & OFFSET_MASK, rule="NdisAllocateMdl", text="An MDL was freed twice.", sites=sites)
     forget(context, mdl._word)
     if mdl.MdlFlags & MDL_MADE_BY_NDIS and not mdl.MdlFlags & MDL_PARTIAL:
-        data = pool.block(mdl._address)
-        pool.free(POINTER_TAG << 56 | data.generation << 40 | mdl._address, site=context.site)
+        pool.free(memory_pointer(context, mdl._address), site=context.site)
     pool.free(pointer, site=context.site)
     bury(mdl)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.platform import current
+from emulator.kernel.pool import OFFSET_BITS, POINTER_TAG
 from emulator.kernel.stop import CallSite, site_of, stop, stop_limit
 from emulator.rules.limits import VnicLimit
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 INFO_SLOTS: Final = 27
 LIST_TAG: Final = 0x02
+_BELOW_TAG: Final = (1 << 56) - 1
 BUFFER_TAG: Final = 0x03
 MDL_TAG: Final = 0x04
 POOL_MDL_TAG: Final = 0x07
@@ -389,6 +391,16 @@ FREED_MDL: Any = type(
         "__doc__": "A freed MDL: an idle NET_BUFFER may still refer to it, and who reaches for the data is stopped.",
     },
 )
+
+
+def memory_pointer(context: KernelContext, offset: int) -> int:
+    """The pointer of the live block of pool whose data begin at an offset."""
+    return POINTER_TAG << 56 | context.machine.pool.block(offset).generation << OFFSET_BITS | offset
+
+
+def mdl_pointer(word: int) -> int:
+    """The pointer of the block of pool that an MDL of NdisAllocateMdl lies in, live or not."""
+    return POINTER_TAG << 56 | word & _BELOW_TAG
 
 
 def bury(mdl: MDL) -> None:

@@ -34,6 +34,7 @@ from emulator.ndis.buffers.net_buffers import (
     NOBODY,
     list_owner,
     list_site,
+    memory_pointer,
     set_class,
 )
 from emulator.ndis.buffers.owners import owner_of
@@ -383,6 +384,8 @@ def make_pool(
     if made is None or directory is None:
         if made is not None:
             machine.objects[kind].free(made[0], site=context.site)
+        if directory is not None:
+            machine.pool.free(directory, site=context.site)
         return None
     handle, record = made
     offset = directory & OFFSET_MASK
@@ -428,12 +431,6 @@ def _free_segment(context: Context, pool: BufferPool, start: int) -> None:
         first = words[(start + layout.mdl) // 8 + 1]
         memory.free(memory_pointer(context, first), site=context.site)
     memory.free(memory_pointer(context, start), site=context.site)
-
-
-def memory_pointer(context: Context, offset: int) -> int:
-    """The pointer of the live block whose data begin at an offset."""
-    block = context.machine.pool.block(offset)
-    return 0x01 << 56 | block.generation << 40 | offset
 
 
 def _call_stocks_in(context: Context, pool: BufferPool) -> None:

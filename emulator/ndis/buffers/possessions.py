@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.sites import describe_site
 from emulator.kernel.stop import Possession
-from emulator.layout.handles import HandleKind
-from emulator.ndis.buffers.buffer_pools import FIRST_SEGMENT, LIST_ENTRY_LAYOUT, SEGMENT, SEGMENT_COUNT
+from emulator.ndis.buffers.buffer_pools import list_entries
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY, list_entry, list_owner, list_site
 from emulator.ndis.buffers.ownership import describe_owner
 from emulator.ndis.buffers.publication import LIST_AT, LIST_RECORD
@@ -71,21 +69,12 @@ def _in_the_arena(context: Context) -> tuple[Owned, Counter[int]]:
     published: Owned = Counter()
     away: Counter[int] = Counter()
     machine = context.machine
-    words, memory = machine.arena.words, machine.arena.memory
-    halves = machine.arena.view.cast("B").cast("I")
-    for _, record in machine.objects[HandleKind.NET_BUFFER_LIST_POOL].live():
-        if record.head.kind != HandleKind.NET_BUFFER_LIST_POOL or not record.records:
-            continue
-        directory = (record.records & OFFSET_MASK) // 8
-        for segment in range(words[directory + SEGMENT_COUNT]):
-            start = words[directory + FIRST_SEGMENT + segment]
-            for entry in range(start, start + SEGMENT * LIST_ENTRY_LAYOUT.stride, LIST_ENTRY_LAYOUT.stride):
-                home = halves[entry >> 2]
-                if home & AWAY:
-                    owner, site = LIST_RECORD.unpack_from(memory, entry + LIST_AT)[8:10]
-                    published[owner, site] += 1
-                elif home and home != context.slot + 1:
-                    away[home - 1] += 1
+    for entry, home in list_entries(machine):
+        if home & AWAY:
+            owner, site = LIST_RECORD.unpack_from(machine.arena.memory, entry + LIST_AT)[8:10]
+            published[owner, site] += 1
+        elif home and home != context.slot + 1:
+            away[home - 1] += 1
     return published, away
 
 

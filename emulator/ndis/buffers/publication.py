@@ -14,16 +14,11 @@ import struct
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import encode
-from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import CallSite, stop_limit
 from emulator.kernel.waits import wake
-from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers.buffer_pools import (
-    FIRST_SEGMENT,
-    LIST_ENTRY_LAYOUT,
     MDL_RECORD,
-    SEGMENT,
-    SEGMENT_COUNT,
+    list_entries,
 )
 from emulator.ndis.buffers.net_buffers import (
     AWAY_BUFFER,
@@ -377,19 +372,12 @@ def _unwritable(thing: Any, error: Exception) -> NoReturn:
 def published_sites(machine: Machine, owner: int, limit: int) -> list[int]:
     """Call sites of published lists of an owner, each once; reads records only, so any context may ask."""
     found: list[int] = []
-    words, memory = machine.arena.words, machine.arena.memory
-    halves = machine.arena.view.cast("B").cast("I")
-    for _, record in machine.objects[HandleKind.NET_BUFFER_LIST_POOL].live():
-        if record.head.kind != HandleKind.NET_BUFFER_LIST_POOL or not record.records:
-            continue
-        directory = (record.records & OFFSET_MASK) // 8
-        for segment in range(words[directory + SEGMENT_COUNT]):
-            start = words[directory + FIRST_SEGMENT + segment]
-            for entry in range(start, start + SEGMENT * LIST_ENTRY_LAYOUT.stride, LIST_ENTRY_LAYOUT.stride):
-                if halves[entry >> 2] & AWAY:
-                    record_owner, site = LIST_RECORD.unpack_from(memory, entry + LIST_AT)[8:10]
-                    if record_owner == owner and site and site not in found:
-                        found.append(site)
-                        if len(found) == limit:
-                            return found
+    for entry, home in list_entries(machine):
+        if home & AWAY:
+            record_owner, site = LIST_RECORD.unpack_from(machine.arena.memory, entry + LIST_AT)[8:10]
+            if record_owner == owner and site and site not in found:
+                found.append(site)
+                if len(found) == limit:
+                    break
+    return found
     return found

@@ -165,6 +165,14 @@ def test_an_exhausted_pool_gives_null() -> None:
     assert stack.mini.NdisAllocateNetBufferList(pool, 0, 0) is not None
 
 
+def test_a_pool_for_which_there_is_no_record_takes_no_memory(stack: SmallStack) -> None:
+    while buffer_pool(stack) is not None:
+        pass
+    before = stack.fake.machine.pool.state.blocks
+    assert buffer_pool(stack) is None
+    assert stack.fake.machine.pool.state.blocks == before
+
+
 def test_a_processor_takes_and_gives_in_batches(stack: SmallStack) -> None:
     pool = stack.pool()
     lists = [stack.mini.NdisAllocateNetBufferList(pool, 0, 0) for _ in range(300)]
