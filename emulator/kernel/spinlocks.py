@@ -77,7 +77,7 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
     if index < FIRST_DRIVER_LOCK:
         stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
     held = context.held
-    if held and index in held:
+    if index in held:
         stop(
             VERIFIER,
             0x1000,
@@ -109,8 +109,25 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
 
 def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
     """Give the lock back; with ``lowers`` return to the IRQL kept in *this* lock, right order or not."""
-    held = context.held
-    index = lock.index
+    held, index = context.held, lock.index
+    if held and held[-1] == index and context.irql == DISPATCH_LEVEL:
+        held.pop()
+        context.held_sites.pop()
+    else:
+        _let_go_of_another(context, lock, index)
+    context.held_cells[COUNT] = len(held)
+    if context.escaped:
+        publish_escaped(context)
+    old = lock.old_irql
+    lock.owner = 0
+    context.platform.release(index)
+    if lowers and old < DISPATCH_LEVEL:
+        lower_irql(context, old)
+
+
+def _let_go_of_another(context: Context, lock: Any, index: int) -> None:
+    """Forget a lock that is not the last one taken; the stop for one that may not be released."""
+    held, cells = context.held, context.held_cells
     if context.irql != DISPATCH_LEVEL:
         stop(
             VERIFIER,
@@ -120,7 +137,7 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
             rule="SpinLockRelease",
             text=f"A spin lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
         )
-    if not held or (held[-1] != index and index not in held):
+    if index not in held:
         stop(
             VERIFIER,
             0x1007,
@@ -129,20 +146,7 @@ def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
             text="A spin lock was released that this context has not acquired.",
             sites=[site_of(context, "acquired", lock.site)] if lock.owner else [],
         )
-    cells = context.held_cells
-    if held[-1] == index:
-        held.pop()
-        context.held_sites.pop()
-    else:
-        place = held.index(index)
-        del held[place], context.held_sites[place]
-        for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
-            cells[HELD + number] = value
-    cells[COUNT] = len(held)
-    if context.escaped:
-        publish_escaped(context)
-    old = lock.old_irql
-    lock.owner = 0
-    context.platform.release(index)
-    if lowers and old < DISPATCH_LEVEL:
-        lower_irql(context, old)
+    place = held.index(index)
+    del held[place], context.held_sites[place]
+    for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
+        cells[HELD + number] = value

@@ -8,7 +8,7 @@ import pytest
 
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.enumerations import NDIS_HALT_ACTION
 from emulator.ndis.headers.status import (
     NDIS_STATUS_FAILURE,
@@ -63,7 +63,7 @@ def test_frames_go_through_both_edges_of_a_small_intermediate_driver() -> None:
     start(machine)
     assert adapters(machine) == ["adapter0", "virtual0"]
     for index in range(2):
-        sent, completed, indicated, returned = stacks.layer_counts(machine.fake.machine, index)[:4]
+        sent, completed, indicated, returned = ledger.layer_counts(machine.fake.machine, index)[:4]
         assert sent == completed > 0
         assert indicated == returned > 0
     end(machine)

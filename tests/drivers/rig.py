@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
 from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
@@ -247,7 +247,7 @@ class Rig:
 
     def outstanding(self, number: int = 0) -> int:
         """Lists on their way, by NDIS's ledger."""
-        return stacks.outstanding(self.fake.machine, number).total
+        return ledger.outstanding(self.fake.machine, number).total
 
     def logs(self, logger: str = "") -> list[str]:
         """What was logged, of one logger or of all."""

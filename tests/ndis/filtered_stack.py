@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.layout.handles import HandleKind
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS
 from emulator.rules.states import FilterState
 from tests.fake_platform import driver_module, surface
@@ -114,5 +114,5 @@ class FilteredStack(SmallStack):
     def left(self) -> list[int]:
         """How many lists each layer has outstanding: the adapter, then each filter module."""
         machine = self.fake.machine
-        modules = [stacks.module_outstanding(machine, handle).total for handle in self.modules]
-        return [stacks.outstanding(machine, 0).total, *modules]
+        modules = [ledger.module_outstanding(machine, handle).total for handle in self.modules]
+        return [ledger.outstanding(machine, 0).total, *modules]

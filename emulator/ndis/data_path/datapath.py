@@ -1,7 +1,7 @@
 """The data path's DDI: send, complete, indicate, return, cancel.
 
-Law: a call is a plain call of the next driver's handler in the caller's context.  In the checked build the chain is
-walked once, each list must have the owner that rules/nbl.py demands, and gets the next one; what is rare goes on in
+Law: a call is a plain call of the next driver's handler in the caller's context (crossings.py).  The chain is walked
+once (hand_offs.py), and counted for the layer that gives it and for the one that gets it; what is rare goes on in
 datapath_slow.py.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
-from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.buffers.ownership import (
     INDICATE,
     RETURN,
@@ -23,30 +22,26 @@ from emulator.ndis.buffers.ownership import (
 )
 from emulator.ndis.data_path import datapath_slow as slow
 from emulator.ndis.data_path.crossings import NESTING_LIMIT, defer, enter2, enter3, enter4, enter5
-from emulator.ndis.data_path.datapath_state import note
 from emulator.ndis.data_path.guards import guard
-from emulator.ndis.data_path.stacks import (
-    CALLS_IN,
-    CALLS_OUT,
-    COMPLETED,
-    INDICATED,
-    RETURNED,
-    SENT,
-    adapter_view,
-    binding_view,
-)
+from emulator.ndis.data_path.hand_offs import count_from, count_of, hand_back, hand_on, hand_up
+from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED, SENT
+from emulator.ndis.data_path.stacks import adapter_view, binding_view
 from emulator.ndis.gates.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind, ddi
+from emulator.ndis.headers.constants import (
+    NDIS_RECEIVE_FLAGS_RESOURCES,
+    NDIS_SEND_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_FLAGS_SINGLE_QUEUE,
+)
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle
 from emulator.rules.irql import AT_MOST_DISPATCH
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
     from emulator.ndis.data_path.stacks import Binding, Stack
 
 _RULES = ("Irql_SendRcv_Function",)
-_SEND_FLAGS_RARE = ~0x05
-"""All but DISPATCH_LEVEL and SINGLE_QUEUE."""
-_RESOURCES = 0x02
+SEND_FLAGS_RARE = ~(NDIS_SEND_FLAGS_DISPATCH_LEVEL | NDIS_SEND_FLAGS_SINGLE_QUEUE)
 _PARTIAL_IDS = 0x30
 
 
@@ -64,47 +59,24 @@ def NdisSendNetBufferLists(
     if binding is None:
         binding = binding_view(context, NdisBindingHandle, "NdisSendNetBufferLists")
     stack = binding.stack
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferLists
     if stack.checked:
-        site, mine, sending = context.site, binding.driver, stack.sending
-        source: int | None = NdisBindingHandle
-        while nbl is not None:
-            if nbl._owner != mine:
-                _bad_send(context, nbl, binding)
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                if source != NdisBindingHandle:
-                    _bad_send(context, nbl, binding)
-            following = nbl.Next
-            nbl._owner = sending
-            nbl._site = site
-            count += 1
-            nbl = following
-        if SendFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "SendFlags", SendFlags)
-        if count:
-            note(stack.path.journal, (site & 0xFFFF) << 8 | SEND, NetBufferLists._mark)
+        owners = binding.driver, stack.sending
+        count, _ = hand_on(context, NetBufferLists, SEND, SendFlags, owners, NdisBindingHandle, _look_at_send, binding)
     else:
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
+        count = count_of(NetBufferLists)
     if not count:
         return
-    words, at = stack.path.words, stack.counters
+    words, layer = stack.path.words, stack.counters
     words[binding.counters + SENT] += count
-    words[at + SENT] += count
-    if binding.refuses or PortNumber or SendFlags & _SEND_FLAGS_RARE:
+    words[layer + SENT] += count
+    if binding.refuses or PortNumber or SendFlags & SEND_FLAGS_RARE:
         slow.unusual_send(context, binding, NetBufferLists, PortNumber, SendFlags)
-        return
-    if context.nesting >= NESTING_LIMIT:
+    elif context.nesting >= NESTING_LIMIT:
         defer(context, SEND, binding.index, NetBufferLists, SendFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter4(context, stack.send, stack.context, NetBufferLists, PortNumber, SendFlags)
-    words[at + CALLS_OUT] += 1
-    if stack.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == stack.sending:
-        guard(stack.path, NetBufferLists)
+    else:
+        enter4(context, stack.send, layer, stack.context, NetBufferLists, PortNumber, SendFlags)
+        if stack.checked:
+            guard(stack.path, NetBufferLists, stack.sending)
 
 
 @ddi(
@@ -123,52 +95,28 @@ def NdisMSendNetBufferListsComplete(
     if stack is None:
         stack = adapter_view(context, MiniportAdapterHandle, "NdisMSendNetBufferListsComplete")
     only = stack.only
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferList
-    handle = only.handle if only is not None else 0
-    source: int | None = handle
-    same = only is not None
+    source = only.handle if only is not None else 0
     if stack.checked:
-        site, sending = context.site, stack.sending
-        owner = only.driver if only is not None else 0
-        while nbl is not None:
-            if nbl._owner != sending:
-                _bad_complete(context, nbl, stack)
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                same = same and source == handle
-            following = nbl.Next
-            nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
-        if SendCompleteFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "SendCompleteFlags", SendCompleteFlags)
-        if count:
-            note(stack.path.journal, (site & 0xFFFF) << 8 | SEND_COMPLETE, NetBufferList._mark)
+        owners = stack.sending, only.driver if only is not None else 0
+        count, same = hand_on(
+            context, NetBufferList, SEND_COMPLETE, SendCompleteFlags, owners, source, _look_at_complete, stack
+        )
     else:
-        while nbl is not None:
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                same = same and source == handle
-            count += 1
-            nbl = nbl.Next
+        count, same = count_from(NetBufferList, source)
     if not count:
         return
-    if not same or only is None:
+    if only is None or not same:
         slow.complete_by_source(context, stack, NetBufferList, SendCompleteFlags)
         return
-    words, at = stack.path.words, only.counters
-    words[at + COMPLETED] += count
+    words, layer = stack.path.words, only.counters
+    words[layer + COMPLETED] += count
     words[stack.counters + COMPLETED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, only.index, NetBufferList, SendCompleteFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter3(context, only.complete, only.context, NetBufferList, SendCompleteFlags)
-    words[at + CALLS_OUT] += 1
-    if stack.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == only.driver:
-        guard(stack.path, NetBufferList)
+    else:
+        enter3(context, only.complete, layer, only.context, NetBufferList, SendCompleteFlags)
+        if stack.checked:
+            guard(stack.path, NetBufferList, only.driver)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
@@ -192,45 +140,25 @@ def NdisMIndicateReceiveNetBufferLists(
         stack = adapter_view(context, MiniportAdapterHandle, "NdisMIndicateReceiveNetBufferLists")
     receiver = stack.receiver
     if stack.checked:
-        site, mine = context.site, stack.driver
-        owner = receiver.received if receiver is not None else mine
-        count = 0
-        source: int | None = MiniportAdapterHandle
-        nbl: NET_BUFFER_LIST | None = NetBufferList
-        while nbl is not None:
-            if nbl._owner != mine or nbl.FirstNetBuffer.Next is not None:  # type: ignore[union-attr]
-                _bad_indicate(context, nbl, stack)
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                if source != MiniportAdapterHandle:
-                    _bad_indicate(context, nbl, stack)
-            following = nbl.Next
-            nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
+        owners = stack.driver, receiver.received if receiver is not None else stack.driver
+        count = hand_up(context, NetBufferList, ReceiveFlags, owners, MiniportAdapterHandle, _look_at_indicate, stack)
         if count != NumberOfNetBufferLists:
             slow.wrong_number(context, NetBufferList, count, NumberOfNetBufferLists)
-        if ReceiveFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "ReceiveFlags", ReceiveFlags)
-        if count:
-            note(stack.path.journal, (site & 0xFFFF) << 8 | INDICATE, NetBufferList._mark)
     if not NumberOfNetBufferLists:
         return
-    if receiver is None or ReceiveFlags & _RESOURCES or PortNumber:
-        slow.unusual_indicate(context, stack, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+    if receiver is None or ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES or PortNumber:
+        slow.unusual_indicate(context, stack, NetBufferList, PortNumber, ReceiveFlags)
         return
-    words, at = stack.path.words, receiver.counters
+    words, layer = stack.path.words, receiver.counters
     words[stack.counters + INDICATED] += NumberOfNetBufferLists
-    words[at + INDICATED] += NumberOfNetBufferLists
+    words[layer + INDICATED] += NumberOfNetBufferLists
     if context.nesting >= NESTING_LIMIT:
         defer(context, INDICATE, receiver.index, NetBufferList, ReceiveFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter5(context, receiver.receive, receiver.context, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
-    words[at + CALLS_OUT] += 1
-    if stack.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == receiver.received:
-        guard(stack.path, NetBufferList)
+    else:
+        value = receiver.context
+        enter5(context, receiver.receive, layer, value, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+        if stack.checked:
+            guard(stack.path, NetBufferList, receiver.received)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES, gate=GateKind.INLINE)
@@ -244,48 +172,33 @@ def NdisReturnNetBufferLists(
     if binding is None:
         binding = binding_view(context, NdisBindingHandle, "NdisReturnNetBufferLists")
     stack = binding.stack
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferLists
     if stack.checked:
-        site, received, owner = context.site, binding.received, stack.driver
-        while nbl is not None:
-            if nbl._owner != received:
-                _bad_return(context, nbl, received)
-            following = nbl.Next
-            nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
-        if ReturnFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "ReturnFlags", ReturnFlags)
-        if count:
-            note(stack.path.journal, (site & 0xFFFF) << 8 | RETURN, NetBufferLists._mark)
+        count = hand_back(
+            context, NetBufferLists, ReturnFlags, (binding.received, stack.driver), _look_at_return, binding
+        )
     else:
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
+        count = count_of(NetBufferLists)
     if not count:
         return
-    words, at = stack.path.words, stack.counters
+    words, layer = stack.path.words, stack.counters
     words[binding.counters + RETURNED] += count
-    words[at + RETURNED] += count
+    words[layer + RETURNED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, RETURN, binding.index, NetBufferLists, ReturnFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter3(context, stack.returns, stack.context, NetBufferLists, ReturnFlags)
-    words[at + CALLS_OUT] += 1
-    if stack.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == stack.driver:
-        guard(stack.path, NetBufferLists)
+    else:
+        enter3(context, stack.returns, layer, stack.context, NetBufferLists, ReturnFlags)
+        if stack.checked:
+            guard(stack.path, NetBufferLists, stack.driver)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES)
 def NdisCancelSendNetBufferLists(NdisBindingHandle: BindingHandle, CancelId: Any, /) -> None:
     """Ask for sends with a cancel id to be completed with NDIS_STATUS_SEND_ABORTED, where they are still queued."""
     context = current.context
-    cancel, value = binding_view(context, NdisBindingHandle, "NdisCancelSendNetBufferLists").stack.cancels
+    below = binding_view(context, NdisBindingHandle, "NdisCancelSendNetBufferLists").stack
+    cancel, value = below.cancels
     if cancel.function is not None:
-        enter2(context, cancel, value, CancelId)
+        enter2(context, cancel, below.counters, value, CancelId)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | FILTER, rules=("Irql_Miscellaneous_Function",))
@@ -294,7 +207,7 @@ def NdisGeneratePartialCancelId() -> int:
     return _PARTIAL_IDS + current.context.driver % _PARTIAL_IDS
 
 
-def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
+def _look_at_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
     """The stop of a send; none where an intermediate driver passes on what its own virtual miniport was given."""
     mine = nbl._owner == binding.driver or was_parent(context, nbl, binding.driver)
     if not mine and not (is_send(nbl._owner) and context.datapath.owners.get(nbl._owner) == binding.driver):
@@ -308,9 +221,9 @@ def _bad_send(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
         )
 
 
-def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
+def _look_at_complete(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
     """The stop of a completion; none where an intermediate driver has back from below what came from above."""
-    if was_parent(context, nbl, stack.sending):
+    if nbl._owner == stack.sending or was_parent(context, nbl, stack.sending):
         return
     if nbl._owner == stack.driver and nbl._pool.record.head.driver != stack.driver:
         source = context.datapath.views.get(nbl.SourceHandle or 0)
@@ -331,7 +244,7 @@ def _bad_complete(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
     )
 
 
-def _bad_indicate(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
+def _look_at_indicate(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
     if nbl._owner != stack.driver and not was_parent(context, nbl, stack.driver):
         wrong_owner(
             context,
@@ -351,8 +264,8 @@ def _bad_indicate(context: Context, nbl: NET_BUFFER_LIST, stack: Stack) -> None:
         wrong_link(context, nbl, "On Ethernet a NET_BUFFER_LIST is indicated with exactly one NET_BUFFER.")
 
 
-def _bad_return(context: Context, nbl: NET_BUFFER_LIST, received: int) -> None:
-    if was_parent(context, nbl, received):
+def _look_at_return(context: Context, nbl: NET_BUFFER_LIST, binding: Binding) -> None:
+    if was_parent(context, nbl, binding.received):
         return
     wrong_owner(
         context,

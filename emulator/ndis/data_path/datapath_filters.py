@@ -1,8 +1,7 @@
 """The data path's DDI of filter drivers: send, complete, indicate, return, cancel.
 
-Law: as datapath.py: one walk of the chain, each list must have the owner that rules/nbl.py demands.  A list that a
-filter did not make passes through it as it came; its own lists bear its handle as SourceHandle, come back to it and are
-handed to nobody else.
+Law: as datapath.py.  A list that a filter did not make passes through it as it came; its own lists bear its handle as
+SourceHandle, come back to it and are handed to nobody else.
 """
 
 from __future__ import annotations
@@ -10,22 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
-from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE
 from emulator.ndis.data_path import datapath_slow as slow
 from emulator.ndis.data_path.crossings import NESTING_LIMIT, defer, enter2, enter3, enter4, enter5, not_implemented
-from emulator.ndis.data_path.datapath_state import note
+from emulator.ndis.data_path.datapath import SEND_FLAGS_RARE
 from emulator.ndis.data_path.filter_faults import (
-    bad_complete,
-    bad_indicate,
-    bad_return,
-    bad_send,
+    look_at_complete,
+    look_at_indicate,
+    look_at_return,
+    look_at_send,
     may_not_now,
 )
 from emulator.ndis.data_path.filter_views import MODULE_MOVES, module_view
 from emulator.ndis.data_path.guards import guard
-from emulator.ndis.data_path.stacks import CALLS_IN, CALLS_OUT, COMPLETED, INDICATED, RETURNED, SENT
+from emulator.ndis.data_path.hand_offs import ANY_SOURCE, count_from, count_of, hand_on, hand_on_lent
+from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED, SENT
 from emulator.ndis.gates.ddi import FILTER, GateKind, ddi
+from emulator.ndis.headers.constants import NDIS_RECEIVE_FLAGS_RESOURCES
 from emulator.ndis.headers.handles import FilterModuleHandle
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.ports import refusal
@@ -33,12 +33,10 @@ from emulator.rules.irql import AT_MOST_DISPATCH
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
     from emulator.ndis.data_path.filter_views import Module
 
 _RULES = ("Irql_Filter_Driver_Function",)
-_SEND_FLAGS_RARE = ~0x05
-"""All but DISPATCH_LEVEL and SINGLE_QUEUE."""
-_RESOURCES = 0x02
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
@@ -55,47 +53,24 @@ def NdisFSendNetBufferLists(
     if module is None:
         module = module_view(context, NdisFilterHandle, "NdisFSendNetBufferLists")
     below = module.stack
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferList
     if module.checked:
-        site, passing, sending = context.site, module.driver, below.sending
-        source: int | None = None
-        while nbl is not None:
-            if nbl._owner != passing:
-                bad_send(context, nbl, module)
-            elif nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                if source == NdisFilterHandle or (source not in path.views and source not in path.modules):
-                    bad_send(context, nbl, module)
-            following = nbl.Next
-            nbl._owner = sending
-            nbl._site = site
-            count += 1
-            nbl = following
-        if SendFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "SendFlags", SendFlags)
-        if count:
-            note(path.journal, (site & 0xFFFF) << 8 | SEND, NetBufferList._mark)
+        owners = module.driver, below.sending
+        count, _ = hand_on(context, NetBufferList, SEND, SendFlags, owners, ANY_SOURCE, look_at_send, module)
     else:
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
+        count = count_of(NetBufferList)
     if not count:
         return
-    words, at = path.words, below.counters
+    words, layer = module.path.words, below.counters
     words[module.sent] += count
-    words[at + SENT] += count
-    if module.refuses or PortNumber or SendFlags & _SEND_FLAGS_RARE:
+    words[layer + SENT] += count
+    if module.refuses or PortNumber or SendFlags & SEND_FLAGS_RARE:
         _unusual_send(context, module, NetBufferList, PortNumber, SendFlags, count)
-        return
-    if context.nesting >= NESTING_LIMIT:
+    elif context.nesting >= NESTING_LIMIT:
         defer(context, SEND, module.index, NetBufferList, SendFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter4(context, below.send, below.context, NetBufferList, PortNumber, SendFlags)
-    words[at + CALLS_OUT] += 1
-    if module.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == below.sending:
-        guard(path, NetBufferList)
+    else:
+        enter4(context, below.send, layer, below.context, NetBufferList, PortNumber, SendFlags)
+        if module.checked:
+            guard(path, NetBufferList, below.sending)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
@@ -109,52 +84,28 @@ def NdisFSendNetBufferListsComplete(
     if module is None:
         module = module_view(context, NdisFilterHandle, "NdisFSendNetBufferListsComplete")
     only = module.only
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferList
-    handle = only.handle if only is not None else 0
-    source: int | None = handle
-    same = only is not None
+    source = only.handle if only is not None else 0
     if module.checked:
-        site, passing = context.site, module.driver
-        owner = only.driver if only is not None else 0
-        while nbl is not None:
-            if nbl._owner != passing:
-                bad_complete(context, nbl, module)
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                same = same and source == handle
-            following = nbl.Next
-            nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
-        if SendCompleteFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "SendCompleteFlags", SendCompleteFlags)
-        if count:
-            note(path.journal, (site & 0xFFFF) << 8 | SEND_COMPLETE, NetBufferList._mark)
+        owners = module.driver, only.driver if only is not None else 0
+        count, same = hand_on(
+            context, NetBufferList, SEND_COMPLETE, SendCompleteFlags, owners, source, look_at_complete, module
+        )
     else:
-        while nbl is not None:
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                same = same and source == handle
-            count += 1
-            nbl = nbl.Next
+        count, same = count_from(NetBufferList, source)
     if not count:
         return
-    if not same or only is None:
+    if only is None or not same:
         slow.complete_by_source(context, module, NetBufferList, SendCompleteFlags)
         return
-    words, at = path.words, only.counters
-    words[at + COMPLETED] += count
+    words, layer = module.path.words, only.counters
+    words[layer + COMPLETED] += count
     words[module.upper + COMPLETED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, only.index, NetBufferList, SendCompleteFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter3(context, only.complete, only.context, NetBufferList, SendCompleteFlags)
-    words[at + CALLS_OUT] += 1
-    if module.checked and type(NetBufferList) is NET_BUFFER_LIST and NetBufferList._owner == only.driver:
-        guard(path, NetBufferList)
+    else:
+        enter3(context, only.complete, layer, only.context, NetBufferList, SendCompleteFlags)
+        if module.checked:
+            guard(path, NetBufferList, only.driver)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
@@ -177,47 +128,34 @@ def NdisFIndicateReceiveNetBufferLists(
         module = module_view(context, NdisFilterHandle, "NdisFIndicateReceiveNetBufferLists")
     receiver = module.receiver
     if module.checked:
-        site, passing = context.site, module.received
-        lent = ReceiveFlags & _RESOURCES
-        owner = receiver.received if receiver is not None else 0
-        moves = receiver is not None and not lent
-        count = 0
-        nbl: NET_BUFFER_LIST | None = NetBufferLists
-        while nbl is not None:
-            if nbl._owner != passing and not (lent and nbl._owner == module.lent):
-                bad_indicate(context, nbl, module)
-            following = nbl.Next
-            if moves:
-                nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
+        if ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
+            count = hand_on_lent(context, NetBufferLists, ReceiveFlags, look_at_indicate, module)
+        else:
+            owners = module.received, receiver.received if receiver is not None else module.received
+            count, _ = hand_on(
+                context, NetBufferLists, INDICATE, ReceiveFlags, owners, ANY_SOURCE, look_at_indicate, module
+            )
         if count != NumberOfNetBufferLists:
             slow.wrong_number(context, NetBufferLists, count, NumberOfNetBufferLists)
-        if ReceiveFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "ReceiveFlags", ReceiveFlags)
-        if count:
-            note(path.journal, (site & 0xFFFF) << 8 | INDICATE, NetBufferLists._mark)
     if not NumberOfNetBufferLists:
         return
-    if receiver is None or ReceiveFlags & _RESOURCES or PortNumber:
+    if receiver is None or ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES or PortNumber:
         if module.state not in MODULE_MOVES:
             may_not_now(module.handle, module.state, "NdisFIndicateReceiveNetBufferLists")
-        slow.unusual_indicate(context, module, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+        slow.unusual_indicate(context, module, NetBufferLists, PortNumber, ReceiveFlags)
         return
-    words, at = path.words, receiver.counters
+    words, layer = module.path.words, receiver.counters
     words[module.indicated] += NumberOfNetBufferLists
-    words[at + INDICATED] += NumberOfNetBufferLists
+    words[layer + INDICATED] += NumberOfNetBufferLists
     if context.nesting >= NESTING_LIMIT:
         defer(context, INDICATE, receiver.index, NetBufferLists, ReceiveFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter5(
-        context, receiver.receive, receiver.context, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags
-    )
-    words[at + CALLS_OUT] += 1
-    if module.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == receiver.received:
-        guard(path, NetBufferLists)
+    else:
+        value = receiver.context
+        enter5(
+            context, receiver.receive, layer, value, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags
+        )
+        if module.checked:
+            guard(path, NetBufferLists, receiver.received)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
@@ -231,53 +169,32 @@ def NdisFReturnNetBufferLists(
     if module is None:
         module = module_view(context, NdisFilterHandle, "NdisFReturnNetBufferLists")
     below = module.stack
-    count = 0
-    nbl: NET_BUFFER_LIST | None = NetBufferLists
     if module.checked:
-        site, passing, owner = context.site, module.received, below.driver
-        source: int | None = None
-        while nbl is not None:
-            if nbl._owner != passing:
-                bad_return(context, nbl, module)
-            if nbl.SourceHandle is not source:
-                source = nbl.SourceHandle
-                if source == NdisFilterHandle:
-                    bad_return(context, nbl, module)
-            following = nbl.Next
-            nbl._owner = owner
-            nbl._site = site
-            count += 1
-            nbl = following
-        if ReturnFlags & 1 and context.irql < 2:
-            slow.false_flag(context, "ReturnFlags", ReturnFlags)
-        if count:
-            note(path.journal, (site & 0xFFFF) << 8 | RETURN, NetBufferLists._mark)
+        owners = module.received, below.driver
+        count, _ = hand_on(context, NetBufferLists, RETURN, ReturnFlags, owners, ANY_SOURCE, look_at_return, module)
     else:
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
+        count = count_of(NetBufferLists)
     if not count:
         return
-    words, at = path.words, below.counters
+    words, layer = module.path.words, below.counters
     words[module.counters + RETURNED] += count
-    words[at + RETURNED] += count
+    words[layer + RETURNED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, RETURN, module.index, NetBufferLists, ReturnFlags)
-        return
-    words[at + CALLS_IN] += 1
-    enter3(context, below.returns, below.context, NetBufferLists, ReturnFlags)
-    words[at + CALLS_OUT] += 1
-    if module.checked and type(NetBufferLists) is NET_BUFFER_LIST and NetBufferLists._owner == below.driver:
-        guard(path, NetBufferLists)
+    else:
+        enter3(context, below.returns, layer, below.context, NetBufferLists, ReturnFlags)
+        if module.checked:
+            guard(path, NetBufferLists, below.driver)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES)
 def NdisFCancelSendNetBufferLists(NdisFilterHandle: FilterModuleHandle, CancelId: Any, /) -> None:
     """Pass the cancelling of sends on to what is below the module."""
     context = current.context
-    cancel, value = module_view(context, NdisFilterHandle, "NdisFCancelSendNetBufferLists").stack.cancels
+    below = module_view(context, NdisFilterHandle, "NdisFCancelSendNetBufferLists").stack
+    cancel, value = below.cancels
     if cancel.function is not None:
-        enter2(context, cancel, value, CancelId)
+        enter2(context, cancel, below.counters, value, CancelId)
 
 
 def _unusual_send(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, flags: int, count: int) -> None:

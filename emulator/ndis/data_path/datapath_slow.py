@@ -19,7 +19,6 @@ from emulator.ndis.buffers.ownership import (
     RETURN,
     SEND,
     SEND_COMPLETE,
-    false_dispatch_flag,
     not_as_indicated,
     was_parent,
     wrong_link,
@@ -37,16 +36,9 @@ from emulator.ndis.data_path.crossings import (
     enter5,
     not_implemented,
 )
-from emulator.ndis.data_path.stacks import (
-    CALLS_IN,
-    CALLS_OUT,
-    COMPLETED,
-    INDICATED,
-    RETURNED,
-    Binding,
-    Stack,
-    refresh,
-)
+from emulator.ndis.data_path.hand_offs import count_of
+from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED
+from emulator.ndis.data_path.stacks import Binding, Stack, refresh
 from emulator.ndis.headers.constants import (
     NDIS_PACKET_TYPE_ALL_LOCAL,
     NDIS_PACKET_TYPE_ALL_MULTICAST,
@@ -105,10 +97,7 @@ def send_down(
         from emulator.ndis.data_path.loopback import loop_back
 
         loop_back(context, base, first, port, flags)
-    words = below.path.words
-    words[below.counters + CALLS_IN] += 1
-    enter4(context, below.send, below.context, first, port, flags)
-    words[below.counters + CALLS_OUT] += 1
+    enter4(context, below.send, below.counters, below.context, first, port, flags)
 
 
 def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, flags: int) -> None:
@@ -147,11 +136,8 @@ def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFE
         complete(context, binding, lists[0], len(lists), flags)
 
 
-def unusual_indicate(
-    context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, port: int, number: int, flags: int
-) -> None:
+def unusual_indicate(context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
     """An indication that is lent, or of another port, or that no or several bindings want, or that filters divide."""
-    del number
     closed = refusal(stack.base.ports, port) != NDIS_STATUS_SUCCESS
     if closed:
         context.platform.log(WARNING, "ndis", f"frames were indicated with port {port}, which is not active")
@@ -228,29 +214,13 @@ def run_nested(context: Context, target: int, argument: int) -> None:
     stack = binding.stack
     at_dispatch = flags | 1
     if operation == SEND:
-        words = stack.path.words
-        words[stack.counters + CALLS_IN] += 1
-        enter4(context, stack.send, stack.context, first, 0, at_dispatch)
-        words[stack.counters + CALLS_OUT] += 1
+        enter4(context, stack.send, stack.counters, stack.context, first, 0, at_dispatch)
     elif operation == SEND_COMPLETE:
-        words = stack.path.words
-        words[binding.counters + CALLS_IN] += 1
-        enter3(context, binding.complete, binding.context, first, at_dispatch)
-        words[binding.counters + CALLS_OUT] += 1
+        enter3(context, binding.complete, binding.counters, binding.context, first, at_dispatch)
     elif operation == INDICATE:
-        count = 0
-        nbl: NET_BUFFER_LIST | None = first
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
-        _receive(context, binding, first, count, at_dispatch)
+        _receive(context, binding, first, count_of(first), at_dispatch)
     elif operation == RETURN:
         _return(context, stack, first, at_dispatch)
-
-
-def false_flag(context: Context, parameter: str, flags: int) -> NoReturn:
-    """The flags claim DISPATCH_LEVEL, and the IRQL is lower."""
-    false_dispatch_flag(context, parameter, flags)
 
 
 def wrong_number(context: Context, first: NET_BUFFER_LIST, found: int, said: int) -> NoReturn:
@@ -264,30 +234,21 @@ def _is(view: object, layer: int) -> bool:
 
 def complete(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int) -> None:
     """Call the send completion handler of a binding or a filter module."""
-    words = context.datapath.words
-    words[binding.counters + COMPLETED] += count
+    context.datapath.words[binding.counters + COMPLETED] += count
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, binding.index, first, flags)
         return
-    words[binding.counters + CALLS_IN] += 1
-    enter3(context, binding.complete, binding.context, first, flags)
-    words[binding.counters + CALLS_OUT] += 1
+    enter3(context, binding.complete, binding.counters, binding.context, first, flags)
 
 
 def _receive(
     context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int, port: int = 0
 ) -> None:
-    words = context.datapath.words
-    words[binding.counters + CALLS_IN] += 1
-    enter5(context, binding.receive, binding.context, first, port, count, flags)
-    words[binding.counters + CALLS_OUT] += 1
+    enter5(context, binding.receive, binding.counters, binding.context, first, port, count, flags)
 
 
 def _return(context: Context, stack: Below | Stack, first: NET_BUFFER_LIST, flags: int) -> None:
-    words = stack.path.words
-    words[stack.counters + CALLS_IN] += 1
-    enter3(context, stack.returns, stack.context, first, flags)
-    words[stack.counters + CALLS_OUT] += 1
+    enter3(context, stack.returns, stack.counters, stack.context, first, flags)
 
 
 def _lend(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.layout.machine import JOURNAL_WORDS, ContextKind
+from emulator.layout.machine import ContextKind
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 AWAY: Final = 0x8000_0000
 """Home word of a published entry, with the slot that published it in its low bits."""
 HOME_MASK: Final = 0xFFFF
-JOURNAL_INDEX: Final = JOURNAL_WORDS - 1
-JOURNAL_END: Final = JOURNAL_WORDS - 2
 
 
 class DataPath:
@@ -90,14 +88,6 @@ class DataPath:
         self.cycle_told = False
         # Whose frame is looped back just now, and whether the sender wants it itself.
         self.looping: tuple[int, bool] | None = None
-
-
-def note(journal: memoryview, what: int, which: int) -> None:
-    """Write two words into the journal of hand-offs, the index last."""
-    at = journal[JOURNAL_INDEX]
-    journal[at] = what
-    journal[at + 1] = which
-    journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
 
 
 def recalls_of(arena: Arena, slot: int) -> memoryview:

@@ -1,6 +1,7 @@
 """What a filter driver may not do on the data path: the stops, and its own lists, which are no fault.
 
-Law: only a list without the owner that a call expects comes here; whoever returns from here has found it to be right.
+Law: a list without the owner that a call expects comes here, and the first of each run with one SourceHandle
+(hand_offs); whoever returns from here has found it to be right.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from emulator.ndis.data_path.filter_views import Module
 
 
-def bad_send(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
+def look_at_send(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Let the module's own list pass; stop for another that is not on its way through the module."""
-    if was_parent(context, nbl, module.driver):
-        return
     source = nbl.SourceHandle or 0
-    if nbl._owner == module.driver:
+    if nbl._owner == module.driver or was_parent(context, nbl, module.driver):
+        path = module.path
+        if source != module.handle and (source in path.views or source in path.modules):
+            return
         wrong_link(
             context,
             nbl,
@@ -41,16 +43,16 @@ def bad_send(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     _own(context, nbl, module, SEND, "sent", module.complete.function is not None, "FilterSendNetBufferListsComplete")
 
 
-def bad_indicate(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
+def look_at_indicate(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Let the module's own list pass; stop for another that is not on its way through the module."""
-    if was_parent(context, nbl, module.received):
+    if nbl._owner == module.received or was_parent(context, nbl, module.received):
         return
     _own(context, nbl, module, INDICATE, "indicated", module.returns.function is not None, "FilterReturnNetBufferLists")
 
 
-def bad_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
+def look_at_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Stop for a completion of what is not on its way through the module."""
-    if was_parent(context, nbl, module.driver):
+    if nbl._owner == module.driver or was_parent(context, nbl, module.driver):
         return
     if nbl._owner == module.image and nbl.SourceHandle == module.handle:
         wrong_link(context, nbl, "A filter completed a NET_BUFFER_LIST that it originated itself; it ends there.")
@@ -63,11 +65,11 @@ def bad_complete(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None
     )
 
 
-def bad_return(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
+def look_at_return(context: Context, nbl: NET_BUFFER_LIST, module: Module) -> None:
     """Stop for a return of what is not on its way through the module, or of the module's own."""
     if nbl.SourceHandle == module.handle:
         wrong_link(context, nbl, "A filter returned a NET_BUFFER_LIST that it originated itself; it ends there.")
-    if was_parent(context, nbl, module.received):
+    if nbl._owner == module.received or was_parent(context, nbl, module.received):
         return
     wrong_owner(
         context,

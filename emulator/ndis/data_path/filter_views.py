@@ -13,14 +13,12 @@ from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers.ownership import FILTER_LENT, FILTER_RECEIVES, FILTER_SENDS
 from emulator.ndis.data_path.crossings import FILTER_LAYER
+from emulator.ndis.data_path.hand_offs import count_of
+from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED, SENT
 from emulator.ndis.data_path.stacks import (
     ADAPTER_MOVES,
     ADAPTER_RECEIVES,
     BINDING_MOVES,
-    COMPLETED,
-    INDICATED,
-    RETURNED,
-    SENT,
     Stack,
     Target,
     refresh,
@@ -291,11 +289,7 @@ def _returned(gets: Below | Stack, counted: int) -> Callable[..., Any] | None:
     words, value, wrong, right = gets.path.words, gets.context, counted + RETURNED, gets.counters + RETURNED
 
     def called(_: Any, first: NET_BUFFER_LIST, flags: int) -> None:
-        count = 0
-        nbl: NET_BUFFER_LIST | None = first
-        while nbl is not None:
-            count += 1
-            nbl = nbl.Next
+        count = count_of(first)
         words[wrong] -= count
         words[right] += count
         function(value, first, flags)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 MOST_GUARDS: Final = 64
 
 
-def guard(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
-    """Guard a list that a driver has just handed on."""
+def guard(path: DataPath, nbl: NET_BUFFER_LIST, owner: int) -> None:
+    """Guard a list that a driver has just handed on, if whoever got it, its owner then, still has it."""
+    if type(nbl) is not NET_BUFFER_LIST or nbl._owner != owner:
+        return
     guarded = path.guarded
     if len(guarded) >= MOST_GUARDS:
         take_guards_away(path)

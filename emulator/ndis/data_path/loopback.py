@@ -80,12 +80,14 @@ def loop_back(context: Context, stack: Stack, first: NET_BUFFER_LIST, port: int,
     while nbl is not None:
         copies = [_copy(context, stack, buffer) for buffer in buffers_of(nbl) if slow.accepts(context, adapter, buffer)]
         path.looping = nbl.SourceHandle or 0, bool(flags & NDIS_SEND_FLAGS_CHECK_FOR_LOOPBACK)
-        for copy in copies:
-            if copy is not None:
-                how = NDIS_RECEIVE_FLAGS_RESOURCES | slow.at_dispatch(context, NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL)
-                slow.unusual_indicate(context, stack, copy, port, 1, how)
-                _free(context, copy)
-        path.looping = outer
+        try:
+            for copy in copies:
+                if copy is not None:
+                    how = NDIS_RECEIVE_FLAGS_RESOURCES | slow.at_dispatch(context, NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL)
+                    slow.unusual_indicate(context, stack, copy, port, how)
+                    _free(context, copy)
+        finally:
+            path.looping = outer
         nbl = nbl.Next
 
 

@@ -16,7 +16,7 @@ from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_lanes
 from emulator.ndis.control_path.withdrawal import withdraw
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import PROTOCOL, ddi
 from emulator.ndis.headers.handles import BindingHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_PENDING, NDIS_STATUS_SUCCESS
@@ -53,7 +53,7 @@ def NdisCloseAdapterEx(NdisBindingHandle: BindingHandle, /) -> NDIS_STATUS:
 def in_use(context: Context, handle: int, binding: Any) -> bool:
     """Is something of a binding outstanding: a request of it, a list that it has sent or holds?"""
     machine = context.machine
-    if stacks.binding_outstanding(machine, handle & INDEX_MASK):
+    if ledger.binding_outstanding(machine, handle & INDEX_MASK):
         return True
     lanes = (lane for lane in oid_lanes.lanes(context) if not oid_lanes.idle(lane))
     return any(request.ndis_binding == handle for lane in lanes for request in oid_lanes.outstanding(context, lane))

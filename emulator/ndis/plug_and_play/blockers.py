@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from emulator.kernel.sites import describe_site
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.control_path.oid_answers import describe
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def blockers(machine: Machine, adapter: int) -> list[Blocker]:
 
 def _lists(machine: Machine, index: int) -> list[Blocker]:
     found = []
-    for holding in stacks.holdings(machine, index):
-        where = [line.strip() for line in stacks.handed_on(machine, holding)] if holding.owner else []
+    for holding in ledger.holdings(machine, index):
+        where = [line.strip() for line in ledger.handed_on(machine, holding)] if holding.owner else []
         since = machine.arena.look(holding.layer).since if holding.owner else 0
         found.append(Blocker(holding.driver, holding.text.format(holding.number), since, where))
     return found

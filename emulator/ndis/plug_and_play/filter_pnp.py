@@ -14,7 +14,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
 from emulator.ndis.headers.handles import FilterModuleHandle
@@ -138,9 +138,9 @@ def _passed(context: Context, handle: int) -> None:
     """Everything that passed through a module has left it; what a DPC has still to hand on may take a moment."""
     machine = context.machine
     look_until(
-        context, lambda: stacks.module_outstanding(machine, handle).total == 0, context.platform.now() + SETTLE_NS
+        context, lambda: ledger.module_outstanding(machine, handle).total == 0, context.platform.now() + SETTLE_NS
     )
-    left = stacks.module_outstanding(machine, handle)
+    left = ledger.module_outstanding(machine, handle)
     if left.total:
         stop(
             0x7C,

@@ -19,7 +19,7 @@ from emulator.layout.machine import SystemLock
 from emulator.ndis.adapter_hardware import bus_data
 from emulator.ndis.adapter_hardware.hardware import UNLOGGED, resources_of, shared_memory_of
 from emulator.ndis.control_path import oid_lanes
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_PAUSE_MINIPORT_DEVICE_REMOVE, NDIS_PAUSE_NDIS_INTERNAL
@@ -173,7 +173,7 @@ def stop_adapter(
         unbind(context, adapter, binding_handle, binding)
     _await_requests(context, handle, adapter)
     filter_pnp.detach_filters(context, handle, adapter)
-    check = stacks.outstanding(context.machine, handle & INDEX_MASK)
+    check = ledger.outstanding(context.machine, handle & INDEX_MASK)
     _await_requests(context, handle, adapter)
     move_adapter(context, adapter, AdapterEvent.HALT_CALLED)
     wait_for_acknowledgement(context)
@@ -297,7 +297,7 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     elif adapter.completion == COMPLETED:
         _completed_unasked(handle, "MiniportPause returned SUCCESS and NdisMPauseComplete was called as well.")
     adapter.completion = adapter.pause_pending = 0
-    left = stacks.outstanding(machine, index)
+    left = ledger.outstanding(machine, index)
     if left.total:
         stop(
             0x7C,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.headers.status import (
@@ -60,7 +60,7 @@ def pause_binding(context: Context, adapter: Any, binding_handle: int, binding: 
     protocol_event(context, binding, pause_event(reason))
     drain(
         context,
-        lambda: stacks.binding_outstanding(machine, place) == 0,
+        lambda: ledger.binding_outstanding(machine, place) == 0,
         WATCHDOG_PROTOCOL_PAUSE,
         binding.head.parent,
         "a protocol's pause",

@@ -15,7 +15,7 @@ from emulator.kernel.stop import CallSite, site_of, stop
 from emulator.kernel.timers import TimerState
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.adapter_hardware.hardware import UNLOGGED, shared_memory_sites
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.devices.device_objects import DEVICE_OBJECT
 from emulator.ndis.plug_and_play.registration import drivers_of
 from emulator.ndis.services.read_write_locks import NDIS_RW_LOCK_EX
@@ -80,7 +80,7 @@ def check_initialize_failed(context: Context, handle: int, shared: int, what: st
         )
 
 
-def check_halted(context: Context, handle: int, outstanding: stacks.Outstanding, shared: int) -> None:
+def check_halted(context: Context, handle: int, outstanding: ledger.Outstanding, shared: int) -> None:
     """After MiniportHaltEx has returned."""
     if outstanding.total:
         stop(

@@ -21,7 +21,7 @@ from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_answers, own_requests
 from emulator.ndis.control_path.indications import indicate
 from emulator.ndis.control_path.oid_lanes import pended
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.gates.returned_status import wrong_result
 from emulator.ndis.headers import oids
@@ -173,9 +173,9 @@ def forget_wanted(context: Context, adapter: Any) -> None:
 
 def _begin(context: Context, handle: int, adapter: Any) -> None:
     indicate(context, handle, status_indication(handle, NDIS_STATUS_RESET_START))
-    counts = stacks.layer_counts(context.machine, handle & INDEX_MASK)
+    counts = ledger.layer_counts(context.machine, handle & INDEX_MASK)
     adapter.reset_since = context.platform.now()
-    adapter.reset_sends = counts[stacks.SENT]
+    adapter.reset_sends = counts[ledger.SENT]
     adapter.reset_request = _request_in_hand(context, adapter)
     routine, value = _routine(context, adapter, "ResetHandlerEx"), decode(context, adapter.context)
     irql = raise_irql(context, DISPATCH_LEVEL)
@@ -210,7 +210,7 @@ def _completed_first(context: Context, handle: int, adapter: Any) -> None:
     index = handle & INDEX_MASK
 
     def left_over() -> tuple[int, bool]:
-        left = adapter.reset_sends - stacks.layer_counts(context.machine, index)[stacks.COMPLETED]
+        left = adapter.reset_sends - ledger.layer_counts(context.machine, index)[ledger.COMPLETED]
         request = adapter.reset_request
         return max(left, 0), bool(request and _request_in_hand(context, adapter) == request)
 
@@ -226,7 +226,7 @@ def _completed_first(context: Context, handle: int, adapter: Any) -> None:
         adapter.reset_status,
         adapter.reset_addressing,
         text=f"A reset was completed and {what} not completed; a driver of NDIS 6.30 and later does that first.",
-        holders=stacks.outstanding(context.machine, index).holders,
+        holders=ledger.outstanding(context.machine, index).holders,
     )
 
 

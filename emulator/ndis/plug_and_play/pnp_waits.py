@@ -11,7 +11,7 @@ from emulator.kernel.lanes import serve_beside
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import look_until
 from emulator.layout.handles import INDEX_MASK
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.plug_and_play.bindings import COMPLETED
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def drain(
     if look_until(context, ready, context.platform.now() + WATCHDOG_NS, lambda: serve_beside(context)):
         return
     context.driver = driver
-    held = stacks.outstanding(context.machine, handle & INDEX_MASK)
+    held = ledger.outstanding(context.machine, handle & INDEX_MASK)
     timed = verifier if verifier is not None and context.machine.checked else None
     code, *parameters = (0xC4, timed[0], 0, handle) if timed is not None else (0x7C, 0x25, kind, handle)
     stop(

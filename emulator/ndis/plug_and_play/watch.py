@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.control_path import oid_answers, oid_lanes
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.plug_and_play import pnp_reset
 from emulator.ndis.plug_and_play.adapters import text_of
 
@@ -49,7 +49,7 @@ def look_if_due(context: Context) -> None:
     debugged = getattr(machine.configuration.get("specification"), "debug", False)
     for handle, adapter in machine.objects[HandleKind.ADAPTER].live():
         index = handle & INDEX_MASK
-        for holding in stacks.holdings(machine, index):
+        for holding in ledger.holdings(machine, index):
             if holding.owner:
                 seen.add(holding.layer)
                 _write_down(context, holding, now)
@@ -66,7 +66,7 @@ def look_if_due(context: Context) -> None:
             machine.arena.look(layer).since = 0
 
 
-def _write_down(context: Context, holding: stacks.Holding, now: int) -> None:
+def _write_down(context: Context, holding: ledger.Holding, now: int) -> None:
     look: Any = context.machine.arena.look(holding.layer)
     if not look.since or look.moved != holding.moved:
         look.moved, look.since = holding.moved, now
@@ -75,8 +75,8 @@ def _write_down(context: Context, holding: stacks.Holding, now: int) -> None:
 def _send_in_time(context: Context, handle: int, index: int, now: int) -> None:
     """The two rules about sends, for a miniport: none takes too long, and some are completed now and then."""
     machine = context.machine
-    counts, look = stacks.layer_counts(machine, index), machine.arena.look(index)
-    sent, completed = counts[stacks.SENT], counts[stacks.COMPLETED]
+    counts, look = ledger.layer_counts(machine, index), machine.arena.look(index)
+    sent, completed = counts[ledger.SENT], counts[ledger.COMPLETED]
     if completed >= look.mark:
         look.mark, look.marked = sent, now
     elif now - look.marked > SEND_NS:
@@ -87,7 +87,7 @@ def _send_in_time(context: Context, handle: int, index: int, now: int) -> None:
         _too_long(context, 0x9200F, "NdisTimedDataHang", handle, sent - completed, text)
 
 
-def _filter_in_time(context: Context, holding: stacks.Holding, now: int) -> None:
+def _filter_in_time(context: Context, holding: ledger.Holding, now: int) -> None:
     """A filter gives on some of what it has within the limit of a send: Microsoft publishes none for these rules."""
     machine = context.machine
     if now - machine.arena.look(holding.layer).since <= SEND_NS:
@@ -102,7 +102,7 @@ def _filter_in_time(context: Context, holding: stacks.Holding, now: int) -> None
         holding.number,
         rule="NdisFilterTimedDataSend" if sent else "NdisFilterTimedDataReceive",
         text=f"{holding.driver} has {holding.text.format(holding.number)}, for {SEND_NS // 1_000_000_000} seconds.",
-        holders=[line.strip() for line in stacks.handed_on(machine, holding)],
+        holders=[line.strip() for line in ledger.handed_on(machine, holding)],
     )
 
 
@@ -118,7 +118,7 @@ def _too_long(context: Context, number: int, rule: str, handle: int, count: int,
         count,
         rule=rule,
         text=f"{machine.images.driver_name(adapter.head.driver)} {text}, and has {count} in hand.",
-        holders=stacks.outstanding(machine, handle & INDEX_MASK).holders,
+        holders=ledger.outstanding(machine, handle & INDEX_MASK).holders,
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
 from emulator.ndis.buffers import publication
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
@@ -303,7 +303,7 @@ def test_a_protocol_completes_a_stashed_list_from_a_work_item(checked: bool) -> 
         fake.services.on_interrupts = interrupt
         fake.run_until_idle()
         assert len(receive_control) == round_number + 1
-        assert stacks.outstanding(fake.machine, 0).total == 0
+        assert ledger.outstanding(fake.machine, 0).total == 0
         with fake.dispatch(driver=MINI):
             frame.append(stashed.take())
     assert set(receive_control) == {worker.name}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.kernel.platform import current
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
@@ -49,10 +49,10 @@ def test_a_frame_goes_up_comes_down_and_everything_returns(checked: bool) -> Non
         assert len(stack.mini.sent) == 3
         for nbl, _ in stack.mini.returned:
             stack.mini.free(nbl)
-    assert stacks.outstanding(stack.fake.machine, 0) == (0, [], 0)
-    counts = stacks.layer_counts(stack.fake.machine, 0)
+    assert ledger.outstanding(stack.fake.machine, 0) == (0, [], 0)
+    counts = ledger.layer_counts(stack.fake.machine, 0)
     assert counts == [3, 3, 3, 3, 6, 6]
-    assert stacks.layer_counts(stack.fake.machine, 2) == [3, 3, 3, 3, 4, 4]
+    assert ledger.layer_counts(stack.fake.machine, 2) == [3, 3, 3, 3, 4, 4]
 
 
 def test_sends_of_a_paused_binding_come_back_at_once(checked: bool) -> None:
@@ -68,7 +68,7 @@ def test_sends_of_a_paused_binding_come_back_at_once(checked: bool) -> None:
         assert nbl.Status == NDIS_STATUS_PAUSED
         assert not stack.mini.sent
         stack.proto.free(nbl)
-    assert stacks.binding_outstanding(stack.fake.machine, 0) == 0
+    assert ledger.binding_outstanding(stack.fake.machine, 0) == 0
 
 
 def test_frames_that_nobody_wants_go_back_to_the_miniport(checked: bool) -> None:
@@ -78,7 +78,7 @@ def test_frames_that_nobody_wants_go_back_to_the_miniport(checked: bool) -> None
         frames = stack.frames(pool, 2)
         stack.mini.indicate(stack.adapter, frames, 2)
         assert [chain(nbl) for nbl, _ in stack.mini.returned] == [chain(frames)]
-    assert stacks.outstanding(stack.fake.machine, 0).total == 0
+    assert ledger.outstanding(stack.fake.machine, 0).total == 0
 
 
 def test_nothing_is_indicated_while_the_adapter_is_paused(checked: bool) -> None:
@@ -101,7 +101,7 @@ def test_of_several_bindings_the_last_gets_the_frames_and_the_others_are_lent_th
         seen = [(context, count, flags) for context, _, count, flags in stack.proto.received]
         assert seen == [(0x100, 2, 3), (0x101, 2, 3), (0x102, 2, 1)]
         stack.call(PROTO, stack.proto.give_back, stack.bindings[2], frames[0])
-    assert stacks.outstanding(stack.fake.machine, 0).total == 0
+    assert ledger.outstanding(stack.fake.machine, 0).total == 0
 
 
 def test_packet_filters_divide_frames_where_they_differ(checked: bool) -> None:
@@ -137,7 +137,7 @@ def test_completions_of_several_bindings_find_their_own(checked: bool) -> None:
         stack.call(MINI, stack.mini.complete, stack.adapter, lists[0])
         got = {context: chain(nbl) for context, nbl, _ in stack.proto.completed}
         assert got == {0x100: [lists[0], lists[2]], 0x101: [lists[1], lists[3]]}
-    assert stacks.outstanding(stack.fake.machine, 0).total == 0
+    assert ledger.outstanding(stack.fake.machine, 0).total == 0
 
 
 def test_lent_frames_are_the_miniports_again_afterwards(checked: bool) -> None:
@@ -148,7 +148,7 @@ def test_lent_frames_are_the_miniports_again_afterwards(checked: bool) -> None:
         stack.mini.indicate(stack.adapter, frames, 2, 3)
         stack.mini.indicate(stack.adapter, frames, 2, 3)
     assert [flags for *_, flags in stack.proto.received] == [3, 3]
-    assert stacks.outstanding(stack.fake.machine, 0).total == 0
+    assert ledger.outstanding(stack.fake.machine, 0).total == 0
 
 
 def test_calls_nested_too_deep_go_on_in_a_dpc(checked: bool) -> None:
@@ -233,13 +233,13 @@ def test_a_pause_names_who_holds_what() -> None:
         nbl = stack.call(PROTO, stack.proto.allocate, send_pool, stack.mdl(), 0, 60)
         nbl.SourceHandle = stack.binding
         stack.call(PROTO, stack.proto.send, stack.binding, nbl)
-    found = stacks.outstanding(stack.fake.machine, 0)
+    found = ledger.outstanding(stack.fake.machine, 0)
     assert found.total == 4
     assert found.holders == [
         "mini has not completed 1 of the lists that it was given to send",
         "proto has not returned 3 of the lists that were indicated to it",
     ]
-    assert stacks.binding_outstanding(stack.fake.machine, 0) == 4
+    assert ledger.binding_outstanding(stack.fake.machine, 0) == 4
 
 
 def test_a_wrong_handle_is_a_stop(checked: bool) -> None:

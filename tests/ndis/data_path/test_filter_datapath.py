@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path import ledger, stacks
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState, FilterState
@@ -216,7 +216,7 @@ def test_who_holds_what_is_said() -> None:
     with stack.fake.dispatch():
         stack.call(PROTO, stack.proto.send, stack.binding, sends(stack, 2))
         stack.call(MINI, stack.mini.indicate, stack.adapter, stack.frames(stack.pool(), 3), 3)
-    holders = stacks.outstanding(stack.fake.machine, 0).holders
+    holders = ledger.outstanding(stack.fake.machine, 0).holders
     assert "filter0 has neither sent on nor completed 2 of the lists that it was given to send" in holders
     assert "filter0 has neither passed on nor returned 3 of the lists that were indicated to it" in holders
 
