@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from emulator.ndis.data_path.ledger import CALLS_IN, layer_counts
 from emulator.ndis.headers.constants import (
     NDIS_MAC_OPTION_NO_LOOPBACK,
     NDIS_NBL_FLAGS_IS_LOOPBACK_PACKET,
@@ -13,6 +14,7 @@ from emulator.ndis.headers.constants import (
     NDIS_PACKET_TYPE_NO_LOCAL,
     NDIS_PACKET_TYPE_PROMISCUOUS,
 )
+from emulator.rules.errors import EmulatorError
 from tests.ndis.buffers.test_data_access import used
 from tests.ndis.filtered_stack import EVERYTHING, FilteredStack
 from tests.ndis.small_stack import PROTO, SmallStack
@@ -121,3 +123,24 @@ def test_a_protocol_that_answers_what_it_sends_itself_comes_to_an_end() -> None:
         stack.changed()
         on_receive(0, None, 0, 1, 1)
     assert 1 < depth[0] < 20
+
+
+def test_a_fault_of_ours_in_a_receiver_leaves_no_frame_going_round() -> None:
+    stack = Loop(DIRECTED).stack
+
+    def fail(*arguments: Any) -> None:
+        raise EmulatorError("planted")
+
+    stack.proto.on_receive = fail
+    pool = stack.pool(PROTO)
+    with stack.fake.dispatch(driver=PROTO) as context:
+        stack.changed()
+        nbl = stack.proto.allocate(pool, stack.mdl(60, PROTO), 0, 60)
+        nbl.FirstNetBuffer.CurrentMdl.MappedSystemVa[:6] = OWN
+        nbl.SourceHandle = stack.binding
+        calls = layer_counts(context.machine, 2)[CALLS_IN:]
+        with pytest.raises(EmulatorError):
+            stack.proto.send(stack.binding, nbl, 1 | CHECK)
+        assert context.datapath.looping is None
+        came, left = layer_counts(context.machine, 2)[CALLS_IN:]
+        assert came == left > calls[0]
