@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.host.listening import Listening, remove_leftovers
-from emulator.kernel.devices import Answer, Call, DeviceLane, device_names, io_thread_wanted
+from emulator.kernel.devices import Answer, Call, DeviceLane, Major, device_names, io_thread_wanted
 from emulator.layout.arena import DEVICE_BYTES, DEVICE_FILES
 from emulator.layout.machine import ContextKind
 
@@ -34,8 +34,7 @@ REPLY: Final = struct.Struct("<IIQ")
 READ, WRITE, CONTROL, CANCEL = 1, 2, 3, 4
 OPENED: Final = 0
 """The number of the reply that says what became of the open."""
-MAJORS: Final = {READ: 0x03, WRITE: 0x04, CONTROL: 0x0E}
-CREATE, CLOSE, CLEANUP = 0x00, 0x02, 0x12
+MAJORS: Final = {READ: Major.READ, WRITE: Major.WRITE, CONTROL: Major.DEVICE_CONTROL}
 STATUS_INVALID_PARAMETER: Final = 0xC000_000D
 STATUS_TOO_MANY_OPENED_FILES: Final = 0xC000_011F
 MOST_OUTSTANDING: Final = 16
@@ -171,11 +170,13 @@ class Client:
     def open(self, device: int) -> None:
         """Ask the driver."""
         self.handed[OPENED] = -1
-        self.server.submit(Call(CREATE, self.file, device), self._on_opened, lambda index: self._begun(OPENED, index))
+        self.server.submit(
+            Call(Major.CREATE, self.file, device), self._on_opened, lambda index: self._begun(OPENED, index)
+        )
 
     def _on_opened(self, answer: Answer) -> None:
         del self.handed[OPENED]
-        self.opened = answer.status >> 30 != 3
+        self.opened = not answer.failed
         if self.sock is not None:
             self.reply(OPENED, answer.status, answer.information)
             if not self.opened:
@@ -200,7 +201,7 @@ class Client:
             self.server.forget(self)
 
     def _clean_up(self) -> None:
-        self.server.submit(Call(CLEANUP, self.file), self._on_cleaned)
+        self.server.submit(Call(Major.CLEANUP, self.file), self._on_cleaned)
 
     def _on_cleaned(self, answer: Answer) -> None:
         self.cleaned = True
@@ -210,7 +211,7 @@ class Client:
         """The last request has come back, and the handle is closed: so is the file."""
         if self.cleaned and not self.handed:
             self.cleaned = False
-            self.server.submit(Call(CLOSE, self.file), lambda answer: self.server.forget(self))
+            self.server.submit(Call(Major.CLOSE, self.file), lambda answer: self.server.forget(self))
 
 
 class Waiting(NamedTuple):
@@ -336,7 +337,7 @@ class DeviceServer:
     def help(self, now: int) -> None:
         """See whether an I/O thread is missing."""
         machine = self.machine
-        if io_thread_wanted(machine.arena):
+        if not self.lane.idle and io_thread_wanted(machine.arena):
             slots = machine.geometry.lane_slots(ContextKind.IO)
             machine.add_context(slots[:1] if machine.specification.debug else slots, now)
 

@@ -7,6 +7,7 @@ the last has returned.  I/O threads are born when they are needed; all but the f
 
 from __future__ import annotations
 
+from enum import IntEnum, unique
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.kernel.stop import raise_if_stopped
@@ -27,12 +28,29 @@ NAME_BYTES: Final = 64
 _S = DeviceRequestState
 
 
+@unique
+class Major(IntEnum):
+    """What a request asks for: the major function code of its IRP."""
+
+    CREATE = 0x00
+    CLOSE = 0x02
+    READ = 0x03
+    WRITE = 0x04
+    DEVICE_CONTROL = 0x0E
+    CLEANUP = 0x12
+
+
 class Answer(NamedTuple):
     """What became of a request."""
 
     status: int
     information: int
     data: bytes
+
+    @property
+    def failed(self) -> bool:
+        """Is it an error, which brings no data?"""
+        return self.status >> 30 == 3
 
 
 class Call(NamedTuple):
@@ -55,6 +73,11 @@ class DeviceLane:
         self._sequence = 0
         self._seen = 0
         self._handed: dict[int, tuple[Call, Callable[[Answer], None]]] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing handed over?"""
+        return not self._handed
 
     @property
     def full(self) -> bool:
@@ -98,7 +121,7 @@ class DeviceLane:
             length = min(entry.information, call.output, DEVICE_BYTES)
             answer = Answer(entry.status, entry.information, bytes(self._arena.device_data(index)[:length]))
             entry.state = _S.FREE
-            done(answer if answer.status >> 30 != 3 else answer._replace(data=b""))
+            done(answer._replace(data=b"") if answer.failed else answer)
 
 
 class Names(NamedTuple):

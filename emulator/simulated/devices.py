@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emulator.kernel.devices import Answer, Call, DeviceLane, device_names
+from emulator.kernel.devices import Answer, Call, DeviceLane, Major, device_names
 from emulator.layout.arena import DEVICE_FILES
 from emulator.layout.machine import ContextKind
 from emulator.rules.errors import EmulatorError
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from emulator.simulated.machine import SimulatedMachine
 
-CREATE, CLOSE, READ, WRITE, CONTROL, CLEANUP = 0x00, 0x02, 0x03, 0x04, 0x0E, 0x12
 DEADLINE: Final = 10.0
 
 
@@ -67,15 +66,15 @@ class SimulatedDevice:
 
     def read(self, length: int) -> SimulatedRequest:
         """Begin to read."""
-        return self.request(READ, output=length)
+        return self.request(Major.READ, output=length)
 
     def write(self, data: bytes) -> SimulatedRequest:
         """Begin to write."""
-        return self.request(WRITE, data)
+        return self.request(Major.WRITE, data)
 
     def ioctl(self, code: int, data: bytes = b"", room: int = 0) -> SimulatedRequest:
         """Begin a control code."""
-        return self.request(CONTROL, data, room, code)
+        return self.request(Major.DEVICE_CONTROL, data, room, code)
 
     def close(self) -> None:
         """Close it: what is pending is cancelled; cleanup and close follow as the machine runs."""
@@ -84,7 +83,7 @@ class SimulatedDevice:
         self._closed = True
         for request in list(self._pending):
             request.cancel()
-        self.devices.lane.submit(Call(CLEANUP, self.number), self._on_cleaned)
+        self.devices.lane.submit(Call(Major.CLEANUP, self.number), self._on_cleaned)
 
     def request(
         self, major: int, data: bytes = b"", output: int = 0, code: int = 0, device: int = 0
@@ -109,7 +108,7 @@ class SimulatedDevice:
     def _close(self) -> None:
         if self._cleaned and not self._pending:
             self._cleaned = False
-            self.devices.lane.submit(Call(CLOSE, self.number), lambda answer: self.devices.forget(self))
+            self.devices.lane.submit(Call(Major.CLOSE, self.number), lambda answer: self.devices.forget(self))
 
 
 class SimulatedDevices:
@@ -128,7 +127,7 @@ class SimulatedDevices:
             raise EmulatorError(f"there is no device {name}; there are: {', '.join(handles) or 'none'}")
         number = next(number for number in range(DEVICE_FILES) if number not in self._open)
         device = self._open[number] = SimulatedDevice(self.machine, name, number)
-        status = device.request(CREATE, device=handles[name]).wait(timeout)
+        status = device.request(Major.CREATE, device=handles[name]).wait(timeout)
         if status >> 30 == 3:
             del self._open[number]
             raise EmulatorError(f"opening {name}: NTSTATUS 0x{status:08X}")

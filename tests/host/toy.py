@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
-from emulator.kernel.devices import finish_request
+from emulator.kernel.devices import Major, finish_request
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
 from emulator.kernel.platform import current
@@ -44,7 +44,7 @@ class ToyServices:
 
     def device_request(self, context: Context, index: int) -> None:
         """A read stays pending until it is cancelled; all else is done at once."""
-        reads = context.machine.arena.device_request(index).major == 3
+        reads = context.machine.arena.device_request(index).major == Major.READ
         _finish(context, index, DeviceRequestState.PENDING if reads else DeviceRequestState.DONE)
 
     def cancel_device_request(self, context: Context, index: int) -> None:
