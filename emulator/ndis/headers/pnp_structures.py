@@ -31,7 +31,7 @@ from emulator.ndis.headers.structures_protocol import (
     NDIS_PROTOCOL_PAUSE_PARAMETERS,
     NDIS_PROTOCOL_RESTART_PARAMETERS,
 )
-from emulator.ndis.plug_and_play.adapters import adapter_handle
+from emulator.ndis.plug_and_play.adapters import adapter_handle, text_of
 from emulator.ndis.plug_and_play.ports import active_ports, listed
 from emulator.ndis.services.interfaces import below_module, bound_to, luid_of
 
@@ -113,10 +113,10 @@ def status_indication(handle: int, code: NDIS_STATUS) -> NDIS_STATUS_INDICATION:
 def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_PARAMETERS:
     """What ProtocolBindAdapterEx is given: the adapter as its attributes describe it."""
     top, top_luid = bound_to(context, adapter)
-    name = adapter.name.rstrip(b"\0").decode()
+    name = text_of(adapter.name)
     return NDIS_BIND_PARAMETERS(
         Header=header_of("NDIS_BIND_PARAMETERS", 1),
-        ProtocolSection=protocol.name.rstrip(b"\0").decode(),
+        ProtocolSection=text_of(protocol.name),
         AdapterName=name,
         BoundAdapterName=name,
         MtuSize=adapter.mtu,
@@ -150,7 +150,7 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
 
 def attach_parameters(context: Context, adapter: Any, module: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
     """What FilterAttach is given: the module's name, and the adapter as its attributes describe it."""
-    base = adapter.name.rstrip(b"\0").decode()
+    base = text_of(adapter.name)
     lower = below_module(context, module)
     return NDIS_FILTER_ATTACH_PARAMETERS(
         Header=header_of("NDIS_FILTER_ATTACH_PARAMETERS", 1),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.kernel.lanes import wake_lane
+from emulator.kernel.lanes import unclaim, wake_lane
 from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
@@ -148,6 +148,15 @@ def complete(context: Context, record: Any, field: str, value: int) -> None:
     setattr(record, field, value)
     context.platform.fence()
     wake_lane(context, ContextKind.PNP)
+
+
+def disclaim(context: Context, handle: int, adapter: Any) -> None:
+    """What a PnP thread has claimed an adapter for is done; the record of one that is gone was given free with it."""
+    if context.machine.objects[HandleKind.ADAPTER].find(handle, HandleKind.ADAPTER) is not None:
+        adapter.wisher = 0
+        unclaim(context, adapter)
+    else:
+        wake_lane(context, ContextKind.PNP)
 
 
 def sleeps(adapter: Any) -> bool:

@@ -6,6 +6,7 @@ unload routine is called.  Nothing is begun that would have to stop half-way.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
@@ -43,21 +44,20 @@ def admit(context: Context, operation: CONTROL) -> int:
     for handle, adapter in context.machine.objects[HandleKind.ADAPTER].live():
         if adapter.state not in STEADY or not is_chosen(context, image, adapter):
             continue
-        running = adapter.state == AdapterState.RUNNING
-        if running:
-            pnp.pause_stack(context, handle, adapter)
-        for driver_handle, driver in drivers_of(context, image, HandleKind.FILTER_DRIVER):
-            status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
-            if status != NDIS_STATUS_SUCCESS:
-                name = context.machine.images.driver_name(image)
-                told = f"{name} did not attach to {text_of(adapter.name)}: {status_name(status)}"
-                context.platform.log(pnp.WARNING, "ndis", told)
-        for protocol_handle, protocol in drivers_of(context, image, HandleKind.PROTOCOL_DRIVER):
-            if not pnp_bindings.may_bind(context, adapter, protocol):
-                continue
+        pnp.while_paused(context, handle, adapter, partial(_join, context, handle, adapter, image))
+    return NDIS_STATUS_SUCCESS
+
+
+def _join(context: Context, handle: int, adapter: Any, image: int) -> int:
+    for driver_handle, driver in drivers_of(context, image, HandleKind.FILTER_DRIVER):
+        status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
+        if status != NDIS_STATUS_SUCCESS:
+            name = context.machine.images.driver_name(image)
+            told = f"{name} did not attach to {text_of(adapter.name)}: {status_name(status)}"
+            context.platform.log(pnp.WARNING, "ndis", told)
+    for protocol_handle, protocol in drivers_of(context, image, HandleKind.PROTOCOL_DRIVER):
+        if pnp_bindings.may_bind(context, adapter, protocol):
             pnp_bindings.bind(context, handle, adapter, protocol_handle, protocol)
-        if running:
-            pnp.restart_stack(context, handle, adapter)
     return NDIS_STATUS_SUCCESS
 
 
@@ -130,17 +130,16 @@ def uninstall(context: Context, operation: CONTROL) -> int:
 def _withdraw(context: Context, handle: int, adapter: Any, image: int) -> None:
     modules = [each for each in modules_of(context, handle) if each[1].head.driver == image]
     bindings = [each for each in pnp.bindings_of(context, handle) if each[1].head.driver == image]
-    if not modules and not bindings:
-        return
-    running = adapter.state == AdapterState.RUNNING
-    if running:
-        pnp.pause_stack(context, handle, adapter)
-    for binding_handle, binding in bindings:
-        pnp_bindings.unbind(context, adapter, binding_handle, binding)
-    for module_handle, module in modules:
-        filter_changes.leave(context, handle, adapter, module_handle, module)
-    if running:
-        pnp.restart_stack(context, handle, adapter)
+
+    def act() -> int:
+        for binding_handle, binding in bindings:
+            pnp_bindings.unbind(context, adapter, binding_handle, binding)
+        for module_handle, module in modules:
+            filter_changes.leave(context, handle, adapter, module_handle, module)
+        return NDIS_STATUS_SUCCESS
+
+    if modules or bindings:
+        pnp.while_paused(context, handle, adapter, act)
 
 
 def living_images(context: Context) -> list[Image]:

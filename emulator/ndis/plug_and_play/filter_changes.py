@@ -40,18 +40,15 @@ def attach(context: Context, operation: CONTROL) -> int:
     name = context.machine.images.driver_name(driver.image)
     if _module_of(context, handle, driver_handle) is not None:
         return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is attached already")
-    running = adapter.state == AdapterState.RUNNING
-    if running:
-        pnp.pause_stack(context, handle, adapter)
-    status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
-    if status == NDIS_STATUS_SUCCESS:
+
+    def act() -> int:
+        status = filter_pnp.attach(context, handle, adapter, driver_handle, driver)
+        if status != NDIS_STATUS_SUCCESS:
+            return told(operation, status, f"FilterAttach of {name} returned {status_name(status)}")
         driver.detached &= ~(1 << adapter.number)
-    else:
-        told(operation, status, f"FilterAttach of {name} returned {status_name(status)}")
-    if running:
-        restarted = pnp.restart_stack(context, handle, adapter)
-        return restarted if status == NDIS_STATUS_SUCCESS else status
-    return status
+        return status
+
+    return pnp.while_paused(context, handle, adapter, act)
 
 
 def detach(context: Context, operation: CONTROL) -> int:
@@ -66,12 +63,14 @@ def detach(context: Context, operation: CONTROL) -> int:
         return told(operation, NDIS_STATUS_INVALID_STATE, f"{name} is not attached")
     if driver.flags & NDIS_FILTER_DRIVER_MANDATORY:
         return told(operation, NDIS_STATUS_NOT_SUPPORTED, f"{name} is mandatory: no stack runs without it")
-    running = adapter.state == AdapterState.RUNNING
-    if running:
-        pnp.pause_stack(context, handle, adapter)
-    leave(context, handle, adapter, *found)
-    driver.detached |= 1 << adapter.number
-    return pnp.restart_stack(context, handle, adapter) if running else NDIS_STATUS_SUCCESS
+    module_handle, module = found
+
+    def act() -> int:
+        leave(context, handle, adapter, module_handle, module)
+        driver.detached |= 1 << adapter.number
+        return NDIS_STATUS_SUCCESS
+
+    return pnp.while_paused(context, handle, adapter, act)
 
 
 def leave(context: Context, adapter_handle: int, adapter: Any, handle: int, module: Any) -> None:

@@ -136,9 +136,7 @@ def NdisFPauseComplete(NdisFilterHandle: FilterModuleHandle, /) -> None:
     context = current.context
     module = module_of(context, NdisFilterHandle, "NdisFPauseComplete")
     if module.state != FilterState.PAUSING or module.completion != WAITING:
-        _unasked(
-            NdisFilterHandle, FilterEvent.PAUSE_COMPLETED, "NdisFPauseComplete was called and no pause is pending."
-        )
+        unasked(NdisFilterHandle, FilterEvent.PAUSE_COMPLETED, "NdisFPauseComplete was called and no pause is pending.")
     complete(context, module, "completion", COMPLETED)
 
 
@@ -148,7 +146,7 @@ def NdisFRestartComplete(NdisFilterHandle: FilterModuleHandle, Status: NDIS_STAT
     context = current.context
     module = module_of(context, NdisFilterHandle, "NdisFRestartComplete")
     if module.state != FilterState.RESTARTING or module.completion != WAITING or Status == NDIS_STATUS_PENDING:
-        _unasked(
+        unasked(
             NdisFilterHandle,
             FilterEvent.RESTART_SUCCEEDED,
             "NdisFRestartComplete was called and no restart is pending.",
@@ -157,12 +155,8 @@ def NdisFRestartComplete(NdisFilterHandle: FilterModuleHandle, Status: NDIS_STAT
     complete(context, module, "completion", COMPLETED)
 
 
-def completed_and_returned(handle: int, event: FilterEvent, text: str) -> None:
-    """The stop for a handler that completed what it did not leave pending."""
-    _unasked(handle, event, text)
-
-
-def _unasked(handle: int, event: FilterEvent, text: str) -> None:
+def unasked(handle: int, event: FilterEvent, text: str) -> None:
+    """The stop for a completion of what is not pending, or was not left pending."""
     offence: Offence = FILTER_MACHINE.offences[event]
     stop(offence.code, offence.subcode, 0, handle, text=text)
 

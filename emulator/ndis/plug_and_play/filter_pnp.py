@@ -30,7 +30,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.plug_and_play.adapters import publish_change, text_of, wait_for_acknowledgement
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
-from emulator.ndis.plug_and_play.filter_modules import completed_and_returned, driver_of, modules_of, move_module
+from emulator.ndis.plug_and_play.filter_modules import driver_of, modules_of, move_module, unasked
 from emulator.ndis.plug_and_play.pnp_checks import check_detached
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, signed
 from emulator.ndis.plug_and_play.registration import handler, registrations
@@ -225,7 +225,7 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
         status = NDIS_STATUS(signed(module.completion_status))
     elif module.completion == COMPLETED:
         event = FilterEvent.PAUSE_COMPLETED if role == "FilterPause" else FilterEvent.RESTART_SUCCEEDED
-        completed_and_returned(
+        unasked(
             handle,
             event,
             f"{role} returned {status_name(status)} and Ndis{role.replace('Filter', 'F')}Complete was called.",

@@ -26,7 +26,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play.adapters import free_adapter, object_of, text_of
+from emulator.ndis.plug_and_play.adapters import disclaim, free_adapter, object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.pnp import initialize, reset_record, stop_adapter
 from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, miniport_of
@@ -205,22 +205,13 @@ def _initialize(context: Context, handle: int, adapter: Any) -> None:
         free_adapter(context, handle, adapter)
     else:
         initialize(context, handle, adapter, driver)
-    _end(context, handle, adapter)
+    disclaim(context, handle, adapter)
 
 
 def _halt(context: Context, handle: int, adapter: Any) -> None:
     adapter.wisher = context.slot
     stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceInstanceDeInitialized)
-    _end(context, handle, adapter)
-
-
-def _end(context: Context, handle: int, adapter: Any) -> None:
-    """The operation is over; the record of an adapter that is gone was given free with it."""
-    if context.machine.objects[HandleKind.ADAPTER].find(handle, HandleKind.ADAPTER) is not None:
-        adapter.wisher = 0
-        unclaim(context, adapter)
-    else:
-        wake_lane(context, ContextKind.PNP)
+    disclaim(context, handle, adapter)
 
 
 def _may_take(context: Context, adapter: Any) -> bool:

@@ -74,6 +74,8 @@ from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import AdapterEvent, AdapterState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.kernel.images import Image
 
@@ -310,6 +312,16 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     move_adapter(context, adapter, AdapterEvent.PAUSE_COMPLETED)
     wait_for_acknowledgement(context)
     return NDIS_STATUS_SUCCESS
+
+
+def while_paused(context: Context, handle: int, adapter: Any, act: Callable[[], int]) -> int:
+    """Do something to a stack that is paused meanwhile; its status, or that of the restart.  One at rest stays so."""
+    running = adapter.state == AdapterState.RUNNING
+    if running:
+        pause_stack(context, handle, adapter)
+    status = act()
+    restarted = restart_stack(context, handle, adapter) if running else NDIS_STATUS_SUCCESS
+    return restarted if status == NDIS_STATUS_SUCCESS else status
 
 
 def unload(context: Context) -> int:

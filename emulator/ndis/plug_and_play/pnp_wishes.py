@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.kernel.lanes import claim, operations_under_way, unclaim, wake_lane
+from emulator.kernel.lanes import claim, operations_under_way, wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
@@ -19,7 +19,7 @@ from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play import pnp
-from emulator.ndis.plug_and_play.adapters import adapter_of, object_of, text_of
+from emulator.ndis.plug_and_play.adapters import adapter_of, disclaim, object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, module_of
 from emulator.ndis.plug_and_play.pnp_bindings import bind, may_bind, pause_binding, restart_binding, unbind
@@ -120,15 +120,11 @@ def pending(context: Context) -> bool:
 
 def serve(context: Context) -> bool:
     """Do one thing that a driver has asked for; False when there was none."""
-    adapters = context.machine.objects[HandleKind.ADAPTER]
     for handle, adapter, act in _wishes(context):
         if claim(context, adapter):
             context.machine.services.round(context)
             act(context, handle, adapter)
-            if adapters.find(handle, HandleKind.ADAPTER) is not None:
-                unclaim(context, adapter)
-            else:
-                wake_lane(context, ContextKind.PNP)
+            disclaim(context, handle, adapter)
             return True
     return False
 
@@ -181,18 +177,13 @@ def _bind(driver_handle: int, driver: Any, context: Context, handle: int, adapte
 
 def _restart_module(module: Any, context: Context, handle: int, adapter: Any) -> None:
     module.restart_wanted = 0
-    _restart(context, handle, adapter)
+    if adapter.state == AdapterState.RUNNING:
+        pnp.while_paused(context, handle, adapter, lambda: NDIS_STATUS_SUCCESS)
 
 
 def _wake(context: Context) -> None:
     context.platform.fence()
     wake_lane(context, ContextKind.PNP)
-
-
-def _restart(context: Context, handle: int, adapter: Any) -> None:
-    if adapter.state == AdapterState.RUNNING:
-        pnp.pause_stack(context, handle, adapter)
-        pnp.restart_stack(context, handle, adapter)
 
 
 __all__ = ["NdisFRestartFilter", "NdisMRemoveMiniport", "NdisReEnumerateProtocolBindings", "NdisUnbindAdapter"]
