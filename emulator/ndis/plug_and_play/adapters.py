@@ -50,7 +50,17 @@ from emulator.ndis.headers.structures_miniport import (
 from emulator.ndis.services import interfaces
 from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_PASSIVE
-from emulator.rules.states import ADAPTER, BINDING, AdapterEvent, AdapterState, BindingEvent, BindingState, next_state
+from emulator.rules.states import (
+    ADAPTER,
+    BINDING,
+    AdapterEvent,
+    AdapterState,
+    BindingEvent,
+    E,
+    Machine,
+    S,
+    next_state,
+)
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -96,20 +106,21 @@ def wrong_handle(handle: int | None, wanted: HandleKind, ddi_name: str = "") -> 
 
 def move_adapter(context: Context, adapter: Any, event: AdapterEvent) -> None:
     """Take one row of the adapter's state machine and publish it."""
-    state = AdapterState(adapter.state)
-    following = next_state(ADAPTER, state, event)
-    if following is None:
-        raise EmulatorError(f"adapter {adapter.number}: {event.name} in state {state.name}")
-    publish_change(context, adapter, adapter, following)
+    move(context, adapter, adapter, ADAPTER, event)
 
 
 def move_binding(context: Context, adapter: Any, binding: Any, event: BindingEvent) -> None:
     """Take one row of a binding's state machine and publish it."""
-    state = BindingState(binding.state)
-    following = next_state(BINDING, state, event)
+    move(context, adapter, binding, BINDING, event)
+
+
+def move(context: Context, adapter: Any, record: Any, machine: Machine[S, E], event: E) -> None:
+    """Take one row of the state machine of one of an adapter's records and publish it."""
+    state = machine.states(record.state)
+    following = next_state(machine, state, event)
     if following is None:
-        raise EmulatorError(f"binding to adapter {adapter.number}: {event.name} in state {state.name}")
-    publish_change(context, adapter, binding, following)
+        raise EmulatorError(f"{machine.name}, adapter {adapter.number}: {event.name} in state {state.name}")
+    publish_change(context, adapter, record, following)
 
 
 def publish_change(context: Context, adapter: Any, record: Any = None, state: int | None = None) -> int:

@@ -22,14 +22,13 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.adapters import complete, object_of, publish_change
+from emulator.ndis.plug_and_play.adapters import complete, move, object_of
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.handlers import FILTER_BYPASSED, FILTER_HANDLERS, PLACES
 from emulator.ndis.plug_and_play.registration import handler
-from emulator.rules.errors import EmulatorError
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import FILTER as FILTER_MACHINE
-from emulator.rules.states import FilterEvent, FilterState, Offence, Operation, next_state
+from emulator.rules.states import FilterEvent, FilterState, Offence, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,11 +100,7 @@ def _first(context: Context, modules: list[tuple[int, Any]], name: str, reaches:
 
 def move_module(context: Context, adapter: Any, module: Any, event: FilterEvent) -> None:
     """Take one row of a module's state machine and publish it."""
-    state = FilterState(module.state)
-    following = next_state(FILTER_MACHINE, state, event)
-    if following is None:
-        raise EmulatorError(f"filter module of adapter {adapter.number}: {event.name} in state {state.name}")
-    publish_change(context, adapter, module, following)
+    move(context, adapter, module, FILTER_MACHINE, event)
 
 
 @ddi(irql=AT_PASSIVE, callers=FILTER, rules=_RULES)

@@ -9,10 +9,10 @@ import pytest
 from emulator.kernel.pointers import make_in_pool
 from emulator.ndis import KDPC, NONPAGED
 from emulator.ndis.deferred_work.kernel_dpcs import run_dpc
-from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DIRQL
 from tests.fake_platform import FakeMachine, driver_module, surface
+from tests.ndis.ungated import ddi
 
 SOURCE = """
     ran = []
@@ -29,10 +29,6 @@ class HOLDER(NONPAGED):
     """What holds a DPC."""
 
     Dpc: KDPC
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
 
 
 class Bench:

@@ -8,17 +8,13 @@ import pytest
 
 from emulator.kernel import timers
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.bindings import WAITING
 from emulator.rules.errors import BugCheck
 from tests.fake_platform import FakeMachine
+from tests.ndis.ungated import ddi
 
 MILLISECOND = 1_000_000
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
 
 
 @pytest.fixture

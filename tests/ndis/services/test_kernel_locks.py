@@ -9,10 +9,10 @@ import pytest
 import emulator.ndis as surface
 from emulator.kernel.pointers import make_in_pool
 from emulator.ndis import KMUTEX, KSPIN_LOCK, NONPAGED
-from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck
 from emulator.rules.irql import APC_LEVEL, DISPATCH_LEVEL, PASSIVE_LEVEL
 from tests.fake_platform import FakeMachine
+from tests.ndis.ungated import ddi
 
 
 class THINGS(NONPAGED):
@@ -20,10 +20,6 @@ class THINGS(NONPAGED):
 
     Lock: KSPIN_LOCK
     Mutex: KMUTEX
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
 
 
 @pytest.fixture

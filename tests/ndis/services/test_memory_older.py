@@ -10,11 +10,11 @@ from emulator.kernel.lookaside import LOOKASIDE
 from emulator.kernel.pointers import make_in_pool
 from emulator.layout.handles import HandleKind
 from emulator.ndis import NPAGED_LOOKASIDE_LIST, sizeof
-from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.layout import NONPAGED, u32
 from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck
 from tests.fake_platform import FakeMachine, driver_module, surface
+from tests.ndis.ungated import ddi
 
 TAG = b"test"
 
@@ -45,10 +45,6 @@ ROUTINES = """
         calls.append("free")
         NdisFreeMemory(Buffer, 0, 0)
 """
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
 
 
 @pytest.fixture

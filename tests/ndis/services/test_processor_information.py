@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from emulator.layout.handles import HandleKind
 from emulator.ndis import NDIS_HYPERVISOR_INFO, NDIS_OBJECT_HEADER, NDIS_SYSTEM_PROCESSOR_INFO
-from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from tests.fake_platform import FakeMachine
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
+from tests.ndis.ungated import ddi
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from emulator.host.blackbox import lock_name
 from emulator.kernel import rwlocks
 from emulator.layout.machine import SystemLock
 from emulator.ndis import LOCK_STATE, LOCK_STATE_EX, NDIS_RW_LOCK, NDIS_RW_LOCK_EX, NONPAGED, NdisAllocateRWLock
-from emulator.ndis.gates.ddi import declarations
 from emulator.rules.errors import BugCheck, MachineStopped
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 from tests.fake_platform import FakeMachine, WouldBlock
+from tests.ndis.ungated import ddi
 
 FIRST = int(SystemLock.FIRST_DRIVER)
 
@@ -23,11 +23,6 @@ class EMBEDS(NONPAGED):
 
     Lock: NDIS_RW_LOCK
     State: LOCK_STATE
-
-
-def ddi(name: str) -> Any:
-    """The function without its gate."""
-    return declarations[name].function
 
 
 def machine(**geometry: Any) -> FakeMachine:

@@ -17,7 +17,6 @@ from emulator.ndis import (
     NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1,
     UNICODE_STRING,
 )
-from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.status import (
     NDIS_STATUS_FAILURE,
     NDIS_STATUS_NOT_SUPPORTED,
@@ -25,15 +24,12 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from tests.fake_platform import FakeMachine
+from tests.ndis.ungated import ddi
 
 INTEGER = NDIS_PARAMETER_TYPE.NdisParameterInteger
 HEX = NDIS_PARAMETER_TYPE.NdisParameterHexInteger
 TEXT = NDIS_PARAMETER_TYPE.NdisParameterString
 BINARY = NDIS_PARAMETER_TYPE.NdisParameterBinary
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
 
 
 class Registry:

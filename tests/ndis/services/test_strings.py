@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from emulator.layout.handles import HandleKind
 from emulator.ndis import ANSI_STRING, UNICODE_STRING
-from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.status import NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
 from emulator.ndis.services.event_logs import MAX_EVENT_LOG_DATA_SIZE
 from tests.fake_platform import FakeMachine
-
-
-def ddi(name: str) -> Any:
-    return declarations[name].function
+from tests.ndis.ungated import ddi
 
 
 @pytest.fixture
