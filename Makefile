@@ -56,8 +56,7 @@ soak: dev-environment
 	$(PYTEST) -m soak --timeout=1800 -o faulthandler_timeout=1700
 
 bench: bench-environment
-	$(BIN)/python -m tools.bench echo
-	$(BIN)/python -m tools.bench workitems
+	$(BIN)/python -m tools.bench all
 
 coverage: dev-environment
 	$(BIN)/coverage erase

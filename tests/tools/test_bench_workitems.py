@@ -10,6 +10,7 @@ from emulator.rules.errors import EmulatorError, HostError
 from tools.bench import workitems
 from tools.bench.emulator_subjects import EmulatorWorkItems
 from tools.bench.machine import this_machine
+from tools.bench.part import text
 from tools.bench.pipelines import FasterFifo, MultiprocessingQueue, Pipeline, ProcessPool
 from tools.bench.workitem_subjects import PipelineSubject, Saturation
 
@@ -128,8 +129,8 @@ def test_a_subject_that_fails_is_said_and_its_earlier_rounds_are_kept() -> None:
     assert set(measured.absent) == {"absent", "failing"}
     assert any("planted" in line for line in said)
     result = workitems.report(measured, this_machine())
-    assert result.rows[0].per_second.count == 1
-    assert "absent: absent: importing it failed" in workitems.text(result)
+    assert result.rows[0]["per_second"]["count"] == 1
+    assert "absent: absent: importing it failed" in text(result)
 
 
 def test_a_round_for_which_there_is_no_time_does_not_begin() -> None:

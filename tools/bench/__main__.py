@@ -1,36 +1,27 @@
-"""`python -m tools.bench echo` and `python -m tools.bench workitems`: print the table, or with --json one object.
+"""`python -m tools.bench PART` or `all`: print the tables, or with --json one object.
 
-Law: each command ends in under 50 seconds by itself, and exits with the code of the fault if it could not measure.
+Law: each part ends in under 50 seconds by itself, and the command exits with the code of the fault if it could not
+measure.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
-from typing import TYPE_CHECKING, Final
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from emulator.rules.errors import EXIT_INTERRUPTED, EmulatorError, HostError
-from tools.bench import echo_report, workitems
-from tools.bench.compiler import compiled
-from tools.bench.confinement import run_confined
-from tools.bench.echo import PEER_LOADS, ROUNDS, SLOW_PEER_LOADS, Bench, Contender
-from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
-from tools.bench.emulator_subjects import EmulatorEcho, EmulatorWorkItems
-from tools.bench.generator import Generator
-from tools.bench.machine import this_machine
-from tools.bench.pipelines import PIPELINES
-from tools.bench.workitem_subjects import PipelineSubject
+from tools.bench import plots, whole
+from tools.bench.part import as_json, text
+from tools.bench.registry import PARTS, run_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tools.bench.workitem_subjects import WorkItemSubject
+    from tools.bench.part import PartReport
 
-LIMIT_SECONDS: Final = 49.0
-LAST_ROUND_SECONDS: Final = 46.0  # no round begins later, so that what there is can still be printed
+MOST_ROUNDS = 5
+MOST_FRAMES = 100_000_000
 
 
 def say(line: str) -> None:
@@ -38,61 +29,72 @@ def say(line: str) -> None:
     print(f"bench: {line}", file=sys.stderr, flush=True)
 
 
-def measure_echo(rounds: int) -> echo_report.EchoReport:
-    """Run the echo benchmark; called inside the confined process."""
-    until = time.monotonic() + LAST_ROUND_SECONDS
-    with compiled("gen", "reflector") as programs:
-        if programs.why_not:
-            say(f"{programs.why_not}: the generator is the slower one in Python, and there is no C to compare with")
-        generator = Generator(programs)
-        machine = this_machine(generator.kind, programs.compiler)
-        reflector = programs.path("reflector")
-        bench = Bench(generator, CReflector(reflector) if reflector else None, say, until)
-        contenders = [
-            *(Contender(subject.name, subject) for subject in (EmulatorEcho("checked"), EmulatorEcho("free"))),
-            Contender(PytunLoop.name, PytunLoop(), PEER_LOADS),
-            Contender(ScapyAnsweringMachine.name, ScapyAnsweringMachine(), SLOW_PEER_LOADS),
-        ]
-        return echo_report.report(bench.run(contenders, rounds), machine)
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    listing = "\n".join(f"  {part.name:<12} {part.what}" for part in PARTS.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench",
+        description="Benchmarks, each part in under 50 seconds.",
+        epilog=f"parts:\n{listing}\n  {'all':<12} every part, one after another, and one table of all figures",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=(*PARTS, "all"), metavar="PART")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="interleaved rounds (each part has its own)")
+    parser.add_argument("--quick", action="store_true", help="a glance: one round, short runs, fewer steps of a sweep")
+    parser.add_argument(
+        "--frames", type=int, default=0, metavar="N", help="length: so many frames, as long as it takes"
+    )
+    parser.add_argument("--plots", metavar="DIR", help="draw what was measured into SVG files there")
+    given = parser.parse_args(arguments)
+    if not 0 <= given.rounds <= MOST_ROUNDS:
+        parser.error(f"rounds must be 1 to {MOST_ROUNDS}: more do not fit into the time")
+    if not 0 <= given.frames <= MOST_FRAMES:
+        parser.error(f"frames must be 1 to {MOST_FRAMES}")
+    if given.frames and given.what not in ("length", "all"):
+        parser.error("--frames is for length")
+    return given
 
 
-def measure_workitems(rounds: int) -> workitems.WorkItemReport:
-    """Run the work-item benchmark; called inside the confined process."""
-    until = time.monotonic() + LAST_ROUND_SECONDS
-    machine = this_machine()
-    subjects: list[WorkItemSubject] = [
-        EmulatorWorkItems("checked"),
-        EmulatorWorkItems("free"),
-        *(PipelineSubject(pipeline) for pipeline in PIPELINES),
-    ]
-    return workitems.report(workitems.measure(subjects, say, rounds, until=until), machine)
+def measure(given: argparse.Namespace) -> tuple[list[PartReport], dict[str, str]]:
+    """The reports of the asked-for parts, and why others of all have none; the fault of a part that is alone leaves."""
+    names = list(PARTS) if given.what == "all" else [given.what]
+    reports: list[PartReport] = []
+    failed: dict[str, str] = {}
+    for name in names:
+        if len(names) > 1:
+            say(f"{name} ...")
+        frames = given.frames if name == "length" else 0
+        try:
+            reports.append(run_part(PARTS[name], say, given.rounds, quick=given.quick, frames=frames))
+        except (HostError, EmulatorError) as error:
+            if len(names) == 1:
+                raise
+            failed[name] = str(error)
+            say(f"{name}: {error}")
+    return reports, failed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one benchmark and print it."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Benchmarks, each in under 50 seconds.")
-    parser.add_argument("what", choices=("echo", "workitems"))
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="interleaved rounds (default %(default)s)")
-    given = parser.parse_args(arguments)
-    if not 1 <= given.rounds <= ROUNDS:
-        parser.error(f"rounds must be 1 to {ROUNDS}: more do not fit into the time")
+    """Run one part, or all, and print it."""
+    given = options(arguments)
     try:
-        if given.what == "echo":
-            echoed = run_confined(lambda: measure_echo(given.rounds), echo_report.EchoReport, LIMIT_SECONDS)
-            written, shown = msgspec.json.encode(echoed), echo_report.text(echoed)
-        else:
-            ran = run_confined(
-                lambda: measure_workitems(given.rounds), workitems.WorkItemReport, LIMIT_SECONDS, network=False
-            )
-            written, shown = msgspec.json.encode(ran), workitems.text(ran)
+        if given.plots is not None:
+            plots.look()
+        reports, failed = measure(given)
+        if given.plots is not None:
+            for path in plots.draw([one for report in reports for one in report.plots], given.plots):
+                say(f"drawn: {path}")
     except (HostError, EmulatorError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    print(written.decode() if given.json else shown)
+    if given.what == "all":
+        print(whole.as_json(reports, failed).decode() if given.json else whole.text(reports, failed))
+        return EmulatorError.exit_code if failed else 0
+    print(as_json(reports[0]).decode() if given.json else text(reports[0]))
     return 0
 
 

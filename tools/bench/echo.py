@@ -137,14 +137,64 @@ class Bench:
                 try:
                     self._contend(contender, baseline_seat, rounds)
                 except (HostError, EmulatorError) as error:
-                    self.measured.absent[contender.name] = str(error)
-                    self._say(f"{contender.name}: {error}")
+                    self._leave_out(contender.name, error)
                 finally:
                     contender.subject.stop()
         finally:
             if self._baseline is not None:
                 self._baseline.stop()
         return self.measured
+
+    def run_together(self, contenders: Sequence[Contender], rounds: int) -> Measured:
+        """Start every contender first; then each round offers each load to all, so that no two figures lie far apart.
+
+        A round that would probably not end in time does not begin; a contender that fails is left out from then on.
+        """
+        seats: dict[str, Seat] = {}
+        try:
+            baseline = self._start(self._baseline) if self._baseline is not None else None
+            for contender in contenders:
+                try:
+                    seats[contender.name] = self._start(contender.subject)
+                except (HostError, EmulatorError) as error:
+                    self._leave_out(contender.name, error)
+            longest = 0.0
+            for number in range(1, rounds + 1):
+                began = time.monotonic()
+                if began + longest > self._until:
+                    self._say(f"the time is over: {number - 1} of {rounds} rounds")
+                    break
+                self._say(f"round {number} of {rounds}")
+                self._round(contenders, seats, baseline, number)
+                longest = max(longest, time.monotonic() - began)
+        finally:
+            for subject in (*(contender.subject for contender in contenders), self._baseline):
+                if subject is not None:
+                    subject.stop()
+        return self.measured
+
+    def _round(
+        self, contenders: Sequence[Contender], seats: dict[str, Seat], baseline: Seat | None, number: int
+    ) -> None:
+        for load in dict.fromkeys(load for contender in contenders for load in contender.loads):
+            offered = [contender for contender in contenders if load in contender.loads and contender.name in seats]
+            before: Run | None = None
+            for contender in offered:
+                try:
+                    if baseline is not None and before is None:
+                        before = self._once(contender.name, True, baseline, load, number)
+                    mine = self._once(contender.name, False, seats[contender.name], load, number)
+                    after = self._once(contender.name, True, baseline, load, number) if baseline else None
+                except (HostError, EmulatorError) as error:
+                    self._leave_out(contender.name, error)
+                    del seats[contender.name]
+                    continue
+                self.measured.pairs.append(Pair(mine, before, after))
+                before = after
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        self.measured.absent[name] = str(error)
+        self._say(f"{name}: {error}")
 
     def _start(self, subject: EchoSubject) -> Seat:
         seat = subject.start(f"ndisbench{self._made}")
@@ -166,9 +216,9 @@ class Bench:
 
     def _once(self, name: str, is_baseline: bool, seat: Seat, load: Load, number: int) -> Run:
         busy, began = machine_busy_seconds(), time.monotonic()
-        used = _role_times(seat.roles)
+        used = role_times(seat.roles)
         clocked = self._generator.run(seat.interface, seat.address, load)
-        spent = {role: after - used[role] for role, after in _role_times(seat.roles).items()}
+        spent = {role: after - used[role] for role, after in role_times(seat.roles).items()}
         own = (sum(spent.values()) + clocked.cpu_ns) / 1e9
         foreign = (machine_busy_seconds() - busy - own) / (time.monotonic() - began)
         frames = max(1, clocked.received)
@@ -186,7 +236,8 @@ class Bench:
         return run
 
 
-def _role_times(roles: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+def role_times(roles: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Processor time that each role's processes have used so far, in nanoseconds."""
     try:
         return {role: cpu_ns(pids) for role, pids in roles.items()}
     except OSError as error:

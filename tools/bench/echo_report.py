@@ -11,11 +11,13 @@ import msgspec
 
 from tools.bench.echo import LOADS, REST_US, Measured, Pair, Run
 from tools.bench.figures import Spread, middle, spread, spread_of
-from tools.bench.machine import Machine, heading
-from tools.bench.table import listed, number, ranged, table
+from tools.bench.part import PartReport, Table
+from tools.bench.table import listed, number, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tools.bench.machine import Machine
 
 BASELINE: Final = "C poll reflector"
 CHECKED: Final = "emulator, checked"
@@ -41,9 +43,10 @@ NOTES: Final = (
 )
 
 HEAD: Final = (
-    "subject", "kpps", "of C", "RTT p50 us", "RTT p99 us", "RTT of C", "host ns", "worker ns", "generator ns", "lost",
-    "corrupt", "unclean runs", "foreign cores",
+    "subject", "kpps", "of C", "RTT p50 us", "p90", "p99", "p99.9", "p50 of C", "host ns", "worker ns", "generator ns",
+    "lost", "corrupt", "unclean runs", "foreign cores",
 )  # fmt: skip
+RAW_HEAD: Final = ("raw, in order", "kpps", "C before and after", "RTT p50 us", "C before and after, us")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -54,7 +57,9 @@ class Row(msgspec.Struct, frozen=True):
     pps: Spread
     ratio: Spread | None
     rtt_p50_us: Spread
+    rtt_p90_us: Spread
     rtt_p99_us: Spread
+    rtt_p999_us: Spread
     rtt_ratio: Spread | None
     ns: dict[str, float]
     generator_ns: float
@@ -69,19 +74,6 @@ class Row(msgspec.Struct, frozen=True):
     raw_baseline_rtt_p50_us: list[float]
 
 
-class EchoReport(msgspec.Struct, frozen=True):
-    """The one JSON object: the three figures first, then everything that they come from."""
-
-    ratio_checked: float | None
-    ratio_free: float | None
-    rtt_ratio: float | None
-    machine: Machine
-    absent: dict[str, str]
-    rows: list[Row]
-    runs: list[Run]
-    notes: list[str]
-
-
 def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Row:
     rates = [run.clocked.pps for run in runs]
     ratios = [pair.ratio for pair in pairs if pair.ratio is not None]
@@ -93,7 +85,9 @@ def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Ro
         pps=spread_of(rates),
         ratio=spread(ratios),
         rtt_p50_us=spread_of([run.clocked.rtt_p50_us for run in runs]),
+        rtt_p90_us=spread_of([run.clocked.rtt_p90_us for run in runs]),
         rtt_p99_us=spread_of([run.clocked.rtt_p99_us for run in runs]),
+        rtt_p999_us=spread_of([run.clocked.rtt_p999_us for run in runs]),
         rtt_ratio=spread(round_trips),
         ns={role: spread_of([run.ns[role] for run in runs]).median for role in runs[0].ns},
         generator_ns=spread_of([run.generator_ns for run in runs]).median,
@@ -109,8 +103,8 @@ def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Ro
     )
 
 
-def report(measured: Measured, machine: Machine) -> EchoReport:
-    """Summarise what was measured."""
+def rows_of(measured: Measured) -> list[Row]:
+    """Every contender under every load, and the baseline, which has all of its runs."""
     rows: list[Row] = []
     for load in dict.fromkeys(run.load for run in measured.runs):
         base = [run for run in measured.runs if run.baseline and run.load == load]
@@ -120,21 +114,12 @@ def report(measured: Measured, machine: Machine) -> EchoReport:
         for name in dict.fromkeys(pair.run.contender for pair in pairs):
             own = [pair for pair in pairs if pair.run.contender == name]
             rows.append(_row(name, load, [pair.run for pair in own], own))
+    return rows
 
-    def figure(contender: str, load: str) -> Row | None:
-        return next((row for row in rows if (row.contender, row.load) == (contender, load)), None)
 
-    checked, free, lone = figure(CHECKED, HEADLINE), figure(FREE, HEADLINE), figure(CHECKED, LONE)
-    return EchoReport(
-        ratio_checked=middle(checked.ratio) if checked else None,
-        ratio_free=middle(free.ratio) if free else None,
-        rtt_ratio=middle(lone.rtt_ratio) if lone else None,
-        machine=machine,
-        absent=measured.absent,
-        rows=rows,
-        runs=measured.runs,
-        notes=list(NOTES),
-    )
+def find(rows: Sequence[Row], contender: str, load: str) -> Row | None:
+    """The row of a contender under a load, if it was measured."""
+    return next((row for row in rows if (row.contender, row.load) == (contender, load)), None)
 
 
 def _ratio(row: Row, why_not: str) -> str:
@@ -143,44 +128,71 @@ def _ratio(row: Row, why_not: str) -> str:
     return ranged(row.ratio, 2) if row.ratio is not None else why_not
 
 
-def text(result: EchoReport) -> str:
-    """Render the report for people."""
-    why_not = "" if result.machine.compiler else "no compiler"
-    out = ["Echo of frames, " + heading(result.machine)]
-    for load in dict.fromkeys(row.load for row in result.rows):
-        rows = [row for row in result.rows if row.load == load]
-        out += ["", f"## {load}", ""]
-        body = [
-            (
-                row.contender,
-                ranged(row.pps, 1, 1e-3),
-                _ratio(row, why_not),
-                number(row.rtt_p50_us.median, 1),
-                number(row.rtt_p99_us.median, 1),
-                number(middle(row.rtt_ratio), 2),
-                number(row.ns.get("host")),
-                number(row.ns.get("worker")),
-                number(row.generator_ns),
-                str(row.lost),
-                str(row.corrupt),
-                f"{row.unclean_runs}/{row.pps.count}",
-                number(row.foreign_cores, 2),
-            )
-            for row in rows
-        ]
-        out.append(table(HEAD, body))
+def _cells(row: Row, why_not: str) -> list[str]:
+    return [
+        row.contender,
+        ranged(row.pps, 1, 1e-3),
+        _ratio(row, why_not),
+        number(row.rtt_p50_us.median, 1),
+        number(row.rtt_p90_us.median, 1),
+        number(row.rtt_p99_us.median, 1),
+        number(row.rtt_p999_us.median, 1),
+        number(middle(row.rtt_ratio), 2),
+        number(row.ns.get("host")),
+        number(row.ns.get("worker")),
+        number(row.generator_ns),
+        str(row.lost),
+        str(row.corrupt),
+        f"{row.unclean_runs}/{row.pps.count}",
+        number(row.foreign_cores, 2),
+    ]
+
+
+def tables(rows: Sequence[Row], machine: Machine) -> list[Table]:
+    """Two tables for each load: the figures, and the raw columns behind them."""
+    why_not = "" if machine.compiler else "no compiler"
+    made: list[Table] = []
+    for load in dict.fromkeys(row.load for row in rows):
+        own = [row for row in rows if row.load == load]
+        made.append(Table(f"## {load}", list(HEAD), [_cells(row, why_not) for row in own]))
         raw = [
-            (row.contender, listed(row.raw_pps, 0, 1e-3), listed(row.raw_baseline_pps, 0, 1e-3),
-             listed(row.raw_rtt_p50_us, 1), listed(row.raw_baseline_rtt_p50_us, 1))
-            for row in rows if row.contender != BASELINE
+            [row.contender, listed(row.raw_pps, 0, 1e-3), listed(row.raw_baseline_pps, 0, 1e-3),
+             listed(row.raw_rtt_p50_us, 1), listed(row.raw_baseline_rtt_p50_us, 1)]
+            for row in own if row.contender != BASELINE
         ]  # fmt: skip
         if raw:
-            head = ("raw, in order", "kpps", "C before and after", "RTT p50 us", "C before and after, us")
-            out += ["", table(head, raw)]
-    out += ["", *(f"absent: {name}: {why}" for name, why in result.absent.items())]
-    out += ["", *(f"- {note}" for note in result.notes), ""]
-    out.append(
-        f"ratio_checked {number(result.ratio_checked, 3)}   ratio_free {number(result.ratio_free, 3)}   "
-        f"rtt_ratio {number(result.rtt_ratio, 2)}"
+            made.append(Table("", list(RAW_HEAD), raw, raw=True))
+    return made
+
+
+def one_table(rows: Sequence[Row], machine: Machine) -> list[Table]:
+    """All loads in one table, and the raw columns in another."""
+    made = tables(rows, machine)
+    loads = list(dict.fromkeys(row.load for row in rows))
+    figures = [one for one in made if not one.raw]
+    raws = [one for one in made if one.raw]
+    named = zip(loads, figures, strict=True)
+    whole = Table("", ["load", *HEAD], [[load, *cells] for load, one in named for cells in one.rows])
+    beside = [[load, *cells] for load, one in zip(loads, raws, strict=False) for cells in one.rows]
+    return [whole, Table("", ["load", *RAW_HEAD], beside, raw=True)]
+
+
+def report(measured: Measured, machine: Machine) -> PartReport:
+    """Summarise what was measured: the three figures, and everything that they come from."""
+    rows = rows_of(measured)
+    checked, free, lone = find(rows, CHECKED, HEADLINE), find(rows, FREE, HEADLINE), find(rows, CHECKED, LONE)
+    return PartReport(
+        part="echo",
+        title="Echo of frames",
+        figures={
+            "ratio_checked": middle(checked.ratio) if checked else None,
+            "ratio_free": middle(free.ratio) if free else None,
+            "rtt_ratio": middle(lone.rtt_ratio) if lone else None,
+        },
+        machine=machine,
+        absent=measured.absent,
+        tables=tables(rows, machine),
+        rows=msgspec.to_builtins(rows),
+        runs=msgspec.to_builtins(measured.runs),
+        notes=list(NOTES),
     )
-    return "\n".join(out)

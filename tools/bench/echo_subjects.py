@@ -40,6 +40,11 @@ class Seat:
     roles: Mapping[str, tuple[int, ...]]
 
 
+def interface_names(first: str, count: int) -> list[str]:
+    """What the interfaces of a subject with several are called."""
+    return [first, *(f"{first}x{number}" for number in range(1, count))]
+
+
 class EchoSubject(Protocol):
     """What the benchmark asks of whoever answers frames."""
 
@@ -53,21 +58,23 @@ class EchoSubject(Protocol):
 
 
 class CReflector:
-    """The baseline: c/reflector.c on a TAP."""
+    """The baseline: c/reflector.c on a TAP, or on several, which are named after the first."""
 
     name = "C poll reflector"
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, taps: int = 1) -> None:
         self._program = program
-        self._tap: Tap | None = None
+        self._count = taps
+        self._taps: list[Tap] = []
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, interface: str) -> Seat:
-        """Open the TAP and hand its descriptor to the program."""
-        self._tap = open_tap(interface)
-        descriptor = self._tap.fileno()
+        """Open the TAPs and hand their descriptors to the program."""
+        for name in interface_names(interface, self._count):
+            self._taps.append(open_tap(name))
+        descriptors = [tap.fileno() for tap in self._taps]
         self._process = subprocess.Popen(
-            [str(self._program), str(descriptor)], pass_fds=(descriptor,), stdout=subprocess.PIPE, text=True
+            [str(self._program), *map(str, descriptors)], pass_fds=descriptors, stdout=subprocess.PIPE, text=True
         )
         return Seat(interface, PEER_ADDRESS, {"worker": (self._process.pid,)})
 
@@ -81,9 +88,8 @@ class CReflector:
                 self._process.kill()
                 self._process.communicate()
             self._process = None
-        if self._tap is not None:
-            self._tap.close()
-            self._tap = None
+        while self._taps:
+            self._taps.pop().close()
 
 
 class _ForkedPeer:
@@ -133,7 +139,7 @@ class ScapyAnsweringMachine(_ForkedPeer):
             import scapy  # noqa: F401  (only looked for: the import that costs is made in the child)
         except ImportError as error:
             raise HostError("importing scapy", "pip install scapy", str(error)) from error
-        return self._begin(interface, partial(_answer_with_scapy, interface))
+        return self._begin(interface, partial(answer_with_scapy, interface))
 
 
 def _reflect_with_pytun(tap: Tap, ready: Callable[[], None]) -> None:
@@ -144,7 +150,8 @@ def _reflect_with_pytun(tap: Tap, ready: Callable[[], None]) -> None:
         write(frame[6:12] + frame[:6] + frame[12:])
 
 
-def _answer_with_scapy(interface: str, ready: Callable[[], None]) -> None:
+def answer_with_scapy(interface: str, ready: Callable[[], None]) -> None:
+    """Make the interface and answer on it for good; `ready` is called when it is there."""
     from scapy.ansmachine import AnsweringMachine
     from scapy.layers.l2 import Ether
     from scapy.layers.tuntap import TunTapInterface

@@ -5,16 +5,20 @@ Law: started as a user's program starts it, with Console; its processes are name
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import sample_drivers
 from emulator.host.console import Console, MachineStop
-from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
+from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification, WatchdogLimits
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, Geometry
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import EmulatorError
 from emulator.testing.log import DriverLog
-from tools.bench.echo_subjects import PEER_ADDRESS, Build, Seat
+from tools.bench.echo_subjects import PEER_ADDRESS, Build, Seat, interface_names
 from tools.bench.processes import cpu_ns, machine_busy_seconds
 from tools.bench.workitem_subjects import FIRST_UNCOUNTED, Saturation
 from vnic.wires.wire import parse_wire
@@ -29,12 +33,37 @@ WORKITEM_DRIVER: Final = "tools.bench.workitem_driver"
 END_SECONDS: Final = 5.0
 
 
-class EmulatorEcho:
-    """netvmini and hello behind a TAP: every frame goes through miniport, NDIS and protocol and back."""
+def wait_started(machine: MachineProxy) -> None:
+    """Until every adapter runs; EmulatorError when a driver has refused its own."""
+    machine.wait_running(START_SECONDS)
+    if any(machine.statuses):
+        told = ", ".join(f"0x{status & 0xFFFF_FFFF:08X}" for status in machine.statuses)
+        raise EmulatorError(f"machine {machine.name}: its adapters answered {told} to their start")
 
-    def __init__(self, build: Build) -> None:
+
+def roles_of(machine: MachineProxy) -> dict[str, tuple[int, ...]]:
+    """The processes whose time is accounted: the host, the processors and the first passive workers.
+
+    Workers that the machine adds on a busy computer, and stand-ins, come and go; they are not among them.
+    """
+    geometry = machine.specification.geometry
+    lasting = range(FIRST_PROCESSOR_SLOT, geometry.first_passive_slot + geometry.passive_workers)
+    workers = tuple(pid for slot, pid in machine.pids().items() if slot in lasting)
+    return {"host": (machine.console.host_pid,), "worker": workers}
+
+
+class EmulatorEcho:
+    """netvmini and hello behind a TAP: every frame goes through miniport, NDIS and protocol and back.
+
+    There may be pass-through filters between them, and further adapters, whose TAPs are named after the first.
+    """
+
+    def __init__(self, build: Build, *, filters: int = 0, adapters: int = 1) -> None:
         self.name = f"emulator, {build}"
         self._checked = build == "checked"
+        self._filters = filters
+        self._adapters = adapters
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._console: Console | None = None
         self._machine: MachineProxy | None = None
 
@@ -45,28 +74,42 @@ class EmulatorEcho:
             geometry=Geometry(processors=1, passive_workers=1, checked=self._checked),
             drivers=[
                 DriverSpecification(kind="miniport", module=MINIPORT),
+                *(DriverSpecification(kind="filter", path=path) for path in self._filter_files()),
                 DriverSpecification(kind="protocol", module=PROTOCOL),
             ],
-            adapters=[AdapterSpecification(name=interface, wire=parse_wire(f"tap:{interface}"), mac=PEER_ADDRESS)],
+            adapters=[
+                AdapterSpecification(name=name, wire=parse_wire(f"tap:{name}"), mac=PEER_ADDRESS)
+                for name in interface_names(interface, self._adapters)
+            ],
             log_level=40,
         )
         self._console = Console()
         self._machine = self._console.start_machine(specification)
-        self._machine.wait_running(START_SECONDS)
-        pids = self._machine.pids()
-        workers = tuple(pid for slot, pid in pids.items() if slot >= FIRST_PROCESSOR_SLOT)
-        return Seat(interface, PEER_ADDRESS, {"host": (self._console.host_pid,), "worker": workers})
+        wait_started(self._machine)
+        return Seat(interface, PEER_ADDRESS, roles_of(self._machine))
+
+    def _filter_files(self) -> list[str]:
+        """ndislwf under as many names: a machine's drivers are told apart by their files."""
+        if not self._filters:
+            return []
+        self._folder = tempfile.TemporaryDirectory(prefix="ndis-bench-")
+        source = Path(sample_drivers.__file__).with_name("ndislwf.py")
+        targets = [Path(self._folder.name, f"ndislwf{number + 1}.py") for number in range(self._filters)]
+        return [str(shutil.copy(source, target)) for target in targets]
 
     def stop(self) -> None:
         """End the machine in order, then its host."""
         machine, self._machine = self._machine, None
         console, self._console = self._console, None
+        folder, self._folder = self._folder, None
         try:
             if machine is not None:
                 machine.stop()
         finally:
             if console is not None:
                 console.close()
+            if folder is not None:
+                folder.cleanup()
 
 
 class EmulatorWorkItems:
@@ -130,7 +173,32 @@ class EmulatorWorkItems:
             raise EmulatorError(f"{self.name} timed {len(waits)} of {total} items")
         return waits[FIRST_UNCOUNTED:]
 
-    def _begin(self, registry: dict[str, int | str]) -> MachineProxy:
+    def circulate(self, count: int, warm_up: float, seconds: float) -> dict[str, float]:
+        """Let so many items queue themselves again and again: as many are outstanding while the rate is read."""
+        machine = self._begin({"Outstanding": count}, count)
+        deadline = time.monotonic() + START_SECONDS
+        while machine.statistics().counters["work_items_queued"] < count:
+            if time.monotonic() > deadline:
+                raise EmulatorError(f"{self.name} did not queue {count} items")
+            time.sleep(0.005)
+        time.sleep(warm_up)
+        used = {pid: cpu_ns([pid]) for pid in self._workers(machine)}
+        first, began = machine.statistics().counters["work_items_taken"], time.monotonic()
+        time.sleep(seconds)
+        ran, ended = machine.statistics().counters["work_items_taken"] - first, time.monotonic()
+        # A worker that was added meanwhile has used everything since the beginning.
+        spent = sum(cpu_ns([pid]) - used.get(pid, 0) for pid in self._workers(machine))
+        added = machine.statistics().counters["passive_workers_added"]
+        machine.control(ControlOperation.PAUSE)
+        self._end(machine)
+        return {"per_second": ran / (ended - began), "ns": spent / max(1, ran), "workers": 1.0 + added}
+
+    def _workers(self, machine: MachineProxy) -> list[int]:
+        first = machine.specification.geometry.first_passive_slot
+        last = machine.specification.geometry.first_stand_in_slot
+        return [pid for slot, pid in machine.pids().items() if first <= slot < last]
+
+    def _begin(self, registry: dict[str, int | str], items: int = 0) -> MachineProxy:
         assert self._console is not None
         self._log.close()
         self._log = DriverLog()
@@ -138,12 +206,20 @@ class EmulatorWorkItems:
         machine = self._console.start_machine(
             MachineSpecification(
                 name="bench-work-items",
-                geometry=Geometry(processors=1, passive_workers=1, timers=8, checked=self._checked),
+                geometry=Geometry(
+                    processors=1,
+                    passive_workers=1,
+                    timers=8,
+                    checked=self._checked,
+                    work_items=Geometry().work_items + items,
+                ),
+                # To allocate and to free many items takes longer than a callback usually may.
+                watchdog=WatchdogLimits(cpu_ms=20_000),
                 drivers=[DriverSpecification(kind="miniport", module=WORKITEM_DRIVER, registry=registry)],
                 adapters=[AdapterSpecification(name="bench0")],
             )
         )
-        machine.wait_running(START_SECONDS)
+        wait_started(machine)
         return machine
 
     def _pids(self, machine: MachineProxy) -> dict[str, int]:

@@ -62,6 +62,8 @@ class Clocked(msgspec.Struct, frozen=True):
     rtt_p50_us: float
     rtt_p99_us: float
     cpu_ns: int
+    rtt_p90_us: float = 0.0
+    rtt_p999_us: float = 0.0
 
     @property
     def clean(self) -> bool:

@@ -37,10 +37,10 @@ class Tap(Protocol):
         """Give a frame to the kernel."""
 
 
-def open_tap(name: str) -> Tap:
+def open_tap(name: str, more_flags: int = 0) -> Tap:
     """Open a TAP without packet information and bring it up."""
     try:
-        tap = cast("Tap", pytun.TunTapDevice(name=name, flags=FLAGS))
+        tap = cast("Tap", pytun.TunTapDevice(name=name, flags=FLAGS | more_flags))
         tap.up()
     except (pytun.Error, OSError) as error:
         mend = "run as root with /dev/net/tun present (modprobe tun)"

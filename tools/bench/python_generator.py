@@ -144,8 +144,8 @@ def main() -> None:
     line = {name: getattr(window, name) for name in ("sent", "received", "lost", "corrupt", "unexpected", "refused")}
     line |= {"stalls": window.stalls, "measured": len(ordered), "seconds": span, "cpu_ns": time.process_time_ns()}
     line["pps"] = len(ordered) / span if span > 0 else 0.0
-    line["rtt_p50_us"] = ordered[len(ordered) // 2] / 1000 if ordered else 0.0
-    line["rtt_p99_us"] = ordered[int(len(ordered) * 0.99)] / 1000 if ordered else 0.0
+    for name, share in (("rtt_p50_us", 0.50), ("rtt_p90_us", 0.90), ("rtt_p99_us", 0.99), ("rtt_p999_us", 0.999)):
+        line[name] = ordered[int(len(ordered) * share)] / 1000 if ordered else 0.0
     print(json.dumps(line))
 
 

@@ -2,7 +2,8 @@
 
 Law: it does what any driver may and nothing more, on the small miniport of the tests; each counter has one writer.
 Registry values say what it does: with ``LoneItems`` so many single items, each ``PauseMicroseconds`` after the last has
-run, in which the processor sleeps or, with ``Awake``, does not; without, items without rest.
+run, in which the processor sleeps or, with ``Awake``, does not; with ``Outstanding`` so many that queue themselves
+again, so that as many are outstanding all the time; without, items without rest.
 """
 
 # A driver: Microsoft's names, and the star import by which it includes a header.
@@ -20,7 +21,7 @@ ITEMS: Final = 1024  # a power of two; as many may wait as with the peers
 TURN: Final = 256  # items queued in one call of the timer's routine, so that the processor serves others in between
 AWAKE_TURN: Final = 16  # single items queued in one call of the timer's routine
 LONGEST_WAIT: Final = 1000  # looks for the end of an item, about a microsecond each, before the routine gives way
-LONGEST_PAUSE_MS: Final = 300
+LONGEST_PAUSE_MS: Final = 5000
 
 include(globals(), "miniport")
 
@@ -37,6 +38,8 @@ class ADAPTER(NONPAGED):
     LoneItems: u32
     Pause: u32
     Awake: u32
+    Outstanding: u32
+    Alive: LONG
     Pausing: u32
     Idle: u32
     Queued: u64
@@ -117,6 +120,31 @@ def MPTime(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
         NdisSetTimerObject(Adapter.Timer, -10 * Adapter.Pause, 0, None)
 
 
+@NDIS_TIMER_FUNCTION
+def MPQueueAll(first: Any, Adapter: ADAPTER, second: Any, third: Any) -> None:
+    """Queue the next items, each for the first time; then have another turn, until all of them are on their way."""
+    queued = Adapter.Queued
+    end = min(queued + TURN, Adapter.Outstanding)
+    if Adapter.Pausing or queued == end:
+        Adapter.Idle = 1
+        return
+    items = Adapter.Items.view.cast("Q")
+    InterlockedExchangeAdd(Adapter.Alive, end - queued)
+    for number in range(queued, end):
+        NdisQueueIoWorkItem(items[number], MPCirculate, Adapter)
+    Adapter.Queued = end
+    NdisSetTimerObject(Adapter.Timer, 0, 0, None)
+
+
+@NDIS_IO_WORKITEM_FUNCTION
+def MPCirculate(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
+    """Queue the item again, until there is a pause."""
+    if Adapter.Pausing:
+        InterlockedExchangeAdd(Adapter.Alive, -1)
+    else:
+        NdisQueueIoWorkItem(NdisIoWorkItemHandle, MPCirculate, Adapter)
+
+
 def MPReadRegistry(Adapter: ADAPTER) -> None:
     """What to do."""
     _, configuration = NdisOpenConfigurationEx(
@@ -128,15 +156,11 @@ def MPReadRegistry(Adapter: ADAPTER) -> None:
     if configuration is None:
         return
     kind = NDIS_PARAMETER_TYPE.NdisParameterInteger
-    _, lone = NdisReadConfiguration(configuration, "LoneItems", kind)
-    if lone is not None:
-        Adapter.LoneItems = lone.ParameterData.IntegerData
-    _, pause = NdisReadConfiguration(configuration, "PauseMicroseconds", kind)
-    if pause is not None:
-        Adapter.Pause = pause.ParameterData.IntegerData
-    _, awake = NdisReadConfiguration(configuration, "Awake", kind)
-    if awake is not None:
-        Adapter.Awake = awake.ParameterData.IntegerData
+    values = []
+    for keyword in ("LoneItems", "PauseMicroseconds", "Awake", "Outstanding"):
+        _, value = NdisReadConfiguration(configuration, keyword, kind)
+        values.append(0 if value is None else value.ParameterData.IntegerData)
+    Adapter.LoneItems, Adapter.Pause, Adapter.Awake, Adapter.Outstanding = values
     NdisCloseConfiguration(configuration)
 
 
@@ -144,13 +168,15 @@ def MPAllocate(Adapter: ADAPTER) -> NDIS_STATUS:
     """What to do; the timer, the items and the room for the samples."""
     MPReadRegistry(Adapter)
     handle = Adapter.Handle
+    many = MPQueueAll if Adapter.Outstanding else MPQueueWithoutRest
     single = MPQueueAwake if Adapter.Awake else MPQueueOne
+    count = Adapter.Outstanding or (1 if Adapter.LoneItems else ITEMS)
     status, timer = NdisAllocateTimerObject(
         handle,
         NDIS_TIMER_CHARACTERISTICS(
             Header=NDIS_OBJECT_HEADER(0x97, 1, NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1),
             AllocationTag=TAG,
-            TimerFunction=single if Adapter.LoneItems else MPQueueWithoutRest,
+            TimerFunction=single if Adapter.LoneItems else many,
             FunctionContext=Adapter,
         ),
     )
@@ -158,12 +184,12 @@ def MPAllocate(Adapter: ADAPTER) -> NDIS_STATUS:
         return status
     Adapter.Timer = timer
     Adapter.Samples = NdisAllocateMemoryWithTagPriority(handle, 8 * max(1, Adapter.LoneItems), TAG, 0)
-    Adapter.Items = NdisAllocateMemoryWithTagPriority(handle, 8 * ITEMS, TAG, 0)
+    Adapter.Items = NdisAllocateMemoryWithTagPriority(handle, 8 * count, TAG, 0)
     if Adapter.Samples is None or Adapter.Items is None:
         return NDIS_STATUS_RESOURCES
-    NdisZeroMemory(Adapter.Items, 8 * ITEMS)
+    NdisZeroMemory(Adapter.Items, 8 * count)
     items = Adapter.Items.view.cast("Q")
-    for number in range(1 if Adapter.LoneItems else ITEMS):
+    for number in range(count):
         item = NdisAllocateIoWorkItem(handle)
         if item is None:
             return NDIS_STATUS_RESOURCES
@@ -199,7 +225,8 @@ def MPPause(Adapter: ADAPTER, MiniportPauseParameters: NDIS_MINIPORT_PAUSE_PARAM
     """Come to an end: wait until the timer's routine queues no more and every item has run, then say the counts."""
     Adapter.Pausing = 1
     for _ in range(LONGEST_PAUSE_MS):
-        if Adapter.Idle and Adapter.Ran == Adapter.Queued:
+        # Items that queue themselves are counted when they no longer do, the others as they run.
+        if Adapter.Idle and (not Adapter.Alive.value if Adapter.Outstanding else Adapter.Ran == Adapter.Queued):
             break
         NdisMSleep(1000)
     NdisCancelTimerObject(Adapter.Timer)

@@ -15,12 +15,14 @@ import msgspec
 
 from emulator.rules.errors import EmulatorError, HostError
 from tools.bench.figures import Spread, middle, percentile, spread, spread_of
-from tools.bench.machine import Machine, heading
-from tools.bench.table import ABSENT, listed, number, ranged, table
+from tools.bench.part import PartReport, Table
+from tools.bench.table import ABSENT, listed, number, ranged
 from tools.bench.workitem_subjects import Saturation, WorkItemSubject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from tools.bench.machine import Machine
 
 ROUNDS: Final = 5
 WARM_UP: Final = 0.2
@@ -83,22 +85,6 @@ class Row(msgspec.Struct, frozen=True):
     raw_asleep_p50_us: list[float]
 
 
-class WorkItemReport(msgspec.Struct, frozen=True):
-    """The one JSON object: the figures first, then everything that they come from."""
-
-    per_second: float | None
-    vs_processpool: float | None
-    vs_faster_fifo: float | None
-    p50_us: float | None
-    p99_us: float | None
-    asleep_p50_us: float | None
-    machine: Machine
-    absent: dict[str, str]
-    rows: list[Row]
-    rounds: list[RoundOf]
-    notes: list[str]
-
-
 @dataclass
 class Measured:
     """Every round in order, and what could not be measured."""
@@ -157,8 +143,8 @@ def measure(
     return measured
 
 
-def report(measured: Measured, machine: Machine) -> WorkItemReport:
-    """Summarise what was measured."""
+def rows_of(measured: Measured) -> list[Row]:
+    """Every subject over all rounds."""
     names = list(dict.fromkeys(one.subject for one in measured.rounds))
     rate = {(one.subject, one.round): one.saturation.per_second for one in measured.rounds}
     rows: list[Row] = []
@@ -186,20 +172,7 @@ def report(measured: Measured, machine: Machine) -> WorkItemReport:
                 raw_asleep_p50_us=[round(one.asleep_p50_us, 1) for one in own],
             )
         )
-    ours = next((row for row in rows if row.subject == EMULATOR), None)
-    return WorkItemReport(
-        per_second=ours.per_second.median if ours else None,
-        vs_processpool=middle(ours.times.get(PROCESS_POOL)) if ours else None,
-        vs_faster_fifo=middle(ours.times.get(FASTER_FIFO)) if ours else None,
-        p50_us=ours.p50_us.median if ours else None,
-        p99_us=ours.p99_us.median if ours else None,
-        asleep_p50_us=ours.asleep_p50_us.median if ours else None,
-        machine=machine,
-        absent=measured.absent,
-        rows=rows,
-        rounds=measured.rounds,
-        notes=list(NOTES),
-    )
+    return rows
 
 
 def _times(row: Row, other: str) -> str:
@@ -207,12 +180,36 @@ def _times(row: Row, other: str) -> str:
     return ranged(value, 2) if value is not None else ("1" if row.subject == other else ABSENT)
 
 
-def text(result: WorkItemReport) -> str:
-    """Render the report for people."""
-    head = ("subject", "items/s", "of ProcessPool", "of faster-fifo", "awake p50 us", "awake p99", "asleep p50 us",
-            "asleep p99", "producer ns", "consumer ns", "unclean runs", "foreign cores")  # fmt: skip
+def report(measured: Measured, machine: Machine) -> PartReport:
+    """Summarise what was measured."""
+    rows = rows_of(measured)
+    ours = next((row for row in rows if row.subject == EMULATOR), None)
+    return PartReport(
+        part="workitems",
+        title="Work items",
+        figures={
+            "per_second": ours.per_second.median if ours else None,
+            "vs_processpool": middle(ours.times.get(PROCESS_POOL)) if ours else None,
+            "vs_faster_fifo": middle(ours.times.get(FASTER_FIFO)) if ours else None,
+            "p50_us": ours.p50_us.median if ours else None,
+            "p99_us": ours.p99_us.median if ours else None,
+            "asleep_p50_us": ours.asleep_p50_us.median if ours else None,
+        },
+        machine=machine,
+        absent=measured.absent,
+        tables=tables(rows),
+        rows=msgspec.to_builtins(rows),
+        runs=msgspec.to_builtins(measured.rounds),
+        notes=list(NOTES),
+    )
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """The figures, and the raw columns behind them."""
+    head = ["subject", "items/s", "of ProcessPool", "of faster-fifo", "awake p50 us", "awake p99", "asleep p50 us",
+            "asleep p99", "producer ns", "consumer ns", "unclean runs", "foreign cores"]  # fmt: skip
     body = [
-        (
+        [
             row.subject,
             ranged(row.per_second),
             _times(row, PROCESS_POOL),
@@ -225,20 +222,12 @@ def text(result: WorkItemReport) -> str:
             number(row.ns.get("consumer")),
             f"{row.unclean_runs}/{row.per_second.count}",
             number(row.foreign_cores, 2),
-        )
-        for row in result.rows
+        ]
+        for row in rows
     ]
     raw = [
-        (row.subject, listed(row.raw_per_second), listed(row.raw_p50_us, 1), listed(row.raw_asleep_p50_us, 1))
-        for row in result.rows
+        [row.subject, listed(row.raw_per_second), listed(row.raw_p50_us, 1), listed(row.raw_asleep_p50_us, 1)]
+        for row in rows
     ]
-    out = ["Work items, " + heading(result.machine), "", table(head, body)]
-    out += ["", table(("raw, in order", "items/s", "awake p50 us", "asleep p50 us"), raw)]
-    out += ["", *(f"absent: {name}: {why}" for name, why in result.absent.items())]
-    out += ["", *(f"- {note}" for note in result.notes), ""]
-    out.append(
-        f"per_second {number(result.per_second)}   vs_processpool {number(result.vs_processpool, 1)}   vs_faster_fifo "
-        f"{number(result.vs_faster_fifo, 2)}   p50_us {number(result.p50_us, 1)}   p99_us {number(result.p99_us, 1)}   "
-        f"asleep_p50_us {number(result.asleep_p50_us, 1)}"
-    )
-    return "\n".join(out)
+    raw_head = ["raw, in order", "items/s", "awake p50 us", "asleep p50 us"]
+    return [Table("", head, body), Table("", raw_head, raw, raw=True)]

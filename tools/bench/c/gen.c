@@ -315,8 +315,10 @@ int main(int argc, char **argv)
                    ((uint64_t)used.ru_utime.tv_usec + (uint64_t)used.ru_stime.tv_usec) * 1000;
     printf("{\"pps\":%.1f,\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"corrupt\":%" PRIu64
            ",\"unexpected\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"stalls\":%" PRIu64 ",\"measured\":%" PRIu64
-           ",\"seconds\":%.6f,\"rtt_p50_us\":%.3f,\"rtt_p99_us\":%.3f,\"cpu_ns\":%" PRIu64 "}\n",
+           ",\"seconds\":%.6f,\"rtt_p50_us\":%.3f,\"rtt_p90_us\":%.3f,\"rtt_p99_us\":%.3f,"
+           "\"rtt_p999_us\":%.3f,\"cpu_ns\":%" PRIu64 "}\n",
            span > 0 ? (double)measured / span : 0.0, sent, received, lost, corrupt, unexpected, refused, stalls, measured,
-           span, percentile_us(measured, 0.50), percentile_us(measured, 0.99), cpu);
+           span, percentile_us(measured, 0.50), percentile_us(measured, 0.90), percentile_us(measured, 0.99),
+           percentile_us(measured, 0.999), cpu);
     return 0;
 }

@@ -1,0 +1,248 @@
+"""The parts of the benchmark with real processes, each for an instant: what runs is counted, what is over is gone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+import msgspec
+import pytest
+
+from emulator.rules.errors import EmulatorError
+from tests.patience import DEADLINE
+from tools.bench import adapters, length, outstanding, startup, tcp
+from tools.bench.compiler import Programs, compiled, find_compiler
+from tools.bench.confinement import run_confined
+from tools.bench.echo import Bench, Contender, Run
+from tools.bench.echo_subjects import CReflector, PytunLoop, Seat
+from tools.bench.emulator_subjects import EmulatorEcho, wait_started
+from tools.bench.generator import Generator, Load
+from tools.bench.link import wait_running
+from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, Road
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.host.console import MachineProxy
+    from tools.bench.echo_subjects import Build
+
+SHORT: Final = Load(size=64, window=16, seconds=0.03, warm_up=0.01)
+LONE: Final = Load(size=64, window=1, seconds=0.02, warm_up=0.01)
+needs_compiler = pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
+
+
+class Seen(msgspec.Struct):
+    """What the confined functions of these tests return."""
+
+    runs: list[Run] = []
+    absent: dict[str, str] = {}
+    values: list[dict[str, float]] = []
+
+
+def confined(function: Callable[[Programs], Seen], *names: str) -> Seen:
+    """Run in a confined process with these C programs."""
+
+    def job() -> Seen:
+        with compiled(*names) as programs:
+            assert not programs.why_not, programs.why_not
+            return function(programs)
+
+    return run_confined(job, Seen, 40.0)
+
+
+class FailsInTheSecondRound(PytunLoop):
+    """A subject that is gone when its second run begins."""
+
+    name = "fails"
+
+    def start(self, interface: str) -> Seat:
+        seat = super().start(interface)
+        return Seat(seat.interface, seat.address, {"worker": _OneLife(seat.roles["worker"])})
+
+
+class _OneLife(tuple[int, ...]):
+    """Process numbers that are those of nobody from the third look on."""
+
+    looks = 0
+
+    def __iter__(self) -> Any:
+        _OneLife.looks += 1
+        return iter((1 << 22,)) if _OneLife.looks > 2 else super().__iter__()
+
+
+@pytest.mark.tap
+@needs_compiler
+def test_contenders_that_are_up_together_take_turns_between_runs_of_the_baseline() -> None:
+    def job(programs: Programs) -> Seen:
+        reflector = programs.path("reflector")
+        assert reflector is not None
+        bench = Bench(Generator(programs), CReflector(reflector), lambda line: None)
+        contenders = [
+            Contender("fails", FailsInTheSecondRound(), [SHORT]),
+            Contender("pytun", PytunLoop(), [SHORT, LONE]),
+        ]
+        measured = bench.run_together(contenders, 2)
+        assert all(pair.ratio is not None for pair in measured.pairs)
+        assert [pair.run.contender for pair in measured.pairs] == ["fails", "pytun", "pytun", "pytun", "pytun"]
+        return Seen(measured.runs, measured.absent)
+
+    seen = confined(job, "gen", "reflector")
+    first = [(run.contender, run.baseline, run.load) for run in seen.runs if run.round == 1]
+    assert first == [
+        ("fails", True, SHORT.name),
+        ("fails", False, SHORT.name),
+        ("fails", True, SHORT.name),
+        ("pytun", False, SHORT.name),
+        ("pytun", True, SHORT.name),
+        ("pytun", True, LONE.name),
+        ("pytun", False, LONE.name),
+        ("pytun", True, LONE.name),
+    ]
+    assert all(run.clocked.clean for run in seen.runs)
+    assert all(run.clocked.rtt_p50_us <= run.clocked.rtt_p90_us <= run.clocked.rtt_p999_us for run in seen.runs)
+    assert "has ended" in seen.absent["fails"]
+
+
+@pytest.mark.tap
+def test_the_emulator_with_two_filters_and_two_adapters_answers_on_both() -> None:
+    def job() -> Seen:
+        subject = EmulatorEcho("checked", filters=2, adapters=2)
+        try:
+            seat = subject.start("both")
+            for name in ("both", "bothx1"):
+                wait_running(name, DEADLINE)
+            return Seen(values=[adapters.clock(Generator(Programs()), seat, 2, SHORT)])
+        finally:
+            subject.stop()
+
+    (value,) = run_confined(job, Seen, 40.0).values
+    assert value["lost"] == 0
+    assert value["host_ns"] > 0
+    assert value["worker_ns"] > 0
+
+
+@pytest.mark.tap
+@needs_compiler
+def test_the_reflector_serves_several_interfaces() -> None:
+    def job(programs: Programs) -> Seen:
+        reflector = programs.path("reflector")
+        assert reflector is not None
+        subject = CReflector(reflector, 3)
+        try:
+            seat = subject.start("three")
+            for name in ("three", "threex1", "threex2"):
+                wait_running(name, DEADLINE)
+            return Seen(values=[adapters.clock(Generator(programs), seat, 3, SHORT)])
+        finally:
+            subject.stop()
+
+    (value,) = confined(job, "gen", "reflector").values
+    assert value["lost"] == 0
+    assert 0 < value["slowest"] <= value["fastest"] <= value["pps"]
+
+
+@pytest.mark.parametrize("build", ["checked", "free"])
+def test_items_that_queue_themselves_are_counted(build: Build) -> None:
+    value = outstanding.circulate(build, 300, 0.01, 0.05)
+    assert value["per_second"] > 0
+    assert value["ns"] > 0
+    assert value["workers"] >= 1
+
+
+@pytest.mark.parametrize("make", [outstanding.queue, outstanding.faster_fifo])
+def test_a_peer_puts_back_what_it_takes(make: Callable[[int], Any]) -> None:
+    if make is outstanding.faster_fifo:
+        pytest.importorskip("faster_fifo")
+    value = outstanding.put_back(make, "peer", 50, 0.01, 0.05)
+    assert value["per_second"] > 0
+    assert value["ns"] > 0
+
+
+class Refused:
+    """A machine whose driver has refused its adapter."""
+
+    name = "refused"
+    statuses: ClassVar[list[int]] = [-0x3FFFFF66]
+
+    def wait_running(self, timeout: float) -> None:
+        """It runs."""
+
+
+def test_an_adapter_that_does_not_start_is_an_error() -> None:
+    with pytest.raises(EmulatorError, match="0xC000009A to their start"):
+        wait_started(cast("MachineProxy", Refused()))
+
+
+def test_private_memory_is_read_and_a_process_that_is_gone_is_said() -> None:
+    assert length.private_kib([os.getpid()]) > 1000
+    with pytest.raises(EmulatorError, match="has ended"):
+        length.private_kib([1 << 22])
+
+
+@pytest.mark.tap
+@needs_compiler
+@pytest.mark.parametrize("large", [False, True], ids=["plain", "super-frames"])
+def test_tcp_takes_each_road(large: bool) -> None:
+    def job(programs: Programs) -> Seen:
+        copier = programs.path("copier")
+        assert copier is not None
+        ways: list[Callable[[], Road]] = [
+            lambda: KernelBridge(large=large),
+            lambda: CopierRoad(copier, taps=1, large=large),
+            lambda: CopierRoad(copier, taps=2, large=large),
+        ]
+        seen = Seen()
+        with ExitStack() as stack:
+            for lay in ways:
+                road = lay()
+                stack.callback(road.close)
+                seen.values.append(tcp.run(road, 0.01, 0.03))
+        return seen
+
+    values = confined(job, "copier").values
+    assert all(value["gbit"] > 0 and value["ends_ns"] > 0 for value in values)
+    assert all(value["worker_ns"] > 0 for value in values[1:])
+
+
+@pytest.mark.tap
+@pytest.mark.parametrize("taps", [1, 2])
+def test_tcp_goes_through_the_emulator(taps: int) -> None:
+    def job() -> Seen:
+        road = EmulatorRoad("checked", taps=taps, large=False)
+        try:
+            return Seen(values=[tcp.run(road, 0.01, 0.05)])
+        finally:
+            road.close()
+
+    (value,) = run_confined(job, Seen, 40.0).values
+    assert value["gbit"] > 0
+    assert value["host_ns"] > 0
+    assert value["worker_ns"] > 0
+
+
+@pytest.mark.tap
+@needs_compiler
+def test_the_first_frame_is_answered_by_a_program_that_is_ended_then() -> None:
+    def job(programs: Programs) -> Seen:
+        reflector = programs.path("reflector")
+        assert reflector is not None
+        ours = startup.own_station()
+        return Seen(
+            values=[startup.first_frame(startup.run_of(), ours), startup.first_frame_of_c(CReflector(reflector))]
+        )
+
+    ours, peer = confined(job, "reflector").values
+    for value in (ours, peer):
+        assert 0 < value["interface"] <= value["seconds"]
+
+
+@pytest.mark.tap
+def test_a_program_that_answers_nothing_is_an_error_with_its_words() -> None:
+    def job() -> Seen:
+        command = [*startup.run_of()[:1], "-c", "raise SystemExit('planted')"]
+        with pytest.raises(EmulatorError, match="planted"):
+            startup.first_frame(command, bytes(6))
+        return Seen()
+
+    run_confined(job, Seen, 20.0)
