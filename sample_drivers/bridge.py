@@ -58,11 +58,7 @@ def BridgeReceive(
 ) -> None:
     """Send each frame of a chain to the port of its station, or to all others; return at once what is not held."""
     lent = ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES
-    frames: list[Any] = []
-    frame: Any = NetBufferLists
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.Next
+    frames = BridgeLists(NetBufferLists)
     InterlockedExchangeAdd(Port.References, NumberOfNetBufferLists)
     NdisAcquireSpinLock(Bridge.Lock)
     routes, flooded = BridgeRoute(Port, frames)
@@ -228,9 +224,11 @@ def BridgeNetPnPEvent(Port: PORT, NetPnPEventNotification: NET_PNP_EVENT_NOTIFIC
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
         InterlockedExchange(Port.References, 1)
-        Port.Running = 1
-        NdisSetTimerObject(Port.Timer, -Port.SweepMs * 10_000, Port.SweepMs, None)
-        return BridgeSetFilter(Port, NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_NO_LOCAL)
+        status = BridgeSetFilter(Port, NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_NO_LOCAL)
+        if status == NDIS_STATUS_SUCCESS:
+            Port.Running = 1
+            NdisSetTimerObject(Port.Timer, -Port.SweepMs * 10_000, Port.SweepMs, None)
+        return status
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         NdisCancelTimerObject(Port.Timer)
         NdisResetEvent(Port.Done)

@@ -157,6 +157,16 @@ def BridgeCopy(Target: PORT, Frame: NET_BUFFER_LIST) -> NET_BUFFER_LIST | None:
     return copy
 
 
+def BridgeLists(First: NET_BUFFER_LIST) -> list[Any]:
+    """The lists of a chain."""
+    lists: list[Any] = []
+    nbl: Any = First
+    while nbl is not None:
+        lists.append(nbl)
+        nbl = nbl.Next
+    return lists
+
+
 def BridgeLink(Lists: list[Any]) -> NET_BUFFER_LIST:
     """One chain of lists, in their order."""
     last: Any = None

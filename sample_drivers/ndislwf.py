@@ -11,8 +11,6 @@ from typing import Any, Literal
 from emulator.ndis import *
 from sample_drivers.ndislwf_tool import *
 
-FilterPaused, FilterRunning, FilterChoosing = 0, 1, 2
-
 NdisLwfDriver: FilterDriverHandle | None = None
 NdisLwfDevice: DeviceHandle | None = None
 
@@ -111,7 +109,9 @@ def FilterChoose(Filter: MS_FILTER, First: NET_BUFFER_LIST, PortNumber: int, Cou
     passed = LwfTakeChosen(Filter, Shared, First)
     FilterQueueWork(Filter)
     NdisReleaseSpinLock(Filter.Lock)
-    if passed:
+    if passed is None:
+        NdisFReturnNetBufferLists(Filter.FilterHandle, First, ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
+    elif passed:
         NdisFIndicateReceiveNetBufferLists(Filter.FilterHandle, passed[0], PortNumber, len(passed), ReceiveFlags)
 
 

@@ -19,6 +19,7 @@ FILTER_FRIENDLY_NAME: Final = "NDIS Sample LightWeight Filter"
 FILTER_UNIQUE_NAME: Final = "{5cbf81bd-5055-47cd-9055-a76b2b4e3697}"
 FILTER_SERVICE_NAME: Final = "NDISLWF"
 LWF_RING: Final = 256
+FilterPaused, FilterRunning, FilterChoosing = range(3)
 
 IOCTL_LWF_SET_RULE: Final = CTL_CODE(FILE_DEVICE_NETWORK, 0x800, METHOD_BUFFERED, FILE_WRITE_ACCESS)
 IOCTL_LWF_COUNTERS: Final = CTL_CODE(FILE_DEVICE_NETWORK, 0x801, METHOD_BUFFERED, FILE_READ_ACCESS)
@@ -67,8 +68,13 @@ def LwfAlterByte(NetBufferList: NET_BUFFER_LIST, Offset: int, Value: int) -> Non
             data[Offset] = Value & 0xFF
 
 
-def LwfTakeChosen(Filter: MS_FILTER, Shared: LWF_SHARED, First: NET_BUFFER_LIST) -> list[NET_BUFFER_LIST]:
-    """Under the module's lock: take what the rule means out of a chain, into the ring; the rest, a chain again."""
+def LwfTakeChosen(Filter: MS_FILTER, Shared: LWF_SHARED, First: NET_BUFFER_LIST) -> list[NET_BUFFER_LIST] | None:
+    """Under the module's lock: take what the rule means out of a chain, into the ring; the rest, a chain again.
+
+    None where the module has been paused meanwhile: FilterPause does not wait for what comes into the ring now.
+    """
+    if Filter.State == FilterPaused:
+        return None
     passed: list[NET_BUFFER_LIST] = []
     current: NET_BUFFER_LIST | None = First
     while current is not None:

@@ -264,10 +264,13 @@ def NdisprotBind(Context: None, BindContext: BindContext, Parameters: NDIS_BIND_
     if NdisprotDriver is None:
         return NDIS_STATUS_FAILURE
     open_context = NdisAllocateMemoryWithTagPriority(NdisprotDriver, sizeof(NDISPROT_OPEN), PROT_TAG, 0)
-    pool = NdisAllocateNetBufferListPool(NdisprotDriver, NdisprotPool())
-    if open_context is None or pool is None:
+    if open_context is None:
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(open_context, sizeof(NDISPROT_OPEN))
+    pool = NdisAllocateNetBufferListPool(NdisprotDriver, NdisprotPool())
+    if pool is None:
+        NdisFreeMemory(open_context, 0, 0)
+        return NDIS_STATUS_RESOURCES
     open_context.Pool, open_context.Name = pool, Parameters.AdapterName.encode()[:64].ljust(64, b"\0")
     NdisAllocateSpinLock(open_context.Lock)
     NdisInitializeEvent(open_context.Asked)
@@ -339,4 +342,7 @@ def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
     handlers = (NdisprotBind, NdisprotUnbind, NdisprotOpenComplete, NdisprotCloseComplete, NdisprotPnPEvent)
     data = (NdisprotOidComplete, NdisprotStatus, NdisprotReceive, NdisprotSendComplete)
     status, NdisprotDriver = NdisRegisterProtocolDriver(None, NdisprotCharacteristics(*handlers, *data))
+    if NdisprotDriver is None:
+        IoDeleteSymbolicLink(PROT_LINK)
+        IoDeleteDevice(device)
     return status

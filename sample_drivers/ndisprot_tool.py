@@ -184,7 +184,11 @@ def NdisprotFree(OpenContext: NDISPROT_OPEN) -> None:
 
 def NdisprotPool() -> NET_BUFFER_LIST_POOL_PARAMETERS:
     """Lists of one NET_BUFFER each, with room for a frame."""
-    header = NDIS_OBJECT_HEADER(0x80, 1, NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1)
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_DEFAULT,
+        NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+        NDIS_SIZEOF_NET_BUFFER_LIST_POOL_PARAMETERS_REVISION_1,
+    )
     return NET_BUFFER_LIST_POOL_PARAMETERS(
         Header=header, fAllocateNetBuffer=True, PoolTag=PROT_POOL_TAG, DataSize=PROT_LONGEST_FRAME
     )
@@ -192,7 +196,9 @@ def NdisprotPool() -> NET_BUFFER_LIST_POOL_PARAMETERS:
 
 def NdisprotOpenParameters(AdapterName: str) -> NDIS_OPEN_PARAMETERS:
     """What NDIS is told of a binding."""
-    header = NDIS_OBJECT_HEADER(0x87, 1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1)
+    header = NDIS_OBJECT_HEADER(
+        NDIS_OBJECT_TYPE_OPEN_PARAMETERS, NDIS_OPEN_PARAMETERS_REVISION_1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1
+    )
     return NDIS_OPEN_PARAMETERS(
         Header=header, AdapterName=AdapterName, MediumArray=(NDIS_MEDIUM.NdisMedium802_3,), MediumArraySize=1
     )
@@ -202,9 +208,13 @@ def NdisprotCharacteristics(*handlers: Callable[..., Any]) -> NDIS_PROTOCOL_DRIV
     """What NDIS is told of the driver."""
     bind, unbind, opened, closed, event, answered, status, received, sent = handlers
     return NDIS_PROTOCOL_DRIVER_CHARACTERISTICS(
-        Header=NDIS_OBJECT_HEADER(0x95, 2, NDIS_SIZEOF_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2),
-        MajorNdisVersion=6,
-        MinorNdisVersion=50,
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_PROTOCOL_DRIVER_CHARACTERISTICS,
+            NDIS_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2,
+            NDIS_SIZEOF_PROTOCOL_DRIVER_CHARACTERISTICS_REVISION_2,
+        ),
+        MajorNdisVersion=NDIS_PROTOCOL_MAJOR_VERSION,
+        MinorNdisVersion=NDIS_PROTOCOL_MINOR_VERSION,
         Name="NDISPROT",
         BindAdapterHandlerEx=bind,
         UnbindAdapterHandlerEx=unbind,
