@@ -70,6 +70,31 @@ def interrupt_characteristics(world: World) -> Any:
     )
 
 
+def dma_description(world: World) -> Any:
+    """Of an adapter whose lists nobody looks at."""
+    library = world.library
+    return headed(
+        "NDIS_SG_DMA_DESCRIPTION",
+        MaximumPhysicalMapping=4096,
+        ProcessSGListHandler=library.ProcessSgList,
+        SharedMemAllocateCompleteHandler=library.SharedMemoryAllocated,
+    )
+
+
+def provider_characteristics(world: World) -> Any:
+    """Of a provider of no interfaces."""
+    library = world.library
+    return headed(
+        "NDIS_IF_PROVIDER_CHARACTERISTICS", QueryObjectHandler=library.QueryObject, SetObjectHandler=library.SetObject
+    )
+
+
+def device_attributes(world: World) -> Any:
+    """Of a device that serves nothing."""
+    del world
+    return headed("NDIS_DEVICE_OBJECT_ATTRIBUTES", DeviceName="\\Device\\It", SymbolicName="\\DosDevices\\It")
+
+
 def configuration_object(world: World) -> Any:
     """Of the adapter."""
     return headed("NDIS_CONFIGURATION_OBJECT", NdisHandle=world.handle(HandleKind.ADAPTER))
@@ -240,6 +265,9 @@ KINDS: Final[dict[str, tuple[HandleKind, ...]]] = {
     "DeviceHandle": (HandleKind.DEVICE,),
     "FileHandle": (HandleKind.FILE,),
     "LogHandle": (HandleKind.LOG,),
+    "NDIS_GENERIC_OBJECT": (HandleKind.GENERIC_OBJECT,),
+    "DmaHandle": (HandleKind.DMA_CHANNEL,),
+    "InterfaceProviderHandle": (HandleKind.INTERFACE_PROVIDER,),
 }
 MADE: Final[dict[HandleKind, Callable[[World], Any]]] = {
     HandleKind.BIND_CONTEXT: lambda world: world.operation(HandleKind.BIND_CONTEXT),
@@ -253,7 +281,21 @@ MADE: Final[dict[HandleKind, Callable[[World], Any]]] = {
             "NdisAllocateTimerObject", world.handle(HandleKind.ADAPTER), timer_characteristics(world)
         ).pTimerObject
     ),
-    HandleKind.INTERRUPT: lambda world: world.interrupt(interrupt_characteristics(world)),
+    HandleKind.INTERRUPT: lambda world: (
+        world.while_initializing("NdisMRegisterInterruptEx", None, interrupt_characteristics(world)).NdisInterruptHandle
+    ),
+    HandleKind.GENERIC_OBJECT: generic_object,
+    HandleKind.DMA_CHANNEL: lambda world: (
+        world.while_initializing("NdisMRegisterScatterGatherDma", dma_description(world)).NdisMiniportDmaHandle
+    ),
+    HandleKind.INTERFACE_PROVIDER: lambda world: (
+        world.ddi("NdisIfRegisterProvider", provider_characteristics(world), None).pNdisIfProviderHandle
+    ),
+    HandleKind.DEVICE: lambda world: (
+        world.ddi(
+            "NdisRegisterDeviceEx", world.handle(HandleKind.MINIPORT_DRIVER), device_attributes(world)
+        ).NdisDeviceHandle
+    ),
     HandleKind.NET_BUFFER_LIST_POOL: list_pool,
     HandleKind.NET_BUFFER_POOL: lambda world: buffer_pool(world, 0),
     HandleKind.CONFIGURATION: lambda world: (
@@ -261,10 +303,6 @@ MADE: Final[dict[HandleKind, Callable[[World], Any]]] = {
     ),
 }
 """How a live object of a kind is made, where the started stack has none."""
-
-
-NOT_YET: Final = (HandleKind.DEVICE,)
-"""Kinds of handle that nothing gives out yet."""
 
 
 def _live(kind: HandleKind, world: World) -> Any:
@@ -285,11 +323,10 @@ def handle_variants(*kinds: HandleKind) -> list[Variant]:
     other = HandleKind.BINDING if HandleKind.ADAPTER in kinds else HandleKind.ADAPTER
     if {HandleKind.BINDING, HandleKind.ADAPTER} <= set(kinds):
         other = HandleKind.TIMER
-    there = [kind for kind in kinds if kind not in NOT_YET]
     return [
-        *(Variant(RIGHT, partial(_live, kind)) for kind in there),
+        *(Variant(RIGHT, partial(_live, kind)) for kind in kinds),
         Variant(OTHER_KIND, partial(_live, other)),
-        *(Variant(FREED, partial(_freed, kind)) for kind in there),
+        *(Variant(FREED, partial(_freed, kind)) for kind in kinds),
         *(Variant(INVENTED, partial(_invented, kind)) for kind in kinds),
         Variant(NULL, _constant(None)),
     ]
@@ -317,7 +354,6 @@ VARIANTS: Final[dict[str, list[Variant]]] = {
     "NET_BUFFER": [Variant(RIGHT, net_buffer), Variant(FREED, freed_net_buffer)],
     "MDL": [Variant(RIGHT, mdl), Variant(FREED, freed_mdl)],
     "NDIS_OID_REQUEST": [Variant(RIGHT, oid_request)],
-    "NDIS_GENERIC_OBJECT": [Variant(RIGHT, generic_object)],
     "NDIS_RW_LOCK_EX": [Variant(RIGHT, read_write_lock)],
     "DEVICE_OBJECT": [Variant(RIGHT, device)],
     "DRIVER_OBJECT": [Variant(RIGHT, lambda world: world.driver_object())],
@@ -433,7 +469,7 @@ def _by_annotation(text: str, name: str) -> list[Variant]:
         return _member(text, kind)
     if text in STRUCTURE_HEADERS:
         return [Variant(RIGHT, lambda world: headed(text))]
-    if isinstance(kind, type) and _all_optional(kind):
+    if isinstance(kind, type) and not issubclass(kind, surface.NDIS_HANDLE) and _all_optional(kind):
         return [Variant(RIGHT, lambda world: kind())]  # what a driver leaves out is zero
     raise NoFactory(
         f"{name} is a {text}, and tests/conformance/arguments.py has no factory for that: add one to VARIANTS, for a "
@@ -476,4 +512,4 @@ def cases(declaration: Declaration) -> list[tuple[str, list[Variant]]]:
     return found
 
 
-__all__ = ["NULL", "RIGHT", "NoFactory", "Variant", "cases", "variants"]
+__all__ = ["KINDS", "NULL", "RIGHT", "NoFactory", "Variant", "cases", "variants"]

@@ -57,6 +57,28 @@ def Dpc(context: Any, dpc_context: Any, throttle: Any, reserved: Any) -> None:
     """Nothing to be done."""
 
 
+@MINIPORT_PROCESS_SG_LIST
+def ProcessSgList(device: Any, reserved: Any, sg_list: Any, context: Any) -> None:
+    """A list that nobody looks at."""
+
+
+@MINIPORT_ALLOCATE_SHARED_MEM_COMPLETE
+def SharedMemoryAllocated(context: Any, virtual: Any, physical: Any, length: int, request: Any) -> None:
+    """Memory that nobody uses."""
+
+
+@IF_QUERY_OBJECT
+def QueryObject(context: Any, object_id: int, length: int) -> tuple[int, int, bytes]:
+    """An interface of which nothing is known."""
+    return NDIS_STATUS_NOT_SUPPORTED, 0, b""
+
+
+@IF_SET_OBJECT
+def SetObject(context: Any, object_id: int, length: int, buffer: bytes) -> NDIS_STATUS:
+    """And nothing can be set."""
+    return NDIS_STATUS_NOT_SUPPORTED
+
+
 @ALLOCATE_FUNCTION
 def Allocate(pool: int, length: int, tag: int) -> Any:
     """A lookaside list's own allocator."""

@@ -16,7 +16,7 @@ from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.rules.bugchecks import BUG_CHECKS, describe, is_limit, limit_entry
 from emulator.rules.irql import APC_LEVEL, DIRQL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL, irql_name, is_legal
 from emulator.rules.rules import rule_named
-from tests.conformance.arguments import FREED, INVENTED, NULL, OTHER_KIND, cases
+from tests.conformance.arguments import FREED, INVENTED, KINDS, NULL, OTHER_KIND, cases
 from tests.conformance.ddi_gates import NAMES, OWN_STOP
 from tests.conformance.world import CALLERS, Outcome, World
 from tools.check_ddi_facts import COVERED_PAGES
@@ -128,7 +128,8 @@ def lenient(declaration: Declaration, words: str, outcome: Outcome, right: Outco
     annotation = declaration.function.__annotations__[parameter]
     if variant == NULL and ("None" in annotation or annotation == "Any" or parameter in EMPTY_CHAIN):
         return None
-    is_handle = annotation.partition(" | ")[0].endswith(("Handle", "HANDLE", "WORKITEM", "BindContext"))
+    parts = annotation.removesuffix(" | None").split(" | ")
+    is_handle = parts[0] in KINDS
     if variant in (OTHER_KIND, FREED, INVENTED) and not is_handle:
         return None
     report = outcome.report
@@ -136,9 +137,8 @@ def lenient(declaration: Declaration, words: str, outcome: Outcome, right: Outco
         return "it was accepted" if succeeded(declaration, outcome.result) else None
     if not is_handle:
         return None
-    parts = annotation.split(" | ")
     expected = {each for part in parts for each in HANDLE_STOPS.get(part, (INVALID_HEADER,))}
-    if ITEM_OWNER in parts:
+    if ITEM_OWNER in parts[1:]:
         expected = set(HANDLE_STOPS["WorkItemHandle"])
     if variant == NULL:
         expected.update(AN_EXCEPTION)

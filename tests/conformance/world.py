@@ -22,6 +22,7 @@ from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates.ddi import declarations
+from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
 from emulator.ndis.plug_and_play import pnp
 from emulator.ndis.plug_and_play.bindings import begin_operation, end_operation
 from emulator.rules.errors import BugCheck
@@ -133,10 +134,10 @@ class World:
         """Who runs at this level: a passive worker below DISPATCH_LEVEL, else a processor."""
         return self.fake.processor() if irql >= DISPATCH_LEVEL else self.fake.passive_worker()
 
-    def handle(self, kind: HandleKind, place: int = 0) -> int:
+    def handle(self, kind: HandleKind) -> int:
         """A live handle of the started stack."""
         table = self.fake.machine.objects[kind]
-        return next(handle for handle, record in table.live() if record.head.kind == kind and place == 0)
+        return next(handle for handle, record in table.live() if record.head.kind == kind)
 
     def freed_handle(self, kind: HandleKind) -> int:
         """A handle of this kind whose object is gone."""
@@ -153,14 +154,15 @@ class World:
         table = self.fake.machine.objects.get(kind)
         return make_handle(kind, 77, table.capacity - 1 if table is not None else 0)
 
-    def interrupt(self, characteristics: Any) -> Any:
-        """An interrupt of the adapter, which may be registered while it is initialised."""
+    def while_initializing(self, name: str, *arguments: Any) -> Any:
+        """What a function gives that is for MiniportInitializeEx alone, called for a bus master."""
         adapter = self.handle(HandleKind.ADAPTER)
         record = self.fake.machine.objects[HandleKind.ADAPTER].find(adapter, HandleKind.ADAPTER)
         state, record.state = record.state, AdapterState.INITIALIZING
-        registered = self.ddi("NdisMRegisterInterruptEx", adapter, None, characteristics)
+        record.attribute_flags |= NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
+        registered = self.ddi(name, adapter, *arguments)
         record.state = state
-        return registered.NdisInterruptHandle
+        return registered
 
     def operation(self, kind: HandleKind, *, over: bool = False) -> int:
         """The context handle of a bind or an unbind of the adapter that is under way, or over."""
