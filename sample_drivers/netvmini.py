@@ -394,6 +394,8 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
     if cause & VNIC_INTERRUPT_LINK:
         VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
         NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
+    # Somebody waits for what came in; for what has gone out nobody does.
+    more = bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
     if cause & VNIC_INTERRUPT_TRANSMIT:
         NdisDprAcquireSpinLock(Adapter.SendLock)
         lists = NICTakeTransmitted(Adapter, VnicTransmitCompleted(Nic, 0))
@@ -402,7 +404,7 @@ def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
             NICTransmit(Adapter, waiting, Adapter.SendTail, Adapter.SendBuffer)
         NdisDprReleaseSpinLock(Adapter.SendLock)
         NICCompleteSends(Adapter, lists, NDIS_STATUS_SUCCESS, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL, True)
-    return bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
+    return more
 
 
 def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:

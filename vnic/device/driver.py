@@ -145,11 +145,18 @@ class Vnic:
         mask = self.masks[queue][0] & causes
         if not mask:
             return False
-        cause = mask & self.cause(queue)
-        if cause != VNIC_INTERRUPT_TRANSMIT:
-            return cause != 0
+        words = self.words
+        if not words[WORD_PRESENT]:
+            return not queue and mask & VNIC_INTERRUPT_REMOVED != 0
+        indices = self.receive[queue].indices
+        if mask & VNIC_INTERRUPT_RECEIVE and indices[PRODUCER] != indices[CONSUMER]:
+            return True
         ring = self.transmit[queue]
-        return ring.indices[RECLAIMED] - ring.indices[INTERRUPT] & INDEX_MASK > ring.entries
+        indices = ring.indices
+        if mask & VNIC_INTERRUPT_TRANSMIT and indices[RECLAIMED] - indices[INTERRUPT] & INDEX_MASK > ring.entries:
+            return True
+        link = mask & VNIC_INTERRUPT_LINK and not queue
+        return bool(link) and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
 
     def sends(self, message: int) -> bool:
         """Whether the adapter sends a message; asked only where messages are enabled."""
