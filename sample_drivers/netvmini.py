@@ -340,8 +340,7 @@ def MPDevicePnpEventNotify(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_E
 @MINIPORT_ISR
 def MPIsr(Adapter: ADAPTER) -> IsrResult:
     """The line is ours alone.  It stays masked until the DPC, or its work item, has served it."""
-    nic = Adapter.Nic
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
     return IsrResult(True, True, 0)
 
 
@@ -387,14 +386,13 @@ def NICContinue(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
 
 
 def NICServe(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> bool:
-    """Serve every cause of the interrupt, at DISPATCH_LEVEL; True when more frames are likely to wait."""
+    """Serve every cause, at DISPATCH_LEVEL, what somebody waits for first; True when more frames are likely to wait."""
     cause = VnicReadRegister(Nic, VNIC_REGISTER_INTERRUPT_CAUSE)
     if cause == VNIC_ALL_ONES:
         return False
     if cause & VNIC_INTERRUPT_LINK:
         VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
         NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
-    # Somebody waits for what came in; for what has gone out nobody does.
     more = bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Nic, Budget) == Budget
     if cause & VNIC_INTERRUPT_TRANSMIT:
         NdisDprAcquireSpinLock(Adapter.SendLock)
