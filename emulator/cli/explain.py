@@ -1,12 +1,13 @@
-"""`ndisemu explain DDI`: what is declared about a function or a callback of NDIS, from the declarations themselves.
+"""`ndisemu explain NAME`: what is declared about a function or a callback of NDIS, a rule or a stop.
 
-Law: nothing is said here that the run-time gate does not read from the same declaration.
+Law: nothing is said here that the run-time gate and the stop screen do not read from the same declaration or table.
 """
 
 from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from typing import TYPE_CHECKING, Final
 
 from emulator.cli import streams
@@ -17,14 +18,19 @@ if TYPE_CHECKING:
 
     from emulator.ndis.gates.ddi import Declaration
     from emulator.ndis.headers.callback_role import Role
+    from emulator.rules.rules import Rule
 
-MICROSOFT: Final = "https://learn.microsoft.com/windows-hardware/drivers/ddi/"
+DRIVERS: Final = "https://learn.microsoft.com/windows-hardware/drivers/"
 _HEADERS: Final = ("ndis", "wdm", "ntddk", "ntifs", "nblaccessors", "ndischimney", "nbl", "nblapi")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this subcommand."""
-    parser.add_argument("name", metavar="DDI", help="a function or callback: NdisQueueIoWorkItem, MINIPORT_HALT")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="a function, callback, handler, rule or stop: NdisQueueIoWorkItem, MINIPORT_HALT, SpinLock, 0xC4/0x62",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,17 +39,24 @@ def run(options: argparse.Namespace) -> int:
     from emulator.ndis.absent import ABSENT
     from emulator.ndis.gates.ddi import declarations
     from emulator.ndis.headers.callback_role import ROLES
+    from emulator.rules.rules import rule_named
 
+    asked: str = options.name.lower()
     known = {name.lower(): name for name in (*declarations, *ROLES)}
-    name = known.get(options.name.lower())
-    if name is None:
+    name, rule = known.get(asked, ""), rule_named(asked)
+    if name in declarations:
+        lines = of_function(declarations[name])
+    elif name:
+        lines = of_callback(ROLES[name])
+    else:
+        lines = of_rule(rule) if rule is not None else of_handler(asked) or of_stop(asked)
+    if not lines:
         for family in ABSENT:
-            if options.name.lower() in map(str.lower, family.names):
+            if asked in map(str.lower, family.names):
                 raise ConfigurationError(f"{options.name} is absent ({family.title}), {family.why}: {family.reason}")
-        close = difflib.get_close_matches(options.name.lower(), known, 3)
+        close = difflib.get_close_matches(asked, known, 3)
         hint = f"; did you mean {' or '.join(known[key] for key in close)}?" if close else ""
-        raise ConfigurationError(f"{options.name}: the emulator has no such function or callback{hint}")
-    lines = of_function(declarations[name]) if name in declarations else of_callback(ROLES[name])
+        raise ConfigurationError(f"{options.name}: the emulator has no such function, callback, rule or stop{hint}")
     output = streams.standard_output()
     for line in lines:
         output.line(line)
@@ -89,7 +102,65 @@ def of_callback(role: Role) -> list[str]:
     return [*lines, f"  page      {page_of(role.page)}"]
 
 
+def of_handler(field: str) -> list[str]:
+    """What may be set in a member of characteristics, in lines; nothing for what is no such member."""
+    from emulator.ndis.headers.callback_role import ROLES
+
+    found = [role for role in ROLES.values() if any(place.lower().endswith(f".{field}") for place in role.fields)]
+    return [line for role in found for line in (*of_callback(role), "")][:-1]
+
+
+def of_rule(rule: Rule) -> list[str]:
+    """A rule of Microsoft's in lines."""
+    lines = [rule.name, "", f"  {rule.checks}", "", f"  enforced  {rule.enforced}: {rule.where}"]
+    if rule.identity is not None:
+        lines.append(f"  stop      0xC4/0x{rule.identity:X}")
+    if rule.limit is not None:
+        lines.append(f"  limit     {rule.limit:g} s")
+    return [*lines, f"  page      {page_of(rule.source)}"]
+
+
+def of_stop(text: str) -> list[str]:
+    """A stop, by code or name, in lines, or one kind of it, as in `0xC4/0x62`; nothing for what is none."""
+    from emulator.rules.bugchecks import BUG_CHECKS, LIMITS
+
+    for limit in LIMITS:
+        if limit.limit.name == text.upper():
+            told = f"  on Windows: {limit.on_windows}", f"  what to do: {limit.remedy}"
+            return [
+                f"{limit.limit.name}: {limit.meaning}",
+                "",
+                *told,
+                *_parameters(limit.p1, limit.p2, limit.p3, limit.p4),
+            ]
+    number = re.fullmatch(r"(?:0x)?([0-9a-f]+)(?:/(?:0x)?([0-9a-f]+))?", text, re.IGNORECASE)
+    code = int(number[1], 16) if number is not None else -1
+    entry = next((entry for entry in BUG_CHECKS.values() if entry.code == code or entry.name == text.upper()), None)
+    if entry is None:
+        return []
+    lines = [f"0x{entry.code:X} {entry.name}: {entry.meaning}", ""]
+    kind = int(number[2], 16) if number is not None and number[2] else None
+    kinds = [line for line in entry.subcodes if kind is None or line.covers(kind)]
+    if kind is None:
+        lines += [
+            *_parameters(entry.p1, entry.p2, entry.p3, entry.p4),
+            *(f"  {entry.choice}" for _ in entry.choice[:1]),
+        ]
+    for line in kinds:
+        last = f"..0x{line.last:X}" if line.last is not None else ""
+        lines.append(f"  0x{line.value:X}{last}  {f'{line.name}: ' if line.name else ''}{line.meaning}")
+        if kind is not None:
+            lines += _parameters("", line.p2 or entry.p2, line.p3 or entry.p3, line.p4 or entry.p4)
+    return [*lines, f"  page  {page_of(entry.source)}"]
+
+
+def _parameters(*names: str) -> list[str]:
+    return [f"  parameter {number}: {name}" for number, name in enumerate(names, 1) if name]
+
+
 def page_of(page: str) -> str:
-    """The address of Microsoft's page where its folder can be told from the name."""
+    """The address of Microsoft's page where its folder is said, or can be told from the name."""
+    if "/" in page:
+        return f"{DRIVERS}{page.removesuffix('.md')}"
     header = page.split("-")[1] if page.count("-") > 1 else ""
-    return f"{MICROSOFT}{header}/{page}" if header in _HEADERS else page
+    return f"{DRIVERS}ddi/{header}/{page}" if header in _HEADERS else page

@@ -79,6 +79,22 @@ def test_explain_says_what_is_declared() -> None:
 
 
 @pytest.mark.tap
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("SendNetBufferListsHandler", "VOID MINIPORT_SEND_NET_BUFFER_LISTS("),
+        ("0xC4/0x62", "0x62  unload with pool not freed\n  parameter 2: driver (here: whose it is)"),
+        ("worker_invalid", "0xE4 WORKER_INVALID: "),
+        ("NdisTimedOidComplete", "stop      0xC4/0x92003\n  limit     12 s\n"),
+        ("VNIC_NO_STATUS", "what to do: return a status in every way out"),
+    ],
+)
+def test_explain_says_what_a_stop_screen_names(name: str, told: str) -> None:
+    ended = ndisemu("explain", name)
+    assert (ended.code, ended.err) == (0, "")
+    assert told in ended.out
+
+
 def test_doctor_finds_that_a_tap_can_be_had() -> None:
     ended = ndisemu("doctor")
     assert (ended.code, ended.err) == (0, "")
