@@ -229,6 +229,7 @@ def _conclude(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *,
     if not origin.ndis_binding:
         # NDIS's own: a control lane waits for it.
         origin.ndis_final = FINAL | status & 0xFFFF_FFFF
+        context.platform.fence()
         for kind in (ContextKind.PNP, ContextKind.REQUESTS):
             wake_lane(context, kind)
     elif indicate:

@@ -44,6 +44,7 @@ def NdisCloseAdapterEx(NdisBindingHandle: BindingHandle, /) -> NDIS_STATUS:
         return NDIS_STATUS_FAILURE
     if in_use(context, NdisBindingHandle, binding):
         binding.closing = WAITING
+        context.platform.fence()
         wake_lane(context, ContextKind.REQUESTS)
         return NDIS_STATUS_PENDING
     _close(context, NdisBindingHandle, binding)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.calls import call
-from emulator.kernel.lanes import wake_lane
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.layout.machine import ContextKind, SystemLock
+from emulator.layout.machine import SystemLock
 from emulator.ndis.gates.ddi import FILTER, INTERMEDIATE, MINIPORT, ddi
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
@@ -26,7 +25,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import structure_fault
-from emulator.ndis.plug_and_play.adapters import adapter_of, text_of
+from emulator.ndis.plug_and_play.adapters import adapter_of, complete, text_of
 from emulator.ndis.plug_and_play.bindings import WAITING
 from emulator.ndis.plug_and_play.filter_modules import module_of, next_above, next_below
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
@@ -177,8 +176,7 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
         status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = outer
     if not outer:
-        binding.event_slot = 0
-        wake_lane(context, ContextKind.PNP)
+        complete(context, binding, "event_slot", 0)
     return status
 
 

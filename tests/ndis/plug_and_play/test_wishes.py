@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import emulator.ndis as surface
+from emulator.kernel.lanes import wake_lane
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.oids import OID_GEN_CURRENT_PACKET_FILTER, OID_PM_REMOVE_WOL_PATTERN
 from emulator.ndis.headers.status import (
@@ -16,7 +19,8 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_PENDING,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.plug_and_play import driver_changes, pnp, pnp_wishes
+from emulator.ndis.plug_and_play import binding_closes, driver_changes, pnp, pnp_wishes
+from emulator.ndis.plug_and_play.bindings import WAITING
 from emulator.rules.states import AdapterState, BindingState
 from tests.bad_drivers.computer import Computer, Operation
 
@@ -117,7 +121,7 @@ def test_a_miniport_that_initializes_is_not_removed() -> None:
     assert adapter(machine)[1].state == AdapterState.RUNNING
 
 
-def test_a_close_pends_while_a_request_is_on_its_way() -> None:
+def test_a_close_pends_while_a_request_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Any] = []
     seen: list[str] = []
 
@@ -139,9 +143,24 @@ def test_a_close_pends_while_a_request_is_on_its_way() -> None:
         base_miniport={"OnOid": oid, "OnTimer": timer},
         asks_at_unbind={"OnClosed": lambda binding: seen.append("closed")},
     )
+    [(_, binding)] = bindings(machine)
+    fence = machine.fake.platform.fence
+
+    def passed() -> None:
+        fence()
+        published.append(binding.closing)
+
+    def woken(*arguments: Any) -> None:
+        published.append("woken")
+        wake_lane(*arguments)
+
+    published: list[Any] = []
+    monkeypatch.setattr(machine.fake.platform, "fence", passed)
+    monkeypatch.setattr(binding_closes, "wake_lane", woken)
     assert machine.control(pnp.stop_adapter, 0) == 0
     assert seen == ["request", "closed"]
     assert bindings(machine) == []
+    assert published[published.index("woken") - 1] == WAITING, "who sleeps meanwhile may not have seen it"
 
 
 def test_a_protocol_is_uninstalled_when_it_is_unbound() -> None:
