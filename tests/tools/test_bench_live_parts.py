@@ -229,7 +229,10 @@ def test_the_first_frame_is_answered_by_a_program_that_is_ended_then() -> None:
         assert reflector is not None
         ours = startup.own_station()
         return Seen(
-            values=[startup.first_frame(startup.run_of(), ours), startup.first_frame_of_c(CReflector(reflector))]
+            values=[
+                startup.first_frame(dict(os.environ), startup.run_of(), ours),
+                startup.first_frame_of_c(CReflector(reflector)),
+            ]
         )
 
     ours, peer = confined(job, "reflector").values
@@ -242,7 +245,7 @@ def test_a_program_that_answers_nothing_is_an_error_with_its_words() -> None:
     def job() -> Seen:
         command = [*startup.run_of()[:1], "-c", "raise SystemExit('planted')"]
         with pytest.raises(EmulatorError, match="planted"):
-            startup.first_frame(command, bytes(6))
+            startup.first_frame(dict(os.environ), command, bytes(6))
         return Seen()
 
     run_confined(job, Seen, 20.0)

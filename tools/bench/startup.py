@@ -2,17 +2,22 @@
 
 Law: the clock starts before the program does; a frame is offered every millisecond from the moment at which the
 interface is there, and the first right answer ends the run, so that nothing which still sleeps counts as started.
+Compiled modules are kept between the runs, as they are for a user, in a folder that is gone afterwards; what a start
+costs without them is a row of its own.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +46,8 @@ EVERY_SECONDS: Final = 0.001
 
 CHECKED: Final = "ndisemu run, checked"
 FREE: Final = "ndisemu run, free"
+COLD: Final = "ndisemu run, checked, nothing kept"
+PYTUN_LOOP: Final = "pytun loop"
 PASS: Final = "python -c pass"
 IMPORT_COMMAND: Final = "import of the command line"
 IMPORT_NDIS: Final = "import of emulator.ndis besides"
@@ -67,20 +74,33 @@ def run_of(*options: str) -> list[str]:
     return [sys.executable, "-m", "emulator.cli", "run", *drivers, "--wire", f"tap:{INTERFACE}", "-q", *options]
 
 
-def wall(command: Sequence[str]) -> dict[str, float]:
+def wall(environment: dict[str, str], command: Sequence[str]) -> dict[str, float]:
     """How long a program takes from its start to its end."""
     began = time.monotonic()
-    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=LONGEST_SECONDS)
+    answer = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=LONGEST_SECONDS, env=environment
+    )
     taken = time.monotonic() - began
     if answer.returncode != 0:
         raise EmulatorError(f"{' '.join(command)} failed: {answer.stderr.strip()}")
     return {"seconds": taken}
 
 
-def first_frame(command: Sequence[str], address: bytes) -> dict[str, float]:
+def keeping(folder: str) -> dict[str, str]:
+    """The environment of programs that keep their compiled modules in a folder."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": folder}
+
+
+def keeping_nothing(folder: str) -> dict[str, str]:
+    """The environment of programs that compile every module anew; the folder is empty, and stays so."""
+    return {**os.environ, "PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def first_frame(environment: dict[str, str], command: Sequence[str], address: bytes) -> dict[str, float]:
     """Start a program and end it after its first answer: until the interface is there, and until the answer."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         seen, answered = until_answered(address, began + LONGEST_SECONDS, lambda: process.poll() is None)
     finally:
@@ -167,20 +187,25 @@ def _wait_gone(deadline: float) -> None:
 
 def measure(bounds: Bounds) -> PartReport:
     """Run the part; called inside the confined process."""
-    ours = own_station()
+    ours, peers = own_station(), mac(PEER_ADDRESS)
     python = [sys.executable, "-c"]
-    turns = [
-        Turn(PASS, 0, partial(wall, [*python, "pass"])),
-        Turn(IMPORT_COMMAND, 0, partial(wall, [*python, COMMAND_MODULES])),
-        Turn(IMPORT_NDIS, 0, partial(wall, [*python, f"{COMMAND_MODULES}, emulator.ndis"])),
-        Turn(CHECKED, 0, partial(first_frame, run_of(), ours)),
-        Turn(FREE, 0, partial(first_frame, run_of("--free"), ours)),
-        Turn("pytun loop", 0, partial(first_frame, [*python, PYTUN, INTERFACE], mac(PEER_ADDRESS))),
-        Turn("scapy AnsweringMachine", 0, partial(first_frame, [*python, SCAPY, INTERFACE], mac(PEER_ADDRESS))),
-    ]
-    with compiled("reflector") as programs:
+    with compiled("reflector") as programs, ExitStack() as stack:
+        full, empty = (stack.enter_context(tempfile.TemporaryDirectory(prefix="ndis-bench-")) for _ in range(2))
+        kept = keeping(full)
+        turns = [
+            Turn(PASS, 0, partial(wall, kept, [*python, "pass"])),
+            Turn(IMPORT_COMMAND, 0, partial(wall, kept, [*python, COMMAND_MODULES])),
+            Turn(IMPORT_NDIS, 0, partial(wall, kept, [*python, f"{COMMAND_MODULES}, emulator.ndis"])),
+            Turn(CHECKED, 0, partial(first_frame, kept, run_of(), ours)),
+            Turn(FREE, 0, partial(first_frame, kept, run_of("--free"), ours)),
+            Turn(COLD, 0, partial(first_frame, keeping_nothing(empty), run_of(), ours)),
+            Turn(PYTUN_LOOP, 0, partial(first_frame, kept, [*python, PYTUN, INTERFACE], peers)),
+            Turn("scapy AnsweringMachine", 0, partial(first_frame, kept, [*python, SCAPY, INTERFACE], peers)),
+        ]
         machine = this_machine("", programs.compiler)
         reflector = programs.path("reflector")
+        bounds.say("once, so that compiled modules are kept")
+        take_turns([turn for turn in turns if turn.subject != COLD], 1, lambda line: None)
         if reflector:
             turns.append(Turn(CReflector.name, 0, partial(first_frame_of_c, CReflector(reflector))))
         return report(take_turns(turns, bounds.rounds, bounds.say, bounds.until), machine)
@@ -193,7 +218,7 @@ def report(samples: Samples, machine: Machine) -> PartReport:
             subject,
             ranged(samples.spread(subject, 0, "seconds"), 3),
             ranged(samples.spread(subject, 0, "interface"), 3),
-            ranged(samples.ratio(subject, 0, "seconds", "pytun loop"), 2),
+            ranged(samples.ratio(subject, 0, "seconds", PYTUN_LOOP), 2),
         ]
         for subject in samples.subjects()
     ]
@@ -214,6 +239,7 @@ def report(samples: Samples, machine: Machine) -> PartReport:
         figures={
             "first_frame_s": middle(samples.spread(CHECKED, 0, "seconds")),
             "first_frame_free_s": middle(samples.spread(FREE, 0, "seconds")),
+            "first_frame_cold_s": middle(samples.spread(COLD, 0, "seconds")),
             "first_frame_interface_s": middle(samples.spread(CHECKED, 0, "interface")),
             "python_pass_s": middle(samples.spread(PASS, 0, "seconds")),
             "import_command_s": middle(samples.spread(IMPORT_COMMAND, 0, "seconds")),
@@ -235,6 +261,8 @@ def report(samples: Samples, machine: Machine) -> PartReport:
             "The first three rows end when the interpreter has ended; each of them contains the one before. The "
             "command line imports in one process and NDIS in another, which is forked before: what lies between the "
             "rows is what could be had by importing less, as far as the two do not run beside each other.",
+            "nothing kept: every module is compiled anew, as after an installation, or with PYTHONDONTWRITEBYTECODE. "
+            "The others were run once before, so that their modules are kept.",
             "The C reflector's TAP is opened by this process: no interpreter starts for it.",
         ],
     )
