@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.cli.samples import Sample, line_of, object_of, short_line_of, wire_lines_of
+from emulator.cli.samples import Sample, line_of, object_of, short_line_of, some, wire_lines_of
 
 if TYPE_CHECKING:
     from emulator.cli.streams import Stream
@@ -24,11 +24,6 @@ LEVELS: Final = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "criti
 def level_name(level: int) -> str:
     """The name of a log level, or of the one below it."""
     return LEVELS[max((known for known in LEVELS if known <= level), default=10)]
-
-
-def some(count: int, what: str) -> str:
-    """`1 frame`, `2 frames`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def status_words(status: int) -> str:

@@ -44,6 +44,11 @@ class Sample(msgspec.Struct, frozen=True):
         return sum(adapter.get(name, 0) for adapter in self.adapters for name in LOSSES)
 
 
+def some(count: int, what: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def sample_of(statistics: Statistics, seconds: float) -> Sample:
     """What the host answered, as a sample."""
     return Sample(seconds, statistics.counters, statistics.adapters, statistics.queue_to_callback)
@@ -97,7 +102,7 @@ def wire_lines_of(sample: Sample, specification: MachineSpecification) -> list[s
     for number, (counted, adapter) in enumerate(zip(sample.adapters, specification.adapters, strict=False)):
         parts = []
         if "replayed" in counted:
-            parts.append(f"{counted['replayed']:,} frames replayed")
+            parts.append(f"{some(counted['replayed'], 'frame')} replayed")
         for direction in ("in", "out"):
             kinds = [kind for kind in FAULTS if f"{direction}_{kind}" in counted]
             if kinds:
@@ -109,7 +114,7 @@ def wire_lines_of(sample: Sample, specification: MachineSpecification) -> list[s
         ):
             if done in counted:
                 without = f", {counted[missed]:,} were not" if counted[missed] else ""
-                parts.append(f"{counted[done]:,} frames {done} in {path}{without}")
+                parts.append(f"{some(counted[done], 'frame')} {done} in {path}{without}")
         if parts:
             lines.append(f"adapter {number} on {adapter.wire.name}: {'; '.join(parts)}")
     return lines

@@ -21,14 +21,14 @@ def counters(machine: Supervisor) -> dict[str, int]:
     put = sum(arena.queues[number].put for number in range(WORK_QUEUES))
     taken = sum(arena.queues[number].take for number in range(WORK_QUEUES))
     slots = arena.slots
-    first = machine.geometry.first_passive_slot
+    workers = range(machine.geometry.first_passive_slot, machine.geometry.first_stand_in_slot)
     return {
         "work_items_queued": put,
         "work_items_taken": taken,
         "callbacks": sum(slot.callbacks for slot in slots),
         "wakes": sum(slot.wakes for slot in slots),
         "contexts": sum(member.alive and slot > 1 for slot, member in machine.members.items()),
-        "passive_workers": sum(member.alive and slot >= first for slot, member in machine.members.items()),
+        "passive_workers": sum(member.alive and slot in workers for slot, member in machine.members.items()),
         "passive_workers_added": machine.grown,
         "log_records_dropped": machine.loggers.dropped,
         "owner_deaths": arena.machine.owner_deaths,

@@ -56,6 +56,8 @@ def test_a_program_talks_to_its_driver(machine: LabMachine) -> None:
             read.result()
         assert caught.value.status == 0xC000_0120
         assert counts(device) == [1, 0, 0, 1]
+        counters = machine.proxy.statistics().counters
+        assert counters["passive_workers"] == machine.proxy.specification.geometry.passive_workers
     with pytest.raises(DeviceGone, match="there is no device"):
         Device(os.path.join(machine.proxy.specification.devices, "Nobody"))
 
