@@ -7,8 +7,8 @@ from __future__ import annotations
 import __future__
 
 import ast
-import inspect
-import textwrap
+import itertools
+import linecache
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +26,8 @@ def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -
     """
     if not isinstance(function, types.FunctionType) or function.__closure__:
         return None
-    try:
-        source = textwrap.dedent(inspect.getsource(function))
-    except (OSError, TypeError):
-        return None
-    node = ast.parse(source).body[0]
-    if not isinstance(node, ast.FunctionDef):
+    node = _parsed(function)
+    if node is None:
         return None
     node.decorator_list = []
     place = next((at for at, statement in enumerate(node.body) if ast.unparse(statement) == _CONTEXT), None)
@@ -43,7 +39,6 @@ def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -
         for inner in ast.walk(statement):
             ast.copy_location(inner, node)
     node.body[place + 1 : place + 1] = added
-    ast.increment_lineno(node, function.__code__.co_firstlineno - 1)
     flags = __future__.annotations.compiler_flag
     module = ast.Module(body=[node], type_ignores=[])
     compiled = compile(module, function.__code__.co_filename, "exec", flags=flags, dont_inherit=True)
@@ -54,3 +49,21 @@ def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -
     made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__)
     made.__qualname__ = function.__qualname__
     return made
+
+
+def _parsed(function: types.FunctionType) -> ast.FunctionDef | None:
+    """The function's source as a tree with its own lines; None where there is none, or where it is inside another.
+
+    Its end is the next line that stands as far to the left as its first: inspect finds it too, by every token, and that
+    is a tenth of a machine's start.
+    """
+    first = function.__code__.co_firstlineno - 1
+    lines = linecache.getlines(function.__code__.co_filename, function.__globals__)[first:]
+    at = next((place for place, line in enumerate(lines) if line.startswith("def ")), None)
+    if at is None or any(line[:1].isspace() for line in lines[:1]):
+        return None
+    body = itertools.takewhile(lambda line: line[0] in " )\n", lines[at + 1 :])
+    # As many empty lines in front as the file has lines there: then the tree's lines are the file's.
+    tree = ast.parse("\n" * first + "".join(lines[: at + 1]) + "".join(body))
+    node = tree.body[0]
+    return node if isinstance(node, ast.FunctionDef) and node.name == function.__name__ else None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAY_WRITE_GLOBALS = ("DriverEntry", "<module>")
 _CONTAINERS = (list, dict, set, bytearray)
+_WRITES = (dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"])
 UNLOAD_ROLES = ("MINIPORT_UNLOAD", "DRIVER_UNLOAD", "SET_OPTIONS")
 
 
@@ -47,7 +48,10 @@ def _global_writes(code: types.CodeType) -> tuple[tuple[types.CodeType, int, str
 
 def _search_global_writes(code: types.CodeType) -> Iterator[tuple[types.CodeType, int, str]]:
     line = code.co_firstlineno
-    for instruction in dis.get_instructions(code):
+    # Every second byte is an operation or the place of one that is not there; only who has such a write is looked into.
+    operations = code.co_code[::2]
+    suspect = any(operation in operations for operation in _WRITES)
+    for instruction in dis.get_instructions(code) if suspect else ():
         if instruction.starts_line:
             line = instruction.starts_line if type(instruction.starts_line) is int else instruction.line_number  # type: ignore[attr-defined]
         if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
