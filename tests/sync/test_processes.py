@@ -68,6 +68,32 @@ def test_the_return_value_is_the_exit_code(fork: Fork) -> None:
     assert processes.reap(fork(lambda: 0).pid).description == "exit code 0"
 
 
+def small() -> None:
+    a = b = c = d = e = f = g = h = i = j = k = m = n = o = p = q = r = s = t = u = None
+    del a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u
+
+
+def pages_of_a_loop(depth: int) -> int:
+    """How many pages 300 calls have touched for the first time, at a depth."""
+    if depth:
+        return pages_of_a_loop(depth - 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(300):
+        small()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_a_loop_costs_the_same_at_every_depth(isolated: Isolated) -> None:
+    """Elsewhere there are depths at which each of its calls gets new memory for its frame, and gives it back."""
+
+    def look() -> None:
+        assert max(pages_of_a_loop(depth) for depth in range(400)) < 100
+
+    isolated(look)
+    if sys.version_info < (3, 14):
+        assert max(pages_of_a_loop(depth) for depth in range(400)) >= 300
+
+
 def test_a_child_holds_only_what_was_kept(fork: Fork, pipe: Pipe) -> None:
     extra = [os.open(NULL, os.O_RDONLY) for _ in range(5)]
     os.set_inheritable(extra[0], True)

@@ -247,9 +247,9 @@ def _read_extras(path: DataPath, nbl: NET_BUFFER_LIST, present: int, pending: li
     if present & DERIVED:
         nbl._derived, nbl._context = words[at + 37], NO_INITIAL_CONTEXT
     if present & LISTS:
-        nbl.ProtocolReserved[:] = [_refer(path, words[at + place]) for place in range(2, 6)]
-        nbl.MiniportReserved[:] = [_refer(path, words[at + place]) for place in range(6, 8)]
-        nbl.NetBufferListInfo[:] = [_refer(path, words[at + place]) or 0 for place in range(10, 37)]
+        nbl.ProtocolReserved[:] = [_refer(path, word) if word else None for word in words[at + 2 : at + 6]]
+        nbl.MiniportReserved[:] = [_refer(path, word) if word else None for word in words[at + 6 : at + 8]]
+        nbl.NetBufferListInfo[:] = [word and (_refer(path, word) or 0) for word in words[at + 10 : at + 37]]
     else:
         nbl.ProtocolReserved[:] = [None] * 4
         nbl.MiniportReserved[:] = [None] * 2
