@@ -139,3 +139,14 @@ def test_the_wheel_holds_what_is_installed_and_nothing_else() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["emulator", "vnic", "sample_drivers"]
     assert project["project"]["scripts"] == {"ndisemu": "emulator.cli.main:main"}
+
+
+def test_tests_that_start_machines_run_apart_from_those_that_compute() -> None:
+    listed = re.search(r"^LIVE := \$\(addprefix tests/,((?:[^)]|\n)*)\)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert listed is not None
+    live = [ROOT / "tests" / place for place in listed[1].replace("\\", " ").split()]
+    assert [place for place in live if not place.exists()] == []
+    starts = re.compile(r"\blab: Lab\b|\bConsole\(")
+    found = [path for path in SOURCES if path.is_relative_to(ROOT / "tests") and starts.search(path.read_text())]
+    assert found
+    assert [name(path) for path in found if not any(path.is_relative_to(place) for place in live)] == []

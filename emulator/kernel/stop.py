@@ -188,8 +188,10 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
 
 
 def _meant(error: BaseException) -> str:
-    """The name that may have been meant where there is none of that name."""
+    """What may have been meant: the name where there is none of that name, a breakpoint."""
     known: Iterable[str] = ()
+    if type(error).__name__ == "BdbQuit":
+        return " (a breakpoint has a terminal with --debug alone)"
     if isinstance(error, AttributeError):
         known = dir(type(error.obj))
     elif isinstance(error, NameError):

@@ -54,6 +54,27 @@ def test_an_exception(driver: str, where: str, irql: int | None, callback: str) 
     assert line_of(driver, report.traceback[-1]) == marks(driver)["stop"]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("NdisQueueIoWorkItme", "is not defined (did you mean NdisQueueIoWorkItem?); nothing in it"),
+        ("ADAPTER.Handel", "has no attribute 'Handel' (did you mean Handle?); nothing in it"),
+        ("nothing_like_it", "'nothing_like_it' is not defined; nothing in it"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_what_was_meant(text: str, told: str) -> None:
+    names = {"NdisQueueIoWorkItem": None, "ADAPTER": type("ADAPTER", (), {"Handle": 0})()}
+
+    def raise_in(where: str) -> None:
+        if where == "restart":
+            eval(text, names)
+
+    machine = Computer("raises", "base_protocol", plant={"raises": {"raise_in": raise_in}})
+    with pytest.raises(BugCheck):
+        machine.life()
+    assert told in machine.report.text
+
+
 @pytest.mark.parametrize("where", ["ISR", ""])
 def test_an_exception_at_the_level_of_the_device(where: str) -> None:
     machine = computer("raises", where)
