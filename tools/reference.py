@@ -21,7 +21,7 @@ from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.callback_role import ROLES
 from emulator.rules.irql import mask_name
 from emulator.rules.rules import RULES, Enforced, Group, Rule, rule_named
-from emulator.rules.states import ADAPTER, BINDING, FILTER, Machine, legal_operations, mermaid
+from emulator.rules.states import ADAPTER, BINDING, FILTER, IDLE, Machine, legal_operations, mermaid
 from emulator.rules.work_items import QUEUE_NAMES, WORKER_PRIORITY
 from emulator.rules.worker_checks import WORKER_CHECKS
 from tools import control_page, ddi_coverage
@@ -201,7 +201,7 @@ def states() -> str:
         "A pair of state and event without an arrow is illegal: the blank cells of Microsoft's tables are blank here.",
         "",
     ]
-    for machine in (ADAPTER, FILTER, BINDING):
+    for machine in (ADAPTER, FILTER, BINDING, IDLE):
         text += _machine(machine)
     return _page([*text, *_work_items()])
 
@@ -226,15 +226,16 @@ def _machine(machine: Machine) -> list[str]:  # type: ignore[type-arg]
         f"| {_words(row.state.name)} | {_words(row.event.name)} | {_words(row.next.name)} | {row.note} |"
         for row in machine.transitions
     ]
-    text += ["", "| state | a driver may |", "|---|---|"]
-    for state in machine.states:
-        legal = ", ".join(_words(operation.name).lower() for operation in legal_operations(machine, state))
-        text.append(f"| {_words(state.name)} | {legal or 'nothing of the following'} |")
-    text += ["", "| operation | remark | source |", "|---|---|---|"]
-    text += [
-        f"| {_words(operation.name).lower()} | {legality.note} | {_sources(legality.source)} |"
-        for operation, legality in machine.operations.items()
-    ]
+    if machine.operations:
+        text += ["", "| state | a driver may |", "|---|---|"]
+        for state in machine.states:
+            legal = ", ".join(_words(operation.name).lower() for operation in legal_operations(machine, state))
+            text.append(f"| {_words(state.name)} | {legal or 'nothing of the following'} |")
+        text += ["", "| operation | remark | source |", "|---|---|---|"]
+        text += [
+            f"| {_words(operation.name).lower()} | {legality.note} | {_sources(legality.source)} |"
+            for operation, legality in machine.operations.items()
+        ]
     if machine.offences:
         text += ["", "| event without a row | stop |", "|---|---|"]
         text += [

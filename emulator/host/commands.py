@@ -176,6 +176,12 @@ COMMANDS: Final = (
         _battery_or_mains,
     ),
     Command(
+        "idle",
+        ControlOperation.IDLE,
+        "let the miniport suspend the adapter now (selective suspend, ForceIdle), as connected standby does",
+    ),
+    Command("wake", ControlOperation.WAKE, "let a suspended adapter signal a wake-up event"),
+    Command(
         "shutdown",
         ControlOperation.SHUTDOWN,
         "switch the computer off: MiniportShutdownEx, and the end",

@@ -276,6 +276,11 @@ class ADAPTER(Record):
     ``looking`` counts the request threads that are in the miniport for either.  Lock: STACKS.  ``accepted_`` is what
     the miniport has accepted last, as far as ``accepted`` says, to be set again after a reset.
 
+    Of selective suspend: ``idle_timeout`` in seconds (0: the miniport has none), ``idle_state`` (lock: REQUESTS),
+    ``idle_wanted`` what shall be notified of, ``idle_activity`` what had been called when the clock looked last and
+    ``idle_since`` when that was new, ``requests_given`` how many OID requests the miniport has been given, and
+    ``wake_wanted``: somebody uses the adapter.
+
     Of an adapter that an intermediate driver has made: ``device_context`` is the driver's, ``wish`` what it has asked
     NDIS to do with the adapter, ``wished`` when, and ``wisher`` the slot of the PnP thread that must do it (0: any) or
     that is at it.  Lock of these: STACKS.
@@ -363,6 +368,13 @@ class ADAPTER(Record):
     accepted_filter: u32
     accepted_multicast_count: u32
     accepted_multicast: Bytes[Literal[192]]
+    idle_timeout: u32
+    idle_state: u32
+    idle_wanted: u32
+    wake_wanted: u32
+    idle_since: u64
+    idle_activity: u64
+    requests_given: u64
 
 
 class BINDING(Record):

@@ -149,14 +149,6 @@ ABSENT: Final[tuple[Family, ...]] = (
         """,
     ),
     _family(
-        "selective suspend",
-        Why.NOT_YET,
-        "to come",
-        """
-        NdisMIdleNotificationComplete NdisMIdleNotificationConfirm
-        """,
-    ),
-    _family(
         "use of processors",
         Why.ON_PURPOSE,
         "a processor is a process that sleeps when it has nothing to do: nobody counts its idle time",
@@ -167,14 +159,10 @@ ABSENT: Final[tuple[Family, ...]] = (
 )
 
 
-_NEVER_CALLED: Final = "may be registered, and nothing calls it yet"
-
 PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_PNP_IRP": "as MiniportStartDevice; no bus asks for resources, so there are no requirements to filter",
-    "MINIPORT_CANCEL_IDLE_NOTIFICATION": _NEVER_CALLED,
-    "MINIPORT_IDLE_NOTIFICATION": _NEVER_CALLED,
     "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
-    "NdisSetOptionalHandlers": "the PnP handlers of miniports, and the data handlers of filter modules",
+    "NdisSetOptionalHandlers": "miniports: PnP, selective suspend; filter modules: their data handlers",
     "NdisMSetMiniportAttributes": "registration, general and offload attributes",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
     "NdisOpenAdapterEx": "never pends",

@@ -14,7 +14,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis.adapter_hardware import interrupt_service, interrupts
 from emulator.ndis.buffers import possessions, publication
 from emulator.ndis.control_path import host_requests, oid_lanes
-from emulator.ndis.data_path import datapath_slow, stacks
+from emulator.ndis.data_path import datapath_slow, held_sends, stacks
 from emulator.ndis.deferred_work import kernel_dpcs, work_items
 from emulator.ndis.deferred_work.deferred import DeferredKind
 from emulator.ndis.devices import device_dispatch
@@ -25,6 +25,7 @@ from emulator.ndis.plug_and_play import (
     binding_closes,
     driver_changes,
     filter_changes,
+    idle,
     intermediate,
     pnp,
     pnp_power,
@@ -63,6 +64,7 @@ class Executive:
         if box.epoch != epoch:
             interrupt_service.compile_lines(context)
             stacks.refresh(context)
+            held_sends.release(context)
             if not context.callback:
                 # A passive context too: between two callbacks of a control operation what the first one had stored, and
                 # looked at again, is for whoever the second one lets in.
@@ -96,6 +98,7 @@ class Executive:
 
     def control(self, context: Context, operation: CONTROL) -> int | None:
         """Carry out one control operation."""
+        idle.resume_for(context, operation)
         act = _CONTROL.get(operation.operation)
         if act is not None:
             status = act(context, operation.target, operation.argument)
@@ -169,6 +172,8 @@ _CONTROL: dict[int, Callable[[Context, int, int], int | None]] = {
     ControlOperation.SWITCH_INTERRUPTS: interrupts.switch_interrupts,
     ControlOperation.POWER: pnp_power.power,
     ControlOperation.POWER_PROFILE: pnp_power.power_profile,
+    ControlOperation.IDLE: lambda context, target, _: pnp_power.notify_idle(context, target),
+    ControlOperation.WAKE: lambda context, target, _: pnp_power.wake(context, target),
     ControlOperation.SHUTDOWN: lambda context, _, __: pnp_power.shut_down(context),
     ControlOperation.UNLOAD: lambda context, _, __: pnp.unload(context),
 }
@@ -191,4 +196,5 @@ _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
     DeferredKind.INTERRUPT_DPC: interrupt_service.run_queued_dpc,
     DeferredKind.NESTED_CALL: datapath_slow.run_nested,
     DeferredKind.KERNEL_DPC: kernel_dpcs.run_dpc,
+    DeferredKind.HELD_SEND: held_sends.run,
 }

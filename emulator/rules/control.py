@@ -34,6 +34,10 @@ class ControlOperation(IntEnum):
     """Let the driver enable (argument 1) or disable (argument 0) its interrupt, as NDIS may do to find a fault."""
     POWER_PROFILE = 12
     """The computer runs on its battery (argument 1) or on the mains (argument 0)."""
+    IDLE = 13
+    """Notify the miniport that the adapter is idle, as a computer does that goes to connected standby."""
+    WAKE = 14
+    """A suspended adapter signals a wake-up event."""
     OID_QUERY = 16
     """A query of NDIS's own: the argument is the OID and, from bit 32 on, the length of its buffer."""
     OID_SET = 17

@@ -1,4 +1,4 @@
-"""The three state machines of NDIS 6 as tables: miniport adapter, filter module, protocol binding.
+"""The state machines of NDIS 6 as tables: miniport adapter, filter module, protocol binding, selective suspend.
 
 Law: a pair of state and event that has no row is illegal, as the blank cells of Microsoft's tables are. The tables
 are the only place that knows the transitions; code, diagrams and tests read them.
@@ -94,6 +94,31 @@ class BindingEvent(IntEnum):
     PAUSE_COMPLETED = 7
     UNBIND_CALLED = 8
     UNBIND_COMPLETED = 9
+
+
+class IdleState(IntEnum):
+    """Where an adapter's selective suspend is."""
+
+    WATCHED = 0
+    NOTIFIED = 1
+    SUSPENDING = 2
+    SUSPENDED = 3
+    CANCELLED = 4
+    COMPLETED = 5
+    RESUMING = 6
+
+
+class IdleEvent(IntEnum):
+    """What moves the selective suspend of an adapter from state to state."""
+
+    NOTIFICATION_CALLED = 0
+    VETOED = 1
+    CONFIRMED = 2
+    SUSPEND_ENDED = 3
+    CANCEL_CALLED = 4
+    COMPLETED = 5
+    RESUME_CALLED = 6
+    RESUMED = 7
 
 
 class Operation(IntEnum):
@@ -313,6 +338,36 @@ BINDING: Final = Machine(
         _BE.RESTART_SUCCEEDED: _NO_EVENT,
         _BE.RESTART_FAILED: _NO_EVENT,
     },
+)
+
+
+_I, _IE = IdleState, IdleEvent
+IDLE: Final = Machine(
+    name="selective suspend of an adapter",
+    initial=_I.WATCHED,
+    states=IdleState,
+    events=IdleEvent,
+    source="network/handling-the-ndis-selective-suspend-idle-notification.md; "
+    "network/canceling-the-ndis-selective-suspend-idle-notification.md; "
+    "network/completing-the-ndis-selective-suspend-idle-notification.md",
+    transitions=(
+        Transition(
+            _I.WATCHED, _IE.NOTIFICATION_CALLED, _I.NOTIFIED, "MiniportIdleNotification; sends wait from now on"
+        ),
+        Transition(_I.NOTIFIED, _IE.VETOED, _I.WATCHED, "it returned another status than NDIS_STATUS_PENDING"),
+        Transition(_I.NOTIFIED, _IE.CONFIRMED, _I.SUSPENDING, "OID_PM_PARAMETERS and OID_PNP_SET_POWER go down"),
+        Transition(_I.NOTIFIED, _IE.CANCEL_CALLED, _I.CANCELLED, "MiniportCancelIdleNotification"),
+        Transition(_I.NOTIFIED, _IE.COMPLETED, _I.COMPLETED, "by the miniport's own wish"),
+        Transition(_I.SUSPENDING, _IE.SUSPEND_ENDED, _I.SUSPENDED, "in low power, or not if the miniport refused"),
+        Transition(_I.SUSPENDED, _IE.CANCEL_CALLED, _I.CANCELLED, "MiniportCancelIdleNotification"),
+        Transition(_I.SUSPENDED, _IE.COMPLETED, _I.COMPLETED, "by the miniport's own wish"),
+        Transition(_I.CANCELLED, _IE.CONFIRMED, _I.CANCELLED, "too late: nothing goes down"),
+        Transition(_I.CANCELLED, _IE.COMPLETED, _I.COMPLETED),
+        Transition(_I.COMPLETED, _IE.RESUME_CALLED, _I.RESUMING, "OID_PNP_SET_POWER with D0, where it sleeps"),
+        Transition(_I.RESUMING, _IE.RESUMED, _I.WATCHED),
+    ),
+    operations={},
+    offences={_IE.CONFIRMED: _NOT_PENDING, _IE.COMPLETED: _NOT_PENDING},
 )
 
 

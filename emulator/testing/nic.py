@@ -202,6 +202,14 @@ class Nic:
         """Tell the drivers what the computer runs on from now: ``battery`` or ``mains``."""
         self.perform("power-source", source, timeout=timeout)
 
+    def idle(self, timeout: float = DEADLINE) -> None:
+        """Notify the miniport that the adapter is idle, so that it is suspended (ForceIdle)."""
+        self.perform("idle", timeout=timeout)
+
+    def wake(self, timeout: float = DEADLINE) -> None:
+        """Let the suspended adapter signal a wake-up event."""
+        self.perform("wake", timeout=timeout)
+
     def attach(self, filter_driver: str, timeout: float = DEADLINE) -> None:
         """Attach a filter of those that the machine has loaded."""
         self.perform("filter attach", filter_driver, timeout=timeout)

@@ -68,6 +68,8 @@ PROVIDER: Final = make_handle(HandleKind.INTERFACE_PROVIDER, 1, 0)
 FILE: Final = make_handle(HandleKind.FILE, 1, 0)
 LOG: Final = make_handle(HandleKind.LOG, 1, 0)
 CONFIGURATION: Final = make_handle(HandleKind.CONFIGURATION, 1, 0)
+IDLE_SECONDS: Final = 8
+"""After so long an adapter that nobody uses is suspended."""
 LIST_TAG: Final = int.from_bytes(b"torP", "little")
 FILTER_TAG: Final = int.from_bytes(b"tliF", "little")
 OWN_TAG: Final = int.from_bytes(b"iniM", "little")
@@ -395,6 +397,20 @@ RULES: Final = [
     ),
     Rule("reenumerates_in_bind", "protocol", VERIFIER, (0xE5, PASSIVE, PROTOCOL, 0), "NdisReEnumerateProtocolBindings"),
     Rule("net_event_in_oid_request", "miniport", VERIFIER, (0xE5, PASSIVE, ADAPTER, 0), "NdisMNetPnPEventInOIDRequest"),
+    # Selective suspend.
+    *(
+        Rule(f"idle_{driver}", "miniport", code, parameters, rule, seconds=IDLE_SECONDS)
+        for driver, code, parameters, rule in (
+            ("returns_success", VERIFIER, (0xE5, 0, ADAPTER, 0), ""),
+            ("confirmed_and_vetoed", VERIFIER, (0xE5, 0x80000011, ADAPTER, 0), ""),
+            ("confirmed_twice", NDIS, (0x1F, 1, ADAPTER, 0), ""),
+            ("confirmed_awake", VERIFIER, (0xE5, 1, ADAPTER, 0), ""),
+            ("completed_unasked", NDIS, (0x1F, 2, ADAPTER, 0), ""),
+            ("completed_in_set_power", NDIS, (0x1F, 2, ADAPTER, 0), ""),
+            ("cancel_never_completed", NDIS, (0x25, 0x26, ADAPTER, 0), ""),
+            ("leaves_timer_set", VERIFIER, (0x62, OWN_TIMER, 0, 1), "CancelTimerObject"),
+        )
+    ),
     # What drivers in the field really did.
     Rule("pause_completed_after_success", "miniport", NDIS, (0x1F, 0, ADAPTER, 0)),
     Rule("send_completed_after_halt", "miniport", FREED),

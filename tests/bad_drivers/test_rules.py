@@ -23,6 +23,7 @@ OTHERS = {
     "second_filter",
     "header_in_one_piece",
     "base_provider",
+    "base_idle",
     "asks_after_restart",
 }
 """Drivers of this folder that other tests are about."""

@@ -227,3 +227,19 @@ def test_an_adapter_that_has_failed_is_gone_and_the_other_one_lives(lab: Lab) ->
     with pytest.raises(ControlFailed, match="comes back with a new `ndisemu run` only"):
         broken.start()
     assert (other.status().state, other.carrier) == ("running", True)
+
+
+def test_an_idle_adapter_is_suspended_and_wakes_up_when_it_is_asked(lab: Lab) -> None:
+    from emulator.testing.machine import ControlFailed
+
+    nic = lab.start("tests.bad_drivers.base_idle", protocol=LIBRARY[1])
+    with pytest.raises(ControlFailed, match="NDIS_STATUS_INVALID_STATE"):
+        nic.wake()
+    for wake in (nic.wake, lambda: nic.oid_set("OID_802_3_MULTICAST_LIST", b""), nic.pause):
+        nic.idle()
+        assert nic.status().power == "d2"
+        wake()
+        assert nic.status().power == "d0"
+    nic.restart()
+    nic.idle()
+    nic.halt()

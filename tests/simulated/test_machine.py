@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import emulator.ndis as surface
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SlotState
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import BugCheck, ConfigurationError, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
+from emulator.rules.states import IdleState
 from emulator.simulated import NotReached
 from emulator.simulated.machine import SimulatedMachine
 from emulator.simulated.wire import ROOM, SECOND
@@ -333,3 +335,19 @@ def test_every_context_has_left_after_the_end() -> None:
 def test_what_no_machine_has_yet_is_said_by_name() -> None:
     with pytest.raises(NotImplementedByEmulator, match=r"one hardware queue .* is not implemented"):
         made(hardware_queues=2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_adapter_that_is_suspended_under_traffic_wakes_up_and_loses_nothing(seed: int) -> None:
+    drivers = ["tests.bad_drivers.base_idle", "tests.bad_drivers.sends_often"]
+    machine = SimulatedMachine(drivers=drivers, seed=seed, processors=2, passive_workers=2)
+    machine.wait_running()
+    adapter = machine.machine.objects[HandleKind.ADAPTER].records[0]
+    for _ in range(3):
+        machine.control(ControlOperation.IDLE)
+        assert machine.run_within(lambda: adapter.idle_state == IdleState.WATCHED, 1)
+    machine.control(ControlOperation.IDLE)
+    assert machine.control(ControlOperation.PAUSE) == 0
+    assert machine.control(ControlOperation.RESTART) == 0
+    assert machine.stop() is None
+    machine.close()

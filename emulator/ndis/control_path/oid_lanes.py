@@ -35,7 +35,7 @@ from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, next_below
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import PASSIVE_LEVEL
-from emulator.rules.states import ADAPTER, BindingState, Operation
+from emulator.rules.states import ADAPTER, BindingState, IdleState, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,12 +54,15 @@ FINAL = 1 << 32
 """In ``ndis_final`` of a request of NDIS's own, once it is complete: beside its status."""
 
 
-def submit(context: Context, lane: Any, request: Any) -> NDIS_STATUS:
-    """Give a request to a lane's driver now, when the lane is free and the IRQL allows, else queue it."""
+def submit(context: Context, lane: Any, request: Any, *, of_power: bool = False) -> NDIS_STATUS:
+    """Give a request to a lane's driver now, when the lane is free and the IRQL allows, else queue it.
+
+    One that is part of the adapter's suspend (``of_power``) overtakes those that wait for the adapter to be awake.
+    """
     platform, pointer = context.platform, request._pointer
     platform.acquire(SystemLock.REQUESTS)
     may = context.irql == PASSIVE_LEVEL or isinstance(lane, FILTER_MODULE)
-    direct = may and lane.request_state == IDLE and not lane.request_head
+    direct = may and lane.request_state == IDLE and (of_power or (not lane.request_head and not is_idle(lane)))
     if direct:
         lane.request_state = BUSY
         lane.request = pointer
@@ -70,9 +73,23 @@ def submit(context: Context, lane: Any, request: Any) -> NDIS_STATUS:
         enqueue(context, lane, pointer)
     platform.release(SystemLock.REQUESTS)
     if not direct:
+        if is_idle(lane):
+            wake_up(context, lane)
         wake_lane(context, ContextKind.REQUESTS)
         return NDIS_STATUS_PENDING
     return _handle(context, lane, request, indicate=False)
+
+
+def is_idle(lane: Any) -> bool:
+    """Is this an adapter whose miniport has been told that it is idle?  Then requests wait until it is awake."""
+    return not isinstance(lane, FILTER_MODULE) and lane.idle_state != IdleState.WATCHED
+
+
+def wake_up(context: Context, adapter: Any) -> None:
+    """Somebody uses an adapter that is idle: the PnP thread cancels its idle notification."""
+    adapter.wake_wanted = 1
+    context.platform.fence()
+    wake_lane(context, ContextKind.PNP)
 
 
 def enqueue(context: Context, lane: Any, first: int) -> None:
@@ -95,11 +112,12 @@ def serve_queued(context: Context) -> bool:
     """Take one request off an idle lane and call its driver; False when there was none."""
     platform = context.platform
     for lane in lanes(context):
-        if lane.request_state != IDLE or not lane.request_head:
+        if lane.request_state != IDLE or not lane.request_head or is_idle(lane):
             continue
         platform.acquire(SystemLock.REQUESTS)
         pointer = lane.request_head
-        request = decode(context, pointer) if lane.request_state == IDLE and pointer else None
+        free = lane.request_state == IDLE and not is_idle(lane)
+        request = decode(context, pointer) if free and pointer else None
         if request is not None:
             lane.request_head = request.ndis_next
             if not lane.request_head:
@@ -118,7 +136,7 @@ def queued(context: Context) -> bool:
     """Is a request queued to an idle lane?"""
     objects = context.machine.objects
     return any(
-        lane.head.allocated and lane.request_state == IDLE and lane.request_head
+        lane.head.allocated and lane.request_state == IDLE and lane.request_head and not is_idle(lane)
         for kind in (HandleKind.ADAPTER, HandleKind.FILTER_MODULE)
         for lane in objects[kind].records
     )
@@ -186,6 +204,10 @@ def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_S
     """
     routine, name = routine_of(context, lane, f"{path}Handler"), role_of(lane)
     request.ndis_given = context.platform.now()
+    if not isinstance(lane, FILTER_MODULE):
+        lane.requests_given += 1
+        if path != "OidRequest" and is_idle(lane):
+            wake_up(context, lane)  # what goes beside the lane does not wait for that
     status = call_for_status(context, routine, decode(context, lane.context), request)
     context.platform.acquire(SystemLock.REQUESTS)
     before = request.ndis_state

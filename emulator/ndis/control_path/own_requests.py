@@ -38,10 +38,12 @@ def ask(
     lane: Any = None,
     knows: bool = False,
     asker: str = "",
+    of_power: bool = False,
 ) -> Answered:
     """Send a request with a buffer of this content down from the top of a stack, or to one lane; what came back.
 
     ``knows``: NDIS answers what it knows by itself.  ``asker`` tells in the stop for a request that takes too long.
+    ``of_power``: it is part of the adapter's suspend.
     """
     request = oid_answers.make_request(context, kind, oid, content)
     oid_lanes.issue(context, 0, request)
@@ -49,7 +51,7 @@ def ask(
     # NDIS itself has no lookahead or filter of its own, and the adapter's are in the same places as a binding's.
     status: int | None = oid_answers.answer(context, adapter, adapter, request) if knows else None
     if status is None:
-        status = _sent_down(context, handle, adapter, request, lane, asker)
+        status = _sent_down(context, handle, adapter, request, lane, asker, of_power=of_power)
     information = request.DATA.QUERY_INFORMATION
     found = oid_answers.read_buffer(information.InformationBuffer, min(information.BytesWritten, len(content)))
     answered = Answered(status, found, information.BytesNeeded)
@@ -57,9 +59,11 @@ def ask(
     return answered
 
 
-def _sent_down(context: Context, handle: int, adapter: Any, request: Any, lane: Any, asker: str) -> int:
+def _sent_down(
+    context: Context, handle: int, adapter: Any, request: Any, lane: Any, asker: str, *, of_power: bool
+) -> int:
     below = lane if lane is not None else oid_lanes.lane_below(context, handle, None)
-    oid_lanes.submit(context, below, request)
+    oid_lanes.submit(context, below, request, of_power=of_power)
 
     def complete() -> bool:
         return bool(request.ndis_final & oid_lanes.FINAL)

@@ -25,7 +25,7 @@ from emulator.ndis.plug_and_play.handlers import (
 )
 from emulator.ndis.plug_and_play.ports import ports_of
 from emulator.rules.errors import EmulatorError
-from emulator.rules.states import AdapterState, BindingState
+from emulator.rules.states import AdapterState, BindingState, IdleState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +221,10 @@ def _compile(path: DataPath, epoch: int) -> None:
     for handle, record in table.live():
         stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
         views[handle] = stack
+        if record.idle_state != IdleState.WATCHED:
+            from emulator.ndis.data_path import held_sends
+
+            held_sends.install(stack)
         cut_above = cut(stack, record.lookahead) if cut is not None else None
         own = [(module, entry) for module, entry in attached if entry.head.parent == handle]
         if any(binding.filter & _WANTS_WHAT_IS_SENT for binding in stack.bindings):

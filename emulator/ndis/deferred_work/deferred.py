@@ -14,3 +14,4 @@ class DeferredKind(IntEnum):
     INTERRUPT_DPC = 1
     NESTED_CALL = 2
     KERNEL_DPC = 3
+    HELD_SEND = 4

@@ -370,10 +370,19 @@ MINIPORT_REMOVE_DEVICE: Final = _Role(
     fields=("NDIS_MINIPORT_PNP_CHARACTERISTICS.MiniportRemoveDeviceHandler",),
 )
 MINIPORT_IDLE_NOTIFICATION: Final = _Role(
-    "MINIPORT_IDLE_NOTIFICATION", _STATUS, "MiniportAdapterContext ForceIdle", _irql.AT_PASSIVE, may_pend=True
+    "MINIPORT_IDLE_NOTIFICATION",
+    _STATUS,
+    "MiniportAdapterContext ForceIdle",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_MINIPORT_SS_CHARACTERISTICS.IdleNotificationHandler",),
+    may_pend=True,
 )
 MINIPORT_CANCEL_IDLE_NOTIFICATION: Final = _Role(
-    "MINIPORT_CANCEL_IDLE_NOTIFICATION", _VOID, "MiniportAdapterContext", _irql.AT_PASSIVE
+    "MINIPORT_CANCEL_IDLE_NOTIFICATION",
+    _VOID,
+    "MiniportAdapterContext",
+    _irql.AT_PASSIVE,
+    fields=("NDIS_MINIPORT_SS_CHARACTERISTICS.CancelIdleNotificationHandler",),
 )
 IF_QUERY_OBJECT: Final = _Role(
     "IF_QUERY_OBJECT",

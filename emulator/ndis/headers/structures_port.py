@@ -5,42 +5,23 @@ Law: Microsoft's members; the numbers of ports are NDIS's to give.
 
 from __future__ import annotations
 
-import struct
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from emulator.ndis.headers.object_header import NDIS_SIZEOF_PORT_ARRAY_REVISION_1
+from emulator.ndis.headers.packed import Packed, layout_of
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 
-if TYPE_CHECKING:
-    from typing import Self
-
-_CHARACTERISTICS: Final = struct.Struct("<BBH4I4x2Q5I")
-_STATE: Final = struct.Struct("<BBHI2Q6I")
-_ARRAY: Final = struct.Struct("<BBH3I")
+_ARRAY: Final = layout_of("3I")
 PORT_ELEMENT: Final = 64
 """Bytes of one NDIS_PORT_CHARACTERISTICS in an array on x64."""
 
 
-class _Packed:
-    """A structure that begins with a header and goes on with numbers, as it lies in memory on x64."""
-
-    __slots__ = ()
-
-    def _pack(self, layout: struct.Struct) -> bytes:
-        header, *numbers = (getattr(self, each.name) for each in fields(self))  # type: ignore[arg-type]
-        return layout.pack(header.Type, header.Revision, header.Size, *numbers)
-
-    @classmethod
-    def _unpack(cls, layout: struct.Struct, data: bytes | memoryview) -> Self:
-        kind, revision, size, *numbers = layout.unpack_from(data)
-        _, *names = (each.name for each in fields(cls))  # type: ignore[arg-type]
-        return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), **dict(zip(names, numbers, strict=True)))  # type: ignore[call-arg]
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_CHARACTERISTICS(_Packed):
+class NDIS_PORT_CHARACTERISTICS(Packed):
     """What a port is like; NDIS writes PortNumber."""
+
+    LAYOUT = layout_of("4I4x2Q5I")
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
     PortNumber: int = 0
@@ -55,19 +36,12 @@ class NDIS_PORT_CHARACTERISTICS(_Packed):
     SendAuthorizationState: int = 0
     RcvAuthorizationState: int = 0
 
-    def to_bytes(self) -> bytes:
-        """Return the structure as it lies in memory on x64."""
-        return self._pack(_CHARACTERISTICS)
-
-    @classmethod
-    def from_bytes(cls, data: bytes | memoryview) -> NDIS_PORT_CHARACTERISTICS:
-        """Read the structure from the start of a buffer."""
-        return cls._unpack(_CHARACTERISTICS, data)
-
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_STATE(_Packed):
+class NDIS_PORT_STATE(Packed):
     """The state of a port: the answer to OID_GEN_PORT_STATE, and what NDIS_STATUS_PORT_STATE comes with."""
+
+    LAYOUT = layout_of("I2Q6I")
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
     MediaConnectState: int = 0
@@ -79,15 +53,6 @@ class NDIS_PORT_STATE(_Packed):
     SendAuthorizationState: int = 0
     RcvAuthorizationState: int = 0
     Flags: int = 0
-
-    def to_bytes(self) -> bytes:
-        """Return the structure as it lies in memory on x64."""
-        return self._pack(_STATE)
-
-    @classmethod
-    def from_bytes(cls, data: bytes | memoryview) -> NDIS_PORT_STATE:
-        """Read the structure from the start of a buffer."""
-        return cls._unpack(_STATE, data)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -20,15 +20,17 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.headers.structures import NDIS_FILTER_PARTIAL_CHARACTERISTICS, NDIS_MINIPORT_PNP_CHARACTERISTICS
 from emulator.ndis.headers.structures_common import structure_fault
+from emulator.ndis.headers.structures_power import NDIS_MINIPORT_SS_CHARACTERISTICS
 from emulator.ndis.plug_and_play.adapters import object_of, publish_change
 from emulator.ndis.plug_and_play.filter_modules import driver_of, module_of
 from emulator.ndis.plug_and_play.filter_registration import NEEDS
 from emulator.ndis.plug_and_play.handlers import (
     FILTER_BYPASSED,
-    MINIPORT_HANDLERS,
-    MINIPORT_OPTIONAL_HANDLERS,
+    MINIPORT_PNP_HANDLERS,
+    MINIPORT_SS_HANDLERS,
+    PLACES,
 )
-from emulator.ndis.plug_and_play.registration import handler, routine_number
+from emulator.ndis.plug_and_play.registration import handler, missing, routine_number
 from emulator.rules.irql import AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ NEEDS_REQUIREMENTS = "MiniportFilterResourceRequirementsHandler"
 
 @ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function",))
 def NdisSetOptionalHandlers(NdisHandle: NDIS_HANDLE, OptionalHandlers: Any, /) -> NDIS_STATUS:
-    """Set a filter module's data handlers inside FilterSetModuleOptions, a miniport's PnP ones inside its SetOptions.
+    """Set a filter module's data handlers inside FilterSetModuleOptions, a miniport's inside its SetOptions.
+
+    Those of a miniport are of PnP, or of selective suspend.
 
     FAILURE elsewhere, BAD_CHARACTERISTICS for a wrong header or handlers that do not go together; the log says which.
     """
@@ -49,7 +53,7 @@ def NdisSetOptionalHandlers(NdisHandle: NDIS_HANDLE, OptionalHandlers: Any, /) -
     given = OptionalHandlers
     if isinstance(given, NDIS_FILTER_PARTIAL_CHARACTERISTICS):
         return _of_module(context, NdisHandle, given)
-    if isinstance(given, NDIS_MINIPORT_PNP_CHARACTERISTICS):
+    if isinstance(given, NDIS_MINIPORT_PNP_CHARACTERISTICS | NDIS_MINIPORT_SS_CHARACTERISTICS):
         return _of_miniport(context, NdisHandle, given)
     not_implemented("NdisSetOptionalHandlers", type(given).__name__)
 
@@ -73,17 +77,24 @@ def _of_module(context: Context, handle: int, given: NDIS_FILTER_PARTIAL_CHARACT
     return NDIS_STATUS_SUCCESS
 
 
-def _of_miniport(context: Context, handle: int, given: NDIS_MINIPORT_PNP_CHARACTERISTICS) -> NDIS_STATUS:
+def _of_miniport(
+    context: Context, handle: int, given: NDIS_MINIPORT_PNP_CHARACTERISTICS | NDIS_MINIPORT_SS_CHARACTERISTICS
+) -> NDIS_STATUS:
     driver = object_of(context, handle, HandleKind.MINIPORT_DRIVER, "NdisSetOptionalHandlers")
     if context.callback != handler(driver, "SetOptionsHandler"):
-        return _refused(context, "the PnP handlers of a miniport are set inside SetOptions", NDIS_STATUS_FAILURE)
+        return _refused(context, "the optional handlers of a miniport are set inside SetOptions", NDIS_STATUS_FAILURE)
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_BAD_CHARACTERISTICS)
-    if given.MiniportFilterResourceRequirementsHandler is not None:
+    if getattr(given, NEEDS_REQUIREMENTS, None) is not None:
         not_implemented("NdisSetOptionalHandlers", NEEDS_REQUIREMENTS)
-    for place, name in enumerate(MINIPORT_OPTIONAL_HANDLERS, len(MINIPORT_HANDLERS)):
-        driver.handlers[place] = routine_number(type(given).__name__, name, getattr(given, name))
+    suspends = isinstance(given, NDIS_MINIPORT_SS_CHARACTERISTICS)
+    absent = missing(given, MINIPORT_SS_HANDLERS) if suspends else None
+    if absent is not None:
+        return _refused(context, f"{absent} is NULL", NDIS_STATUS_BAD_CHARACTERISTICS)
+    places = PLACES[HandleKind.MINIPORT_DRIVER]
+    for name in MINIPORT_SS_HANDLERS if suspends else MINIPORT_PNP_HANDLERS:
+        driver.handlers[places[name]] = routine_number(type(given).__name__, name, getattr(given, name))
     return NDIS_STATUS_SUCCESS
 
 

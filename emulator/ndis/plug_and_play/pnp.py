@@ -42,7 +42,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
     status_name,
 )
-from emulator.ndis.plug_and_play import filter_modules, filter_pnp, pnp_devices, pnp_reset, watch
+from emulator.ndis.plug_and_play import filter_modules, filter_pnp, idle, idle_clock, pnp_devices, pnp_reset, watch
 from emulator.ndis.plug_and_play.adapters import (
     GENERAL_SET,
     REGISTRATION_SET,
@@ -148,6 +148,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         free_adapter(context, handle, adapter)
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
+    idle_clock.prepare(context, handle, adapter)
     attached = filter_pnp.attach_filters(context, handle, adapter)
     if attached != NDIS_STATUS_SUCCESS:
         stop_adapter(context, adapter.number, NDIS_HALT_ACTION.NdisHaltDeviceInitializationFailed)
@@ -279,6 +280,7 @@ def _terminate(context: Context, adapter: Any, status: int) -> int:
 def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_PAUSE_NDIS_INTERNAL) -> int:
     """Protocols first, then the filters from the top down, then the miniport; each waits for what is outstanding."""
     machine, index = context.machine, handle & INDEX_MASK
+    idle.resume(context, handle, adapter)
     for binding_handle, binding in bindings_of(context, handle):
         pause_binding(context, adapter, binding_handle, binding, reason)
     filter_pnp.pause_filters(context, handle, adapter, reason)

@@ -94,9 +94,9 @@ def check_halted(context: Context, handle: int, outstanding: ledger.Outstanding,
     _nothing_left(context, handle, shared, "MiniportHaltEx returned and left", failed=False)
 
 
-def check_asleep(context: Context, handle: int) -> None:
-    """After OID_PNP_SET_POWER has brought a device to D3: nothing of the miniport's may come and touch it."""
-    begin = "The device is in NdisDeviceStateD3 and its miniport left"
+def check_asleep(context: Context, handle: int, state: str = "NdisDeviceStateD3") -> None:
+    """After OID_PNP_SET_POWER has brought a device to sleep: nothing of the miniport's may come and touch it."""
+    begin = f"The device is in {state} and its miniport left"
     for left, timer in context.machine.objects[HandleKind.TIMER].live():
         if timer.head.parent == handle and timer.state == TimerState.SET:
             sites = [site_of(context, "set", timer.set_site)]

@@ -36,7 +36,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
     status_name,
 )
-from emulator.ndis.plug_and_play import filter_modules
+from emulator.ndis.plug_and_play import filter_modules, idle
 from emulator.ndis.plug_and_play.adapters import move_adapter, publish_change, sleeps, text_of, wait_for_acknowledgement
 from emulator.ndis.plug_and_play.pnp import (
     bindings_of,
@@ -77,6 +77,7 @@ def power(context: Context, number: int, argument: int) -> int:
     handle, adapter = found
     if adapter.state not in (AdapterState.PAUSED, AdapterState.RUNNING):
         return NDIS_STATUS_INVALID_STATE
+    idle.resume(context, handle, adapter)
     if state == (adapter.power_state or WORKING):
         return NDIS_STATUS_SUCCESS
     if state == WORKING:
@@ -84,6 +85,18 @@ def power(context: Context, number: int, argument: int) -> int:
     if not adapter.power_aware and not adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND:
         return _halt_for_power(context, handle, adapter, state)
     return _sleep(context, handle, adapter, state)
+
+
+def notify_idle(context: Context, number: int) -> int:
+    """Let an adapter be suspended now (ForceIdle)."""
+    found = find_adapter(context, number)
+    return NDIS_STATUS_ADAPTER_NOT_FOUND if found is None else idle.notify_now(context, *found)
+
+
+def wake(context: Context, number: int) -> int:
+    """A suspended adapter signals a wake-up event."""
+    found = find_adapter(context, number)
+    return NDIS_STATUS_ADAPTER_NOT_FOUND if found is None else idle.wake_now(context, *found)
 
 
 def power_profile(context: Context, number: int, argument: int) -> int:

@@ -18,7 +18,7 @@ from emulator.ndis.gates.ddi import FILTER, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
-from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play import idle, pnp
 from emulator.ndis.plug_and_play.adapters import adapter_of, disclaim, object_of, text_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, module_of
@@ -123,6 +123,8 @@ def serve(context: Context) -> bool:
     for handle, adapter, act in _wishes(context):
         if claim(context, adapter):
             context.machine.services.round(context)
+            if act is not idle.serve:
+                idle.resume(context, handle, adapter)
             act(context, handle, adapter)
             disclaim(context, handle, adapter)
             return True
@@ -136,6 +138,8 @@ def _wishes(context: Context) -> Iterator[tuple[int, Any, Act]]:
     for handle, adapter in objects[HandleKind.ADAPTER].live():
         if adapter.removal_wanted:
             yield handle, adapter, _remove
+        if idle.wanted(adapter):
+            yield handle, adapter, idle.serve
     for handle, binding in objects[HandleKind.BINDING].live():
         if binding.unbind_wanted and not binding.closing:
             yield binding.head.parent, adapters[binding.adapter], partial(_unbind, handle, binding)

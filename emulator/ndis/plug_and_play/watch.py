@@ -12,7 +12,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.control_path import oid_answers, oid_lanes
 from emulator.ndis.data_path import ledger
-from emulator.ndis.plug_and_play import pnp_reset
+from emulator.ndis.plug_and_play import idle_clock, pnp_reset
 from emulator.ndis.plug_and_play.adapters import text_of
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def look_if_due(context: Context) -> None:
     now = context.platform.now()
     if now < next_look(context):
         return
-    context.memory["next_look"] = now + LOOK_NS
+    adapters = context.machine.objects[HandleKind.ADAPTER].live()
+    context.memory["next_look"] = now + idle_clock.next_look([adapter for _, adapter in adapters], LOOK_NS)
     machine, seen = context.machine, set()
     # Who sits at a breakpoint holds everything up, and it is nobody's fault.
     debugged = getattr(machine.configuration.get("specification"), "debug", False)
-    for handle, adapter in machine.objects[HandleKind.ADAPTER].live():
+    for handle, adapter in adapters:
         index = handle & INDEX_MASK
         for holding in ledger.holdings(machine, index):
             if holding.owner:
@@ -57,7 +58,9 @@ def look_if_due(context: Context) -> None:
                     _filter_in_time(context, holding, now)
         if debugged:
             continue
-        pnp_reset.check_for_hang(context, adapter, now)
+        if not oid_lanes.is_idle(adapter):
+            pnp_reset.check_for_hang(context, adapter, now)
+        idle_clock.look(context, handle, adapter, now)
         if machine.checked:
             _send_in_time(context, handle, index, now)
             _request_in_time(context, handle, adapter, now)

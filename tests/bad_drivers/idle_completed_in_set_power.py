@@ -1,0 +1,17 @@
+"""Completes an idle notification while NDIS is suspending the adapter."""
+
+from __future__ import annotations
+
+from emulator.ndis import *
+from tests.bad_drivers.base_miniport import ADAPTER
+from tests.bad_drivers.include import include, is_repaired
+
+REPAIRED = is_repaired(__name__)
+include(globals(), "idle")
+
+
+def OnOid(adapter: ADAPTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
+    information = request.DATA.SET_INFORMATION
+    if information.Oid == OID_PNP_SET_POWER and information.InformationBuffer[0:1] != b"\x01" and not REPAIRED:
+        NdisMIdleNotificationComplete(adapter.Handle)  # stop
+    return NDIS_STATUS_SUCCESS
