@@ -49,6 +49,7 @@ from emulator.ndis.plug_and_play.driver_object import *
 from emulator.ndis.plug_and_play.filter_enumeration import *
 from emulator.ndis.plug_and_play.filter_modules import *
 from emulator.ndis.plug_and_play.filter_registration import *
+from emulator.ndis.plug_and_play.idle import *
 from emulator.ndis.plug_and_play.instance_names import *
 from emulator.ndis.plug_and_play.intermediate import *
 from emulator.ndis.plug_and_play.optional_handlers import *

@@ -235,10 +235,10 @@ def test_an_idle_adapter_is_suspended_and_wakes_up_when_it_is_asked(lab: Lab) ->
     nic = lab.start("tests.bad_drivers.base_idle", protocol=LIBRARY[1])
     with pytest.raises(ControlFailed, match="NDIS_STATUS_INVALID_STATE"):
         nic.wake()
-    for wake in (nic.wake, lambda: nic.oid_set("OID_802_3_MULTICAST_LIST", b""), nic.pause):
+    for words in (["wake"], ["oid set", "OID_802_3_MULTICAST_LIST", "hex:"], ["pause"]):
         nic.idle()
         assert nic.status().power == "d2"
-        wake()
+        nic.perform(*words)
         assert nic.status().power == "d0"
     nic.restart()
     nic.idle()

@@ -14,7 +14,7 @@ from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis.control_path.oid_lanes import is_idle, wake_up
 from emulator.ndis.data_path.crossings import enter4
-from emulator.ndis.data_path.stacks import CALLS_IN, CALLS_OUT, Stack, refresh
+from emulator.ndis.data_path.stacks import Stack, refresh
 from emulator.ndis.deferred_work.deferred import DeferredKind
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _DISPATCH_LEVEL: Final = 1
 
 
 def install(stack: Stack) -> None:
-    """Keep what this stack's miniport is to send."""
+    """Keep what this stack's miniport is to send; outermost, so that whatever else sees a send sees it once."""
     context, target, index = stack.path.context, stack.send, stack.index
 
     def hold(value: Any, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
@@ -58,10 +58,8 @@ def run(context: Context, target: int, argument: int) -> None:
     refresh(context)
     index = target & _INDEX_MASK
     stack = next(view for view in context.datapath.adapters.values() if view.index == index)
-    words = stack.path.words
-    words[stack.counters + CALLS_IN] += 1
-    enter4(context, stack.send, stack.context, decode(context, argument), target >> _PORT_SHIFT, _DISPATCH_LEVEL)
-    words[stack.counters + CALLS_OUT] += 1
+    first, port = decode(context, argument), target >> _PORT_SHIFT
+    enter4(context, stack.send, stack.counters, stack.context, first, port, _DISPATCH_LEVEL)
 
 
 def _hand_over(context: Context, index: int, port: int, first: NET_BUFFER_LIST) -> None:

@@ -221,10 +221,6 @@ def _compile(path: DataPath, epoch: int) -> None:
     for handle, record in table.live():
         stack = Stack(path, handle & 0xFFFF_FFFF, record, epoch)
         views[handle] = stack
-        if record.idle_state != IdleState.WATCHED:
-            from emulator.ndis.data_path import held_sends
-
-            held_sends.install(stack)
         cut_above = cut(stack, record.lookahead) if cut is not None else None
         own = [(module, entry) for module, entry in attached if entry.head.parent == handle]
         if any(binding.filter & _WANTS_WHAT_IS_SENT for binding in stack.bindings):
@@ -232,6 +228,10 @@ def _compile(path: DataPath, epoch: int) -> None:
 
             if loopback.asks_for_all(path.context, stack, [entry for _, entry in own]):
                 loopback.install(stack)
+        if record.idle_state != IdleState.WATCHED:
+            from emulator.ndis.data_path import held_sends
+
+            held_sends.install(stack)
         for module in link(stack, sorted(own, key=lambda each: each[1].position)) if own else ():
             modules[module.handle] = module
             owners[module.driver] = owners[module.received] = owners[module.lent] = module.image

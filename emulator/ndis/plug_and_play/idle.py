@@ -237,13 +237,19 @@ def resume(context: Context, handle: int, adapter: Any) -> None:
 
 def _takes(context: Context, adapter: Any, event: IdleEvent) -> bool:
     """Take the row of an event, where the state has one."""
+    return _row(context, adapter, event)[1] is not None
+
+
+def _row(context: Context, adapter: Any, event: IdleEvent) -> tuple[IdleState, IdleState | None]:
+    """Take the row of an event, where there is one: the state before, and that which followed."""
     platform = context.platform
     platform.acquire(SystemLock.REQUESTS)
-    following = next_state(IDLE, IdleState(adapter.idle_state), event)
+    state = IdleState(adapter.idle_state)
+    following = next_state(IDLE, state, event)
     if following is not None:
         adapter.idle_state = following
     platform.release(SystemLock.REQUESTS)
-    return following is not None
+    return state, following
 
 
 def _watch_again(context: Context, handle: int, adapter: Any, event: IdleEvent) -> None:
@@ -259,14 +265,8 @@ def _watch_again(context: Context, handle: int, adapter: Any, event: IdleEvent) 
 
 
 def _moved(context: Context, adapter: Any, handle: int, event: IdleEvent) -> IdleState:
-    """Take a row of the table; the stop for an event that has none."""
-    platform = context.platform
-    platform.acquire(SystemLock.REQUESTS)
-    state = IdleState(adapter.idle_state)
-    following = next_state(IDLE, state, event)
-    if following is not None:
-        adapter.idle_state = following
-    platform.release(SystemLock.REQUESTS)
+    """The state that follows an event; the stop for one that has no row."""
+    state, following = _row(context, adapter, event)
     if following is None:
         offence = IDLE.offences[event]
         name = f"NdisMIdleNotification{'Confirm' if event is IdleEvent.CONFIRMED else 'Complete'}"

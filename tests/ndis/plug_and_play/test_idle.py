@@ -24,7 +24,7 @@ from emulator.ndis.plug_and_play import pnp, pnp_power, pnp_wishes
 from emulator.rules.states import AdapterState, IdleState
 from tests.bad_drivers.computer import Computer
 
-D0, D2 = 1, 3
+D0, D2 = surface.NDIS_DEVICE_POWER_STATE.NdisDeviceStateD0, surface.NDIS_DEVICE_POWER_STATE.NdisDeviceStateD2
 
 
 class IdleComputer(Computer):
