@@ -158,6 +158,9 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
         [("a", u32 * 3), ("Media", i32), ("Speeds", u64 * 2), ("Direction", i32), ("States", i32 * 4)],
         ("States",),
     ),
+    "NDIS_MINIPORT_SS_CHARACTERISTICS": ([("Flags", u32), ("Handlers", pointer * 2)], ("Handlers",)),
+    "NDIS_PM_PARAMETERS": ([("a", u32 * 3), ("Media", u32)], ("a", "Media")),
+    "NDIS_PM_CAPABILITIES": ([("a", u32 * 12), ("b", u32 * 2)], ("a", "b")),
     "NDIS_PORT_STATE": (
         [("Media", i32), ("Speeds", u64 * 2), ("Direction", i32), ("States", i32 * 4), ("Flags", u32)],
         ("Flags",),
@@ -201,6 +204,7 @@ TYPES = {
     "NDIS_SG_DMA_DESCRIPTION": (0x83, 1),
     "NDIS_PORT_CHARACTERISTICS": (0x9C, 1),
     "NDIS_PORT_STATE": (0x9D, 1),
+    "NDIS_MINIPORT_SS_CHARACTERISTICS": (0xB4, 1),
     "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS": (0x84, 1),
     "NDIS_BIND_PARAMETERS": (0x86, 4),
     "NDIS_OPEN_PARAMETERS": (0x87, 1),
