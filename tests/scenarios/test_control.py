@@ -233,6 +233,8 @@ def test_an_idle_adapter_is_suspended_and_wakes_up_when_it_is_asked(lab: Lab) ->
     from emulator.testing.machine import ControlFailed
 
     nic = lab.start("tests.bad_drivers.base_idle", protocol=LIBRARY[1])
+    # A frame that the protocol sends when it is restarted would wake the adapter up.
+    nic.machine.wait(lambda found: found.counters["lists_sent"] == 1 and not found.counters["lists_outstanding"])
     with pytest.raises(ControlFailed, match="NDIS_STATUS_INVALID_STATE"):
         nic.wake()
     for words in (["wake"], ["oid set", "OID_802_3_MULTICAST_LIST", "hex:"], ["pause"]):
