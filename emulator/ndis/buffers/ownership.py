@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.stop import site_of, stop
+from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.buffers.buffer_pools import CHILDREN_AT, pool_by_number
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY
@@ -73,15 +74,11 @@ _FILTER_WORDS: Final = {FILTER_SENDS: "a send with", FILTER_RECEIVES: "a receive
 
 
 def _filter_of(context: Context, index: int) -> str:
-    from emulator.layout.handles import HandleKind
-
     module = context.machine.objects[HandleKind.FILTER_MODULE].records[index]
     return f"{context.machine.images.driver_name(module.head.driver) or 'the filter'} (filter module {index})"
 
 
 def _protocol_of(context: Context, index: int) -> str:
-    from emulator.layout.handles import HandleKind
-
     binding = context.machine.objects[HandleKind.BINDING].records[index]
     return f"{context.machine.images.driver_name(binding.head.driver) or 'the protocol'} (binding {index})"
 

@@ -39,6 +39,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.headers.structures_common import NDIS_DEVICE_OBJECT_ATTRIBUTES, structure_fault
+from emulator.ndis.plug_and_play.pnp_checks import check_device
 from emulator.rules.irql import ANY, AT_PASSIVE
 
 if TYPE_CHECKING:
@@ -104,8 +105,6 @@ def NdisRegisterDeviceEx(
 @ddi(irql=AT_PASSIVE, callers=MINIPORT | FILTER, rules=_RULES, releases="device")
 def NdisDeregisterDeviceEx(NdisDeviceHandle: DeviceHandle, /) -> None:
     """Take a device back; its work items have been freed before.  0x7C/0x21 for what is none, or no more."""
-    from emulator.ndis.plug_and_play.pnp_checks import check_device
-
     context = current.context
     record = find_live(context, NdisDeviceHandle, HandleKind.DEVICE, "a device", "deregistered", REGISTRATION)
     check_device(context, NdisDeviceHandle)

@@ -17,7 +17,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.sites import new_site
 from emulator.kernel.stop import raise_if_stopped, site_of, stop
 from emulator.ndis.gates.inlining import inlined
-from emulator.rules.irql import irql_name, mask_name
+from emulator.rules.irql import ANY, irql_name, mask_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,8 +164,6 @@ def gate(
     With ``switches`` each call is a switch point of the simulated platform; with ``traced`` its number is kept.  A free
     build that is simulated or traced has these two and nothing else in front of its functions.
     """
-    from emulator.rules.irql import ANY
-
     kind = declaration.gate
     prelude = "".join(
         (

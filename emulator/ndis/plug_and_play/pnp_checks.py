@@ -16,6 +16,7 @@ from emulator.kernel.timers import TimerState
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.adapter_hardware.hardware import UNLOGGED, shared_memory_sites
 from emulator.ndis.data_path import ledger
+from emulator.ndis.deferred_work.work_items import items_of
 from emulator.ndis.devices.device_objects import DEVICE_OBJECT
 from emulator.ndis.plug_and_play.registration import drivers_of
 from emulator.ndis.services.read_write_locks import NDIS_RW_LOCK_EX
@@ -101,8 +102,6 @@ def check_asleep(context: Context, handle: int, state: str = "NdisDeviceStateD3"
         if timer.head.parent == handle and timer.state == TimerState.SET:
             sites = [site_of(context, "set", timer.set_site)]
             stop(VERIFIER, POOL_LEFT, left, 0, 1, rule="CancelTimerObject", text=f"{begin} a timer set.", sites=sites)
-    from emulator.ndis.deferred_work.work_items import items_of
-
     queued = [item for item in items_of(context, handle) if item.queued]
     if queued:
         sites = [site for item in queued[:8] for site in item.sites]
@@ -193,8 +192,6 @@ def _left(
 
 
 def _work_items(context: Context, parent: int, text: str) -> None:
-    from emulator.ndis.deferred_work.work_items import items_of
-
     left = items_of(context, parent)
     if not left:
         return

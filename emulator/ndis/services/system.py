@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from emulator.kernel.platform import current
+from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_in_call
 from emulator.layout.machine import ContextKind
 from emulator.ndis.gates.ddi import MINIPORT, ddi
@@ -99,8 +100,6 @@ def NdisMSleep(MicrosecondsToSleep: int, /) -> None:
 @ddi(irql=ANY, rules=("NdisStallExecution_Delay",))
 def NdisStallExecution(MicroSecondsToStall: int, /) -> None:
     """Keep the processor busy for at most 50 microseconds."""
-    from emulator.kernel.stop import stop
-
     context = current.context
     if MicroSecondsToStall > MAXIMUM_STALL_MICROSECONDS:
         stop(
