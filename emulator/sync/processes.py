@@ -1,9 +1,9 @@
 """How a process is forked, watched and ended here, so that nothing of a machine outlives whoever started it.
 
-Law: a child holds only the descriptors that were named, dies with its parent, is deaf to Ctrl-C, and leaves only by
-os._exit, so that no frame of its parent is ever unwound in it. The parent is the only reaper of its children: between
-the fork and the pidfd nobody else can make the pid another process's. Forks are made from the main thread alone,
-because the kernel ties a child's life to the thread that forked it.
+Law: a child holds only the descriptors that were named, dies with its parent (or is sent the signal that its parent
+chose), is deaf to Ctrl-C, and leaves only by os._exit, so that no frame of its parent is ever unwound in it. The parent
+is the only reaper of its children: between the fork and the pidfd nobody else can make the pid another process's. Forks
+are made from the main thread alone, because the kernel ties a child's life to the thread that forked it.
 
 What a child must not do: close or drop an object of its parent that owns a descriptor. The number is no longer that
 object's. Objects that its parent's frames refer to are safe, since those frames never end here.

@@ -170,6 +170,28 @@ def test_the_console_killed_many_times(folder: Path, trial: int) -> None:
     kill_console(folder)
 
 
+_STUCK = """
+import os, sys
+from emulator.host import host
+from emulator.host.console import Console
+def run(self):
+    os.write(2, b"%d" % os.getpid())
+    while True:
+        pass
+host.Host.run = run
+console = Console()
+sys.stdin.read()
+"""
+
+
+def test_a_host_whose_loop_does_not_come_round_ends_with_its_console_all_the_same() -> None:
+    with subprocess.Popen([sys.executable, "-c", _STUCK], stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        pid = int(os.read(child.stderr.fileno(), 100))
+        child.kill()
+        assert eventually(lambda: not alive(pid))
+
+
 def test_what_console_and_host_have_left_goes_with_the_next_machine(folder: Path, console: Console) -> None:
     kill_console(folder, and_host=True)
     left = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
