@@ -378,6 +378,7 @@ VARIANTS: Final[dict[str, list[Variant]]] = {
     "Vnic": [Variant(RIGHT, _registers)],
     "NDIS_STATUS": [Variant(RIGHT, _constant(0))],
     "NDIS_PARAMETER_TYPE": [Variant(RIGHT, _constant(0))],
+    "NDIS_DEVICE_POWER_STATE": [Variant(RIGHT, _constant(3)), Variant(RAW, _constant(1))],
     "bool": [Variant(RIGHT, _constant(False))],
     "str": [Variant(RIGHT, _constant("Text"))],
     "int | bytes": [Variant(RIGHT, _constant(TAG))],
