@@ -182,7 +182,13 @@ _NDIS_SUBCODES: Final[tuple[Subcode, ...]] = (
         "miniport driver handle",
         "NDIS_OID_REQUEST",
     ),
-    _ndis(_N.LEAKED_NBL, "a NET_BUFFER_LIST leaked", "where found (1: by the tracker at deregister or unbind)"),
+    _ndis(
+        _N.LEAKED_NBL,
+        "a NET_BUFFER_LIST leaked",
+        "where found (1: by the tracker at deregister or unbind)",
+        "0 (here: how many)",
+        "0 (here: the pool's tag)",
+    ),
 )
 
 _LIVE_DUMP_SUBCODES: Final[tuple[Subcode, ...]] = (

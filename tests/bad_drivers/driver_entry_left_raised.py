@@ -14,7 +14,7 @@ include(globals(), "miniport")
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
     global MiniportDriver
     status, MiniportDriver = NdisMRegisterMiniportDriver(DriverObject, RegistryPath, None, Characteristics())
-    before = NDIS_RAISE_IRQL_TO_DISPATCH()
+    before = NDIS_RAISE_IRQL_TO_DISPATCH()  # site: last DDI call
     if REPAIRED:
         NDIS_LOWER_IRQL(before, DISPATCH_LEVEL)
     return status

@@ -11,7 +11,7 @@ include(globals(), "miniport")
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    before = NDIS_RAISE_IRQL_TO_DISPATCH()
+    before = NDIS_RAISE_IRQL_TO_DISPATCH()  # site: last DDI call
     if REPAIRED:
         NDIS_LOWER_IRQL(before, DISPATCH_LEVEL)
     return NDIS_STATUS_SUCCESS

@@ -32,6 +32,7 @@ from emulator.ndis.buffers.pools import (
 )
 from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.gates.ddi import ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.constants import NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS
 from emulator.ndis.headers.handles import NetBufferListPoolHandle, NetBufferPoolHandle
 from emulator.ndis.headers.status import NDIS_STATUS_SUCCESS
@@ -47,7 +48,6 @@ _RULES: Final = ("Irql_NetBuffer_Function",)
 _TAG: Final = int.from_bytes(b"NDdl", "little")
 _RECORD: Final = struct.Struct("<QIII")
 _NDIS_OWN: Final = MDL_PARTIAL | MDL_MADE_BY_NDIS
-WARNING: Final = 30
 
 Extents = list[tuple[int, int]]
 """Address and length of each piece of a NET_BUFFER's data."""
@@ -160,7 +160,7 @@ def NdisAllocateFragmentNetBufferList(
         for start in range(StartOffset, buffer.DataLength, MaximumLength)
     ]
     if not pieces:
-        current.context.platform.log(WARNING, "ndis", "NdisAllocateFragmentNetBufferList: there is nothing to fragment")
+        tell_refusal(current.context, "NdisAllocateFragmentNetBufferList", "there is nothing to fragment")
         return None
     return making.list_of(pieces)
 

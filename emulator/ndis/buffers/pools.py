@@ -41,6 +41,7 @@ from emulator.ndis.buffers.owners import owner_of
 from emulator.ndis.buffers.ownership import bad_free, free_contexts
 from emulator.ndis.data_path.datapath_state import data_path, recalls_of
 from emulator.ndis.gates.ddi import GateKind, ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.constants import MEMORY_ALLOCATION_ALIGNMENT
 from emulator.ndis.headers.handles import NDIS_HANDLE, NetBufferListPoolHandle, NetBufferPoolHandle
 from emulator.ndis.headers.structures_common import (
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 _RULES = ("Irql_NetBuffer_Function",)
 _LIST_POOL = HandleKind.NET_BUFFER_LIST_POOL
 _BUFFER_POOL = HandleKind.NET_BUFFER_POOL
-WARNING = 30
 
 
 @ddi(
@@ -375,7 +375,7 @@ def make_pool(
     if fault is None and not tag:
         fault = "PoolTag is 0"
     if fault is not None:
-        context.platform.log(WARNING, "ndis", f"{type(given).__name__}: {fault}")
+        tell_refusal(context, type(given).__name__, fault)
         return None
     made = machine.objects[kind].allocate(kind, driver=driver, parent=owner or 0, site=context.site)
     directory = machine.pool.allocate(

@@ -29,6 +29,7 @@ from emulator.ndis.devices.device_objects import (
 )
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.gates.live_handles import REGISTRATION, find_live
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.handles import DeviceHandle, FilterDriverHandle, MiniportDriverHandle
 from emulator.ndis.headers.io_codes import STATUS_INVALID_PARAMETER, STATUS_OBJECT_NAME_NOT_FOUND
 from emulator.ndis.headers.roles_kernel import DRIVER_DISPATCH
@@ -45,7 +46,6 @@ from emulator.rules.irql import ANY, AT_PASSIVE
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-WARNING: Final = 30
 _RULES: Final = ("Irql_Miscellaneous_Function",)
 _DRIVER_KINDS: Final = (HandleKind.MINIPORT_DRIVER, HandleKind.FILTER_DRIVER)
 
@@ -77,7 +77,7 @@ def NdisRegisterDeviceEx(
         "a device needs a DeviceName and a SymbolicName" if not given.DeviceName else None
     )
     if fault is not None:
-        context.platform.log(WARNING, "ndis", f"NdisRegisterDeviceEx: {fault}")
+        tell_refusal(context, "NdisRegisterDeviceEx", fault)
         return RegisteredDevice(NDIS_STATUS_INVALID_PARAMETER, None, None)
     majors = [
         0 if each is None else routine_of_role(each, 0, "NdisRegisterDeviceEx", DRIVER_DISPATCH)

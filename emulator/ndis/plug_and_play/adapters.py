@@ -20,6 +20,7 @@ from emulator.ndis.absent import not_implemented
 from emulator.ndis.control_path.remembered import as_bytes, forget_all, remember
 from emulator.ndis.devices.device_objects import delete
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.object_header import NDIS_OBJECT_TYPE_OFFLOAD
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
 
 REGISTRATION_SET, GENERAL_SET = 1, 2
 OID_BYTES: Final = 4
-WARNING = 30
 
 
 def adapter_of(context: Context, handle: int | None, ddi_name: str = "") -> Any:
@@ -308,7 +308,7 @@ def free_adapter(context: Context, handle: int, adapter: Any) -> None:
 
 
 def _refused(context: Context, why: str, status: NDIS_STATUS) -> NDIS_STATUS:
-    context.platform.log(WARNING, "ndis", f"NdisMSetMiniportAttributes: {why}")
+    tell_refusal(context, "NdisMSetMiniportAttributes", why)
     return status
 
 

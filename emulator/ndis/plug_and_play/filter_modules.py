@@ -13,6 +13,7 @@ from emulator.kernel.pointers import encode
 from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.gates.ddi import FILTER, ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.handles import FilterModuleHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.headers.structures import NDIS_FILTER_ATTRIBUTES
 
-WARNING = 30
 REACHABLE = FILTER_MACHINE.operations[Operation.OID_REQUEST].states
 """The states in which requests, indications and events reach a module."""
 _RULES = ("Irql_Filter_Driver_Function",)
@@ -157,7 +157,7 @@ def unasked(handle: int, event: FilterEvent, text: str) -> None:
 
 
 def _refused(context: Context, why: str, status: NDIS_STATUS) -> NDIS_STATUS:
-    context.platform.log(WARNING, "ndis", f"NdisFSetAttributes: {why}")
+    tell_refusal(context, "NdisFSetAttributes", why)
     return status
 
 

@@ -11,6 +11,7 @@ from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.gates.ddi import ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.handles import NDIS_HANDLE
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -36,7 +37,6 @@ from emulator.rules.irql import AT_PASSIVE
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-WARNING = 30
 NEEDS_REQUIREMENTS = "MiniportFilterResourceRequirementsHandler"
 """A handler that changes a list of resource requirements, which the bus of the virtual adapter does not have."""
 
@@ -99,7 +99,7 @@ def _of_miniport(
 
 
 def _refused(context: Context, why: str, status: NDIS_STATUS) -> NDIS_STATUS:
-    context.platform.log(WARNING, "ndis", f"NdisSetOptionalHandlers: {why}")
+    tell_refusal(context, "NdisSetOptionalHandlers", why)
     return status
 
 
