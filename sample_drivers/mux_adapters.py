@@ -66,7 +66,7 @@ def MuxRegistrationAttributes(Velan: VELAN) -> NDIS_MINIPORT_ADAPTER_REGISTRATIO
     return NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(
         Header=header,
         MiniportAdapterContext=Velan,
-        AttributeFlags=NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK,
+        AttributeFlags=NDIS_MINIPORT_ATTRIBUTES_SURPRISE_REMOVE_OK | NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
         InterfaceType=NDIS_INTERFACE_TYPE.NdisInterfaceInternal,
     )
 
@@ -300,7 +300,9 @@ def MuxSetInformation(Velan: VELAN, Adapt: ADAPT, OidRequest: NDIS_OID_REQUEST) 
     if given.Oid == OID_GEN_CURRENT_PACKET_FILTER:
         Velan.PacketFilter = int.from_bytes(data[:4], "little")
         return MuxSetFilter(Velan, Adapt, OidRequest)
-    return NDIS_STATUS_SUCCESS if given.Oid == OID_GEN_CURRENT_LOOKAHEAD else NDIS_STATUS_NOT_SUPPORTED
+    # The adapter below goes to sleep and wakes up for itself.
+    known = given.Oid in (OID_GEN_CURRENT_LOOKAHEAD, OID_PNP_SET_POWER)
+    return NDIS_STATUS_SUCCESS if known else NDIS_STATUS_NOT_SUPPORTED
 
 
 def MuxQueryInformation(Velan: VELAN, Adapt: ADAPT, Query: Any) -> NDIS_STATUS:

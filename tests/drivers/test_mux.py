@@ -11,7 +11,7 @@ from scapy.packet import Raw
 
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
-from emulator.ndis.plug_and_play import pnp
+from emulator.ndis.plug_and_play import pnp, pnp_power
 from emulator.ndis.plug_and_play.adapters import text_of
 from emulator.rules.control import ControlOperation
 from emulator.rules.states import AdapterState
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAC_TEXT, PEER_TEXT = MAC.hex(":"), PEER.hex(":")
 VIRTUAL = 1
+D0, D3 = 1, 4
 VLANS = {"VlanIds": "10,20"}
 
 
@@ -235,3 +236,16 @@ def test_live_traffic_of_two_vlans_while_the_stack_is_paused_and_halted(lab: Lab
     wanted = swapped(over(20, b"last"))
     assert any(nic.poll(20.0) == wanted for _ in range(400))
     nic.machine.wait(lambda now: now.counters["lists_outstanding"] == 0, "lists that are on their way")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_adapters_above_and_below_sleep_and_wake_up_each_for_itself(rig: Rig, number: int) -> None:
+    assert rig.control(lambda context, _: pnp_power.power(context, number, D3)) == 0
+    states = [(rig.adapter(each).power_state, rig.adapter(each).state) for each in range(3)]
+    slept = (D3, AdapterState.PAUSED)
+    assert [each == slept for each in states] == [each == number for each in range(3)]
+    answers = rig.receive(over(10), over(20))
+    assert answers == ([] if number == 0 else [swapped(over(20))])
+    assert rig.control(lambda context, _: pnp_power.power(context, number, D0)) == 0
+    assert rig.receive(over(10), over(20)) == [swapped(over(10)), swapped(over(20))]
+    rig.stop()

@@ -83,7 +83,10 @@ def power(context: Context, number: int, argument: int) -> int:
     if state == WORKING:
         return _wake(context, handle, adapter)
     if not adapter.power_aware and not adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND:
-        return _halt_for_power(context, handle, adapter, state)
+        if not adapter.virtual:
+            return _halt_for_power(context, handle, adapter, state)
+        name = text_of(adapter.name)
+        _log(context, f"{name} is virtual and has not set NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND, which it must")
     return _sleep(context, handle, adapter, state)
 
 

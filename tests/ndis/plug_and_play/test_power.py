@@ -9,6 +9,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
+from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.constants import (
     NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND,
@@ -226,3 +227,15 @@ def test_after_a_bug_check_a_miniport_hears_of_it_if_it_asks(wanted: bool) -> No
     assert machine.seen == ([("shutdown", 1), HIGH_LEVEL] if wanted else [])
     assert context.irql == 0
     assert machine.computer.report.text == "A test stops the machine."
+
+
+def test_a_virtual_miniport_is_not_halted_for_power() -> None:
+    computer = Computer("base_miniport", "base_protocol", intermediate_driver="base_intermediate")
+    computer.load()
+    assert computer.control(pnp.start_adapter, 0) == 0
+    computer.settle()
+    adapter = computer.fake.machine.objects[HandleKind.ADAPTER].records[1]
+    for state, becomes in ((D3, AdapterState.PAUSED), (D0, AdapterState.RUNNING)):
+        assert computer.control(pnp_power.power, 1, state) == 0
+        assert (adapter.power_state, adapter.state) == (state, becomes)
+    assert any("has not set NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND" in text for text in computer.logs)
