@@ -236,6 +236,6 @@ def test_a_virtual_miniport_is_not_halted_for_power() -> None:
     computer.settle()
     adapter = computer.fake.machine.objects[HandleKind.ADAPTER].records[1]
     for state, becomes in ((D3, AdapterState.PAUSED), (D0, AdapterState.RUNNING)):
-        assert computer.control(pnp_power.power, 1, state) == 0
+        assert computer.control(pnp_power.power, adapter.number, state) == 0
         assert (adapter.power_state, adapter.state) == (state, becomes)
     assert any("has not set NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND" in text for text in computer.logs)
