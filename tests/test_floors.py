@@ -45,6 +45,7 @@ VIOLATIONS = [
     Violation("sync", "emulator/cli/planted.py", "import emulator.sync"),
     Violation("sync", "emulator/kernel/planted.py", "import emulator.sync"),
     Violation("wires", "emulator/simulated/planted.py", "import vnic.wires"),
+    Violation("headers", "emulator/ndis/headers/planted.py", "import emulator.ndis.services"),
     Violation("drivers", "sample_drivers/planted.py", "import emulator.kernel"),
     Violation("drivers", "sample_drivers/planted.py", "from emulator import rules"),
     Violation("below-drivers", "emulator/testing/planted.py", "import sample_drivers"),

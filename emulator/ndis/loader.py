@@ -22,10 +22,10 @@ from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers import publication
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
 from emulator.ndis.gates.private_data import forbid_global_writes
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.status import NDIS_STATUS_SUCCESS, status_name
 from emulator.ndis.plug_and_play.driver_changes import living_image
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT

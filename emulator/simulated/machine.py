@@ -18,9 +18,9 @@ from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import STARVED_AFTER
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.loader import load_images
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator

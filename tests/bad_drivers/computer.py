@@ -17,9 +17,9 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.io_codes import (
     IRP_MJ_CLEANUP,
     IRP_MJ_CLOSE,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.data_path import ledger
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.loader import load_images
 from emulator.ndis.plug_and_play import intermediate, pnp
 from emulator.rules.states import AdapterState

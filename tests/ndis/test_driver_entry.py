@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
 from emulator.ndis.loader import import_plugin, load_images
 from emulator.ndis.plug_and_play.pnp import unload

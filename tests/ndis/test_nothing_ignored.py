@@ -13,7 +13,6 @@ from emulator.ndis.control_path.oid_answers import ANSWERS, link_state
 from emulator.ndis.headers import oids
 from emulator.ndis.headers.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
-from emulator.ndis.headers.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_FOUND,
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -35,6 +34,7 @@ from emulator.ndis.headers.structures import (
     NDIS_TIMER_CHARACTERISTICS,
 )
 from emulator.ndis.plug_and_play.pnp import start_adapter
+from emulator.ndis.plug_and_play.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
 from tests.bad_drivers.computer import Computer

@@ -17,7 +17,6 @@ from emulator.ndis.control_path.remembered import as_bytes, remember
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.headers import oids
 from emulator.ndis.headers.handles import AdapterHandle, FilterModuleHandle
-from emulator.ndis.headers.pnp_structures import status_indication
 from emulator.ndis.headers.status import (
     NDIS_STATUS_LINK_STATE,
     NDIS_STATUS_NETWORK_CHANGE,
@@ -36,6 +35,7 @@ from emulator.ndis.headers.structures_port import NDIS_PORT_STATE
 from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, module_of, next_above
+from emulator.ndis.plug_and_play.pnp_structures import status_indication
 from emulator.ndis.plug_and_play.registration import handler, protocol_of
 from emulator.rules.irql import AT_MOST_DISPATCH
 from emulator.rules.states import BindingState

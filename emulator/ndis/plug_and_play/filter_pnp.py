@@ -18,7 +18,6 @@ from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
 from emulator.ndis.headers.handles import FilterModuleHandle
-from emulator.ndis.headers.pnp_structures import attach_parameters, filter_pause_parameters, filter_restart_parameters
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
@@ -32,6 +31,11 @@ from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.filter_modules import driver_of, modules_of, move_module, unasked
 from emulator.ndis.plug_and_play.pnp_checks import check_detached
+from emulator.ndis.plug_and_play.pnp_structures import (
+    attach_parameters,
+    filter_pause_parameters,
+    filter_restart_parameters,
+)
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, signed
 from emulator.ndis.plug_and_play.registration import handler, registrations
 from emulator.ndis.services import interfaces

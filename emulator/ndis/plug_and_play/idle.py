@@ -24,7 +24,6 @@ from emulator.ndis.headers.constants import NDIS_PM_SELECTIVE_SUSPEND_ENABLED
 from emulator.ndis.headers.enumerations import NDIS_DEVICE_POWER_STATE
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.oids import OID_PM_PARAMETERS, OID_PNP_SET_POWER
-from emulator.ndis.headers.pnp_structures import ULONG_BYTES
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_BUSY,
@@ -47,6 +46,7 @@ from emulator.ndis.plug_and_play.adapters import (
 from emulator.ndis.plug_and_play.idle_clock import FORCED, NOT_FORCED, may_be_notified
 from emulator.ndis.plug_and_play.pnp_calls import miniport_call
 from emulator.ndis.plug_and_play.pnp_checks import check_asleep
+from emulator.ndis.plug_and_play.pnp_structures import ULONG_BYTES
 from emulator.ndis.plug_and_play.pnp_waits import drain
 from emulator.ndis.plug_and_play.registration import handler, miniport_of
 from emulator.rules.control import WHOLE_MACHINE, ControlOperation

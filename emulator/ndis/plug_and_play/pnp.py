@@ -25,12 +25,6 @@ from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_PAUSE_MINIPORT_DEVICE_REMOVE, NDIS_PAUSE_NDIS_INTERNAL
 from emulator.ndis.headers.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION
 from emulator.ndis.headers.handles import AdapterHandle
-from emulator.ndis.headers.pnp_structures import (
-    device_event,
-    init_parameters,
-    pause_parameters,
-    restart_parameters,
-)
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
@@ -66,6 +60,12 @@ from emulator.ndis.plug_and_play.pnp_bindings import (
 )
 from emulator.ndis.plug_and_play.pnp_calls import miniport_call, notify_device
 from emulator.ndis.plug_and_play.pnp_checks import check_halted, check_initialize_failed, check_unloaded
+from emulator.ndis.plug_and_play.pnp_structures import (
+    device_event,
+    init_parameters,
+    pause_parameters,
+    restart_parameters,
+)
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
 from emulator.ndis.plug_and_play.registration import NDIS_INTERMEDIATE_DRIVER, drivers_of, handler, registrations
 from emulator.ndis.plug_and_play.unloading import await_references

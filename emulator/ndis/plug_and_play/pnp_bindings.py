@@ -13,7 +13,6 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.returned_status import call_for_status
-from emulator.ndis.headers.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_PENDING,
@@ -24,6 +23,7 @@ from emulator.ndis.plug_and_play.adapters import move_binding, text_of, wait_for
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, begin_operation, completed_and_returned, end_operation
 from emulator.ndis.plug_and_play.pnp_calls import WATCHDOG_PROTOCOL_PNP, protocol_event
+from emulator.ndis.plug_and_play.pnp_structures import bind_parameters, pause_event, restart_event
 from emulator.ndis.plug_and_play.pnp_waits import await_completion, drain, signed
 from emulator.ndis.plug_and_play.registration import UNINSTALLED, handler, protocol_of, registrations
 from emulator.rules.states import BindingEvent, BindingState

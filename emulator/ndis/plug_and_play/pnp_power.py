@@ -27,7 +27,6 @@ from emulator.ndis.headers.enumerations import (
     NET_PNP_EVENT_CODE,
 )
 from emulator.ndis.headers.oids import OID_PNP_SET_POWER
-from emulator.ndis.headers.pnp_structures import ULONG_BYTES, device_event, power_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_ADAPTER_NOT_FOUND,
@@ -49,6 +48,7 @@ from emulator.ndis.plug_and_play.pnp import (
 )
 from emulator.ndis.plug_and_play.pnp_calls import event_above, miniport_call, notify_device
 from emulator.ndis.plug_and_play.pnp_checks import check_asleep
+from emulator.ndis.plug_and_play.pnp_structures import ULONG_BYTES, device_event, power_event
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 from emulator.rules.irql import HIGH_LEVEL
 from emulator.rules.states import ADAPTER, AdapterEvent, AdapterState, next_state

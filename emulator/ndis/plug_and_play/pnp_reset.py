@@ -26,7 +26,6 @@ from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.gates.returned_status import wrong_result
 from emulator.ndis.headers import oids
 from emulator.ndis.headers.handles import AdapterHandle
-from emulator.ndis.headers.pnp_structures import status_indication
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_INVALID_STATE,
@@ -39,6 +38,7 @@ from emulator.ndis.headers.status import (
     status_name,
 )
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, sleeps, text_of
+from emulator.ndis.plug_and_play.pnp_structures import status_indication
 from emulator.ndis.plug_and_play.pnp_waits import signed
 from emulator.ndis.plug_and_play.registration import handler, miniport_of
 from emulator.rules.control import ControlOperation

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
 from emulator.ndis.adapter_hardware import dma
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
 from emulator.ndis.headers.dma_structures import NDIS_SCATTER_GATHER_LIST_PARAMETERS, NDIS_SG_DMA_DESCRIPTION
 from emulator.ndis.headers.object_header import (

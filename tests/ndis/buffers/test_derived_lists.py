@@ -16,7 +16,7 @@ from emulator.ndis.buffers.media_information import (
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION,
     NDIS_NBL_MEDIA_SPECIFIC_INFORMATION_EX,
 )
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.constants import (
     NDIS_CLONE_FLAGS_USE_ORIGINAL_MDLS,
     NDIS_PROTOCOL_ID_NBF,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.oids import OID_GEN_MAXIMUM_FRAME_SIZE, OID_GEN_RCV_OK
 from emulator.ndis.headers.status import NDIS_STATUS_PENDING, NDIS_STATUS_REQUEST_ABORTED, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.handlers import FILTER_HANDLERS, MINIPORT_HANDLERS, PROTOCOL_HANDLERS

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from emulator.layout.handles import HandleKind
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.control_path import remembered, withdrawal
 from emulator.ndis.control_path.oid_table import OIDS, By, OidEntry
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.enumerations import NdisPortControlStateUncontrolled
 from emulator.ndis.headers.oids import (
     OID_802_3_ADD_MULTICAST_ADDRESS,
@@ -26,7 +26,6 @@ from emulator.ndis.headers.oids import (
     OID_GEN_VENDOR_ID,
     OID_OFFLOAD_ENCAPSULATION,
 )
-from emulator.ndis.headers.pnp_structures import status_indication
 from emulator.ndis.headers.status import (
     NDIS_STATUS_BUFFER_TOO_SHORT,
     NDIS_STATUS_INVALID_DATA,
@@ -41,6 +40,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_port import NDIS_PORT_ARRAY, NDIS_PORT_STATE
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET
 from emulator.ndis.plug_and_play.handlers import MINIPORT_HANDLERS, PROTOCOL_HANDLERS
+from emulator.ndis.plug_and_play.pnp_structures import status_indication
 from tests.ndis.plug_and_play.test_ports import activated
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, PROTOCOL, SmallStack
 

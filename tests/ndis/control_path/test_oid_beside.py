@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from emulator.layout.handles import HandleKind
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.control_path import oid_lanes
 from emulator.ndis.control_path.oid_table import DIRECT, SYNCHRONOUS
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.headers.oids import (
     OID_GEN_RCV_OK,
     OID_GEN_RSS_SET_INDIRECTION_TABLE_ENTRIES,

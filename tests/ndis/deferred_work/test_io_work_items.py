@@ -9,8 +9,8 @@ import pytest
 from emulator.host.blackbox import waiting_items
 from emulator.host.messages import Names
 from emulator.layout.handles import HandleKind
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.deferred_work.kernel_items import queue_of
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
 from tests.fake_platform import FakeMachine, driver_module, surface

@@ -17,8 +17,8 @@ import pytest
 from emulator.kernel.passive import live_as_worker
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ITEM_CELL
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 from emulator.kernel.devices import Answer, Call, DeviceLane, device_names, serve_device_request
 from emulator.layout.machine import ContextKind
+from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
-from emulator.ndis.headers.built_in_types import BUILT_IN_TYPES
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 IRP_MJ_CREATE, IRP_MJ_CLOSE, IRP_MJ_READ, IRP_MJ_WRITE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_CLEANUP = 0, 2, 3, 4, 14, 18

@@ -9,7 +9,6 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
-from emulator.ndis.headers.pnp_structures import net_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
     NDIS_STATUS_FAILURE,
@@ -17,6 +16,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
 )
 from emulator.ndis.plug_and_play import pnp, pnp_calls, pnp_waits
+from emulator.ndis.plug_and_play.pnp_structures import net_event
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 

@@ -9,7 +9,6 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
-from emulator.ndis.headers.pnp_structures import net_event
 from emulator.ndis.headers.status import (
     NDIS_STATUS_INVALID_DATA,
     NDIS_STATUS_INVALID_PORT,
@@ -21,6 +20,7 @@ from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
 from emulator.ndis.plug_and_play import pnp
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET
+from emulator.ndis.plug_and_play.pnp_structures import net_event
 from emulator.rules.states import BindingState
 from tests.bad_drivers.computer import Computer
 from tests.ndis.filtered_stack import EVERYTHING, FilteredStack
