@@ -12,7 +12,9 @@ import pytest
 from emulator.host.commands import command_of
 from emulator.host.performance import Performance
 from emulator.rules.limits import VnicLimit
+from emulator.testing import DeviceError
 from tests.patience import eventually
+from tests.scenarios.test_devices import DRIVER, counts
 from tests.scenarios.traffic import HELLO, MINIPORT, drain, echo, frame, free_buffers, settled
 
 if TYPE_CHECKING:
@@ -133,6 +135,23 @@ def test_a_driver_that_refuses_and_stays_registered_is_told_by_what_its_driver_e
     with lab.expect_stop(0x7C, 0x0A) as stop:
         nic.machine.load(str(bad))
     assert "refusing is refused (DriverEntry of refusing returned NDIS_STATUS_FAILURE)" in stop.report.text
+
+
+def test_a_program_and_what_it_has_pending_live_through_it(lab: Lab) -> None:
+    machine = lab.start(DRIVER, protocol="tests.bad_drivers.base_protocol").machine
+    with machine.device("Talks") as device:
+        reads = [device.start_read(64) for _ in range(3)]
+        assert counts(device) == [1, 0, 0, 0]
+        machine.load(FILTER)
+        reads[2].cancel()
+        with pytest.raises(DeviceError):
+            reads[2].result()
+        device.write(b"words")
+        assert reads[0].result() == b"words"
+        with machine.device("Talks") as other:
+            other.start_read()
+            machine.unload("ndislwf")
+        assert eventually(lambda: counts(device) == [2, 1, 1, 2])
 
 
 def loading(nic: Nic) -> list[Outcome]:
