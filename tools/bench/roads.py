@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ADDRESSES: Final = ("10.80.0.1", "10.80.0.2")
 PREFIX: Final = 24
 BRIDGE: Final = "sample_drivers.bridge"
-REFLECTING_HELLO: Final = "tools.bench.tcp_driver"
+REFLECTOR: Final = "tools.bench.tcp_driver"
 LINK_SECONDS: Final = 8.0
 HEADER_BYTES: Final = 10
 _TUNSETOFFLOAD: Final = 0x400454D0
@@ -167,7 +167,7 @@ def have_offloads() -> bool:
 
 
 class EmulatorRoad:
-    """netvmini on one TAP with hello that swaps the computers too, or on two TAPs with the bridge between them."""
+    """netvmini on two TAPs with the bridge between them, or on one with a bridge that sends back what came."""
 
     def __init__(self, build: Build, *, taps: int, large: bool) -> None:
         self._stack = ExitStack()
@@ -182,7 +182,7 @@ class EmulatorRoad:
                 geometry=Geometry(processors=1, passive_workers=1, checked=build == "checked"),
                 drivers=[
                     DriverSpecification(kind="miniport", module=MINIPORT),
-                    DriverSpecification(kind="protocol", module=BRIDGE if taps > 1 else REFLECTING_HELLO),
+                    DriverSpecification(kind="protocol", module=BRIDGE if taps > 1 else REFLECTOR),
                 ],
                 adapters=[
                     AdapterSpecification(
