@@ -105,6 +105,18 @@ def test_contenders_that_are_up_together_take_turns_between_runs_of_the_baseline
 
 
 @pytest.mark.tap
+def test_together_no_round_begins_for_which_there_is_no_time() -> None:
+    def job() -> Seen:
+        said: list[str] = []
+        bench = Bench(Generator(Programs()), None, said.append, until=0.0)
+        measured = bench.run_together([Contender("pytun", PytunLoop(), [SHORT])], 2)
+        assert said == ["the time is over: 0 of 2 rounds"]
+        return Seen(measured.runs, measured.absent)
+
+    assert run_confined(job, Seen, 20.0) == Seen()
+
+
+@pytest.mark.tap
 def test_the_emulator_with_two_filters_and_two_adapters_answers_on_both() -> None:
     def job() -> Seen:
         subject = EmulatorEcho("checked", filters=2, adapters=2)

@@ -177,6 +177,9 @@ class Bench:
         self, contenders: Sequence[Contender], seats: dict[str, Seat], baseline: Seat | None, number: int
     ) -> None:
         for load in dict.fromkeys(load for contender in contenders for load in contender.loads):
+            if time.monotonic() > self._until:
+                self._say(f"the time was over at {load.name}, round {number}")
+                break
             offered = [contender for contender in contenders if load in contender.loads and contender.name in seats]
             before: Run | None = None
             for contender in offered:
