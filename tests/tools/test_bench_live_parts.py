@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from emulator.rules.errors import EmulatorError
-from tests.patience import DEADLINE
+from tests.patience import DEADLINE, eventually
 from tools.bench import adapters, length, outstanding, startup, tcp
 from tools.bench.compiler import Programs, compiled, find_compiler
 from tools.bench.confinement import run_confined
@@ -151,24 +151,30 @@ def test_the_reflector_serves_several_interfaces() -> None:
 
     (value,) = confined(job, "gen", "reflector").values
     assert value["lost"] == 0
-    assert 0 < value["slowest"] <= value["fastest"] <= value["pps"]
+    assert 0 <= value["slowest"] <= value["fastest"] <= value["pps"]
 
 
 @pytest.mark.parametrize("build", ["checked", "free"])
 def test_items_that_queue_themselves_are_counted(build: Build) -> None:
-    value = outstanding.circulate(build, 300, 0.01, 0.05)
-    assert value["per_second"] > 0
-    assert value["ns"] > 0
-    assert value["workers"] >= 1
+    def counted() -> bool:
+        # On a busy computer nothing may run in so short a time: then once more.
+        value = outstanding.circulate(build, 300, 0.01, 0.05)
+        assert value["workers"] >= 1
+        return value["per_second"] > 0 and value["ns"] > 0
+
+    assert eventually(counted)
 
 
 @pytest.mark.parametrize("make", [outstanding.queue, outstanding.faster_fifo])
 def test_a_peer_puts_back_what_it_takes(make: Callable[[int], Any]) -> None:
     if make is outstanding.faster_fifo:
         pytest.importorskip("faster_fifo")
-    value = outstanding.put_back(make, "peer", 50, 0.01, 0.05)
-    assert value["per_second"] > 0
-    assert value["ns"] > 0
+
+    def counted() -> bool:
+        value = outstanding.put_back(make, "peer", 50, 0.01, 0.05)
+        return value["per_second"] > 0 and value["ns"] > 0
+
+    assert eventually(counted)
 
 
 class Refused:
@@ -209,7 +215,7 @@ def test_tcp_takes_each_road(large: bool) -> None:
             for lay in ways:
                 road = lay()
                 stack.callback(road.close)
-                seen.values.append(tcp.run(road, 0.01, 0.03))
+                seen.values.append(tcp.run(road, 0.0, 0.05))
         return seen
 
     values = confined(job, "copier").values
@@ -223,7 +229,7 @@ def test_tcp_goes_through_the_emulator(taps: int) -> None:
     def job() -> Seen:
         road = EmulatorRoad("checked", taps=taps, large=False)
         try:
-            return Seen(values=[tcp.run(road, 0.01, 0.05)])
+            return Seen(values=[tcp.run(road, 0.0, 0.05)])
         finally:
             road.close()
 

@@ -63,6 +63,8 @@ def stream(ends: Ends, warm_up: float, seconds: float) -> Stream:
             raise EmulatorError("a TCP connection did not come to its end")
         if words[_TOTAL] != words[_SENT]:
             raise EmulatorError(f"{words[_TOTAL]} of {words[_SENT]} bytes arrived over TCP")
+        if not words[_BYTES]:
+            raise EmulatorError("nothing arrived over TCP after the warm-up")
         bits_per_second = words[_BYTES] * 8e9 / words[_NANOSECONDS]
         return Stream(bits_per_second, words[_TOTAL], words[_AGAIN], sum(words[_USED]))
     except RuntimeError as error:
