@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from emulator.ndis.absent import PARTIAL
 from emulator.rules import nbl, work_items
 from emulator.rules.bugchecks import BUG_CHECKS
 from emulator.rules.irql import DIRQL
@@ -52,10 +51,3 @@ def test_links_between_the_pages_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     targets = {target for target in re.findall(r"\]\(([^)#\s]+\.md)(?:#[^)]*)?\)", text) if "://" not in target}
     assert [target for target in targets if not (page.parent / target).is_file()] == []
-
-
-def test_what_is_never_called_is_told() -> None:
-    told = {"IDLE_NOTIFICATION": "selective suspend"}
-    never = [word for name, word in told.items() if f"MINIPORT_{name}" in PARTIAL]
-    line = next(line for line in TEXT.split("\n- ") if line.startswith("**No selective suspend"))
-    assert [word for word in never if word not in line] == []

@@ -222,9 +222,7 @@ def resume(context: Context, handle: int, adapter: Any) -> None:
             return
         if _takes(context, adapter, IdleEvent.CANCEL_CALLED):
             miniport_call(context, adapter, "CancelIdleNotificationHandler")
-        state = IdleState(adapter.idle_state)
-        if state in _WAITS:
-            drain(context, lambda state=state: adapter.idle_state != state, _WAITS[state][0], handle, _WAITS[state][1])  # type: ignore[misc]
+        _await(context, handle, adapter, IdleState(adapter.idle_state))
     if sleeps(adapter) and not adapter.surprise_removed:
         status = _tell(context, handle, adapter, OID_PNP_SET_POWER, _WORKING.to_bytes(ULONG_BYTES, "little"))
         if status != NDIS_STATUS_SUCCESS:
@@ -233,6 +231,13 @@ def resume(context: Context, handle: int, adapter: Any) -> None:
             adapter.removal_wanted = 1
     adapter.power_state = _WORKING
     _watch_again(context, handle, adapter, IdleEvent.RESUMED)
+
+
+def _await(context: Context, handle: int, adapter: Any, state: IdleState) -> None:
+    """Wait until this state is over, where it ends by itself or by the miniport."""
+    if state in _WAITS:
+        kind, what = _WAITS[state]
+        drain(context, lambda: adapter.idle_state != state, kind, handle, what, adapter.head.driver)
 
 
 def _takes(context: Context, adapter: Any, event: IdleEvent) -> bool:
