@@ -24,6 +24,7 @@ from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER
 from emulator.ndis.deferred_work.work_items import allocate_item
 from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER, NDIS_SG_LIST_WRITE_TO_DEVICE
 from emulator.ndis.headers.dma_structures import (
     ELEMENT_BYTES,
@@ -64,7 +65,6 @@ _DELAYED_QUEUE: Final = 1
 _DMA_ALIGNMENT: Final = 1
 _BUILT: Final = 0x5347_4C69
 """In the high half of a list's Reserved word, over the index of the adapter that it was built for, while it lives."""
-WARNING: Final = 30
 
 
 class RegisteredDma(NamedTuple):
@@ -247,9 +247,7 @@ def NdisMAllocateSharedMemoryAsyncEx(
     context = current.context
     channel = _channel_of(context, MiniportDmaHandle, "NdisMAllocateSharedMemoryAsyncEx")
     if not channel.complete:
-        context.platform.log(
-            WARNING, "ndis", "NdisMAllocateSharedMemoryAsyncEx: there is no SharedMemAllocateCompleteHandler"
-        )
+        tell_refusal(context, "NdisMAllocateSharedMemoryAsyncEx", "there is no SharedMemAllocateCompleteHandler")
         return NDIS_STATUS_FAILURE
     machine = context.machine
     word = encode(context, Context)

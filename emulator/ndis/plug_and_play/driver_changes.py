@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.calls import call
 from emulator.kernel.pointers import DATA_TAG
 from emulator.layout.handles import HandleKind
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY, NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.status import (
     NDIS_STATUS_ADAPTER_NOT_READY,
@@ -54,7 +55,7 @@ def _join(context: Context, handle: int, adapter: Any, image: int) -> int:
         if status != NDIS_STATUS_SUCCESS:
             name = context.machine.images.driver_name(image)
             told = f"{name} did not attach to {text_of(adapter.name)}: {status_name(status)}"
-            context.platform.log(pnp.WARNING, "ndis", told)
+            warn(context, told)
     for protocol_handle, protocol in drivers_of(context, image, HandleKind.PROTOCOL_DRIVER):
         if pnp_bindings.may_bind(context, adapter, protocol):
             pnp_bindings.bind(context, handle, adapter, protocol_handle, protocol)

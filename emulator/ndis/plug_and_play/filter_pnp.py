@@ -15,6 +15,7 @@ from emulator.kernel.stop import stop
 from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind
 from emulator.ndis.data_path import ledger
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
 from emulator.ndis.headers.handles import FilterModuleHandle
@@ -44,7 +45,6 @@ from emulator.rules.states import FilterEvent, FilterState
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-WARNING = 30
 LAST_IMAGE = 0xFFFF
 WATCHDOG_FILTER_PAUSE = 0x11
 SETTLE_NS = 100_000_000
@@ -61,7 +61,7 @@ def attach_filters(context: Context, adapter_handle: int, adapter: Any) -> int:
         if status != NDIS_STATUS_SUCCESS:
             mandatory = driver.flags & NDIS_FILTER_DRIVER_MANDATORY
             end = "the filter is mandatory: the stack is not started" if mandatory else "the stack runs without it"
-            _log(
+            warn(
                 context,
                 f"{text_of(driver.name)} did not attach to {text_of(adapter.name)} ({status_name(status)}); {end}",
             )
@@ -176,7 +176,7 @@ def attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: i
     parameters = attach_parameters(context, adapter, module, name)
     status = call_for_status(context, routine, FilterModuleHandle(handle), decode(context, driver.context), parameters)
     if status == NDIS_STATUS_SUCCESS and not module.attributes_set:
-        _log(context, f"{name}: FilterAttach succeeded without NdisFSetAttributes")
+        warn(context, f"{name}: FilterAttach succeeded without NdisFSetAttributes")
         status = NDIS_STATUS_FAILURE
     if status == NDIS_STATUS_SUCCESS:
         move_module(context, adapter, module, FilterEvent.ATTACH_SUCCEEDED)
@@ -210,7 +210,7 @@ def _lost(context: Context, adapter: Any, handle: int, module: Any, what: str, s
     """Detach a module that failed to restart; True when the stack may not run without it."""
     mandatory: bool = driver_of(context, module).flags & NDIS_FILTER_DRIVER_MANDATORY != 0
     end = "it is mandatory: the stack is not started" if mandatory else "it is detached"
-    _log(context, f"{text_of(module.name)}: {what} returned {status_name(status)}; {end}")
+    warn(context, f"{text_of(module.name)}: {what} returned {status_name(status)}; {end}")
     wait_for_acknowledgement(context)
     detach(context, adapter, handle, module)
     return mandatory
@@ -236,7 +236,3 @@ def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, 
         )
     module.completion = 0
     return status
-
-
-def _log(context: Context, text: str) -> None:
-    context.platform.log(WARNING, "ndis", text)

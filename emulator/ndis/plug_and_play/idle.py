@@ -19,6 +19,7 @@ from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.control_path import oid_answers, oid_lanes, own_requests
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_PM_SELECTIVE_SUSPEND_ENABLED
 from emulator.ndis.headers.enumerations import NDIS_DEVICE_POWER_STATE
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.layout.control import CONTROL
 
-WARNING: Final = 30
 VERIFIER, IRQL_FUNCTION = 0xC4, 0xE5
 _WAITS: Final = {
     IdleState.SUSPENDING: (0x25, "NdisMIdleNotificationConfirm"),
@@ -104,7 +104,7 @@ def NdisMIdleNotificationConfirm(
         adapter.power_state = state
     else:
         text = f"{text_of(adapter.name)} was not suspended: {status_name(status)}"
-        context.platform.log(WARNING, "ndis", text)
+        warn(context, text)
         adapter.wake_wanted = 1
     _moved(context, adapter, MiniportAdapterHandle, IdleEvent.SUSPEND_ENDED)
     publish_change(context, adapter)
@@ -227,7 +227,7 @@ def resume(context: Context, handle: int, adapter: Any) -> None:
         status = _tell(context, handle, adapter, OID_PNP_SET_POWER, _WORKING.to_bytes(ULONG_BYTES, "little"))
         if status != NDIS_STATUS_SUCCESS:
             text = f"{text_of(adapter.name)} did not wake up ({status_name(status)}); it is removed"
-            context.platform.log(WARNING, "ndis", text)
+            warn(context, text)
             adapter.removal_wanted = 1
     adapter.power_state = _WORKING
     _watch_again(context, handle, adapter, IdleEvent.RESUMED)

@@ -17,6 +17,7 @@ from emulator.kernel.waits import sleep_in_call
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.gates.ddi import INTERMEDIATE, PROTOCOL, ddi
+from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.enumerations import NDIS_HALT_ACTION
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, MiniportDriverHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import (
@@ -39,7 +40,6 @@ INITIALIZE, DEINITIALIZE = 1, 2
 """What a driver wishes NDIS to do with an adapter of its own."""
 LONGEST_NAME: Final = 63
 LOOK_AGAIN_NS: Final = 1_000_000
-WARNING = 30
 _RULES = ("Irql_IM_Function",)
 
 
@@ -236,7 +236,7 @@ def _wish_for_the_end(context: Context, adapter: Any) -> None:
 
 
 def _refused(context: Context, name: str, why: str, status: NDIS_STATUS) -> NDIS_STATUS:
-    context.platform.log(WARNING, "ndis", f"NdisIMInitializeDeviceInstanceEx: {name!r} is refused: {why}")
+    tell_refusal(context, "NdisIMInitializeDeviceInstanceEx", f"{name!r}: {why}")
     return status
 
 

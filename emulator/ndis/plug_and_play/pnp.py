@@ -21,6 +21,7 @@ from emulator.ndis.adapter_hardware.hardware import UNLOGGED, resources_of, shar
 from emulator.ndis.control_path import oid_lanes
 from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.constants import NDIS_PAUSE_MINIPORT_DEVICE_REMOVE, NDIS_PAUSE_NDIS_INTERNAL
 from emulator.ndis.headers.enumerations import NDIS_DEVICE_PNP_EVENT, NDIS_HALT_ACTION
@@ -79,7 +80,6 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.kernel.images import Image
 
-INFO, WARNING = 20, 30
 WATCHDOG_MINIPORT_HALT, WATCHDOG_MINIPORT_PAUSE = 0x22, 0x21
 
 
@@ -116,7 +116,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
             pnp_devices.remove_device(context, adapter)
     if status != NDIS_STATUS_SUCCESS:
         check_initialize_failed(context, handle, shared_memory_of(context, handle), what)
-        _log(context, f"{text_of(adapter.name)}: {what} returned {status_name(status)}")
+        warn(context, f"{text_of(adapter.name)}: {what} returned {status_name(status)}")
         free_adapter(context, handle, adapter)
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_CALLED)
@@ -131,7 +131,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         init_parameters(context, adapter, resources),
     )
     if status == NDIS_STATUS_SUCCESS and not adapter.attributes_set & GENERAL_SET:
-        _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
+        warn(context, f"{text_of(adapter.name)}: MiniportInitializeEx succeeded without general attributes")
         if adapter.attributes_set & REGISTRATION_SET:
             # The driver believes that it has succeeded: it is halted, and the action says why.
             move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
@@ -144,7 +144,7 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
         adapter.context = 0
         move_adapter(context, adapter, AdapterEvent.INITIALIZE_FAILED)
         wait_for_acknowledgement(context)
-        _log(context, f"{text_of(adapter.name)}: MiniportInitializeEx returned {status_name(status)}")
+        warn(context, f"{text_of(adapter.name)}: MiniportInitializeEx returned {status_name(status)}")
         free_adapter(context, handle, adapter)
         return status
     move_adapter(context, adapter, AdapterEvent.INITIALIZE_SUCCEEDED)
@@ -259,7 +259,7 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     adapter.completion = 0
     if status != NDIS_STATUS_SUCCESS:
         move_adapter(context, adapter, AdapterEvent.RESTART_FAILED)
-        _log(context, f"{text_of(adapter.name)}: MiniportRestart returned {status_name(status)}")
+        warn(context, f"{text_of(adapter.name)}: MiniportRestart returned {status_name(status)}")
         return status
     move_adapter(context, adapter, AdapterEvent.RESTART_SUCCEEDED)
     status = filter_pnp.restart_filters(context, handle, adapter)
@@ -426,10 +426,6 @@ def reset_record(adapter: Any, number: int, name: str) -> None:
     ctypes.memset(ctypes.addressof(adapter) + head_size, 0, ctypes.sizeof(adapter) - head_size)
     adapter.number = number
     adapter.name = name.encode()[:64].ljust(64, b"\0")
-
-
-def _log(context: Context, text: str) -> None:
-    context.platform.log(WARNING, "ndis", text)
 
 
 __all__ = ["NdisMPauseComplete", "NdisMRestartComplete"]

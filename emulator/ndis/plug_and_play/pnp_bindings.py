@@ -12,6 +12,7 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.data_path import ledger
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -31,7 +32,6 @@ from emulator.rules.states import BindingEvent, BindingState
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-WARNING = 30
 WATCHDOG_PROTOCOL_PAUSE, WATCHDOG_PROTOCOL_UNBIND = 0x01, 0x04
 
 
@@ -111,7 +111,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
         )
     if status != NDIS_STATUS_SUCCESS or binding is None:
         text = f"{name} did not bind to {text_of(adapter.name)}: {status_name(status)}"
-        context.platform.log(WARNING, "ndis", text)
+        warn(context, text)
         return False
     move_binding(context, adapter, binding, BindingEvent.BIND_SUCCEEDED)
     return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis.control_path import oid_answers, own_requests
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.headers.constants import (
     NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND,
     NDIS_MINIPORT_ATTRIBUTES_NO_PAUSE_ON_SUSPEND,
@@ -62,7 +63,6 @@ NO_PAUSE_MINOR: Final = 30
 """All drivers of a stack are of this minor version at least where a transition does without a pause."""
 BUG_CHECK_MINOR: Final = 30
 """From this minor version on a miniport hears of a bug check only if its attributes ask for it."""
-WARNING: Final = 30
 _EVENT = NET_PNP_EVENT_CODE
 
 
@@ -86,7 +86,7 @@ def power(context: Context, number: int, argument: int) -> int:
         if not adapter.virtual:
             return _halt_for_power(context, handle, adapter, state)
         name = text_of(adapter.name)
-        _log(context, f"{name} is virtual and has not set NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND, which it must")
+        warn(context, f"{name} is virtual and has not set NDIS_MINIPORT_ATTRIBUTES_NO_HALT_ON_SUSPEND, which it must")
     return _sleep(context, handle, adapter, state)
 
 
@@ -155,7 +155,7 @@ def _query(context: Context, handle: int, adapter: Any, state: NDIS_DEVICE_POWER
     if status != NDIS_STATUS_SUCCESS:
         stays = NDIS_DEVICE_POWER_STATE(adapter.power_state or WORKING)
         event_above(context, handle, power_event(_EVENT.NetEventSetPower, stays))
-        _log(context, f"{text_of(adapter.name)} stays in {stays.name}: NetEventQueryPower got {status_name(status)}")
+        warn(context, f"{text_of(adapter.name)} stays in {stays.name}: NetEventQueryPower got {status_name(status)}")
     return status
 
 
@@ -171,7 +171,7 @@ def _sleep(context: Context, handle: int, adapter: Any, state: NDIS_DEVICE_POWER
     status = _set_power(context, handle, adapter, state)
     if status != NDIS_STATUS_SUCCESS:
         # It must not fail; who says NDIS_STATUS_NOT_ACCEPTED is being reset, and goes on as it was.
-        _log(context, f"{text_of(adapter.name)} did not go to {state.name}: {status_name(status)}")
+        warn(context, f"{text_of(adapter.name)} did not go to {state.name}: {status_name(status)}")
         _go_on(context, handle, adapter)
         stays = NDIS_DEVICE_POWER_STATE(adapter.power_state or WORKING)
         event_above(context, handle, power_event(_EVENT.NetEventSetPower, stays))
@@ -186,7 +186,7 @@ def _sleep(context: Context, handle: int, adapter: Any, state: NDIS_DEVICE_POWER
 def _wake(context: Context, handle: int, adapter: Any) -> int:
     status = _set_power(context, handle, adapter, WORKING)
     if status != NDIS_STATUS_SUCCESS:
-        _log(context, f"{text_of(adapter.name)} did not wake up ({status_name(status)}); it is removed")
+        warn(context, f"{text_of(adapter.name)} did not wake up ({status_name(status)}); it is removed")
         fail_adapter(context, adapter)
         return status
     adapter.power_state = WORKING
@@ -239,7 +239,3 @@ def _start_again(context: Context, number: int) -> int:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
     head.halted_for_power &= ~(1 << number)
     return start_adapter(context, number)
-
-
-def _log(context: Context, text: str) -> None:
-    context.platform.log(WARNING, "ndis", text)

@@ -23,6 +23,7 @@ from emulator.ndis.control_path.indications import indicate
 from emulator.ndis.control_path.oid_lanes import pended
 from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import wrong_result
 from emulator.ndis.headers import oids
 from emulator.ndis.headers.handles import AdapterHandle
@@ -58,7 +59,6 @@ OID_LOOKS: Final = 2
 COMPLETES_FIRST: Final = 30
 """From this minor version on what was in hand is completed before the reset is."""
 NDIS, UNEXPECTED = 0x7C, 0x0F
-WARNING: Final = 30
 
 
 class ResetResult(NamedTuple):
@@ -119,7 +119,7 @@ def want(context: Context, adapter: Any, why: str) -> bool:
         adapter.reset_state = WANTED
     platform.release(SystemLock.STACKS)
     if fresh:
-        platform.log(WARNING, "ndis", f"{text_of(adapter.name)} is reset: {why}")
+        warn(context, f"{text_of(adapter.name)} is reset: {why}")
         wake_lane(context, ContextKind.REQUESTS)
     return True
 
@@ -246,7 +246,7 @@ def _end(context: Context, handle: int, adapter: Any) -> None:
         _restore(context, handle, adapter)
     indicate(context, handle, status_indication(handle, NDIS_STATUS_RESET_END))
     if status != NDIS_STATUS_SUCCESS:
-        context.platform.log(WARNING, "ndis", f"{name}: the reset ended with {status_name(status)}")
+        warn(context, f"{name}: the reset ended with {status_name(status)}")
     adapter.reset_state = NONE
     _leave(context, adapter)
     end_operations(context, ControlOperation.RESET, adapter.number, status)
@@ -264,7 +264,7 @@ def _restore(context: Context, handle: int, adapter: Any) -> None:
         answered = own_requests.ask(context, handle, adapter, oid_answers.SET, oid, content, lane=adapter)
         if answered.status != NDIS_STATUS_SUCCESS:
             text = f"{text_of(adapter.name)}: {oids.oid_name(oid)} after the reset: {status_name(answered.status)}"
-            context.platform.log(WARNING, "ndis", text)
+            warn(context, text)
 
 
 def _enter(
@@ -334,7 +334,7 @@ def NdisMResetMiniport(MiniportAdapterHandle: AdapterHandle, /) -> None:
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMResetMiniport")
     if not want(context, adapter, "NdisMResetMiniport"):
         text = f"{text_of(adapter.name)}: NdisMResetMiniport without a MiniportResetEx changes nothing"
-        context.platform.log(WARNING, "ndis", text)
+        warn(context, text)
 
 
 __all__ = ["NdisMResetComplete", "NdisMResetMiniport", "ResetResult"]

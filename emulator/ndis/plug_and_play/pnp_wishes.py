@@ -15,6 +15,7 @@ from emulator.kernel.stop import stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, PROTOCOL, ddi
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.headers.constants import NDIS_PAUSE_UNBIND_PROTOCOL
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle, FilterModuleHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     Act = Callable[[Context, int, Any], None]
 
-WARNING: Final = 30
 VERIFIER, IRQL_FUNCTION = 0xC4, 0xE5
 REMOVABLE: Final = (AdapterState.PAUSED, AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
 _NOT_FROM: Final = ("PROTOCOL_BIND_ADAPTER_EX", "PROTOCOL_UNBIND_ADAPTER_EX", "PROTOCOL_NET_PNP_EVENT")
@@ -107,7 +107,7 @@ def NdisMRemoveMiniport(MiniportHandle: AdapterHandle, /) -> NDIS_STATUS:
         return NDIS_STATUS_FAILURE
     adapter.removal_wanted = 1
     text = f"{text_of(adapter.name)} has failed and is removed, as its miniport wishes"
-    context.platform.log(WARNING, "ndis", f"{text} (on Windows a live dump: 0x15E/1, reason 71)")
+    warn(context, f"{text} (on Windows a live dump: 0x15E/1, reason 71)")
     _wake(context)
     return NDIS_STATUS_SUCCESS
 

@@ -15,6 +15,7 @@ from emulator.layout.handles import HandleKind
 from emulator.layout.machine import MAXIMUM_HANDLERS, ContextKind
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
 from emulator.ndis.gates.live_handles import REGISTRATION, find_live
+from emulator.ndis.gates.refusals import warn
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.callback_role import ROLES
 from emulator.ndis.headers.handles import MiniportDriverHandle, ProtocolDriverHandle
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 MAJOR_NDIS_VERSION = 6
 NDIS_INTERMEDIATE_DRIVER = 1
-WARNING = 30
 REGISTERED, DEREGISTERED, UNINSTALLED = 1, 2, 3
 
 PAIRS = (
@@ -196,7 +196,7 @@ def _refuse(context: Context, driver_object: DRIVER_OBJECT, given: Any, fault: s
         status = NDIS_STATUS_BAD_CHARACTERISTICS if fault else None
     if status is not None:
         context.machine.refusals[driver_object.image] = fault or ""
-        context.platform.log(WARNING, "ndis", f"{driver_object.DriverName} was refused: {fault}")
+        warn(context, f"{driver_object.DriverName} was refused: {fault}")
     return status
 
 
