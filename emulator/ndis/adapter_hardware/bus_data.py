@@ -13,7 +13,7 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.layout.arena import BUS_DATA_BYTES
 from emulator.ndis.adapter_hardware.hardware import CM_PARTIAL_RESOURCE_DESCRIPTOR, resources_of
-from emulator.ndis.devices.device_objects import DEVICE_OBJECT, create_for_adapter
+from emulator.ndis.devices.device_objects import DEVICE_OBJECT, create_for_adapter, pointer_of
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.plug_and_play.adapters import adapter_of
@@ -137,7 +137,7 @@ def _device(context: Context, adapter: Any, member: str, image: int) -> DEVICE_O
         device = create_for_adapter(context, image)
         if device is None:
             return None
-        setattr(adapter, member, getattr(device, "_pointer"))  # noqa: B009
+        setattr(adapter, member, pointer_of(device))
         return device
     return decode(context, pointer)  # type: ignore[no-any-return]
 

@@ -23,7 +23,7 @@ from emulator.ndis.deferred_work.kernel_items import (
     word_of_object,
 )
 from emulator.ndis.deferred_work.work_items import allocate_item, check_free, find_item
-from emulator.ndis.devices.device_objects import DEVICE_OBJECT, dereference, find_device, reference
+from emulator.ndis.devices.device_objects import DEVICE_OBJECT, dereference, find_device, pointer_of, reference
 from emulator.ndis.gates.ddi import ddi
 from emulator.ndis.headers.handles import PIO_WORKITEM
 from emulator.ndis.headers.roles import IO_WORKITEM_ROUTINE
@@ -54,7 +54,7 @@ def IoAllocateWorkItem(DeviceObject: DEVICE_OBJECT, /) -> PIO_WORKITEM | None:
             text="IoAllocateWorkItem was given something else than a device object.",
             values={Parameter.OBJECT: getattr(DeviceObject, "_pointer", 0) or 0},
         )
-    handle = allocate_item(context, KIND, getattr(device, "_pointer"))  # noqa: B009
+    handle = allocate_item(context, KIND, pointer_of(device))
     return PIO_WORKITEM(handle) if handle is not None else None
 
 

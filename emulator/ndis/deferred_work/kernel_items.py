@@ -15,7 +15,7 @@ from emulator.kernel.stop import stop_limit
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind
 from emulator.ndis.deferred_work.work_items import allocate_item, item_sites, routine_of
-from emulator.ndis.devices.device_objects import dereference, find_device
+from emulator.ndis.devices.device_objects import dereference, find_device, pointer_of
 from emulator.ndis.gates.callback_numbers import unknown_routine
 from emulator.ndis.headers.roles_kernel import IO_WORKITEM_ROUTINE_EX
 from emulator.ndis.plug_and_play.driver_object import DRIVER_OBJECT
@@ -80,7 +80,7 @@ def word_of_object(context: Context, given: Any) -> int | None:
     if isinstance(given, DRIVER_OBJECT):
         return given.image
     device = find_device(context, given)
-    return None if device is None else getattr(device, "_pointer")  # noqa: B009
+    return None if device is None else pointer_of(device)
 
 
 # -- items in the driver's own memory ----------------------------------------------------------------------------------

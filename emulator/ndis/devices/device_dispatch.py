@@ -19,7 +19,7 @@ from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.buffers import mdl
-from emulator.ndis.devices.device_objects import DO_EXCLUSIVE, dereference, find_device, reference
+from emulator.ndis.devices.device_objects import DO_EXCLUSIVE, dereference, find_device, pointer_of, reference
 from emulator.ndis.devices.irps import (
     FILE_OBJECT,
     IO_TYPE_FILE,
@@ -28,7 +28,6 @@ from emulator.ndis.devices.irps import (
     cancel_lock,
     io_memory,
     make_irp,
-    pointer_of,
 )
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers import io_codes

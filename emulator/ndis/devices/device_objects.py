@@ -156,6 +156,11 @@ def find_device(context: Context, device: Any) -> DEVICE_OBJECT | None:
     return device
 
 
+def pointer_of(structure: Any) -> int:
+    """Where a structure lies in the pool."""
+    return structure._pointer  # type: ignore[no-any-return]
+
+
 def reference(context: Context, device: DEVICE_OBJECT) -> None:
     """Keep a device object while a work item of it is queued or runs, or a program has it open."""
     context.platform.fetch_add(device.ReferenceCount, 1)

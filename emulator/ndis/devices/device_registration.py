@@ -26,6 +26,7 @@ from emulator.ndis.devices.device_objects import (
     devices,
     find_device,
     name_of,
+    pointer_of,
 )
 from emulator.ndis.gates.ddi import FILTER, MINIPORT, ddi
 from emulator.ndis.gates.live_handles import REGISTRATION, find_live
@@ -177,7 +178,7 @@ def _name(context: Context, kind: HandleKind, device: DEVICE_OBJECT, link: str) 
     if made is None:
         return None
     handle, record = made
-    record.device = getattr(device, "_pointer")  # noqa: B009
+    record.device = pointer_of(device)
     record.name = link.encode().ljust(NAME_BYTES, b"\0")
     _tell_host(context)
     return handle

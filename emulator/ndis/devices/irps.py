@@ -24,7 +24,7 @@ from emulator.layout.machine import SystemLock
 from emulator.layout.records import Array, Record, i32, u8, u16, u32, u64
 from emulator.ndis.buffers import mdl
 from emulator.ndis.deferred_work.kernel_items import routine_of_role
-from emulator.ndis.devices.device_objects import DEVICE_OBJECT, dereference
+from emulator.ndis.devices.device_objects import DEVICE_OBJECT, dereference, pointer_of
 from emulator.ndis.gates.ddi import ddi
 from emulator.ndis.headers.io_codes import IRP_MJ_CLOSE, IRP_MJ_CREATE, STATUS_PENDING, is_error
 from emulator.ndis.headers.roles_kernel import DRIVER_CANCEL
@@ -360,11 +360,6 @@ def io_memory(context: Context, length: int, structure: type | None) -> int | No
         offset = pointer & OFFSET_MASK
         machine.arena.view[offset : offset + length] = bytes(length)
     return pointer
-
-
-def pointer_of(structure: Any) -> int:
-    """Where a structure lies in the pool."""
-    return structure._pointer  # type: ignore[no-any-return]
 
 
 __all__ = [
