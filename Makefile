@@ -37,6 +37,7 @@ test: lint
 	@echo "pytest: twice, beside each other; each says what it has found when it is done (make pytest: one, line by line)"
 	@$(MAKE) -j2 --output-sync=target pytest-live pytest-alone
 
+# PYTEST ends with the name of its cache: each half has one of its own.
 pytest-live:
 	$(PYTEST)-live $(LIVE)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import linecache
+import sys
 import textwrap
 import types
 from pathlib import Path
@@ -447,6 +449,24 @@ def driver_module(name: str, source: str, **names: Any) -> Any:
     if "def DriverEntry" not in text:
         text += "\n\ndef DriverEntry(driver_object, registry_path):\n    return 0\n"
     exec(compile(text, path, "exec"), vars(module))
+    return module
+
+
+def fresh_module(name: str, path: Path) -> types.ModuleType:
+    """A driver from a file: a module that no other machine of this process shares, in sys.modules while it runs."""
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        if before is not None:
+            sys.modules[name] = before
+        else:
+            del sys.modules[name]
     return module
 
 

@@ -6,8 +6,6 @@ time passes only when nothing else can happen.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +28,7 @@ from emulator.ndis.headers.io_codes import (
 )
 from emulator.ndis.loader import load_images
 from emulator.ndis.plug_and_play import intermediate, pnp, pnp_power
-from tests.fake_platform import FakeMachine
+from tests.fake_platform import FakeMachine, fresh_module
 
 if TYPE_CHECKING:
     import types
@@ -53,25 +51,6 @@ MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
 WORKING, SLEEPING = pnp_power.WORKING, pnp_power.LOW[-1]
 MOST_IDLE_SLEEPS: Final = 8
-
-
-def fresh(name: str) -> types.ModuleType:
-    """A module object of a driver that no other machine of this process shares."""
-    path = FOLDER / f"{name.rpartition('.')[2]}.py"
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    before = sys.modules.get(name)
-    sys.modules[name] = module
-    try:
-        specification.loader.exec_module(module)
-    finally:
-        if before is not None:
-            sys.modules[name] = before
-        else:
-            del sys.modules[name]
-    return module
 
 
 class Operation:
@@ -170,7 +149,7 @@ class Computer:
             self.fake.passive_worker(index)
 
     def _module(self, name: str) -> types.ModuleType:
-        module = fresh(name)
+        module = fresh_module(name, FOLDER / f"{name.rpartition('.')[2]}.py")
         vars(module).update(self.plant.get(name.rpartition(".")[2], {}))
         return module
 

@@ -6,8 +6,6 @@ which is made anew; the drivers' own globals hold what DriverEntry left there.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.host.specification import DriverSpecification
@@ -29,6 +27,7 @@ from emulator.rules.errors import BugCheck
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.states import AdapterState
 from tests.bad_drivers.computer import FOLDER, Computer
+from tests.fake_platform import fresh_module
 
 if TYPE_CHECKING:
     import types
@@ -78,20 +77,7 @@ class _Computer(Computer):
     def _module(self, name: str) -> types.ModuleType:
         if name != CALLING:
             return super()._module(name)
-        specification = importlib.util.spec_from_file_location(
-            name, FOLDER.parent / "conformance" / "calling_driver.py"
-        )
-        assert specification is not None
-        assert specification.loader is not None
-        module = importlib.util.module_from_spec(specification)
-        before = sys.modules.get(name)
-        sys.modules[name] = module
-        specification.loader.exec_module(module)
-        if before is not None:
-            sys.modules[name] = before
-        else:
-            del sys.modules[name]
-        return module
+        return fresh_module(name, FOLDER.parent / "conformance" / "calling_driver.py")
 
 
 class World:

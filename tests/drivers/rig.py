@@ -6,8 +6,6 @@ anything to do; a control operation runs in the PnP thread's context, and whoeve
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,7 @@ from emulator.ndis.gates import ddi
 from emulator.ndis.loader import load_images
 from emulator.ndis.plug_and_play import intermediate, pnp
 from emulator.rules.states import AdapterState
-from tests.fake_platform import FakeMachine
+from tests.fake_platform import FakeMachine, fresh_module
 from vnic.device.hardware import HostVnic
 from vnic.device.layout import VNIC_DESCRIPTOR_MORE
 from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
@@ -261,17 +259,7 @@ def name_of(driver: str | Callable[[], types.ModuleType]) -> str:
 
 def sample_module(name: str) -> types.ModuleType:
     """A fresh module object of a sample driver, which no other machine of this process shares."""
-    path = ROOT / "sample_drivers" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    try:
-        specification.loader.exec_module(module)
-    finally:
-        del sys.modules[name]
-    return module
+    return fresh_module(name, ROOT / "sample_drivers" / f"{name}.py")
 
 
 def frame(

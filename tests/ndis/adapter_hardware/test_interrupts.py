@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck, EmulatorError
 from emulator.rules.irql import DIRQL, PASSIVE_LEVEL
 from tests.drivers.rig import MAC, PEER, Rig
+from tests.fake_platform import fresh_module
 
 if TYPE_CHECKING:
     import types
@@ -37,11 +37,7 @@ class Machine(Rig):
         self, messages: int, *, knows_messages: bool = True, sync_with_all: bool = False, **numbers: Any
     ) -> None:
         def netvmini() -> types.ModuleType:
-            specification = importlib.util.spec_from_file_location("netvmini", DRIVER)
-            assert specification is not None
-            assert specification.loader is not None
-            self.driver = importlib.util.module_from_spec(specification)
-            specification.loader.exec_module(self.driver)
+            self.driver = fresh_module("netvmini", DRIVER)
             vars(self.driver).update(MESSAGES=knows_messages, SYNC_WITH_ALL=sync_with_all)
             return self.driver
 
