@@ -55,17 +55,21 @@ def LwfIsChosen(NetBufferList: NET_BUFFER_LIST, EtherType: int) -> bool:
     """Does the rule mean this frame?"""
     if not EtherType or NetBufferList.FirstNetBuffer is None:
         return True
-    header = NdisGetDataBuffer(NetBufferList.FirstNetBuffer, 14, None, 1, 0)
+    header = NdisGetDataBuffer(NetBufferList.FirstNetBuffer, 14, bytearray(14), 1, 0)
     return header is not None and int.from_bytes(header[12:14], "big") == EtherType
 
 
 def LwfAlterByte(NetBufferList: NET_BUFFER_LIST, Offset: int, Value: int) -> None:
-    """Put another byte where the frame has one; a frame that lies in pieces before it stays as it is."""
+    """Put another byte where the frame has one, in whichever MDL that is."""
     buffer = NetBufferList.FirstNetBuffer
-    if buffer is not None and Offset < buffer.DataLength:
-        data = NdisGetDataBuffer(buffer, Offset + 1, None, 1, 0)
-        if data is not None:
-            data[Offset] = Value & 0xFF
+    if buffer is None or Offset >= buffer.DataLength:
+        return
+    mdl, place = buffer.CurrentMdl, buffer.CurrentMdlOffset + Offset
+    while mdl is not None and place >= mdl.ByteCount:
+        place -= mdl.ByteCount
+        mdl = mdl.Next
+    if mdl is not None:
+        mdl.MappedSystemVa[place] = Value & 0xFF
 
 
 def LwfTakeChosen(Filter: MS_FILTER, Shared: LWF_SHARED, First: NET_BUFFER_LIST) -> list[NET_BUFFER_LIST] | None:

@@ -48,6 +48,7 @@ SMALL: dict[str, Any] = {
     "filters": 8,
     "frame_slots": 256,
     "pool_bytes": 1 << 20,
+    "split_frames": "off",
 }
 """Numbers of a machine that a unit test can make in a few milliseconds; any of them may be given to FakeMachine."""
 

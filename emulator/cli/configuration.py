@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from emulator.host.specification import MOST_PROCESSORS, MOST_VIRTUAL_ADAPTERS, WatchdogLimits
-from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
+from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry, SplitFrames
 from emulator.rules.errors import ConfigurationError
 from vnic.device import VNIC_MAXIMUM_MESSAGES
 from vnic.wires.wire import DEFAULT_MTU
@@ -32,7 +32,8 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     processors: Annotated[int, Meta(ge=1, le=MOST_PROCESSORS)] = _DEFAULTS.processors
     passive_workers: Annotated[int, Meta(ge=1, le=MAXIMUM_PASSIVE_WORKERS)] = _DEFAULTS.passive_workers
     checked: bool = True
-    split_frames: Literal["off", "allowed", "anywhere"] = _DEFAULTS.split_frames
+    split_frames: SplitFrames | None = None
+    """None: as the build has it."""
     split_seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = _DEFAULTS.split_seed
     debug: bool = False
     duration: Annotated[float, Meta(ge=0)] | None = None

@@ -111,8 +111,10 @@ class Display:
             received = sum(adapter.get("received", 0) for adapter in sample.adapters)
             sent = sum(adapter.get("sent", 0) for adapter in sample.adapters)
             moved = f"{some(received, 'frame')} in, {sent:,} out, {some(sample.items_run, 'work item')}"
+            cut = sample.counters.get("frames_cut", 0)
+            pieces = f", {some(cut, 'frame')} cut into several MDLs" if cut else ""
             waited = f", queue to callback p50 {sample.delay(50):,.1f} us" if sample.items_run else ""
-            summary = f" after {sample.seconds:.1f} s: {moved}{waited}"
+            summary = f" after {sample.seconds:.1f} s: {moved}{waited}{pieces}"
         self.line(f"ended{summary} ({why})")
 
     def close(self) -> None:

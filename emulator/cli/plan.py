@@ -58,7 +58,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
             else "nothing to run: name a file, or drivers: --miniport netvmini --protocol responder"
         )
     machine = configuration.machine
-    if machine.split_frames != "off" and not machine.checked:
+    split_frames = machine.split_frames or (Geometry().split_frames if machine.checked else "off")
+    if split_frames != "off" and not machine.checked:
         raise ConfigurationError(f"{source}: split_frames is for the checked build")
     drivers = [_driver(source, number, table, machine.paths) for number, table in enumerate(configuration.driver, 1)]
     _refuse_twice(source, "driver", [driver.path or driver.module for driver in drivers])
@@ -83,7 +84,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
             pool_bytes=machine.pool_bytes,
             receive_throttle=machine.receive_throttle,
             checked=machine.checked,
-            split_frames=machine.split_frames,
+            split_frames=split_frames,
             split_seed=machine.split_seed,
         ),
         drivers=drivers,

@@ -100,8 +100,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--free", dest="checked", action="store_false", help="without the checks, faster")
     add(
         "--split-frames",
-        choices=("off", "allowed", "anywhere"),
-        help="cut frames into several MDLs, where NDIS allows it or beyond the contract too (off)",
+        choices=("off", "sample", "allowed", "anywhere"),
+        help="cut into several MDLs: no frames, some or all where NDIS allows it, or all beyond the contract (sample)",
     )
     add("--split-seed", type=int, metavar="N", help="cut them at other places (0)")
     add("--duration", type=_seconds, metavar="S", help="end in order after so many seconds")

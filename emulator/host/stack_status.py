@@ -91,12 +91,7 @@ class Reading:
 
     def lists(self, layer: int) -> tuple[int, int]:
         """Lists that are sent and not completed, and those that are indicated and not returned, at a layer."""
-        arena, sums = self.arena, [0, 0, 0, 0]
-        for slot in range(self.geometry.slots):
-            start = arena.counters_words(slot, layer)
-            for place, count in enumerate(arena.words[start : start + 4]):
-                sums[place] += count
-        sent, completed, indicated, returned = sums
+        sent, completed, indicated, returned = self.arena.counted((layer,))[:4]
         return sent - completed, indicated - returned
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.host.blackbox import words_of
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
+from emulator.layout.machine import CUT_COUNTER
 from emulator.trace.calls import recorded_calls
 
 if TYPE_CHECKING:
@@ -37,19 +38,14 @@ def counters(machine: Supervisor) -> dict[str, int]:
 
 
 def lists(machine: Supervisor) -> dict[str, int]:
-    """The ledger of NET_BUFFER_LISTs at the adapters: what each context has counted, summed."""
-    arena, geometry = machine.arena, machine.geometry
-    sums = [0, 0, 0, 0]
-    for slot in range(geometry.slots):
-        for adapter in range(geometry.all_adapters):
-            start = arena.counters_words(slot, adapter)
-            for place, count in enumerate(arena.words[start : start + 4]):
-                sums[place] += count
-    sent, completed, indicated, returned = sums
+    """The ledger of NET_BUFFER_LISTs at the adapters, and how many frames were cut into several MDLs there."""
+    sums = machine.arena.counted(range(machine.geometry.all_adapters))
+    sent, completed, indicated, returned = sums[:4]
     return {
         "lists_sent": sent,
         "lists_indicated": indicated,
         "lists_outstanding": sent - completed + indicated - returned,
+        "frames_cut": sums[CUT_COUNTER],
     }
 
 

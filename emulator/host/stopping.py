@@ -15,7 +15,16 @@ import msgspec
 from emulator.host import blackbox, stopscreen
 from emulator.host.watchdog import Overrun
 from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT, POSSESSIONS
-from emulator.kernel.stop import BROKEN_NAME, STOP_CLAIMED, STOP_NONE, CallSite, Possession, StopReport, read_stop
+from emulator.kernel.stop import (
+    BROKEN_NAME,
+    STOP_CLAIMED,
+    STOP_NONE,
+    CallSite,
+    Possession,
+    StopReport,
+    cut_in_words,
+    read_stop,
+)
 from emulator.layout.arena import PNP_SLOT
 from emulator.layout.machine import SlotState
 from emulator.rules.bugchecks import bugcheck_name
@@ -304,6 +313,7 @@ class Stopping:
             traceback=frames or [],
             sites=sites,
             holders=holders,
+            cut=cut_in_words(machine.arena),
             time=max(0, now - machine.arena.machine.started) if machine.arena.machine.started else 0,
         )
 

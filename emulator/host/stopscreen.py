@@ -91,6 +91,8 @@ def _facts(report: MachineReport) -> list[str]:
     for name, value in (("Driver", stop.driver), ("DDI", stop.ddi), ("Rule", stop.rule)):
         if value:
             facts.append(f"{name}: {value}")
+    if stop.cut:
+        facts.append(f"Frames that NDIS had cut into several MDLs: {stop.cut}")
     if report.owner_deaths:
         facts.append(f"Locks whose owner died: {report.owner_deaths}")
     return facts

@@ -14,7 +14,7 @@ import msgspec
 from emulator.kernel.platform import current
 from emulator.kernel.sites import describe_site
 from emulator.layout.cells import ULONG_CELL
-from emulator.layout.machine import MACHINE, STOP_TEXT_BYTES
+from emulator.layout.machine import CUT_COUNTER, MACHINE, STOP_TEXT_BYTES
 from emulator.rules.bugchecks import bugcheck_name
 from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit, limit_entry
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
+    from emulator.layout.arena import Arena
 
 STOP_NONE, STOP_CLAIMED, STOP_WRITTEN = 0, 1, 2
 BROKEN_NAME = "EMULATOR_ERROR"
@@ -81,6 +82,8 @@ class StopReport(msgspec.Struct, kw_only=True):
     holders: list[str] = []
     lists: list[Possession] = []
     """Every NET_BUFFER_LIST that is in use, as far as the context that wrote the report knows."""
+    cut: str = ""
+    """How many frames NDIS had cut into several MDLs, and what cuts them so again; empty: none."""
     time: int = 0
 
 
@@ -246,6 +249,7 @@ def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
     if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
         return False
     report.lists = machine.services.possessions(context, everything=True)
+    report.cut = cut_in_words(arena)
     if arena.geometry.split_frames == "anywhere" and report.family == "windows":
         report.remedy = f"{BEYOND_THE_CONTRACT} {report.remedy}".rstrip()
     encoded = msgspec.json.encode(report)
@@ -270,6 +274,13 @@ def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
         if arena.sleeping[slot] or slot == 0:
             context.platform.ring(slot)
     return True
+
+
+def cut_in_words(arena: Arena) -> str:
+    """StopReport.cut."""
+    geometry = arena.geometry
+    count = arena.counted(range(geometry.all_adapters))[CUT_COUNTER]
+    return f"{count} (split_frames = {geometry.split_frames}, split_seed = {geometry.split_seed})" if count else ""
 
 
 def read_stop(arena: Any) -> StopReport | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from typing import Any, Literal
+import operator
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -18,6 +19,9 @@ from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
 from emulator.layout.records import Record
 from vnic.device import VnicLayout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PAGE = 4096
 MAXIMUM_PASSIVE_WORKERS = 16
@@ -38,6 +42,9 @@ DEVICE_BYTES = 32 * 1024
 DEVICE_FILES = 64
 BUS_DATA_BYTES = 256
 """The PCI configuration space of an adapter."""
+
+
+SplitFrames = Literal["off", "sample", "allowed", "anywhere"]
 
 
 class Geometry(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +81,9 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     checked: bool = True
     traced: bool = False
     """Keep the number of each DDI call in the arena, for comparison with another machine."""
-    split_frames: Literal["off", "allowed", "anywhere"] = "off"
-    """Cut MDL chains in the checked build: where the documentation allows it, or beyond the contract as well."""
+    split_frames: SplitFrames = "sample"
+    """Cut MDL chains in the checked build: of some frames or of all where the documentation allows it, or of all beyond
+    the contract as well.  The free build cuts nothing."""
     split_seed: int = 0
     """Another seed, other places."""
 
@@ -286,6 +294,19 @@ class Arena:
         size = records.COUNTERS.size()
         return (self.offsets["counters"] + (slot * self.geometry.layers + layer) * size) // 8
 
+    def counted(self, layers: Iterable[int]) -> list[int]:
+        """The counters of layers, summed over all contexts, in the order of COUNTERS."""
+        sums = [0] * (records.COUNTERS.size() // 8)
+        for layer in layers:
+            for slot in range(self.geometry.slots):
+                start = self.counters_words(slot, layer)
+                sums = list(map(operator.add, sums, self.words[start : start + len(sums)]))
+        return sums
+
+    def cut_frames(self, adapter: int, *, sent: bool) -> int:
+        """Where it is counted how many received or sent frames of an adapter are cut just now; several writers."""
+        return self.offsets["cut_frames"] + 16 * adapter + 8 * sent
+
     def look(self, layer: int) -> records.LOOK:
         """What NDIS found at its last look at a layer."""
         return records.LOOK.at(self.memory, self.offsets["looks"] + layer * records.LOOK.size())
@@ -354,6 +375,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("device_data", DEVICE_REQUESTS * DEVICE_BYTES),
         ("earliest", geometry.processors * 8),
         ("counters", slots * geometry.layers * records.COUNTERS.size()),
+        ("cut_frames", geometry.all_adapters * 16),
         ("looks", geometry.layers * records.LOOK.size()),
         ("delays", slots * DELAY_BUCKETS * 8),
         ("table_heads", 4096),

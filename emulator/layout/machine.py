@@ -560,7 +560,10 @@ class LUID_INDEX(Record):
 
 
 class COUNTERS(Record):
-    """What one context moved through one layer; single writer, summed by whoever asks."""
+    """What one context moved through one layer; single writer, summed by whoever asks.
+
+    ``cut`` are the frames that it has cut into several MDLs at an adapter.
+    """
 
     sent: u64
     completed: u64
@@ -568,7 +571,11 @@ class COUNTERS(Record):
     returned: u64
     calls_in: u64
     calls_out: u64
-    spare: Array[u64, Literal[2]]
+    cut: u64
+    spare: u64
+
+
+CUT_COUNTER: int = COUNTERS.cut.offset // 8  # type: ignore[attr-defined]
 
 
 class LOOK(Record):

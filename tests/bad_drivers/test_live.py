@@ -11,6 +11,7 @@ from emulator.rules.limits import VnicLimit
 from tests.bad_drivers.computer import PACKAGE
 from tests.bad_drivers.rules import RULES, Rule
 from tests.bad_drivers.test_rules import check_lines, marks
+from tests.scenarios.traffic import frame
 
 if TYPE_CHECKING:
     from emulator.testing import Expectation, Lab
@@ -70,6 +71,23 @@ def test_a_list_in_another_context_is_told_by_that_context(lab: Lab) -> None:
         lab.start(f"{PACKAGE}.holds_a_list", protocol=f"{PACKAGE}.base_protocol", **SMALL)
     assert re.search(r"\n  1: belongs to holds_a_list, last handed on at \S+:\d+ in MPFrame", stop.screen), stop.screen
     assert "at home in" not in stop.screen
+
+
+@pytest.mark.parametrize("repaired", [False, True], ids=["bad", "repaired"])
+def test_a_handful_of_frames_shows_who_takes_a_header_to_be_in_one_piece(lab: Lab, repaired: bool) -> None:
+    name = "header_in_one_piece"
+    if repaired:
+        nic = lab.start("netvmini", protocol=f"{PACKAGE}.repaired.{name}")
+        for number in range(5):
+            nic.send(frame(nic, number))
+        nic.machine.wait(lambda found: found.counters["frames_cut"] >= 5 and not found.counters["lists_outstanding"])
+        return
+    with lab.expect_stop(0x1E) as stop:
+        nic = lab.start("netvmini", protocol=f"{PACKAGE}.{name}")
+        for number in range(5):
+            nic.send(frame(nic, number))
+    told = r"\nFrames that NDIS had cut into several MDLs: \d+ \(split_frames = sample, split_seed = 0\)\n"
+    assert re.search(told, stop.screen), stop.screen
 
 
 def test_the_repaired_twins_live_side_by_side(lab: Lab) -> None:

@@ -23,7 +23,7 @@ def test_the_bad_driver_lives_where_frames_come_in_one_piece() -> None:
     life(BAD, "off")
 
 
-@pytest.mark.parametrize("mode", ["allowed", "anywhere"])
+@pytest.mark.parametrize("mode", ["sample", "allowed", "anywhere"])
 def test_the_bad_driver_is_found_where_they_do_not(mode: str) -> None:
     machine = Computer("base_miniport", BAD, split_frames=mode)
     with pytest.raises(BugCheck):
@@ -34,12 +34,12 @@ def test_the_bad_driver_is_found_where_they_do_not(mode: str) -> None:
     assert ("Beyond the contract" in report.remedy) == (mode == "anywhere")
 
 
-@pytest.mark.parametrize("mode", ["allowed", "anywhere"])
+@pytest.mark.parametrize("mode", ["sample", "allowed", "anywhere"])
 def test_the_repaired_twin_lives_on(mode: str) -> None:
     life(f"repaired.{BAD}", mode)
 
 
-@pytest.mark.parametrize("mode", ["allowed", "anywhere"])
+@pytest.mark.parametrize("mode", ["sample", "allowed", "anywhere"])
 def test_filters_that_keep_the_rules_live_on(mode: str) -> None:
     filters = ["base_filter", "second_filter"]
     machine = Computer("base_miniport", "base_protocol", filters=filters, split_frames=mode)

@@ -361,6 +361,10 @@ def test_frames_are_cut_where_the_file_or_an_option_says_so(tmp_path: Path) -> N
     assert (geometry.split_frames, geometry.split_seed) == ("allowed", 7)
     geometry = planned(str(path), "--split-frames", "anywhere", "--split-seed", "8").specification.geometry
     assert (geometry.split_frames, geometry.split_seed) == ("anywhere", 8)
-    assert planned("--miniport", "netvmini").specification.geometry.split_frames == "off"
+    for options, mode in (((), "sample"), (("--free",), "off"), (("--split-frames", "off"), "off")):
+        assert planned("--miniport", "netvmini", *options).specification.geometry.split_frames == mode
+    for mode in ("sample", "allowed"):
+        with pytest.raises(ConfigurationError, match="split_frames is for the checked build"):
+            planned("--miniport", "netvmini", "--free", "--split-frames", mode)
     with pytest.raises(ConfigurationError, match="split_frames is for the checked build"):
         planned(str(path), "--free")

@@ -9,6 +9,7 @@ import pytest
 
 from emulator.ndis.plug_and_play import pnp
 from tests.drivers.rig import MAC, ROOT, Rig, frame
+from tests.ndis.buffers.test_split_choice import being_cut, cut_so_far
 
 DIRECTLY = (
     "        NdisReturnNetBufferLists(Binding.Handle, first, SendCompleteFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)\n"
@@ -85,9 +86,10 @@ def late_hello() -> types.ModuleType:
     return module
 
 
+@pytest.mark.parametrize("split", ["off", "sample"])
 @pytest.mark.parametrize(("processors", "passive_workers"), [(1, 1), (1, 3), (2, 2)])
-def test_buffers_come_back_from_passive_workers(processors: int, passive_workers: int) -> None:
-    rig = Rig("netvmini", late_hello, processors=processors, passive_workers=passive_workers)
+def test_buffers_come_back_from_passive_workers(processors: int, passive_workers: int, split: str) -> None:
+    rig = Rig("netvmini", late_hello, processors=processors, passive_workers=passive_workers, split_frames=split)
     rig.start()
     for number in range(20):
         frames = [frame(payload=bytes((number, place))) for place in range(100)]
@@ -95,6 +97,8 @@ def test_buffers_come_back_from_passive_workers(processors: int, passive_workers
     assert rig.outstanding() == 0
     put, taken = rig.fake.machine.queues[1].counts
     assert put == taken > 0
+    assert (cut_so_far(rig.fake) > 0) == (split == "sample")
+    assert being_cut(rig.fake) == (0, 0)
     rig.stop()
     assert rig.control(lambda context, _: pnp.unload(context)) == 0
 

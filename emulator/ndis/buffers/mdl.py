@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, forget
+from emulator.kernel.pointers import Memory
 from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.ndis.buffers.buffer_pools import MDL_RECORD
@@ -144,7 +144,8 @@ def release(context: Context, mdl: MDL) -> None:
         dead = pool.header(pointer)
         sites = [site_of(context, "freed the first time", dead.freed_site)] if dead is not None else []
         stop(0xC2, 0x07, 0, pointer & OFFSET_MASK, rule="NdisAllocateMdl", text="An MDL was freed twice.", sites=sites)
-    forget(context, mdl._word)
+    # More is not to be forgotten: what an array of pointers remembers of the MDL is the buried one.
+    context.pointers.pop(mdl._word, None)
     if mdl.MdlFlags & MDL_MADE_BY_NDIS and not mdl.MdlFlags & MDL_PARTIAL:
         pool.free(memory_pointer(context, mdl._address), site=context.site)
     pool.free(pointer, site=context.site)

@@ -4,16 +4,23 @@ Law: installed when a stack is compiled, around the miniport's edge, and only wh
 a machine without it has nothing of this.  Frames are cut on their way away from the driver that made their MDLs, and
 are in one piece again when they come back to it.  The parts are NDIS's own MDLs over the same bytes; the first one
 hides the chain as it was, so that any context can put it together.
+
+What comes back is looked at only while something of the adapter is cut, which is counted in shared memory before a
+frame goes on: whoever has a cut frame has its count too.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.layout.cells import LONGLONG
+from emulator.layout.machine import CUT_COUNTER
 from emulator.ndis.buffers.data_access import buffers_of, gather
 from emulator.ndis.buffers.mdl import MDL_PARTIAL, make, release
 from emulator.ndis.buffers.pools import settle
+from emulator.ndis.buffers.split_choice import MOST_FRAMES, Numbers, choices, is_cut
+from emulator.ndis.data_path.datapath_slow import shape_of
 from emulator.ndis.headers.constants import NDIS_RECEIVE_FLAGS_RESOURCES
 from emulator.rules.header_edges import ETHERNET, LONGEST, header_edges
 
@@ -24,30 +31,12 @@ if TYPE_CHECKING:
     from emulator.ndis.data_path.filter_views import Module
     from emulator.ndis.data_path.stacks import Binding, Stack, Target
 
+    Handler = Callable[..., Any]
+
 RECEIVED, SENT = 0x8000_0000, 0x4000_0000
 """In the upper half of MdlFlags, which Windows does not have, beside the adapter: who cut the chain."""
 _MARK: Final = 0xFFFF_0000
 MOST_CUTS: Final = 3
-_STEP: Final = 0x9E37_79B9_7F4A_7C15
-_U64: Final = (1 << 64) - 1
-
-
-class Numbers:
-    """A row of numbers that its seed alone decides (splitmix64)."""
-
-    def __init__(self, *seeds: int) -> None:
-        self.state = 0
-        for seed in seeds:
-            self.state = self.state ^ seed & _U64
-            self.state = self.below(1 << 64)
-
-    def below(self, limit: int) -> int:
-        """The next number, from 0 to limit - 1."""
-        self.state = self.state + _STEP & _U64
-        word = self.state
-        word = (word ^ word >> 30) * 0xBF58_476D_1CE4_E5B9 & _U64
-        word = (word ^ word >> 27) * 0x94D0_49BB_1331_11EB & _U64
-        return (word ^ word >> 31) % limit
 
 
 class Cutter:
@@ -59,23 +48,52 @@ class Cutter:
         self.anywhere = geometry.split_frames == "anywhere"
         self.received = direction == RECEIVED
         self.lookahead = lookahead
+        # A filter's own lists go back to the filter and not to the miniport, where frames are joined.
+        self.source = stack.handle if self.received else 0
         self.mark = direction | stack.index + 1 << 16
-        self.numbers = Numbers(geometry.split_seed, stack.epoch, context.slot << 32 | self.mark)
+        seeds = geometry.split_seed, stack.epoch, context.slot << 32 | self.mark
+        self.numbers = Numbers(*seeds)
+        self.choose = choices(geometry.split_frames, Numbers(*seeds, 1))
+        self.most = MOST_FRAMES if geometry.split_frames == "sample" else None
+        self.words, self.count = stack.path.words, stack.counters + CUT_COUNTER
+        arena = context.machine.arena
+        place = arena.cut_frames(stack.index, sent=not self.received)
+        self.outstanding, self.cell = place // 8, LONGLONG.from_buffer(arena.memory, place)  # type: ignore[attr-defined]
 
-    def cut(self, buffer: NET_BUFFER) -> None:
-        """Cut a frame at some of the places that it may be cut at."""
-        places = self._places(buffer)
-        if places:
-            self._split(buffer, [buffer.DataOffset + place for place in places])
+    def cut_chain(self, first: NET_BUFFER_LIST, *, lent: bool = False) -> list[NET_BUFFER]:
+        """Cut the frames of a chain, or the first of them; those that were cut.  Who lends them joins them himself."""
+        lists = (nbl for nbl in _lists(first) if self.source in (0, nbl.SourceHandle))
+        frames = islice((buffer for nbl in lists for buffer in buffers_of(nbl)), self.most)
+        done = [buffer for buffer in frames if self._cut(buffer)]
+        self.words[self.count] += len(done)
+        if done and not lent:
+            self.context.platform.fetch_add(self.cell, len(done))
+        return done
 
-    def join(self, buffer: NET_BUFFER) -> None:
-        """Put together what this adapter has cut in this direction."""
+    def join_chain(self, first: NET_BUFFER_LIST) -> None:
+        """Put together what is cut of a chain; what is cut after this look cannot be in it."""
+        outstanding, joined = self.words[self.outstanding], 0
+        for nbl in _lists(first):
+            joined += sum(map(self.join, buffers_of(nbl)))
+            if joined == outstanding:
+                break
+        if joined:
+            self.context.platform.fetch_add(self.cell, -joined)
+
+    def join(self, buffer: NET_BUFFER) -> bool:
+        """Put a frame together that this adapter has cut in this direction; False for any other."""
         first = buffer.MdlChain
         if first is None or first.MdlFlags & _MARK != self.mark:
-            return
+            return False
         buffer.MdlChain = first._hides
         self._release(first)
         settle(buffer)
+        return True
+
+    def _cut(self, buffer: NET_BUFFER) -> bool:
+        """Cut a frame at some of the places that it may be cut at; False when there are none, or no memory."""
+        places = self._places(buffer)
+        return bool(places) and self._split(buffer, [buffer.DataOffset + place for place in places])
 
     def _places(self, buffer: NET_BUFFER) -> list[int]:
         """Up to three places, in order; a frame of one byte has none."""
@@ -108,7 +126,7 @@ class Cutter:
         gather(buffer, 0, memoryview(data))
         return header_edges(bytes(data), length)
 
-    def _split(self, buffer: NET_BUFFER, places: list[int]) -> None:
+    def _split(self, buffer: NET_BUFFER, places: list[int]) -> bool:
         context, whole = self.context, buffer.MdlChain
         parts: list[MDL] = []
         position, pieces, mdl = 0, 0, whole
@@ -125,14 +143,15 @@ class Cutter:
         for part, following in pairwise(parts):
             part.Next = following
         if not parts:
-            return
+            return False
         if len(parts) < pieces:  # no memory: the frame stays as it is
             self._release(parts[0])
-            return
+            return False
         parts[-1].Next = mdl
         parts[0]._hides = whole
         buffer.MdlChain = parts[0]
         settle(buffer)
+        return True
 
     def _release(self, first: MDL) -> None:
         part: MDL | None = first
@@ -148,8 +167,8 @@ def install_below(stack: Stack, lookahead: int) -> Callable[[], None]:
     What it gives is called when they are there: then received frames are cut and sent ones are joined.
     """
     receive, send = Cutter(stack, RECEIVED, lookahead), Cutter(stack, SENT, 0)
-    stack.send = _around(stack.send, lambda function: _sending(send, function))
-    stack.returns = _around(stack.returns, lambda function: _joining(receive, function))
+    stack.send = _around(stack.send, send, _sending)
+    stack.returns = _around(stack.returns, receive, _joining)
     return lambda: _install_above(stack, receive, send)
 
 
@@ -157,48 +176,58 @@ def _install_above(stack: Stack, receive: Cutter, send: Cutter) -> None:
     """Around the handlers of whatever is next above the miniport."""
     takers: tuple[Binding | Module, ...] = (stack.taker,) if stack.taker is not None else stack.receivers
     for taker in takers:
-        taker.receive = _around(taker.receive, lambda function: _receiving(receive, stack.handle, function))
+        taker.receive = _around(taker.receive, receive, _receiving)
     completers: tuple[Binding | Module, ...] = (stack.completer,) if stack.completer is not None else stack.bindings
     for completer in completers:
-        completer.complete = _around(completer.complete, lambda function: _joining(send, function))
+        completer.complete = _around(completer.complete, send, _joining)
     if stack.completer is not None and stack.only is not None:
         stack.only.complete = stack.completer.complete
 
 
-def _around(target: Target, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Target:
-    return target if target.function is None else target.around(wrap(target.function))
+def _around(target: Target, cutter: Cutter, wrap: Callable[[Cutter, Handler], Handler]) -> Target:
+    return target if target.function is None else target.around(wrap(cutter, target.function))
 
 
-def _sending(cutter: Cutter, function: Callable[..., Any]) -> Callable[..., Any]:
+def _sending(cutter: Cutter, function: Handler) -> Handler:
+    choose, cut_chain = cutter.choose, cutter.cut_chain
+
     def send(value: Any, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
-        for nbl in _lists(first):
-            for buffer in buffers_of(nbl):
-                cutter.cut(buffer)
+        choice = choose()
+        if choice and is_cut(choice, first):
+            cut_chain(first)
         function(value, first, port, flags)
 
     return send
 
 
-def _joining(cutter: Cutter, function: Callable[..., Any]) -> Callable[..., Any]:
+def _joining(cutter: Cutter, function: Handler) -> Handler:
+    words, outstanding, join_chain = cutter.words, cutter.outstanding, cutter.join_chain
+
     def back(value: Any, first: NET_BUFFER_LIST, flags: int) -> None:
-        for nbl in _lists(first):
-            for buffer in buffers_of(nbl):
-                cutter.join(buffer)
+        if words[outstanding]:
+            join_chain(first)
         function(value, first, flags)
 
     return back
 
 
-def _receiving(cutter: Cutter, handle: int, function: Callable[..., Any]) -> Callable[..., Any]:
+def _receiving(cutter: Cutter, function: Handler) -> Handler:
+    choose, cut_chain, join = cutter.choose, cutter.cut_chain, cutter.join
+
     def receive(value: Any, first: NET_BUFFER_LIST, port: int, number: int, flags: int) -> None:
-        # A filter's own lists go back to the filter and not to the miniport, where frames are joined.
-        mine = [buffer for nbl in _lists(first) if nbl.SourceHandle == handle for buffer in buffers_of(nbl)]
-        for buffer in mine:
-            cutter.cut(buffer)
-        function(value, first, port, number, flags)
-        if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
-            for buffer in mine:
-                cutter.join(buffer)
+        choice = choose()
+        if not choice or not is_cut(choice, first):
+            function(value, first, port, number, flags)
+        elif flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+            lent = [(buffer, shape_of(buffer)) for buffer in cut_chain(first, lent=True)]
+            function(value, first, port, number, flags)
+            for buffer, shape in lent:
+                # What has another shape stays cut, for whoever compares it with what was lent.
+                if shape_of(buffer) == shape:
+                    join(buffer)
+        else:
+            cut_chain(first)
+            function(value, first, port, number, flags)
 
     return receive
 

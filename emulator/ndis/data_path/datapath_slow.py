@@ -266,7 +266,7 @@ def _lend(
         nbl._owner = binding.lent
         buffer = nbl.FirstNetBuffer
         assert buffer is not None
-        before.append(_shape(buffer))
+        before.append(shape_of(buffer))
     _receive(context, binding, lists[0], len(lists), flags | NDIS_RECEIVE_FLAGS_RESOURCES, port)
     if not stack.checked:
         return
@@ -277,12 +277,12 @@ def _lend(
             not_as_indicated(context, nbl, "A NET_BUFFER_LIST that was only lent has been handed on.")
         if nbl.Next is not following:
             not_as_indicated(context, nbl, "The chain of lent NET_BUFFER_LISTs came back with other links.")
-        if buffer is None or before[place] != _shape(buffer):
+        if buffer is None or before[place] != shape_of(buffer):
             not_as_indicated(context, nbl, "A lent NET_BUFFER_LIST came back with other data than it was lent with.")
         nbl._owner = owners[place]
 
 
-def _shape(buffer: NET_BUFFER) -> tuple[Any, ...]:
+def shape_of(buffer: NET_BUFFER) -> tuple[Any, ...]:
     """All that a receiver of a lent list must leave as it found it: links, offsets, and the chain of MDLs."""
     parts = []
     mdl = buffer.MdlChain

@@ -140,13 +140,7 @@ def binding_outstanding(machine: Machine, index: int) -> int:
 
 def layer_counts(machine: Machine, layer: int) -> list[int]:
     """The counters of a layer, summed over all contexts, in the order of COUNTERS."""
-    arena = machine.arena
-    sums = [0] * 6
-    for slot in range(machine.geometry.slots):
-        start = arena.counters_words(slot, layer)
-        for place, value in enumerate(arena.words[start : start + 6]):
-            sums[place] += value
-    return sums
+    return machine.arena.counted((layer,))[: CALLS_OUT + 1]
 
 
 def handed_on(machine: Machine, holding: Holding) -> list[str]:

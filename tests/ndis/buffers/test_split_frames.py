@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
-from emulator.ndis.buffers.split_frames import MOST_CUTS, Numbers
+from emulator.ndis.buffers.split_choice import Numbers
+from emulator.ndis.buffers.split_frames import MOST_CUTS
 from emulator.rules.errors import BugCheck
 from emulator.rules.header_edges import header_edges
 from tests.ndis.buffers.test_data_access import check, used
