@@ -206,7 +206,9 @@ def _fault(what: str, table: str, key: str) -> str:
         return f"the key {missing[1]} is missing"
     invalid = re.search(r"Invalid enum value (.*)", what)
     if invalid is not None:
-        return f"{invalid[1]} is none of {', '.join(get_args(get_type_hints(_TABLES[table])[key]))}"
+        hint = get_type_hints(_TABLES[table])[key]
+        literal = next((part for part in get_args(hint) if get_args(part)), hint)  # of an optional one
+        return f"{invalid[1]} is none of {', '.join(get_args(literal))}"
     pattern = re.search(r"matching regex", what)
     if pattern is not None:
         return "expected an address like 02:00:00:00:00:01"

@@ -219,7 +219,7 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ("[machine]\nchecked = 1\n", "[machine], key checked: expected true or false, got a whole number"),
         (
             '[machine]\nsplit_frames = "some"\n',
-            "[machine], key split_frames: 'some' is none of off, allowed, anywhere",
+            "[machine], key split_frames: 'some' is none of off, sample, allowed, anywhere",
         ),
         ("[machine\n", "is not TOML: Expected ']' at the end of a table declaration (at line 1, column 9)"),
         ('[[driver]]\nmodule = "x"\n', "[[driver]] number 1: the key kind is missing"),

@@ -25,10 +25,10 @@ from emulator.ndis.buffers.split_choice import (
 )
 from emulator.ndis.data_path import stacks
 from emulator.rules.errors import BugCheck
-from tests.ndis.filtered_stack import EVERYTHING, FIRST_FILTER, FilteredStack
-from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
 from tests.ndis.buffers.test_publication import Stashed
 from tests.ndis.buffers.test_split_frames import sizes
+from tests.ndis.filtered_stack import EVERYTHING, FIRST_FILTER, FilteredStack
+from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
 
 if TYPE_CHECKING:
     from tests.fake_platform import FakeMachine
