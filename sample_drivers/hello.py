@@ -255,12 +255,14 @@ def HelloAllocate(Binding: BINDING) -> bool:
         Binding.Pool = pool
     if copies is not None:
         Binding.Copies = copies
-    while pool is not None and Binding.Free < HELLO_ANSWERS:
+    answers: list[Any] = []
+    while pool is not None and len(answers) < HELLO_ANSWERS:
         answer = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, None, 0, 0)
         if answer is None:
-            return False
-        HelloGiveAnswers(Binding, [answer])
-    return copies is not None
+            break
+        answers.append(answer)
+    HelloGiveAnswers(Binding, answers)
+    return copies is not None and len(answers) == HELLO_ANSWERS
 
 
 def HelloFree(Binding: BINDING) -> None:
