@@ -1,19 +1,17 @@
 """Control operations from the host to a machine's PnP thread, through the control ring in the arena.
 
-Law: the host is the ring's only producer and keeps its own count; what the thread writes is believed only as far as it
-concerns operations that were really handed over.  What is an act of the hardware is done before, or instead.
+Law: as emulator.kernel.lanes.  What is an act of the hardware is done before, or instead.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.host import messages
 from emulator.host.generations import Change
-from emulator.kernel.lanes import Answer, Operation
-from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT
+from emulator.kernel.lanes import Answer, ControlRing, Operation
+from emulator.layout.arena import PNP_SLOT
 from emulator.layout.machine import ContextKind
 from emulator.rules.control import ControlOperation
 
@@ -22,94 +20,50 @@ if TYPE_CHECKING:
 
     from emulator.host.ports import Port
     from emulator.host.supervisor import Supervisor
-    from emulator.layout.arena import Arena
 
-INDEX_MASK = 0xFFFF_FFFF
 NDIS_STATUS_ADAPTER_NOT_FOUND: Final = 0xC0010006
 NDIS_STATUS_ADAPTER_REMOVED: Final = 0xC0010018
 _OF_HARDWARE: Final = (ControlOperation.LINK, ControlOperation.SURPRISE_REMOVE)
 _NEED_HARDWARE: Final = (ControlOperation.START_ADAPTER, *_OF_HARDWARE)
 
 
-class ControlLane:
-    """The host's end of one machine's control ring."""
-
-    def __init__(self, arena: Arena, ring_pnp: Callable[[], None]) -> None:
-        self._arena = arena
-        self._ring = ring_pnp
-        self._put = 0
-        self._seen = 0
-        self._waiting: deque[Operation] = deque()
-        self._handed: dict[int, Operation] = {}
-
-    @property
-    def busy(self) -> bool:
-        """Is an operation under way or waiting?"""
-        return bool(self._handed or self._waiting)
+class ControlLane(ControlRing):
+    """What the host of live processes wants to know of its control ring beside."""
 
     def submit(
         self, operation: int, target: int, argument: int, done: Callable[[Answer], None], data: bytes = b""
     ) -> None:
         """Hand an operation over, behind those that were handed over before."""
-        self._waiting.append(Operation(operation, target, argument, done, data))
-        self._hand_over()
-
-    def service(self) -> None:
-        """Take note of what has been done since the last look, in the order of handing over."""
-        self._seen = self._arena.control.finished
-        for place in list(self._handed):
-            entry = self._arena.control_entry(place)
-            if entry.finished:
-                self._handed.pop(place).answer(entry)
-        if self._waiting:
-            self._hand_over()
-
-    @property
-    def finished(self) -> bool:
-        """Is there something that ``service`` would take note of?"""
-        return bool(self._handed) and self._arena.control.finished != self._seen
+        self.waiting.append(Operation(operation, target, argument, done, data))
+        self.hand_over()
 
     @property
     def slot(self) -> int:
         """The context that is at the oldest operation, as far as that can be believed."""
-        slot = next((self._arena.control_entry(place).slot for place in self._handed), PNP_SLOT)
-        return slot if slot in self._arena.geometry.lane_slots(ContextKind.PNP) else PNP_SLOT
+        slot = next((self.arena.control_entry(place).slot for place in self.handed), PNP_SLOT)
+        return slot if slot in self.arena.geometry.lane_slots(ContextKind.PNP) else PNP_SLOT
 
     def slot_of(self, number: int) -> int:
         """The context that is at the operation of an adapter, as far as that can be believed."""
-        for place, operation in self._handed.items():
-            slot = self._arena.control_entry(place).slot
-            if operation.target == number and slot in self._arena.geometry.lane_slots(ContextKind.PNP):
+        for place, operation in self.handed.items():
+            slot = self.arena.control_entry(place).slot
+            if operation.target == number and slot in self.arena.geometry.lane_slots(ContextKind.PNP):
                 return slot
         return PNP_SLOT
 
     def under_way(self) -> str:
         """The oldest operation that is not done, in words."""
-        if not self._handed:
+        if not self.handed:
             return ""
-        operation = next(iter(self._handed.values()))
+        operation = next(iter(self.handed.values()))
         return f"{operation_name(operation.operation)} of adapter {operation.target}"
 
     def of_adapter(self, number: int) -> tuple[str, int]:
         """What an adapter is at: the operation, and since when it is carried out (0: it waits for its turn)."""
-        for place, operation in self._handed.items():
+        for place, operation in self.handed.items():
             if operation.target == number:
-                return operation_name(operation.operation), self._arena.control_entry(place).started
-        return next(((operation_name(each.operation), 0) for each in self._waiting if each.target == number), ("", 0))
-
-    def _hand_over(self) -> None:
-        handed = False
-        while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
-            operation = self._waiting.popleft()
-            operation.write(self._arena.control_entry(self._put))
-            self._handed[self._put] = operation
-            self._put = self._put + 1 & INDEX_MASK
-            # Stored after the entry, and stores are not reordered on the processors that are supported.
-            self._arena.control.put = self._put
-            handed = True
-        if handed:
-            # Rung without a look at the sleeping flag: control is rare, and a ring too many only wakes.
-            self._ring()
+                return operation_name(operation.operation), self.arena.control_entry(place).started
+        return next(((operation_name(each.operation), 0) for each in self.waiting if each.target == number), ("", 0))
 
 
 def operation_name(number: int) -> str:

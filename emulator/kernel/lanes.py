@@ -7,6 +7,7 @@ has work, the machine gets a stand-in of its kind, which leaves when it has had 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,6 +59,68 @@ class Operation(NamedTuple):
             answer.data = entry.content
         answer.needed = entry.needed
         self.done(answer)
+
+
+class ControlRing:
+    """The host's end of the control ring: what waits for room, what is handed over, what is done.
+
+    It is the ring's only producer and keeps its own count; of what it finds it believes only what concerns operations
+    that were handed over.
+    """
+
+    def __init__(self, arena: Arena, ring_pnp: Callable[[], None]) -> None:
+        self.arena = arena
+        self.waiting: deque[Operation] = deque()
+        self.handed: dict[int, Operation] = {}
+        """By place in the ring, oldest first."""
+        self._ring = ring_pnp
+        self._put = 0
+        self._seen = 0
+
+    @property
+    def busy(self) -> bool:
+        """Is an operation under way or waiting?"""
+        return bool(self.handed or self.waiting)
+
+    @property
+    def finished(self) -> bool:
+        """Is there something that ``service`` would take note of?"""
+        return bool(self.handed) and self.arena.control.finished != self._seen
+
+    def service(self) -> bool:
+        """Take note of what has been done since the last look, in the order of handing over, and hand over what waits.
+
+        True when there was one of either.
+        """
+        moved = False
+        self._seen = self.arena.control.finished
+        for place in list(self.handed):
+            entry = self.arena.control_entry(place)
+            if entry.finished:
+                operation = self.handed.pop(place)
+                self.noted(operation, "done", entry.status)
+                operation.answer(entry)
+                moved = True
+        return self.hand_over() or moved
+
+    def hand_over(self) -> bool:
+        """Hand over what waits, as far as there is room."""
+        handed = False
+        while self.waiting and self._put - next(iter(self.handed), self._put) & _COUNT_MASK < CONTROL_ENTRIES // 2:
+            operation = self.waiting.popleft()
+            operation.write(self.arena.control_entry(self._put))
+            self.handed[self._put] = operation
+            self._put = self._put + 1 & _COUNT_MASK
+            # Stored after the entry, and stores are not reordered on the processors that are supported.
+            self.arena.control.put = self._put
+            self.noted(operation, "handed over", operation.target)
+            # Rung without a look at the sleeping flag: control is rare, and a ring too many only wakes.
+            self._ring()
+            handed = True
+        return handed
+
+    def noted(self, operation: Operation, what: str, value: int) -> None:
+        """An operation has come so far; for whoever keeps a record."""
 
 
 def waiting_operation(arena: Arena) -> CONTROL | None:

@@ -6,11 +6,10 @@ schedule: how many frames it moves at a time is a choice of the scheduler's.
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from emulator.kernel.lanes import Answer, Operation
-from emulator.layout.arena import CONTROL_ENTRIES, FIRST_PROCESSOR_SLOT
+from emulator.kernel.lanes import Answer, ControlRing, Operation
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.machine import ContextKind
 from emulator.rules.control import ControlOperation
 from emulator.simulated.wire import SimulatedWire, frame_digest
@@ -183,6 +182,23 @@ class SimulatedPort:
         return bool(done)
 
 
+class TracedRing(ControlRing):
+    """A control ring whose operations are events of the trace."""
+
+    def __init__(self, arena: Arena, platform: SimulatedPlatform) -> None:
+        self._platform = platform
+        super().__init__(arena, self._ring_pnp)
+
+    def _ring_pnp(self) -> None:
+        for slot in self.arena.geometry.lane_slots(ContextKind.PNP):
+            self._platform.ring(slot)
+
+    def noted(self, operation: Operation, what: str, value: int) -> None:
+        """Write it into the trace."""
+        name, platform = ControlOperation(operation.operation).name, self._platform
+        platform.trace.record(platform.time, HOST_SLOT, EventKind.CONTROL, f"{name} {what}", value)
+
+
 class SimulatedHost:
     """The host's task: ports, control operations, and sleep in between."""
 
@@ -193,9 +209,8 @@ class SimulatedHost:
         self.devices: DeviceLane | None = None
         self.ending = False
         self.fault: tuple[int, DeviceFault] | None = None
-        self._waiting: deque[Operation] = deque()
-        self._handed: dict[int, Operation] = {}
-        self._put = self._seen = self._failed = 0
+        self.lane = TracedRing(arena, platform)
+        self._failed = 0
 
     def live(self) -> None:
         """The task's body."""
@@ -206,15 +221,15 @@ class SimulatedHost:
                 if self.devices is not None and self.devices.finished:
                     self.devices.service()
                     busy = True
-                if self._take_away_failed() or self._control() or busy:
+                if self._take_away_failed() or self.lane.service() or busy:
                     platform.fence()
                     continue
                 arena.sleeping[HOST_SLOT] = 1
                 platform.fence()
                 if (
                     any([port.waits() for port in self.ports])
-                    or self._waiting
-                    or self._finished
+                    or self.lane.waiting
+                    or self.lane.finished
                     or arena.machine.failed != self._failed
                     or (self.devices is not None and self.devices.finished)
                 ):
@@ -240,17 +255,13 @@ class SimulatedHost:
         self, operation: int, target: int, argument: int, done: Callable[[Answer], None], data: bytes = b""
     ) -> None:
         """Hand an operation to the PnP thread, behind those that were handed over before."""
-        self._waiting.append(Operation(operation, target, argument, done, data))
+        self.lane.waiting.append(Operation(operation, target, argument, done, data))
         self.platform.ring(HOST_SLOT)
 
     @property
     def busy(self) -> bool:
         """Is an operation waiting or under way?"""
-        return bool(self._waiting or self._handed)
-
-    @property
-    def _finished(self) -> bool:
-        return bool(self._handed) and self.arena.control.finished != self._seen
+        return self.lane.busy
 
     def _take_away_failed(self) -> bool:
         """An adapter that has failed for good is gone, as if it had been torn out; True when there was one."""
@@ -261,31 +272,3 @@ class SimulatedHost:
                 port.remove()
                 port.close()
         return bool(new)
-
-    def _control(self) -> bool:
-        """Note finished operations, hand over waiting ones; True when there was one."""
-        arena = self.arena
-        moved = False
-        self._seen = arena.control.finished
-        for place in list(self._handed):
-            entry: Any = arena.control_entry(place)
-            if entry.finished:
-                operation = self._handed.pop(place)
-                self._note(operation, "done", entry.status)
-                operation.answer(entry)
-                moved = True
-        while self._waiting and self._put - next(iter(self._handed), self._put) & INDEX_MASK < CONTROL_ENTRIES // 2:
-            operation = self._waiting.popleft()
-            operation.write(arena.control_entry(self._put))
-            self._handed[self._put] = operation
-            self._put = self._put + 1 & INDEX_MASK
-            arena.control.put = self._put
-            self._note(operation, "handed over", operation.target)
-            for slot in arena.geometry.lane_slots(ContextKind.PNP):
-                self.platform.ring(slot)
-            moved = True
-        return moved
-
-    def _note(self, operation: Operation, what: str, value: int) -> None:
-        name = ControlOperation(operation.operation).name
-        self.platform.trace.record(self.platform.time, HOST_SLOT, EventKind.CONTROL, f"{name} {what}", value)
