@@ -150,3 +150,9 @@ def test_tests_that_start_machines_run_apart_from_those_that_compute() -> None:
     found = [path for path in SOURCES if path.is_relative_to(ROOT / "tests") and starts.search(path.read_text())]
     assert found
     assert [name(path) for path in found if not any(path.is_relative_to(place) for place in live)] == []
+
+
+def test_the_contracts_of_the_floors_are_explained() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    page = (ROOT / "docs" / "contributing.md").read_text()
+    assert [contract["id"] for contract in contracts if f"`{contract['id']}`" not in page] == []

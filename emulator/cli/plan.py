@@ -62,7 +62,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if split_frames != "off" and not machine.checked:
         raise ConfigurationError(f"{source}: split_frames is for the checked build")
     drivers = [_driver(source, number, table, machine.paths) for number, table in enumerate(configuration.driver, 1)]
-    _refuse_twice(source, "driver", [driver.path or driver.module for driver in drivers])
+    _refuse_twice(source, "driver", [_name_of(driver.module, driver.path) for driver in drivers])
     adapters = [_adapter(source, number, table) for number, table in enumerate(configuration.adapter, 1)]
     _check_wires(source, adapters)
     _check_miniports(source, drivers, adapters)

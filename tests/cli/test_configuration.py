@@ -250,7 +250,11 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ('[[driver]]\nkind = "miniport"\n', "[[driver]] number 1: it has either a module or a path"),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "a.b"\n',
-            "the driver a.b is named twice",
+            "the driver b is named twice",
+        ),
+        (
+            '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "c.b"\n',
+            "the driver b is named twice",
         ),
         (
             '[[driver]]\nkind = "protocol"\nmodule = "a.b"\n[[adapter]]\n',
