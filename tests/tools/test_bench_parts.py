@@ -277,7 +277,6 @@ def test_without_matplotlib_one_line_says_what_installs_it(
 
 
 def test_plots_are_small_files_of_text(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     drawn = plots.draw(small("echo").plots, str(tmp_path / "new"))
     assert [path.name for path in drawn] == ["bench-thing.svg", "bench-bars.svg"]
     for path in drawn:
