@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tools.bench.part import Curve, Plot
 
 SIZE_INCHES: Final = (7.0, 4.0)
-SETTINGS: Final = {
+SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",  # text stays text: small, and it can be read and searched
     "svg.hashsalt": "ndis",
     "font.family": "sans-serif",
