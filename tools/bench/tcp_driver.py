@@ -28,11 +28,30 @@ BridgeReceiveFromPort: Final = globals()["BridgeReceive"]
 def SwapAddresses(first: Any) -> None:
     """Let the frames of a chain go the other way."""
     while first is not None:
-        header: Any = NdisGetDataBuffer(first.FirstNetBuffer, HEADERS, None, 1, 0)
-        if header is not None and header[12:14] == IPV4:
-            header[:12] = bytes(header[6:12]) + bytes(header[:6])
-            header[26:34] = bytes(header[30:34]) + bytes(header[26:30])
+        frame = first.FirstNetBuffer
+        header: Any = NdisGetDataBuffer(frame, HEADERS, None, 1, 0)
+        if header is not None:
+            SwapInPlace(header)
+        elif NdisGetDataBuffer(frame, HEADERS, storage := bytearray(HEADERS), 1, 0) is not None:
+            SwapInPlace(storage)
+            WriteHeaders(frame, storage)
         first = first.Next
+
+
+def SwapInPlace(header: Any) -> None:
+    """Swap the addresses of an IPv4 frame; others go nowhere."""
+    if header[12:14] == IPV4:
+        header[:12] = bytes(header[6:12]) + bytes(header[:6])
+        header[26:34] = bytes(header[30:34]) + bytes(header[26:30])
+
+
+def WriteHeaders(frame: Any, headers: bytearray) -> None:
+    """Put headers back that lie in several MDLs."""
+    mdl, offset, at = frame.CurrentMdl, frame.CurrentMdlOffset, 0
+    while at < HEADERS:
+        piece = headers[at : at + mdl.ByteCount - offset]
+        mdl.MappedSystemVa[offset : offset + len(piece)] = piece
+        mdl, offset, at = mdl.Next, 0, at + len(piece)
 
 
 @PROTOCOL_RECEIVE_NET_BUFFER_LISTS
