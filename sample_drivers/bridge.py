@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from emulator.ndis import *
+from sample_drivers.bridge_offload import *
 from sample_drivers.bridge_port import *
 
 BridgeDriver: ProtocolDriverHandle | None = None
@@ -41,6 +42,7 @@ class PORT(NONPAGED):
     WorkItem: PIO_WORKITEM
     SweepQueued: LONG
     SweepMs: u32
+    Cuts: u32  # the adapter puts TCP frames together, and cuts those that it is given
     Forwarded: u64
     Discarded: LONG
     Learned: u64
@@ -119,7 +121,10 @@ def BridgeCarry(
     Port: PORT, Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]
 ) -> tuple[list[int], NET_BUFFER_LIST | None]:
     """A chain that carries frames to a port, on copies or on the frames' own memory; the places of the latter."""
-    chain = [copy for place in Places if place in Copied and (copy := BridgeCopy(Target, Frames[place])) is not None]
+    if Port.Cuts:
+        Copied = Copied | BridgeToCut(Target, Frames, Places, Copied)
+    copies = [BridgeCopy(Target, Frames[place]) for place in Places if place in Copied]
+    chain = [copy for several in copies for copy in several]
     held = [place for place in Places if place not in Copied]
     carriers = BridgeTakeCarriers(Target, len(held))
     del held[len(carriers) :]
@@ -131,10 +136,14 @@ def BridgeCarry(
         buffer.DataLength = frame.DataLength
         received.Next = None
         carrier.ProtocolReserved[0], carrier.ProtocolReserved[1] = received, Port
+        if Port.Cuts:
+            BridgeMark(carrier, received)
     chain += carriers
     if len(chain) < len(Places):
         InterlockedExchangeAdd(Port.Discarded, len(Places) - len(chain))
         BridgeDereference(Target, len(Places) - len(chain))
+    elif len(chain) > len(Places):
+        InterlockedExchangeAdd(Target.References, len(chain) - len(Places))
     return held, BridgeLink(chain) if chain else None
 
 
@@ -177,6 +186,8 @@ def BridgeSendComplete(Port: PORT, NetBufferList: NET_BUFFER_LIST, SendCompleteF
             # The memory is the other adapter's, which may be gone before this port uses the carrier again.
             buffer.MdlChain = buffer.CurrentMdl = carrier.Next = None
             carrier.ProtocolReserved[0] = carrier.ProtocolReserved[1] = None
+            if Port.Cuts:
+                BridgeUnmark(carrier)
             carriers.append(carrier)
         carrier = following
     if carriers:
@@ -224,7 +235,10 @@ def BridgeNetPnPEvent(Port: PORT, NetPnPEventNotification: NET_PNP_EVENT_NOTIFIC
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
         InterlockedExchange(Port.References, 1)
-        status = BridgeSetFilter(Port, NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_NO_LOCAL)
+        if Port.Cuts:
+            BridgeSet(Port, OID_OFFLOAD_ENCAPSULATION, BridgeEncapsulation().to_bytes())
+        packet_filter = NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_NO_LOCAL
+        status = BridgeSet(Port, OID_GEN_CURRENT_PACKET_FILTER, packet_filter.to_bytes(4, "little"))
         if status == NDIS_STATUS_SUCCESS:
             Port.Running = 1
             NdisSetTimerObject(Port.Timer, -Port.SweepMs * 10_000, Port.SweepMs, None)
@@ -241,7 +255,7 @@ def BridgeNetPnPEvent(Port: PORT, NetPnPEventNotification: NET_PNP_EVENT_NOTIFIC
 
 @PROTOCOL_OID_REQUEST_COMPLETE
 def BridgeOidRequestComplete(Port: PORT, OidRequest: NDIS_OID_REQUEST, Status: NDIS_STATUS) -> None:
-    """Wake BridgeSetFilter."""
+    """Wake BridgeSet."""
     Port.Status = Status
     NdisSetEvent(Port.Done)
 
@@ -261,6 +275,7 @@ def BridgeBind(
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(Port, sizeof(PORT))
     NdisInitializeEvent(Port.Done)
+    Port.Cuts = BridgeCuts(BindParameters.DefaultOffloadConfiguration)
     parameters = BridgeOpenParameters(BindParameters.AdapterName)
     status, handle = NdisOpenAdapterEx(BridgeDriver, Port, parameters, BindContext)
     if handle is not None:

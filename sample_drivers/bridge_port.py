@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.ndis import *
+from sample_drivers.bridge_offload import *
 
 if TYPE_CHECKING:
     from sample_drivers.bridge import PORT
 
 BRIDGE_TAG: Final = int.from_bytes(b"gdrB", "little")
-BRIDGE_MAXIMUM_FRAME: Final = 1518
 BRIDGE_ADDRESSES: Final = 12
 BRIDGE_CARRIERS: Final = 512
 BRIDGE_STATIONS: Final = 4096
@@ -122,17 +122,17 @@ def BridgeReadAgeingTime(Port: PORT) -> int:
     return seconds if 0 < seconds <= 1_000_000 else BRIDGE_AGEING_TIME
 
 
-def BridgeSetFilter(Port: PORT, Filter: int) -> NDIS_STATUS:
-    """Set the packet filter and wait for the answer, which may come from another context."""
-    buffer = NdisAllocateMemoryWithTagPriority(Port.Handle, 4, BRIDGE_TAG, NormalPoolPriority)
+def BridgeSet(Port: PORT, Oid: int, Data: bytes) -> NDIS_STATUS:
+    """Set something and wait for the answer, which may come from another context."""
+    buffer = NdisAllocateMemoryWithTagPriority(Port.Handle, len(Data), BRIDGE_TAG, NormalPoolPriority)
     if buffer is None:
         return NDIS_STATUS_RESOURCES
-    buffer[0:4] = Filter.to_bytes(4, "little")
+    buffer[0 : len(Data)] = Data
     request = NDIS_OID_REQUEST(RequestType=NDIS_REQUEST_TYPE.NdisRequestSetInformation)
     header, given = request.Header, request.DATA.SET_INFORMATION
     header.Type, header.Revision = NDIS_OBJECT_TYPE_OID_REQUEST, NDIS_OID_REQUEST_REVISION_1
     header.Size = NDIS_SIZEOF_OID_REQUEST_REVISION_1
-    given.Oid, given.InformationBuffer, given.InformationBufferLength = OID_GEN_CURRENT_PACKET_FILTER, buffer, 4
+    given.Oid, given.InformationBuffer, given.InformationBufferLength = Oid, buffer, len(Data)
     NdisResetEvent(Port.Done)
     status = NdisOidRequest(Port.Handle, request)
     if status == NDIS_STATUS_PENDING:
@@ -143,18 +143,31 @@ def BridgeSetFilter(Port: PORT, Filter: int) -> NDIS_STATUS:
     return status
 
 
-def BridgeCopy(Target: PORT, Frame: NET_BUFFER_LIST) -> NET_BUFFER_LIST | None:
-    """A list with memory of its own and the frame's bytes; None without memory, or where the frame is too long."""
-    frame, copy = Frame.FirstNetBuffer, NdisAllocateNetBufferList(Target.Copies, 0, 0)
-    if copy is None or copy.FirstNetBuffer is None or frame is None:
-        return None
+def BridgeCopy(Target: PORT, Frame: Any) -> list[Any]:
+    """Lists with memory of their own and the frame's bytes, several where it has to be cut; none without memory."""
+    frame = Frame.FirstNetBuffer
     if frame.DataLength > BRIDGE_MAXIMUM_FRAME:
-        NdisFreeNetBufferList(copy)
-        return None
-    copy.FirstNetBuffer.DataLength = frame.DataLength
+        whole = NdisGetDataBuffer(frame, frame.DataLength, bytearray(frame.DataLength), 1, 0)
+        pieces = BridgeCut(bytes(whole), BridgeSegments(Frame)) if whole is not None else []
+        lists = [BridgeList(Target, len(piece)) for piece in pieces]
+        for nbl, piece in zip(lists, pieces, strict=True):
+            if nbl is not None:
+                nbl.FirstNetBuffer.CurrentMdl.MappedSystemVa[: len(piece)] = piece
+        return [nbl for nbl in lists if nbl is not None]
+    copy = BridgeList(Target, frame.DataLength)
+    if copy is None:
+        return []
     NdisCopyFromNetBufferToNetBuffer(copy.FirstNetBuffer, 0, frame.DataLength, frame, 0)
-    copy.SourceHandle = Target.Handle
-    return copy
+    return [copy]
+
+
+def BridgeList(Target: PORT, Length: int) -> Any:
+    """A list with room for so many bytes; None without memory, or for more than a frame has."""
+    nbl = NdisAllocateNetBufferList(Target.Copies, 0, 0) if Length <= BRIDGE_MAXIMUM_FRAME else None
+    if nbl is not None and nbl.FirstNetBuffer is not None:
+        nbl.FirstNetBuffer.DataLength = Length
+        nbl.SourceHandle = Target.Handle
+    return nbl
 
 
 def BridgeLists(First: NET_BUFFER_LIST) -> list[Any]:

@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from emulator.ndis import *
+from sample_drivers.netvmini_frames import *
 from sample_drivers.netvmini_nic import *
+from sample_drivers.netvmini_offload import *
 from vnic.device import *
 
 NdisDriverHandle: MiniportDriverHandle | None = None
@@ -59,6 +61,8 @@ class ADAPTER(NONPAGED):
     ReceivePool: NetBufferListPoolHandle
     ReceiveMemory: PVOID
     ReceiveAddress: u32
+    ReceiveCapacity: u32
+    FewBuffers: u32
     BuffersTaken: u32
     BuffersPosted: u32
     ReceiveNbls: Array[PVOID, Literal[512]]
@@ -73,6 +77,11 @@ class ADAPTER(NONPAGED):
     TransmitTake: u32
     TransmitNbls: Array[PVOID, Literal[512]]
     Out: COUNTERS
+
+    Offloads: u32  # what the hardware supports
+    Tasks: u32
+    Encapsulated: u32
+    HeaderMemory: PVOID
 
 
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:
@@ -148,7 +157,12 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
         return NDIS_STATUS_ADAPTER_NOT_FOUND
     NICReadAddress(Adapter)
     VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
+    Adapter.Offloads = VnicReadRegister(nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)
+    Adapter.Tasks = NICOffloadTasks(Adapter.Offloads)
     status = NdisMSetMiniportAttributes(handle, NICGeneralAttributes(Adapter, NICLinkState(nic)))
+    if status == NDIS_STATUS_SUCCESS and Adapter.Offloads:
+        VnicWriteRegister(nic, VNIC_REGISTER_OFFLOADS, VNIC_OFFLOAD_HEADERS)
+        status = NdisMSetMiniportAttributes(handle, NICOffloadAttributes(Adapter.Tasks))
     if status != NDIS_STATUS_SUCCESS:
         return status
     work_item = NdisAllocateIoWorkItem(handle)
@@ -163,7 +177,8 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     status, interrupt = NdisMRegisterInterruptEx(handle, Adapter, characteristics)
     if interrupt is not None:
         Adapter.Interrupt = interrupt
-        VnicPostReceive(nic, 0, NICAddresses(NICTake(Adapter.ReceiveNbls, 0, NIC_RECEIVE_BUFFERS)))
+        addresses = NICAddresses(NICTake(Adapter.ReceiveNbls, 0, Adapter.BuffersPosted))
+        VnicPostReceive(nic, 0, addresses, Adapter.ReceiveCapacity)
     return status
 
 
@@ -181,31 +196,39 @@ def NICReadAddress(Adapter: ADAPTER) -> None:
 def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     """Receive buffers with an MDL and a list each, and the zeros that pad short frames."""
     handle = Adapter.Handle
+    count, shift, headroom, header = NIC_RECEIVE_BUFFERS, NIC_SLOT_SHIFT, VNIC_RECEIVE_HEADROOM, 0
+    Adapter.FewBuffers = OFFLOAD_FEW_BUFFERS if Adapter.Offloads else NIC_FEW_BUFFERS
+    if Adapter.Offloads:
+        # What an MDL of a super-frame describes begins with data.
+        count, shift, headroom, header = OFFLOAD_BUFFERS, OFFLOAD_SLOT_SHIFT, 0, VNIC_RECEIVE_HEADROOM
+        Adapter.HeaderMemory, _ = NdisMAllocateSharedMemory(handle, NIC_TRANSMIT_ENTRIES << OFFLOAD_HEADER_SHIFT, True)
+    Adapter.ReceiveCapacity = (1 << shift) - VNIC_RECEIVE_HEADROOM
     Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
-    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, NIC_RECEIVE_BUFFERS << NIC_SLOT_SHIFT, True)
+    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, count << shift, True)
     pool = NdisAllocateNetBufferListPool(handle, NICPoolParameters())
     if pool is not None:
         Adapter.ReceivePool = pool
-    if pool is None or address is None or Adapter.PadMemory is None:
+    headers = not Adapter.Offloads or Adapter.HeaderMemory is not None
+    if pool is None or address is None or Adapter.PadMemory is None or not headers:
         NdisWriteErrorLogEntry(handle, NDIS_ERROR_CODE_OUT_OF_RESOURCES, 0)
         return False
     Adapter.ReceiveAddress = address
     NdisZeroMemory(Adapter.PadMemory, NIC_MINIMUM_FRAME)
     lists: list[Any] = []
-    for index in range(NIC_RECEIVE_BUFFERS):
-        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + (index << NIC_SLOT_SHIFT), VNIC_RECEIVE_SLOT)
+    for start in range(header, count << shift, 1 << shift):
+        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + start, (1 << shift) - header)
         if mdl is None:
             break
-        nbl: Any = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, mdl, VNIC_RECEIVE_HEADROOM, 0)
+        nbl: Any = NdisAllocateNetBufferAndNetBufferList(pool, 0, 0, mdl, headroom, 0)
         if nbl is None:
             NdisFreeMdl(mdl)
             break
         nbl.SourceHandle = handle
-        nbl.FirstNetBuffer.DataPhysicalAddress = address + (index << NIC_SLOT_SHIFT) + VNIC_RECEIVE_HEADROOM
+        nbl.FirstNetBuffer.DataPhysicalAddress = address + start + headroom
         lists.append(nbl)
     NICStore(Adapter.ReceiveNbls, 0, lists)
     Adapter.BuffersPosted = len(lists)
-    return len(lists) == NIC_RECEIVE_BUFFERS
+    return len(lists) == count
 
 
 def NICFree(Adapter: ADAPTER) -> None:
@@ -221,7 +244,7 @@ def NICFree(Adapter: ADAPTER) -> None:
         NdisFreeMdl(mdl)
     if Adapter.ReceivePool:
         NdisFreeNetBufferListPool(Adapter.ReceivePool)
-    for memory in (Adapter.ReceiveMemory, Adapter.PadMemory):
+    for memory in (Adapter.ReceiveMemory, Adapter.PadMemory, Adapter.HeaderMemory):
         if memory is not None:
             NdisMFreeSharedMemory(handle, memory.length, True, memory, memory.offset)
     if Adapter.Nic is not None:
@@ -412,6 +435,8 @@ def NICReceive(Adapter: ADAPTER, Nic: Vnic, Budget: int) -> int:
     if not taken:
         return 0
     lists = NICTakeReceived(Adapter, taken)
+    if Adapter.Offloads:
+        taken = NICJoin(Adapter, Nic, addresses, lists, lengths)
     if not NICReference(Adapter, taken):
         Adapter.In.Discards += taken
         NICPostReceive(Adapter, lists)
@@ -437,7 +462,7 @@ def NICIndicate(Adapter: ADAPTER, Lists: list[Any], Lengths: list[int]) -> None:
     counters.Frames += wanted
     counters.Octets += sum(Lengths)
     flags = NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
-    if Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF < NIC_FEW_BUFFERS:
+    if Adapter.BuffersPosted - Adapter.BuffersTaken & 0xFFFF_FFFF < Adapter.FewBuffers:
         flags |= NDIS_RECEIVE_FLAGS_RESOURCES
     first: Any = None
     for nbl, length in zip(reversed(Lists), reversed(Lengths), strict=True):
@@ -464,23 +489,26 @@ def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, Re
 
 def NICPostReceive(Adapter: ADAPTER, Lists: list[Any]) -> None:
     """Give the buffers of lists to the hardware, which fills them in this order.  The ring has room for all."""
-    addresses = NICAddresses(Lists)
+    lists = NICSeparate(Lists) if Adapter.Offloads else Lists
+    addresses = NICAddresses(lists)
     NdisAcquireSpinLock(Adapter.ReceiveLock)
     # Whoever serves the hardware next takes the lists from here, perhaps in another process.
     put = Adapter.BuffersPosted
-    NICStore(Adapter.ReceiveNbls, put, Lists)
-    VnicPostReceive(Adapter.Nic, 0, addresses)
-    Adapter.BuffersPosted = put + len(Lists) & 0xFFFF_FFFF
+    NICStore(Adapter.ReceiveNbls, put, lists)
+    VnicPostReceive(Adapter.Nic, 0, addresses, Adapter.ReceiveCapacity)
+    Adapter.BuffersPosted = put + len(lists) & 0xFFFF_FFFF
     NdisReleaseSpinLock(Adapter.ReceiveLock)
 
 
 @MINIPORT_SEND_NET_BUFFER_LISTS
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
-    flags = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
-    lists, addresses, lengths = NICDescribe(NetBufferList)
+    flags, offloads, nic = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL, Adapter.Offloads, Adapter.Nic
+    lists, addresses, lengths = ([], [], []) if offloads else NICDescribe(NetBufferList)
     if lists:
         first, last, rejected, count = NetBufferList, lists[-1], None, len(lists)
+    elif offloads:
+        first, last, rejected, count = NICSortOffloads(Adapter, NetBufferList, NIC_MAXIMUM_FRAME)
     else:
         first, last, rejected, count = NICSortSends(NetBufferList)
     running = NICReference(Adapter, count)
@@ -495,65 +523,20 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
             tail.Next = first
             Adapter.SendTail = tail
             Adapter.SendTail = last
-        elif lists and count <= VnicTransmitRoom(Adapter.Nic, 0):
+        elif lists and count <= VnicTransmitRoom(nic, 0):
             for nbl in lists:
                 nbl.Next = None
             NICStoreTransmitted(Adapter, lists, count, sum(lengths))
-            VnicTransmitFrames(Adapter.Nic, 0, addresses, lengths)
+            VnicTransmitFrames(nic, 0, addresses, lengths)
         else:
             NICTransmit(Adapter, first, last, first.FirstNetBuffer)
         NdisReleaseSpinLock(Adapter.SendLock)
     if status != NDIS_STATUS_SUCCESS:
         NICCompleteSends(Adapter, NICChainToList(first), status, flags, running)
     if rejected is not None:
-        status = NDIS_STATUS_INVALID_LENGTH if running else status
+        refusal = NDIS_STATUS_FAILURE if offloads else NDIS_STATUS_INVALID_LENGTH
+        status = refusal if running else status
         NICCompleteSends(Adapter, NICChainToList(rejected), status, flags, running)
-
-
-def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
-    """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
-    counters, room = Adapter.Out, VnicTransmitRoom(Adapter.Nic, 0)
-    descriptors: list[int] = []
-    lists: list[Any] = []
-    frames = octets = 0
-    nbl, buffer = First, Buffer
-    while nbl is not None:
-        while buffer is not None:
-            mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
-            if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset:
-                if len(descriptors) == room:
-                    break
-                descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
-            else:
-                fragments = NICFragments(Adapter, mdl, offset, length)
-                if len(descriptors) + len(fragments) > room:
-                    break
-                descriptors += fragments
-            # The header of a frame lies in one MDL.
-            header = mdl.MappedSystemVa
-            if header[offset] & NIC_GROUP_BIT:
-                destination = bytes(header[offset : offset + ETH_LENGTH_OF_ADDRESS])
-                NICCountGroup(counters, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
-            frames += 1
-            octets += length
-            buffer = buffer.Next
-        unfinished = len(descriptors) - len(lists) - (buffer is None)
-        if unfinished:
-            lists += [None] * unfinished
-        if buffer is not None:
-            break
-        lists.append(nbl)
-        following = nbl.Next
-        nbl.Next = None
-        nbl = following
-        if nbl is not None:
-            buffer = nbl.FirstNetBuffer
-    if descriptors:
-        NICStoreTransmitted(Adapter, lists, frames, octets)
-        VnicTransmit(Adapter.Nic, 0, descriptors)
-    if nbl is not None or Adapter.SendHead is not None:
-        Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
-        Adapter.SendTail = Last if nbl is not None else None
 
 
 def NICCompleteSends(Adapter: ADAPTER, Lists: list[Any], Status: int, Flags: int, Referenced: bool) -> None:
@@ -590,6 +573,8 @@ def MPOidRequest(Adapter: ADAPTER, OidRequest: NDIS_OID_REQUEST) -> NDIS_STATUS:
     if given:
         NdisMoveMemory(given, buffer, len(given))
     status, answer = NICRequest(Adapter, OidRequest, bytes(given))
+    if given and status == NDIS_STATUS_SUCCESS and OidRequest.DATA.SET_INFORMATION.Oid in NIC_OFFLOAD_OIDS:
+        NdisMIndicateStatusEx(Adapter.Handle, NICOffloadIndication(Adapter))
     if answer:
         NdisMoveMemory(buffer, answer, len(answer))
     return status

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.ndis import *
+from sample_drivers.netvmini_offload import *
 from vnic.device import *
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ NIC_OIDS: Final = (
     OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_CURRENT_LOOKAHEAD,
     OID_GEN_INTERRUPT_MODERATION, OID_GEN_LINK_PARAMETERS, OID_PNP_SET_POWER,
 )
+NIC_OFFLOAD_OIDS: Final = (OID_TCP_OFFLOAD_PARAMETERS, OID_OFFLOAD_ENCAPSULATION)
 # fmt: on
 
 
@@ -95,6 +97,7 @@ def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTR
 
 def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
     """Ethernet, with the link as it is now."""
+    oids = NIC_OIDS + NIC_OFFLOAD_OIDS if Adapter.Offloads else NIC_OIDS
     return NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
@@ -122,8 +125,8 @@ def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPO
         IfType=IF_TYPE_ETHERNET_CSMACD,
         IfConnectorPresent=True,
         SupportedStatistics=NDIS_STATISTICS_GEN_STATISTICS_SUPPORTED,
-        SupportedOidList=NIC_OIDS,
-        SupportedOidListLength=len(NIC_OIDS) * 4,
+        SupportedOidList=oids,
+        SupportedOidListLength=len(oids) * 4,
     )
 
 
@@ -251,61 +254,6 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
         Counters.MulticastOctets += Length
 
 
-def NICDescribe(Chain: Any) -> tuple[list[Any], list[int], list[int]]:
-    """Lists, addresses and lengths of a chain of plain frames: unicast, one NET_BUFFER in one MDL; else nothing."""
-    lists: list[Any] = []
-    addresses: list[int] = []
-    lengths: list[int] = []
-    nbl = Chain
-    while nbl is not None:
-        buffer = nbl.FirstNetBuffer
-        if buffer is None or buffer.Next is not None:
-            return [], [], []
-        mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
-        if length > mdl.ByteCount - offset or mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
-            return [], [], []
-        lists.append(nbl)
-        addresses.append(mdl.StartVa + mdl.ByteOffset + offset)
-        lengths.append(length)
-        nbl = nbl.Next
-    if min(lengths) < NIC_MINIMUM_FRAME or max(lengths) > NIC_MAXIMUM_FRAME:
-        return [], [], []
-    return lists, addresses, lengths
-
-
-def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
-    """First and last list of those that can be sent, the others as a chain, and how many there are in all."""
-    count, last, good = 0, None, True
-    nbl = Chain
-    while nbl is not None:
-        count += 1
-        buffer = nbl.FirstNetBuffer
-        good = good and buffer is not None
-        while buffer is not None:
-            if not NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
-                good = False
-                break
-            buffer = buffer.Next
-        last = nbl
-        nbl = nbl.Next
-    if good:
-        return Chain, last, None, count
-    accepted: list[Any] = []
-    rejected: list[Any] = []
-    nbl = Chain
-    while nbl is not None:
-        buffer = nbl.FirstNetBuffer
-        while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
-            buffer = buffer.Next
-        (accepted if buffer is None and nbl.FirstNetBuffer is not None else rejected).append(nbl)
-        nbl = nbl.Next
-    for chain in (accepted, rejected):
-        for nbl, following in zip(chain, [*chain[1:], None], strict=False):
-            nbl.Next = following
-    first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
-    return first, last, rejected[0] if rejected else None, count
-
-
 def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
     """Store lists in a ring of references from the free-running index ``Put`` on."""
     start = Put & len(Ring) - 1
@@ -334,15 +282,6 @@ def NICTakeReceived(Adapter: ADAPTER, Count: int) -> list[Any]:
     return NICTake(Adapter.ReceiveNbls, take, Count)
 
 
-def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any], Frames: int, Octets: int) -> None:
-    """Store for each descriptor that is about to be posted the list that is done with it, or None; SendLock is held."""
-    counters, put = Adapter.Out, Adapter.TransmitPut
-    counters.Frames += Frames
-    counters.Octets += Octets
-    NICStore(Adapter.TransmitNbls, put, Lists)
-    Adapter.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
-
-
 def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> list[Any]:
     """The lists that are done with the oldest descriptors, with SendLock held."""
     take = Adapter.TransmitTake
@@ -358,21 +297,6 @@ def NICChainToList(Chain: Any) -> list[Any]:
         lists.append(Chain)
         Chain = Chain.Next
     return lists
-
-
-def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
-    """The descriptors of a frame that lies in several MDLs, or is too short for Ethernet and is padded with zeros."""
-    pad = NIC_MINIMUM_FRAME - Length
-    pieces = []
-    while Length:
-        piece = min(Length, Mdl.ByteCount - Offset)
-        if piece:
-            pieces.append((Mdl.StartVa + Mdl.ByteOffset + Offset, piece))
-        Length -= piece
-        Mdl, Offset = Mdl.Next, 0
-    if pad > 0:
-        pieces.append((Adapter.PadMemory.offset, pad))
-    return [VnicDescriptor(*piece, place < len(pieces)) for place, piece in enumerate(pieces, 1)]
 
 
 def NICRefusal(Adapter: ADAPTER) -> NDIS_STATUS:
@@ -513,6 +437,8 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
         if value & ~NIC_FILTERS:
             return NDIS_STATUS_NOT_SUPPORTED
         Adapter.PacketFilter = value
+    elif Oid in NIC_OFFLOAD_OIDS:
+        return NICSetOffloads(Adapter, Oid, Data)
     elif Oid == OID_PNP_SET_POWER:
         # The stack is paused, and the interrupt tells of the link alone.
         awake = value == NDIS_DEVICE_POWER_STATE.NdisDeviceStateD0
@@ -529,9 +455,7 @@ __all__ = [
     "NICChainToList",
     "NICConfigurationObject",
     "NICCountGroup",
-    "NICDescribe",
     "NICFilter",
-    "NICFragments",
     "NICGeneralAttributes",
     "NICGiven",
     "NICHangs",
@@ -542,9 +466,7 @@ __all__ = [
     "NICRefusal",
     "NICRegistrationAttributes",
     "NICRequest",
-    "NICSortSends",
     "NICStore",
-    "NICStoreTransmitted",
     "NICTake",
     "NICTakeReceived",
     "NICTakeTransmitted",
@@ -556,9 +478,12 @@ __all__ = [
     "NIC_DRIVER_HEADER",
     "NIC_FEW_BUFFERS",
     "NIC_GROUP_BIT",
+    "NIC_HEADER",
     "NIC_INTERRUPTS",
+    "NIC_MAXIMUM_FRAME",
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
+    "NIC_OFFLOAD_OIDS",
     "NIC_RECEIVE_BUFFERS",
     "NIC_RESET_INTERVAL",
     "NIC_RESET_POLLS",

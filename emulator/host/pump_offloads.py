@@ -26,8 +26,10 @@ from vnic.device.layout import (
 from vnic.device.offloads import (
     VNIC_HEADER_BYTES,
     VNIC_OFFLOAD_CHECKSUM,
+    VNIC_OFFLOAD_HEADERS,
     VNIC_OFFLOAD_SUPER_FRAMES,
     VNIC_OFFLOAD_UDP,
+    VNIC_OFFLOAD_WIRE,
     header_of,
 )
 from vnic.device.registers import (
@@ -95,17 +97,24 @@ class OffloadPump(AdapterPump):
 
     def _enable(self, wanted: int) -> None:
         queue = self._queue
-        unknown = wanted & ~self._hardware.words[WORD_OFFLOADS_SUPPORTED]
+        unknown = wanted & ~(self._hardware.words[WORD_OFFLOADS_SUPPORTED] | VNIC_OFFLOAD_HEADERS)
         if unknown:
             raise queue.fault(f"offloads {unknown:#x}, which the adapter does not support", "register OFFLOADS")
-        if (wanted and not wanted & VNIC_OFFLOAD_CHECKSUM) or wanted & VNIC_OFFLOAD_UDP not in (0, VNIC_OFFLOAD_UDP):
+        if (
+            (wanted and not wanted & VNIC_OFFLOAD_HEADERS)
+            or (wanted & VNIC_OFFLOAD_SUPER_FRAMES and not wanted & VNIC_OFFLOAD_CHECKSUM)
+            or wanted & VNIC_OFFLOAD_UDP not in (0, VNIC_OFFLOAD_UDP)
+        ):
             raise queue.fault(f"offloads {wanted:#x}, of which some need others", "register OFFLOADS")
-        self._set_offloads(wanted)
+        self._set_offloads(wanted & VNIC_OFFLOAD_WIRE)
         self._enabled = wanted
 
     # -- wire to driver ------------------------------------------------------------------------------------------------
 
     def _receive(self, budget: int) -> bool:
+        # Written before the driver enabled receive, and so seen here at the latest.
+        if self._hardware.words[WORD_OFFLOADS] != self._enabled:
+            self._enable(self._hardware.words[WORD_OFFLOADS])
         queue = self._queue
         each = self._buffers_each()
         count = queue.refill(budget + each)

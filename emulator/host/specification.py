@@ -25,6 +25,8 @@ DriverKind = Literal["miniport", "protocol", "filter", "intermediate"]
 DEFAULT_VIRTUAL_ADAPTERS: Final = 8
 """Of a machine with an intermediate driver that says nothing else."""
 MOST_VIRTUAL_ADAPTERS: Final = 128
+OFFLOAD_SLOTS: Final = 2304
+"""Of shared memory for the large frames of an adapter with offloads, beside what every machine has."""
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000
 _MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
@@ -105,7 +107,10 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
         try:
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
             checked = msgspec.structs.replace(checked, adapters=[_located(adapter) for adapter in checked.adapters])
-            geometry = msgspec.structs.replace(checked.geometry, adapters=max(1, len(checked.adapters)))
+            slots = checked.geometry.frame_slots + OFFLOAD_SLOTS * sum(each.offloads for each in checked.adapters)
+            geometry = msgspec.structs.replace(
+                checked.geometry, adapters=max(1, len(checked.adapters)), frame_slots=slots
+            )
             if not geometry.virtual_adapters and any(driver.kind == "intermediate" for driver in checked.drivers):
                 geometry = msgspec.structs.replace(geometry, virtual_adapters=DEFAULT_VIRTUAL_ADAPTERS)
             if checked.debug:

@@ -43,6 +43,7 @@ from emulator.ndis.headers.handles import *
 from emulator.ndis.headers.io_codes import *
 from emulator.ndis.headers.layout import *
 from emulator.ndis.headers.object_header import *
+from emulator.ndis.headers.offload_structures import *
 from emulator.ndis.headers.oids import *
 from emulator.ndis.headers.roles import *
 from emulator.ndis.headers.roles_filter import *

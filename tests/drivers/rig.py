@@ -21,8 +21,9 @@ from emulator.ndis.plug_and_play import intermediate, pnp
 from emulator.rules.states import AdapterState
 from tests.fake_platform import FakeMachine, fresh_module
 from vnic.device.hardware import HostVnic
-from vnic.device.layout import VNIC_DESCRIPTOR_MORE
-from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE
+from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_DESCRIPTOR_OFFLOAD, VNIC_LENGTH_MORE
+from vnic.device.offloads import VNIC_HEADER_BYTES, VNIC_OFFLOAD_HEADERS, header_of
+from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE, WORD_OFFLOADS
 
 if TYPE_CHECKING:
     import types
@@ -37,15 +38,20 @@ NOBODY = bytes.fromhex("020000000042")
 
 
 class Nic:
-    """The hardware of one adapter: frames go in by `receive`, and come out in `sent`."""
+    """The hardware of one adapter: frames go in by `receive`, and come out in `sent`.
 
-    def __init__(self, rig: Rig, number: int, messages: int = 0) -> None:
+    With offloads `headers` says for each frame to come what its header is, and `words` are the headers of those sent.
+    """
+
+    def __init__(self, rig: Rig, number: int, messages: int = 0, offloads: int = 0) -> None:
         arena = rig.fake.arena
         self.vnic = HostVnic(
             arena.view, arena.hardware_offset(number), arena.hardware_layout, [arena.frames], [arena.pool]
         )
         self.mac = MAC[:-1] + bytes((number + 1,))
-        self.vnic.power_on(self.mac, True, 1000, messages)
+        self.vnic.power_on(self.mac, True, 1000, messages, offloads)
+        self.headers: list[bytes] = []
+        self.words: list[bytes] = []
         self.waiting: list[bytes] = []
         self.sent: list[bytes] = []
         self.discarded = 0
@@ -68,7 +74,35 @@ class Nic:
             moved = self._take(queue) or moved
         return moved
 
+    @property
+    def offloads(self) -> int:
+        """What the driver has enabled."""
+        enabled: int = self.vnic.words[WORD_OFFLOADS]
+        return enabled
+
+    def _fill_behind_headers(self, queue: Any) -> bool:
+        lengths: list[int] = []
+        while self.waiting:
+            frame, header = self.waiting[0], self.headers[0] if self.headers else bytes(VNIC_HEADER_BYTES)
+            count = queue.refill(512)
+            place = len(lengths)
+            pieces = [frame[at : at + queue.capacity] for at in range(0, len(frame), queue.capacity)]
+            if place + len(pieces) > count:
+                break
+            address = queue.addresses[place]
+            queue.memory[address - VNIC_HEADER_BYTES : address] = header
+            for number, piece in enumerate(pieces, place):
+                queue.empties[number][: len(piece)] = piece
+            lengths += [len(piece) | VNIC_LENGTH_MORE for piece in pieces]
+            lengths[-1] &= ~VNIC_LENGTH_MORE
+            del self.waiting[:1], self.headers[:1]
+        if lengths:
+            queue.deliver(lengths)
+        return bool(lengths)
+
     def _fill(self, queue: Any) -> bool:
+        if self.offloads & VNIC_OFFLOAD_HEADERS:
+            return self._fill_behind_headers(queue)
         count = queue.refill(len(self.waiting))
         frames, self.waiting = self.waiting[:count], self.waiting[count:]
         for place, frame in enumerate(frames):
@@ -80,12 +114,15 @@ class Nic:
     def _take(self, queue: Any) -> bool:
         words = queue.descriptors(queue.posted())
         done = 0
-        frame = b""
+        frame, offload = b"", 0
         for place, word in enumerate(words, 1):
-            frame += bytes(queue.fragment(word))
+            if word & VNIC_DESCRIPTOR_OFFLOAD:
+                offload = queue.offload(place - 1)
+            frame += bytes(queue.fragment(word & ~VNIC_DESCRIPTOR_OFFLOAD))
             if not word & VNIC_DESCRIPTOR_MORE:
                 self.sent.append(frame)
-                frame = b""
+                self.words.append(header_of(offload, len(frame)) if offload else b"")
+                frame, offload = b"", 0
                 done = place
         queue.finish(done)
         return done > 0
@@ -103,10 +140,11 @@ class Rig:
         driver_registry: dict[str, Any] | None = None,
         bound: dict[str, list[str]] | None = None,
         messages: int = 0,
+        offloads: int | list[int] = 0,
         **geometry: int | str,
     ) -> None:
         sizes: dict[str, Any] = {
-            "frame_slots": 600 * adapters,
+            "frame_slots": (2200 if offloads else 600) * adapters,
             "pool_bytes": (4 << 20) * adapters,
             "adapters": adapters,
             **geometry,
@@ -137,7 +175,8 @@ class Rig:
                 load_images(zygote, names, lambda name: made[name]() if name in made else sample_module(name))
         finally:
             ddi.install(checked=False)
-        self.nics = [Nic(self, number, messages) for number in range(adapters)]
+        each = [offloads] * adapters if isinstance(offloads, int) else offloads
+        self.nics = [Nic(self, number, messages, each[number]) for number in range(adapters)]
         self.processors = [self.fake.processor(index) for index in range(self.fake.geometry.processors)]
         self.pnp = self.fake.pnp()
         self.fake.context(ContextKind.REQUESTS)

@@ -15,6 +15,7 @@ from vnic.device import (
     VNIC_HEADER_NEEDS_CHECKSUM,
     VNIC_LENGTH_MORE,
     VNIC_OFFLOAD_CHECKSUM,
+    VNIC_OFFLOAD_HEADERS,
     VNIC_OFFLOAD_TCP4,
     VNIC_OFFLOAD_UDP,
     VNIC_RECEIVE_CAPACITY,
@@ -85,7 +86,7 @@ def test_a_driver_that_knows_no_offloads_sees_frames_alone(station: OffloadStati
 
 
 def test_a_header_lies_in_front_of_its_frame(station: OffloadStation) -> None:
-    station.offer(VNIC_OFFLOAD_CHECKSUM)
+    station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM)
     assert station.pump.pending()
     station.post(SLOT[:3])
     station.arrive(PARTIAL + frame(1), NONE + frame(2, 1514))
@@ -100,7 +101,7 @@ def test_a_header_lies_in_front_of_its_frame(station: OffloadStation) -> None:
 
 
 def test_a_super_frame_lies_in_several_buffers(station: OffloadStation) -> None:
-    station.offer(VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_TCP4)
+    station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_TCP4)
     station.post(SLOT[:100])
     for size in (3 * VNIC_RECEIVE_CAPACITY, 2 * VNIC_RECEIVE_CAPACITY + 1, 65549):
         sent = frame(size, size)
@@ -121,7 +122,7 @@ def test_a_super_frame_lies_in_several_buffers(station: OffloadStation) -> None:
 
 
 def test_too_few_buffers_for_the_longest_frame_read_nothing(station: OffloadStation) -> None:
-    station.offer(VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_TCP4)
+    station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_TCP4)
     station.post(SLOT[:34])
     station.arrive(NONE + frame(1))
     assert not station.pump.service()
@@ -135,7 +136,7 @@ def test_too_few_buffers_for_the_longest_frame_read_nothing(station: OffloadStat
 
 
 def test_a_super_frame_after_the_driver_wants_none_is_dropped(station: OffloadStation) -> None:
-    station.offer(VNIC_OFFLOAD_CHECKSUM)
+    station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM)
     station.post(SLOT[:10])
     station.arrive(LARGE + frame(1, 4000), NONE + frame(2))
     station.pump.service()
@@ -177,7 +178,7 @@ def test_what_is_no_frame_is_counted(station: OffloadStation) -> None:
     assert station.counter(VNIC_REGISTER_TRANSMIT_ERRORS) == 1
 
 
-@pytest.mark.parametrize("offloads", [VNIC_OFFLOAD_TCP4, 8, VNIC_OFFLOAD_CHECKSUM | 0x20, 1 << 40])
+@pytest.mark.parametrize("offloads", [1, 0x1002, 0x1009, 0x1021, 0x1003 | 1 << 40])
 def test_offloads_that_the_adapter_has_not_are_a_fault(station: OffloadStation, offloads: int) -> None:
     station.offer(offloads)
     with pytest.raises(DeviceFault, match="register OFFLOADS"):
@@ -192,7 +193,7 @@ def test_a_word_that_cannot_be_right_is_a_fault(station: OffloadStation) -> None
 
 
 def test_a_buffer_without_room_for_a_header_is_a_fault(station: OffloadStation) -> None:
-    station.offer(VNIC_OFFLOAD_CHECKSUM)
+    station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM)
     station.post([SLOT[0] - 128])
     station.arrive(NONE + frame(1))
     with pytest.raises(DeviceFault, match="no room for a header"):

@@ -4,9 +4,10 @@ Law: numbers only, and the numbers of the kernel's TAPs: of TUNSETOFFLOAD, and o
 What a driver asks for is judged on the copy from which the header is made; what cannot be right is a ValueError.
 
 - The register OFFLOADS says what the driver is ready to receive. While it is 0 the adapter is as one without offloads.
-- Otherwise the ten bytes in front of a received frame's first buffer are its header (`VnicReadHeader`): whether the
+- With HEADERS the ten bytes in front of a received frame's first buffer are its header (`VnicReadHeader`): whether the
   checksum is still to be completed, and of how many segments of what size a super-frame consists. So each buffer has
-  that much memory in front. A frame that is longer than a buffer goes on in the next ones, with VNIC_LENGTH_MORE.
+  that much memory in front. All else needs HEADERS, and a driver sets it before it posts its first buffer.
+- A frame that is longer than a buffer goes on in the next ones, with VNIC_LENGTH_MORE.
 - A frame to send may carry an offload word (`VnicOffload`) in word 1 of its first descriptor, whatever OFFLOADS is.
 """
 
@@ -24,8 +25,10 @@ VNIC_OFFLOAD_ECN: Final = 0x8
 """Super-frames of TCP in which the sender says that it has reduced its window."""
 VNIC_OFFLOAD_UDP: Final = 0x60
 """Super-frames of UDP: one bit for each version of IP, and only both together."""
+VNIC_OFFLOAD_HEADERS: Final = 0x1000
 VNIC_OFFLOAD_SUPER_FRAMES: Final = VNIC_OFFLOAD_TCP4 | VNIC_OFFLOAD_TCP6 | VNIC_OFFLOAD_ECN | VNIC_OFFLOAD_UDP
-VNIC_OFFLOAD_ALL: Final = VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_SUPER_FRAMES
+VNIC_OFFLOAD_WIRE: Final = VNIC_OFFLOAD_CHECKSUM | VNIC_OFFLOAD_SUPER_FRAMES
+"""What is the wire's to do; HEADERS is the adapter's own."""
 
 # A header's flags.
 VNIC_HEADER_NEEDS_CHECKSUM: Final = 0x1

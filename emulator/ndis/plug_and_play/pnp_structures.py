@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import decode
+from emulator.ndis.control_path.remembered import remembered
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
+from emulator.ndis.headers.offload_structures import NDIS_OFFLOAD
+from emulator.ndis.headers.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG
 from emulator.ndis.headers.structures_common import (
     NDIS_STATUS_INDICATION,
     NET_DEVICE_PNP_EVENT,
@@ -133,6 +136,7 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         MacAddressLength=MAC_ADDRESS_LENGTH,
         CurrentMacAddress=adapter.current_address,
         MacOptions=adapter.mac_options,
+        DefaultOffloadConfiguration=default_offload(context, adapter),
         PhysicalMediumType=adapter.physical_medium,
         AccessType=adapter.access,
         DirectionType=adapter.direction,
@@ -146,6 +150,12 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         LowestIfIndex=adapter.interface,
         LowestIfNetluid=luid_of(context, adapter.interface),
     )
+
+
+def default_offload(context: Context, adapter: Any) -> NDIS_OFFLOAD | None:
+    """What the adapter offloads now; None for nothing."""
+    told = remembered(context, adapter, OID_TCP_OFFLOAD_CURRENT_CONFIG)
+    return NDIS_OFFLOAD.from_bytes(told) if told else None
 
 
 def attach_parameters(context: Context, adapter: Any, module: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:
@@ -168,6 +178,7 @@ def attach_parameters(context: Context, adapter: Any, module: Any, name: str) ->
         MiniportPhysicalMediaType=PHYSICAL_MEDIUM_802_3,
         MacAddressLength=MAC_ADDRESS_LENGTH,
         CurrentMacAddress=adapter.current_address,
+        DefaultOffloadConfiguration=default_offload(context, adapter),
         LowerIfIndex=lower,
         LowerIfNetLuid=luid_of(context, lower),
     )

@@ -1,0 +1,167 @@
+"""What bridge does with frames that adapters have put together: they leave as such, or are cut again.
+
+Law: as in a header file, nothing here keeps state and nothing is called by NDIS.  A frame of many segments that came in
+by a port with offloads goes out by such a port as one that its adapter cuts; wherever it has to be copied, and by any
+other port, it is cut here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.ndis import *
+
+if TYPE_CHECKING:
+    from sample_drivers.bridge import PORT
+
+BRIDGE_MAXIMUM_FRAME: Final = 1518
+_ETHERNET: Final = 14
+_VLAN: Final = b"\x81\x00"
+_TCP: Final = b"\x06"
+_LONGEST_HEADERS: Final = 200
+_FIN_PSH: Final = 0x09
+_CWR: Final = 0x80
+
+
+def BridgeEncapsulation() -> NDIS_OFFLOAD_ENCAPSULATION:
+    """Ethernet, for both versions of IP: from here on adapters offload."""
+    wanted = NDIS_OFFLOAD_ENCAPSULATION(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION,
+            NDIS_OFFLOAD_ENCAPSULATION_REVISION_1,
+            NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1,
+        )
+    )
+    for part in (wanted.IPv4, wanted.IPv6):
+        part.Enabled, part.EncapsulationType = NDIS_OFFLOAD_SET_ON, NDIS_ENCAPSULATION_IEEE_802_3
+        part.HeaderSize = _ETHERNET
+    return wanted
+
+
+def BridgeCuts(Offload: NDIS_OFFLOAD | None) -> int:
+    """Does an adapter with this configuration cut TCP frames of both versions of IP?"""
+    if Offload is None:
+        return 0
+    return int(min(Offload.LsoV2.IPv4.MaxOffLoadSize, Offload.LsoV2.IPv6.MaxOffLoadSize) >= 0xFF00)
+
+
+def BridgeToCut(Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]) -> set[int]:
+    """Which of these frames are to be cut here: the large ones that are copied, or that the port cannot take whole."""
+    large = {place for place in Places if Frames[place].FirstNetBuffer.DataLength > BRIDGE_MAXIMUM_FRAME}
+    return {place for place in large if place in Copied or not Target.Cuts or not _layout_of(Frames[place])}
+
+
+def BridgeMark(Carrier: Any, Received: Any) -> None:
+    """A large frame goes on as NDIS gives one to be cut: without lengths in the IP header and in the checksum."""
+    found = _layout_of(Received)
+    if found is None or Received.FirstNetBuffer.DataLength <= BRIDGE_MAXIMUM_FRAME:
+        return
+    header, network, transport, size = found
+    version6 = header[network] >> 4 == 6
+    place = network + (4 if version6 else 2)
+    header[place : place + 2] = b"\0\0"
+    header[transport + 16 : transport + 18] = _pseudo(header, network, 0).to_bytes(2, "big")
+    info = NDIS_TCP_LARGE_SEND_OFFLOAD_NET_BUFFER_LIST_INFO()
+    send = info.LsoV2Transmit
+    send.MSS, send.TcpHeaderOffset, send.Type = size, transport, NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE
+    send.IPVersion = NDIS_TCP_LARGE_SEND_OFFLOAD_IPv6 if version6 else NDIS_TCP_LARGE_SEND_OFFLOAD_IPv4
+    Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = info.Value
+
+
+def BridgeUnmark(Carrier: Any) -> None:
+    """The carrier may be used for another frame."""
+    if Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo]:
+        Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = 0
+
+
+def BridgeCut(Data: bytes, Segments: int) -> list[bytes]:
+    """The frames of a TCP frame of so many segments, each whole by itself; none if it is no TCP frame."""
+    found = _layout(Data, Segments, len(Data))
+    if found is None:
+        return []
+    network, transport, size = found
+    end = transport + (Data[transport + 12] >> 4) * 4
+    sequence, flags = int.from_bytes(Data[transport + 4 : transport + 8], "big"), Data[transport + 13]
+    identification = int.from_bytes(Data[network + 4 : network + 6], "big")
+    frames: list[bytes] = []
+    for number, at in enumerate(range(end, len(Data), size)):
+        payload = Data[at : at + size]
+        header = bytearray(Data[:end])
+        own = flags & ~(_CWR if number else 0)
+        if at + size < len(Data):
+            own &= ~_FIN_PSH
+        header[transport + 13] = own
+        header[transport + 4 : transport + 8] = (sequence + at - end & 0xFFFF_FFFF).to_bytes(4, "big")
+        length = end - network + len(payload)
+        if header[network] >> 4 == 6:
+            header[network + 4 : network + 6] = (length - 40).to_bytes(2, "big")
+        else:
+            header[network + 2 : network + 4] = length.to_bytes(2, "big")
+            header[network + 4 : network + 6] = (identification + number & 0xFFFF).to_bytes(2, "big")
+            header[network + 10 : network + 12] = b"\0\0"
+            total = 0xFFFF - _fold(int.from_bytes(header[network:transport], "big"))
+            header[network + 10 : network + 12] = total.to_bytes(2, "big")
+        summed = _pseudo(header, network, end - transport + len(payload))
+        header[transport + 16 : transport + 18] = summed.to_bytes(2, "big")
+        whole = bytes(header[transport:end]) + payload
+        total = 0xFFFF - _fold(int.from_bytes(whole, "big") << (len(whole) & 1) * 8)
+        header[transport + 16 : transport + 18] = total.to_bytes(2, "big")
+        frames.append(bytes(header) + payload)
+    return frames
+
+
+def _layout_of(Received: Any) -> tuple[memoryview, int, int, int] | None:
+    """The headers of a received frame of several segments, in place, and what _layout finds; None if they are apart."""
+    buffer = Received.FirstNetBuffer
+    segments = BridgeSegments(Received)
+    header = NdisGetDataBuffer(buffer, min(buffer.DataLength, _LONGEST_HEADERS), None, 1, 0)
+    found = _layout(header, segments, buffer.DataLength) if header is not None else None
+    return (header, *found) if header is not None and found is not None else None
+
+
+def BridgeSegments(Received: Any) -> int:
+    """Of how many segments a received frame is; 0: of none that the adapter has put together."""
+    count: int = (Received.NetBufferListInfo[TcpRecvSegCoalesceInfo] or 0) & 0xFFFF
+    return count
+
+
+def _layout(Header: Any, Segments: int, Length: int) -> tuple[int, int, int] | None:
+    """Where the IP and the TCP header of a frame begin, and the payload of each segment."""
+    network = _ETHERNET + (4 if bytes(Header[12:14]) == _VLAN else 0)
+    if not Segments or len(Header) < network + 60:
+        return None
+    version4 = Header[network] >> 4 == 4
+    transport = network + ((Header[network] & 0xF) * 4 if version4 else 40)
+    protocol = bytes(Header[network + 9 : network + 10] if version4 else Header[network + 6 : network + 7])
+    if protocol != _TCP or len(Header) < transport + 20:
+        return None
+    end = transport + (Header[transport + 12] >> 4) * 4
+    if not transport + 20 <= end < min(Length, len(Header) + 1):
+        return None
+    return network, transport, -(-(Length - end) // Segments)
+
+
+def _pseudo(Header: Any, Network: int, Length: int) -> int:
+    """The sum of the pseudo-header of TCP."""
+    if Header[Network] >> 4 == 4:
+        addresses = Header[Network + 12 : Network + 20]
+    else:
+        addresses = Header[Network + 8 : Network + 40]
+    return _fold(int.from_bytes(addresses, "big") + _TCP[0] + Length)
+
+
+def _fold(Number: int) -> int:
+    """The sum of the 16-bit words of a number, with the carries added."""
+    return Number % 0xFFFF or (0xFFFF if Number else 0)
+
+
+__all__ = [
+    "BRIDGE_MAXIMUM_FRAME",
+    "BridgeCut",
+    "BridgeCuts",
+    "BridgeEncapsulation",
+    "BridgeMark",
+    "BridgeSegments",
+    "BridgeToCut",
+    "BridgeUnmark",
+]

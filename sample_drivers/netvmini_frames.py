@@ -1,0 +1,263 @@
+"""The frames of netvmini: how they lie in lists and MDLs, and how the hardware is told of them.
+
+Law: as in a header file, nothing here calls the DDI and nothing keeps state; the locks are the callers'.
+
+A received super-frame lies in several buffers: the list of the first is indicated, with the MDLs of the others behind
+its own, and keeps their lists in MiniportReserved until it is back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.ndis import *
+from sample_drivers.netvmini_nic import *
+from sample_drivers.netvmini_offload import *
+from vnic.device import *
+
+if TYPE_CHECKING:
+    from sample_drivers.netvmini import ADAPTER
+
+NIC_TOLD: Final = 0x1000
+"""Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
+
+
+# -- received frames --------------------------------------------------------------------------------------------------
+
+
+def NICJoin(Adapter: ADAPTER, Nic: Vnic, Addresses: list[int], Lists: list[Any], Lengths: list[int]) -> int:
+    """From what the hardware has filled to frames: one list, address and length for each; how many frames it is.
+
+    What a frame has beyond the budget is taken too.
+    """
+    while Lengths[-1] & VNIC_LENGTH_MORE:
+        addresses, lengths = VnicReceive(Nic, 0, 1)
+        Addresses += addresses
+        Lengths += lengths
+        Lists += NICTakeReceived(Adapter, 1)
+    memory = Adapter.ReceiveMemory.view
+    words, base, tasks = memory.cast("Q"), Adapter.ReceiveAddress, Adapter.Tasks
+    frames: list[Any] = []
+    addresses, lengths = [], []
+    place = 0
+    while place < len(Lists):
+        first, at, length = Lists[place], Addresses[place], Lengths[place] & 0xFFFF
+        last = first
+        while Lengths[place] & VNIC_LENGTH_MORE and place + 1 < len(Lists):
+            place += 1
+            following = Lists[place]
+            last.FirstNetBuffer.MdlChain.Next = following.FirstNetBuffer.MdlChain
+            last.MiniportReserved[1] = following
+            last = following
+            length += Lengths[place] & 0xFFFF
+        place += 1
+        at -= base
+        if words[at - VNIC_HEADER_BYTES >> 3] >> 48 or first.Flags & NIC_TOLD:
+            _tell(first, memory, at, length, VnicReadHeader(memory, at), tasks)
+        frames.append(first)
+        addresses.append(at + base)
+        lengths.append(length)
+    Lists[:], Addresses[:], Lengths[:] = frames, addresses, lengths
+    return len(frames)
+
+
+def NICSeparate(Lists: list[Any]) -> list[Any]:
+    """The lists of all the buffers of frames that are back, each with its own MDL alone."""
+    found: list[Any] = []
+    for first in Lists:
+        nbl: Any = first
+        found.append(nbl)
+        mdl = nbl.FirstNetBuffer.MdlChain
+        while mdl.Next is not None:
+            following = nbl.MiniportReserved[1]
+            mdl.Next = nbl.MiniportReserved[1] = None
+            nbl = following
+            found.append(nbl)
+            mdl = nbl.FirstNetBuffer.MdlChain
+    return found
+
+
+def _tell(First: Any, Memory: memoryview, At: int, Length: int, Header: VnicHeader, Tasks: int) -> None:
+    """Complete the checksum of a frame, or say of how many segments it is; and what of it has been checked."""
+    sums = segments = 0
+    if Header.Flags & VNIC_HEADER_NEEDS_CHECKSUM:
+        version4, transport = NICHeaders(Memory, At)
+        tcp = Header.ChecksumOffset == VNIC_CHECKSUM_OFFSET_TCP
+        if tcp:
+            sums = SUM_TCP_GOOD if Tasks & (RX_TCP4 if version4 else RX_TCP6) else 0
+        else:
+            sums = SUM_UDP_GOOD if Tasks & (RX_UDP4 if version4 else RX_UDP6) else 0
+        if Header.Type & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6) and transport:
+            payload = Length - transport - (Memory[At + transport + 12] >> 4) * 4
+            segments = max(-(-payload // Header.SegmentSize), 1)
+            sums = SUM_TCP_GOOD
+        if segments and Length > NIC_MAXIMUM_FRAME:
+            sums |= SUM_TCP_VALUE_INVALID
+        elif Header.ChecksumStart + Header.ChecksumOffset + 2 <= Length <= OFFLOAD_CAPACITY:
+            start = At + Header.ChecksumStart
+            place = start + Header.ChecksumOffset
+            total = NICChecksum(Memory[start : At + Length])
+            Memory[place : place + 2] = (total or 0xFFFF).to_bytes(2, "big")
+        if version4 and (Tasks & RX_IP4 or segments):
+            sums |= SUM_IP_GOOD
+    information = First.NetBufferListInfo
+    information[TcpIpChecksumNetBufferListInfo], information[TcpRecvSegCoalesceInfo] = sums, segments
+    First.Flags = NIC_TOLD if sums or segments else 0
+
+
+# -- frames to send ---------------------------------------------------------------------------------------------------
+
+
+def NICDescribe(Chain: Any) -> tuple[list[Any], list[int], list[int]]:
+    """Lists, addresses and lengths of a chain of plain frames: unicast, one NET_BUFFER in one MDL; else nothing."""
+    lists: list[Any] = []
+    addresses: list[int] = []
+    lengths: list[int] = []
+    nbl = Chain
+    while nbl is not None:
+        buffer = nbl.FirstNetBuffer
+        if buffer is None or buffer.Next is not None:
+            return [], [], []
+        mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
+        if length > mdl.ByteCount - offset or mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
+            return [], [], []
+        lists.append(nbl)
+        addresses.append(mdl.StartVa + mdl.ByteOffset + offset)
+        lengths.append(length)
+        nbl = nbl.Next
+    if min(lengths) < NIC_MINIMUM_FRAME or max(lengths) > NIC_MAXIMUM_FRAME:
+        return [], [], []
+    return lists, addresses, lengths
+
+
+def NICSortSends(Chain: Any) -> tuple[Any, Any, Any, int]:
+    """First and last list of those that can be sent, the others as a chain, and how many there are in all."""
+    count, last, good = 0, None, True
+    nbl = Chain
+    while nbl is not None:
+        count += 1
+        buffer = nbl.FirstNetBuffer
+        good = good and buffer is not None
+        while buffer is not None:
+            if not NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
+                good = False
+                break
+            buffer = buffer.Next
+        last = nbl
+        nbl = nbl.Next
+    if good:
+        return Chain, last, None, count
+    accepted: list[Any] = []
+    rejected: list[Any] = []
+    nbl = Chain
+    while nbl is not None:
+        buffer = nbl.FirstNetBuffer
+        while buffer is not None and NIC_HEADER <= buffer.DataLength <= NIC_MAXIMUM_FRAME:
+            buffer = buffer.Next
+        (accepted if buffer is None and nbl.FirstNetBuffer is not None else rejected).append(nbl)
+        nbl = nbl.Next
+    for chain in (accepted, rejected):
+        for nbl, following in zip(chain, [*chain[1:], None], strict=False):
+            nbl.Next = following
+    first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
+    return first, last, rejected[0] if rejected else None, count
+
+
+def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[int]:
+    """The descriptors of a frame that lies in several MDLs, or is too short for Ethernet and is padded with zeros."""
+    pad = NIC_MINIMUM_FRAME - Length
+    pieces = []
+    while Length:
+        piece = min(Length, Mdl.ByteCount - Offset)
+        if piece:
+            pieces.append((Mdl.StartVa + Mdl.ByteOffset + Offset, piece))
+        Length -= piece
+        Mdl, Offset = Mdl.Next, 0
+    if pad > 0:
+        pieces.append((Adapter.PadMemory.offset, pad))
+    return [VnicDescriptor(*piece, place < len(pieces)) for place, piece in enumerate(pieces, 1)]
+
+
+def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any], Frames: int, Octets: int) -> None:
+    """Store for each descriptor that is about to be posted the list that is done with it, or None; SendLock is held."""
+    counters, put = Adapter.Out, Adapter.TransmitPut
+    counters.Frames += Frames
+    counters.Octets += Octets
+    NICStore(Adapter.TransmitNbls, put, Lists)
+    Adapter.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
+
+
+def NICPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int, Room: int) -> tuple[list[int], int, int, int]:
+    """The descriptors of a frame, none without room for them; its offload word; the frames and bytes on the wire."""
+    if not Room:
+        return [], 0, 0, 0
+    if Adapter.Offloads:
+        pieces, word, segments, octets = NICOffloadPieces(Adapter, Nbl, Buffer, Place)
+    else:
+        length = Buffer.DataLength
+        pieces, word, segments = NICFragments(Adapter, Buffer.CurrentMdl, Buffer.CurrentMdlOffset, length), 0, 1
+        octets = length
+    return (pieces, word, segments, octets) if len(pieces) <= Room else ([], 0, 0, 0)
+
+
+def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
+    """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
+    counters, nic, offloads = Adapter.Out, Adapter.Nic, Adapter.Offloads
+    room = VnicTransmitRoom(nic, 0)
+    words: list[int] = []
+    descriptors: list[int] = []
+    lists: list[Any] = []
+    frames = octets = 0
+    nbl, buffer = First, Buffer
+    while nbl is not None:
+        while buffer is not None:
+            mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
+            if not offloads and NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset:
+                if len(descriptors) == room:
+                    break
+                descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
+                frames += 1
+                octets += length
+            else:
+                place = Adapter.TransmitPut + len(descriptors)
+                pieces, word, segments, size = NICPieces(Adapter, nbl, buffer, place, room - len(descriptors))
+                if not pieces:
+                    break
+                descriptors += pieces
+                words += [word] + [0] * (len(pieces) - 1)
+                frames += segments
+                octets += size
+            # The header of a frame lies in one MDL.
+            header = mdl.MappedSystemVa
+            if header[offset] & NIC_GROUP_BIT:
+                destination = bytes(header[offset : offset + ETH_LENGTH_OF_ADDRESS])
+                NICCountGroup(counters, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
+            buffer = buffer.Next
+        unfinished = len(descriptors) - len(lists) - (buffer is None)
+        if unfinished:
+            lists += [None] * unfinished
+        if buffer is not None:
+            break
+        lists.append(nbl)
+        nbl.Next, nbl = None, nbl.Next
+        if nbl is not None:
+            buffer = nbl.FirstNetBuffer
+    if descriptors:
+        NICStoreTransmitted(Adapter, lists, frames, octets)
+        if offloads:
+            VnicTransmitOffloads(nic, 0, descriptors, words)
+        else:
+            VnicTransmit(nic, 0, descriptors)
+    if nbl is not None or Adapter.SendHead is not None:
+        Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
+        Adapter.SendTail = Last if nbl is not None else None
+
+
+__all__ = [
+    "NICDescribe",
+    "NICJoin",
+    "NICSeparate",
+    "NICSortSends",
+    "NICStoreTransmitted",
+    "NICTransmit",
+]

@@ -1,0 +1,455 @@
+"""What netvmini does on an adapter with offloads: which of them are on, and the frames that are not finished.
+
+Law: as in a header file, nothing here calls the DDI and nothing keeps state; on an adapter without offloads nothing of
+it runs.  The data of a sent list is its sender's: a header that must be another is a copy in the adapter's memory, one
+place for each descriptor of the transmit ring.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.ndis import *
+from vnic.device import *
+
+if TYPE_CHECKING:
+    from sample_drivers.netvmini import ADAPTER
+
+OFFLOAD_SLOT_SHIFT: Final = 14
+"""Buffers of 16 KiB: a super-frame fills up to five."""
+OFFLOAD_BUFFERS: Final = 256
+OFFLOAD_FEW_BUFFERS: Final = 16
+OFFLOAD_CAPACITY: Final = (1 << OFFLOAD_SLOT_SHIFT) - VNIC_RECEIVE_HEADROOM
+OFFLOAD_HEADER_SHIFT: Final = 8
+OFFLOAD_HEADER: Final = 1 << OFFLOAD_HEADER_SHIFT
+"""The longest header of a frame that is cut, and the distance between two copies."""
+OFFLOAD_LARGEST: Final = 0xFFFF - 120
+"""Payload of the largest frame that is taken to be cut: with the longest headers it is still an IP datagram."""
+OFFLOAD_FEWEST: Final = 2
+NIC_SHORTEST: Final = 60
+
+# What can be switched on and off by itself.
+(
+    TX_IP4, TX_TCP4, TX_UDP4, TX_TCP6, TX_UDP6, RX_IP4, RX_TCP4, RX_UDP4, RX_TCP6, RX_UDP6,
+    LSO1, LSO2_IP4, LSO2_IP6, RSC_IP4, RSC_IP6, USO_IP4, USO_IP6,
+) = (1 << place for place in range(17))  # fmt: skip
+OFFLOAD_EVERY: Final = (1 << 17) - 1
+OFFLOAD_RECEIVE_SUMS: Final = RX_TCP4 | RX_UDP4 | RX_TCP6 | RX_UDP6
+
+# Receive: Microsoft's bits of TcpIpChecksumNetBufferListInfo.
+SUM_TCP_GOOD: Final = 0x08
+SUM_UDP_GOOD: Final = 0x10
+SUM_IP_GOOD: Final = 0x20
+SUM_TCP_VALUE_INVALID: Final = 0x80
+
+_ETHERNET: Final = 14
+_VLAN: Final = b"\x81\x00"
+_IPV4: Final = b"\x08\x00"
+_IPV6: Final = b"\x86\xdd"
+_TCP: Final = 6
+_CWR: Final = 0x80
+_SWITCHES: Final = (
+    ("IPv4Checksum", TX_IP4, RX_IP4),
+    ("TCPIPv4Checksum", TX_TCP4, RX_TCP4),
+    ("UDPIPv4Checksum", TX_UDP4, RX_UDP4),
+    ("TCPIPv6Checksum", TX_TCP6, RX_TCP6),
+    ("UDPIPv6Checksum", TX_UDP6, RX_UDP6),
+)
+"""Members of NDIS_OFFLOAD_PARAMETERS with values for both directions."""
+_SWITCHED: Final = (
+    ("LsoV1", LSO1),
+    ("LsoV2IPv4", LSO2_IP4),
+    ("LsoV2IPv6", LSO2_IP6),
+    ("RscIPv4", RSC_IP4),
+    ("RscIPv6", RSC_IP6),
+)
+_NOT_HERE: Final = ("IPsecV1", "IPsecV2", "IPsecV2IPv4", "TcpConnectionIPv4", "TcpConnectionIPv6")
+
+
+# -- which offloads are on --------------------------------------------------------------------------------------------
+
+
+def NICOffloadTasks(Supported: int) -> int:
+    """All that an adapter can do whose wire supports this; 0 without offloads."""
+    if not Supported & VNIC_OFFLOAD_CHECKSUM:
+        return 0
+    tasks = OFFLOAD_EVERY
+    for offload, needing in (
+        (VNIC_OFFLOAD_TCP4, RSC_IP4),
+        (VNIC_OFFLOAD_TCP6, RSC_IP6),
+        (VNIC_OFFLOAD_UDP, USO_IP4 | USO_IP6),
+    ):
+        if not Supported & offload:
+            tasks &= ~needing
+    return tasks
+
+
+def NICOffloads(Tasks: int) -> NDIS_OFFLOAD:
+    """Tasks as NDIS describes them."""
+    offload = NDIS_OFFLOAD(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_OFFLOAD, NDIS_OFFLOAD_REVISION_6, NDIS_SIZEOF_NDIS_OFFLOAD_REVISION_6
+        )
+    )
+    sums = offload.Checksum
+    for part, ip, tcp, udp in (
+        (sums.IPv4Transmit, TX_IP4, TX_TCP4, TX_UDP4),
+        (sums.IPv4Receive, RX_IP4, RX_TCP4, RX_UDP4),
+        (sums.IPv6Transmit, 0, TX_TCP6, TX_UDP6),
+        (sums.IPv6Receive, 0, RX_TCP6, RX_UDP6),
+    ):
+        part.Encapsulation = NDIS_ENCAPSULATION_IEEE_802_3 if Tasks & (ip | tcp | udp) else 0
+        part.TcpOptionsSupported = part.TcpChecksum = int(bool(Tasks & tcp))
+        part.UdpChecksum = int(bool(Tasks & udp))
+        if ip:
+            part.IpOptionsSupported = part.IpChecksum = int(bool(Tasks & ip))
+        else:
+            part.IpExtensionHeadersSupported = part.TcpChecksum
+    segments = offload.UdpSegmentation
+    for task, limits in (
+        (LSO1, offload.LsoV1.IPv4),
+        (LSO2_IP4, offload.LsoV2.IPv4),
+        (LSO2_IP6, offload.LsoV2.IPv6),
+        (USO_IP4, segments.IPv4),
+        (USO_IP6, segments.IPv6),
+    ):
+        if Tasks & task:
+            limits.Encapsulation = NDIS_ENCAPSULATION_IEEE_802_3
+            limits.MaxOffLoadSize, limits.MinSegmentCount = OFFLOAD_LARGEST, OFFLOAD_FEWEST
+    offload.LsoV1.IPv4.TcpOptions = int(bool(Tasks & LSO1))
+    offload.LsoV2.IPv6.TcpOptionsSupported = int(bool(Tasks & LSO2_IP6))
+    segments.IPv4.SubMssFinalSegmentSupported = int(bool(Tasks & USO_IP4))
+    segments.IPv6.SubMssFinalSegmentSupported = int(bool(Tasks & USO_IP6))
+    offload.Rsc.IPv4.Enabled, offload.Rsc.IPv6.Enabled = int(bool(Tasks & RSC_IP4)), int(bool(Tasks & RSC_IP6))
+    return offload
+
+
+def NICOffloadAttributes(Tasks: int) -> NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
+    """All is on that the adapter can do, from the moment at which a protocol says how it frames packets."""
+    return NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
+            NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES_REVISION_1,
+            NDIS_SIZEOF_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES_REVISION_1,
+        ),
+        DefaultOffloadConfiguration=NICOffloads(Tasks),
+        HardwareOffloadCapabilities=NICOffloads(Tasks),
+    )
+
+
+def NICOffloadIndication(Adapter: ADAPTER) -> NDIS_STATUS_INDICATION:
+    """The status that tells what is on now."""
+    return NDIS_STATUS_INDICATION(
+        Header=NDIS_OBJECT_HEADER(
+            NDIS_OBJECT_TYPE_STATUS_INDICATION,
+            NDIS_STATUS_INDICATION_REVISION_1,
+            NDIS_SIZEOF_STATUS_INDICATION_REVISION_1,
+        ),
+        SourceHandle=Adapter.Handle,
+        StatusCode=NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG,
+        StatusBuffer=NICOffloads(Adapter.Tasks),
+        StatusBufferSize=NDIS_SIZEOF_NDIS_OFFLOAD_REVISION_6,
+    )
+
+
+def NICSetOffloads(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
+    """OID_TCP_OFFLOAD_PARAMETERS and OID_OFFLOAD_ENCAPSULATION; what is on afterwards the hardware is told."""
+    if not Adapter.Offloads:
+        return NDIS_STATUS_NOT_SUPPORTED
+    if Oid == OID_OFFLOAD_ENCAPSULATION:
+        status = _set_encapsulation(Adapter, Data)
+    else:
+        status = _set_parameters(Adapter, Data)
+    if status == NDIS_STATUS_SUCCESS:
+        tasks = Adapter.Tasks if Adapter.Encapsulated else 0
+        offloads = VNIC_OFFLOAD_HEADERS
+        if tasks & (OFFLOAD_RECEIVE_SUMS | RSC_IP4 | RSC_IP6):
+            offloads |= VNIC_OFFLOAD_CHECKSUM
+        if tasks & RSC_IP4:
+            offloads |= VNIC_OFFLOAD_TCP4
+        if tasks & RSC_IP6:
+            offloads |= VNIC_OFFLOAD_TCP6
+        VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_OFFLOADS, offloads)
+    return status
+
+
+def _set_encapsulation(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
+    if len(Data) < NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1 or Data[0] != NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION:
+        return NDIS_STATUS_INVALID_LENGTH
+    given = NDIS_OFFLOAD_ENCAPSULATION.from_bytes(Data)
+    on = [part for part in (given.IPv4, given.IPv6) if part.Enabled == NDIS_OFFLOAD_SET_ON]
+    if any(not part.EncapsulationType & NDIS_ENCAPSULATION_IEEE_802_3 for part in on):
+        return NDIS_STATUS_INVALID_PARAMETER
+    if on:
+        Adapter.Encapsulated = 1
+    elif given.IPv4.Enabled == given.IPv6.Enabled == NDIS_OFFLOAD_SET_OFF:
+        Adapter.Encapsulated = 0
+    return NDIS_STATUS_SUCCESS
+
+
+def _set_parameters(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
+    if len(Data) < NDIS_SIZEOF_OFFLOAD_PARAMETERS_REVISION_1 or Data[0] != NDIS_OBJECT_TYPE_DEFAULT:
+        return NDIS_STATUS_INVALID_LENGTH
+    given = NDIS_OFFLOAD_PARAMETERS.from_bytes(Data)
+    on = off = 0
+    for name, sent, received in _SWITCHES:
+        value = getattr(given, name)
+        if value > NDIS_OFFLOAD_PARAMETERS_TX_RX_ENABLED:
+            return NDIS_STATUS_INVALID_PARAMETER
+        if value:
+            on |= (sent if value - 1 & 1 else 0) | (received if value - 1 & 2 else 0)
+            off |= sent | received
+    switched = [(getattr(given, name), task) for name, task in _SWITCHED]
+    switched += [(given.UdpSegmentation.IPv4, USO_IP4), (given.UdpSegmentation.IPv6, USO_IP6)]
+    for value, task in switched:
+        if value > NDIS_OFFLOAD_PARAMETERS_LSOV2_ENABLED:
+            return NDIS_STATUS_INVALID_PARAMETER
+        on |= task if value == NDIS_OFFLOAD_PARAMETERS_LSOV2_ENABLED else 0
+        off |= task if value else 0
+    if any(getattr(given, name) > NDIS_OFFLOAD_PARAMETERS_LSOV1_DISABLED for name in _NOT_HERE):
+        return NDIS_STATUS_NOT_SUPPORTED
+    if on & ~NICOffloadTasks(VnicReadRegister(Adapter.Nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)):
+        return NDIS_STATUS_NOT_SUPPORTED
+    Adapter.Tasks = Adapter.Tasks & ~off | on
+    return NDIS_STATUS_SUCCESS
+
+
+# -- headers ---------------------------------------------------------------------------------------------------------
+
+
+def NICHeaders(Frame: Any, At: int) -> tuple[bool, int]:
+    """Is it IPv4, and where in the frame does the TCP header begin? 0: not right behind the IP header."""
+    network = At + _ETHERNET
+    if Frame[network - 2 : network] == _VLAN:
+        network += 4
+    kind = bytes(Frame[network - 2 : network])
+    if kind == _IPV4:
+        return True, network - At + (Frame[network] & 0xF) * 4
+    if kind == _IPV6 and Frame[network + 6] == _TCP:
+        return False, network - At + 40
+    return False, 0
+
+
+def NICChecksum(Data: Any) -> int:
+    """The Internet checksum of bytes, a number of which is odd: the complement of the sum of their words."""
+    number = int.from_bytes(Data, "big") << (len(Data) & 1) * 8
+    return 0xFFFF - (number % 0xFFFF or (0xFFFF if number else 0))
+
+
+# -- frames to send ---------------------------------------------------------------------------------------------------
+
+
+def NICSortOffloads(Adapter: ADAPTER, Chain: Any, Longest: int) -> tuple[Any, Any, Any, int]:
+    """First and last list of those that can be sent, the others as a chain, and how many there are in all.
+
+    What the hardware shall do to a frame is noted in MiniportReserved.
+    """
+    tasks = Adapter.Tasks if Adapter.Encapsulated else 0
+    accepted: list[Any] = []
+    rejected: list[Any] = []
+    nbl = Chain
+    while nbl is not None:
+        (accepted if _prepare(tasks, nbl, Longest) else rejected).append(nbl)
+        nbl = nbl.Next
+    for chain in (accepted, rejected):
+        for nbl, following in zip(chain, [*chain[1:], None], strict=False):
+            nbl.Next = following
+    first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
+    return first, last, rejected[0] if rejected else None, len(accepted) + len(rejected)
+
+
+def _prepare(Tasks: int, Nbl: Any, Longest: int) -> bool:
+    """Note what shall be done to a list's frames; False where that is off, impossible or makes no sense."""
+    information, reserved, buffer = Nbl.NetBufferListInfo, Nbl.MiniportReserved, Nbl.FirstNetBuffer
+    large, datagrams = information[TcpLargeSendNetBufferListInfo], information[UdpSegmentationOffloadInfo]
+    sums = information[TcpIpChecksumNetBufferListInfo]
+    if buffer is None:
+        return False
+    if large or datagrams:
+        word, note = _cut(Tasks, buffer, large, datagrams)
+        if not word:
+            return False
+    else:
+        word = note = 0
+        while buffer is not None:
+            if not _ETHERNET <= buffer.DataLength <= Longest:
+                return False
+            buffer = buffer.Next
+        buffer = Nbl.FirstNetBuffer if sums & 3 else None
+        while buffer is not None:
+            found = _sum(Tasks, buffer, sums)
+            if found[0] < 0 or (buffer is not Nbl.FirstNetBuffer and found != (word, note)):
+                return False
+            (word, note), buffer = found, buffer.Next
+    if word or note or reserved[0] or reserved[1]:
+        reserved[0], reserved[1] = word, note
+    return True
+
+
+def _first_bytes(Buffer: Any) -> bytes:
+    """The headers of a frame, as far as they lie in its first MDL."""
+    mdl, offset = Buffer.CurrentMdl, Buffer.CurrentMdlOffset
+    room = min(mdl.ByteCount - offset, Buffer.DataLength, OFFLOAD_HEADER)
+    return bytes(mdl.MappedSystemVa[offset : offset + room])
+
+
+def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]:
+    """The offload word, without its highest byte, and the note of a frame that the hardware cuts; 0, 0 if it is wrong.
+
+    A note is: the header's length, how much of it is the transport's, whether it is one of the first version.
+    """
+    asked = Large or Datagrams
+    size, at, version = asked & 0xF_FFFF, asked >> 20 & 0x3FF, asked >> 31 & 1
+    second = bool(Datagrams) or asked >> 30 & 1
+    if Datagrams:
+        task = USO_IP6 if version else USO_IP4
+    else:
+        task = (LSO2_IP6 if version else LSO2_IP4) if second else LSO1
+    header = _first_bytes(Buffer)
+    version4, expected = NICHeaders(header, 0) if len(header) > at + 18 and at > _ETHERNET + 19 else (False, 0)
+    version6 = bool(version) and second
+    if not Tasks & task or version4 == version6 or (version4 and expected != at) or Buffer.Next is not None:
+        return 0, 0
+    if Datagrams:
+        kind, offset, transport = VNIC_SEGMENTS_UDP, VNIC_CHECKSUM_OFFSET_UDP, 8
+        if not any(header[at + 6 : at + 8]):
+            return 0, 0  # without checksums: the wire knows no such datagrams
+    else:
+        kind = VNIC_SEGMENTS_TCP6 if version6 else VNIC_SEGMENTS_TCP4
+        offset, transport = VNIC_CHECKSUM_OFFSET_TCP, (header[at + 12] >> 4) * 4
+        kind |= VNIC_SEGMENTS_ECN if header[at + 13] & _CWR else 0
+    length = at + transport
+    payload = Buffer.DataLength - length
+    if transport < 8 or (not Datagrams and transport < 20) or length > len(header):
+        return 0, 0
+    if not 0 < size <= 0xFFFF or not 0 < payload <= OFFLOAD_LARGEST:
+        return 0, 0
+    word = VnicOffload(VNIC_HEADER_NEEDS_CHECKSUM, kind, size, at, offset, 0)
+    return word, length | transport << 16 | (1 << 24 if Large and not second else 0)
+
+
+def _sum(Tasks: int, Buffer: Any, Asked: int) -> tuple[int, int]:
+    """The same for a frame whose checksums are asked for; a word of -1 if it is wrong.
+
+    The note has a length where the IP header's checksum is to be computed.
+    """
+    version4 = bool(Asked & 1)
+    at = Asked >> 16 & 0x3FF
+    header = _first_bytes(Buffer)
+    wanted = 0
+    if Asked & 4:
+        wanted |= TX_TCP4 if version4 else TX_TCP6
+    if Asked & 8:
+        wanted |= TX_UDP4 if version4 else TX_UDP6
+    if Asked & 16:
+        wanted |= TX_IP4
+    offset = VNIC_CHECKSUM_OFFSET_TCP if Asked & 4 else VNIC_CHECKSUM_OFFSET_UDP
+    if wanted & ~Tasks or Asked & 3 == 3 or Asked & 12 == 12 or (Asked & 16 and not version4):
+        return -1, 0
+    if Asked & 12 and (at < _ETHERNET + 20 or at + offset + 2 > Buffer.DataLength):
+        return -1, 0
+    found4, network = NICHeaders(header, 0) if len(header) >= _ETHERNET + 20 else (False, 0)
+    if Asked & 16 and (not found4 or network > len(header)):
+        return -1, 0
+    word = VnicOffload(VNIC_HEADER_NEEDS_CHECKSUM, VNIC_SEGMENTS_NONE, 0, at, offset, 0) if Asked & 12 else 0
+    return word, network if Asked & 16 else 0
+
+
+def NICOffloadPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int) -> tuple[list[int], int, int, int]:
+    """The descriptors of a frame, its offload word, and the frames and bytes on the wire.
+
+    ``Place`` is where its first descriptor will lie in the ring: the header's memory there is free.
+    """
+    word, note = Nbl.MiniportReserved[0] or 0, Nbl.MiniportReserved[1] or 0
+    mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
+    pad = NIC_SHORTEST - length
+    pieces: list[tuple[int, int]] = []
+    copied, segments, octets = note & 0xFFFF, 1, length
+    if copied:
+        transport = note >> 16 & 0xFF
+        header = bytearray(mdl.MappedSystemVa[offset : offset + copied])
+        if transport:
+            segments = -(-(length - copied) // (word >> 16 & 0xFFFF))
+            octets += (segments - 1) * copied
+            _lengthen(header, copied - transport, length, word)
+            word |= transport << 56
+            _complete(Nbl, note, length - copied)
+        _sum_of_ip(header)
+        at = (Place & len(Adapter.TransmitNbls) - 1) << OFFLOAD_HEADER_SHIFT
+        memory = Adapter.HeaderMemory
+        memory[at : at + copied] = bytes(header)
+        pieces.append((memory.offset + at, copied))
+        offset += copied
+        length -= copied
+    while length:
+        piece = min(length, mdl.ByteCount - offset)
+        if piece > 0:
+            pieces.append((mdl.StartVa + mdl.ByteOffset + offset, piece))
+            length -= piece
+        offset = max(offset - mdl.ByteCount, 0)
+        mdl = mdl.Next
+    if pad > 0:
+        pieces.append((Adapter.PadMemory.offset, pad))
+    last = len(pieces) - 1
+    descriptors = [VnicDescriptor(*piece, place < last) for place, piece in enumerate(pieces)]
+    if word:
+        descriptors[0] |= VNIC_DESCRIPTOR_OFFLOAD
+    return descriptors, word, segments, octets
+
+
+def _lengthen(Header: bytearray, Transport: int, Length: int, Word: int) -> None:
+    """Put the lengths of a frame that is cut into its headers: NDIS leaves them out of the sums, or altogether."""
+    network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
+    if Header[network] >> 4 == 4:
+        Header[network + 2 : network + 4] = (Length - network).to_bytes(2, "big")
+    else:
+        Header[network + 4 : network + 6] = (Length - network - 40).to_bytes(2, "big")
+    if Word >> 8 & 0xFF == VNIC_SEGMENTS_UDP:
+        Header[Transport + 4 : Transport + 6] = (Length - Transport).to_bytes(2, "big")
+    place = Transport + (Word >> 48 & 0xFF)
+    total = int.from_bytes(Header[place : place + 2], "big") + Length - Transport
+    Header[place : place + 2] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+
+
+def _sum_of_ip(Header: bytearray) -> None:
+    """Compute the checksum of an IPv4 header, which NDIS leaves zero."""
+    network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
+    if Header[network] >> 4 == 4:
+        end = network + (Header[network] & 0xF) * 4
+        Header[network + 10 : network + 12] = b"\0\0"
+        Header[network + 10 : network + 12] = NICChecksum(Header[network:end]).to_bytes(2, "big")
+
+
+def _complete(Nbl: Any, Note: int, Payload: int) -> None:
+    """What the sender finds in a list that was cut: of the first version the payload, of the second its type alone."""
+    if Note >> 24 & 1:
+        Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = Payload
+    elif Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo]:
+        Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = 1 << 30
+
+
+__all__ = [
+    "NICChecksum",
+    "NICHeaders",
+    "NICOffloadAttributes",
+    "NICOffloadIndication",
+    "NICOffloadPieces",
+    "NICOffloadTasks",
+    "NICOffloads",
+    "NICSetOffloads",
+    "NICSortOffloads",
+    "OFFLOAD_BUFFERS",
+    "OFFLOAD_CAPACITY",
+    "OFFLOAD_FEW_BUFFERS",
+    "OFFLOAD_HEADER_SHIFT",
+    "OFFLOAD_SLOT_SHIFT",
+    "RX_IP4",
+    "RX_TCP4",
+    "RX_TCP6",
+    "RX_UDP4",
+    "RX_UDP6",
+    "SUM_IP_GOOD",
+    "SUM_TCP_GOOD",
+    "SUM_TCP_VALUE_INVALID",
+    "SUM_UDP_GOOD",
+]
