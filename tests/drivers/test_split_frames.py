@@ -17,12 +17,12 @@ from tests.ndis.buffers.test_split_choice import being_cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WHOLE = "        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + (index << NIC_SLOT_SHIFT), VNIC_RECEIVE_SLOT)\n"
-CUT = """        start = Adapter.ReceiveMemory + (index << NIC_SLOT_SHIFT)
-        mdl = NdisAllocateMdl(handle, start, VNIC_RECEIVE_HEADROOM + FIRST)
-        mdl.Next = NdisAllocateMdl(handle, start + (VNIC_RECEIVE_HEADROOM + FIRST), 3)
+WHOLE = "        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + start, (1 << shift) - header)\n"
+CUT = """        at = Adapter.ReceiveMemory + start
+        mdl = NdisAllocateMdl(handle, at, VNIC_RECEIVE_HEADROOM + FIRST)
+        mdl.Next = NdisAllocateMdl(handle, at + (VNIC_RECEIVE_HEADROOM + FIRST), 3)
         rest = VNIC_RECEIVE_HEADROOM + FIRST + 3
-        mdl.Next.Next = NdisAllocateMdl(handle, start + rest, VNIC_RECEIVE_SLOT - rest)
+        mdl.Next.Next = NdisAllocateMdl(handle, at + rest, VNIC_RECEIVE_SLOT - rest)
 """
 FREED = "        NdisFreeNetBufferList(nbl)\n        NdisFreeMdl(mdl)\n"
 FREED_ALL = """        NdisFreeNetBufferList(nbl)
