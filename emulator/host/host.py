@@ -6,6 +6,7 @@ arena and looked once more.  What it owes the drivers (the interrupt for sent fr
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import select
@@ -21,6 +22,7 @@ from emulator.host.supervisor import Supervisor, lacking
 from emulator.kernel.platform import PATIENCE_NS
 from emulator.rules.errors import EmulatorError, HostError
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
+from emulator.sync.errors import SharedMemoryError
 from emulator.sync.processes import Exit
 
 if TYPE_CHECKING:
@@ -248,6 +250,10 @@ class Host:
         except Exception as error:
             import traceback
 
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                step = f"starting the machine {specification.name}"
+                self.tell(lacking(SharedMemoryError(step, error), message.machine))
+                return
             text = "".join(traceback.format_exception(error)).strip()
             self.tell(messages.MachineFailed(message.machine, "emulator", text))
         else:

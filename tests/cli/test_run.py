@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import socket
+import subprocess
+import sys
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -474,3 +477,11 @@ def test_two_adapters_of_a_file_answer_each_on_its_own_wire(tmp_path: Path, name
     assert (ended.code, ended.err) == (EXIT_INTERRUPTED, "")
     sent = [adapter["sent"] for adapter in ended.event("ended")["last"]["adapters"]]
     assert all(count >= 6 for count in sent)  # an ARP reply and five echo replies
+
+
+@pytest.mark.parametrize("most", [24, 40, 60])
+def test_too_few_descriptors_are_one_line(most: int) -> None:
+    words = f"ulimit -n {most}; exec {sys.executable} -m emulator.cli run -q --miniport netvmini --duration 0"
+    ended = subprocess.run(["/bin/sh", "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (EXIT_HOST, "")
+    assert re.fullmatch(r"ndisemu: .* failed \(Too many open files\); to mend it: ulimit -n 4096\n", ended.stderr)
