@@ -276,10 +276,8 @@ def BridgeBind(
     NdisZeroMemory(Port, sizeof(PORT))
     NdisInitializeEvent(Port.Done)
     Port.Cuts = BridgeCuts(BindParameters.DefaultOffloadConfiguration)
-    parameters = BridgeOpenParameters(BindParameters.AdapterName)
-    status, handle = NdisOpenAdapterEx(BridgeDriver, Port, parameters, BindContext)
-    if handle is not None:
-        Port.Handle = handle
+    status = BridgeOpen(Port, BridgeDriver, BindParameters.AdapterName, BindContext)
+    if status == NDIS_STATUS_SUCCESS:
         status = BridgeAllocate(Port, BridgeTimer, BridgeDevice)
     if status == NDIS_STATUS_SUCCESS:
         status = BridgeJoin(Port)
@@ -313,7 +311,9 @@ def BridgeUnbind(UnbindContext: BindContext, Port: PORT) -> NDIS_STATUS:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def BridgeOpenComplete(Port: PORT, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """Wake BridgeOpen."""
+    Port.Status = Status
+    NdisSetEvent(Port.Done)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

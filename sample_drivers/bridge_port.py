@@ -34,14 +34,21 @@ BRIDGE_DRIVER_HEADER: Final = NDIS_OBJECT_HEADER(
 )
 
 
-def BridgeOpenParameters(AdapterName: str) -> NDIS_OPEN_PARAMETERS:
-    """Ethernet, by the name that the bind parameters give."""
+def BridgeOpen(Port: PORT, Driver: ProtocolDriverHandle, AdapterName: str, BindContext: BindContext) -> NDIS_STATUS:
+    """Open an adapter by the name that the bind parameters give, for Ethernet, and wait where that pends."""
     header = NDIS_OBJECT_HEADER(
         NDIS_OBJECT_TYPE_OPEN_PARAMETERS, NDIS_OPEN_PARAMETERS_REVISION_1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1
     )
-    return NDIS_OPEN_PARAMETERS(
+    parameters = NDIS_OPEN_PARAMETERS(
         Header=header, AdapterName=AdapterName, MediumArray=(NDIS_MEDIUM.NdisMedium802_3,), MediumArraySize=1
     )
+    status, handle = NdisOpenAdapterEx(Driver, Port, parameters, BindContext)
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(Port.Done, 0)
+        status = NDIS_STATUS(Port.Status)
+    if handle is not None and status == NDIS_STATUS_SUCCESS:
+        Port.Handle = handle
+    return status
 
 
 def BridgeTimerCharacteristics(Port: PORT, TimerFunction: Any) -> NDIS_TIMER_CHARACTERISTICS:

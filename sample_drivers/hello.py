@@ -239,7 +239,10 @@ def HelloBind(
             MediumArraySize=1,
         )
         status, handle = NdisOpenAdapterEx(HelloDriver, Binding, parameters, BindContext)
-        if handle is not None:
+        if status == NDIS_STATUS_PENDING:
+            NdisWaitEvent(Binding.Done, 0)
+            status = NDIS_STATUS(Binding.Status)
+        if handle is not None and status == NDIS_STATUS_SUCCESS:
             Binding.Handle = handle
             for answer in Binding.Answers[: Binding.Free]:
                 answer.SourceHandle = handle
@@ -299,7 +302,9 @@ def HelloUnbind(UnbindContext: BindContext, Binding: BINDING) -> NDIS_STATUS:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def HelloOpenComplete(Binding: BINDING, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """Wake HelloBind."""
+    Binding.Status = Status
+    NdisSetEvent(Binding.Done)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

@@ -27,6 +27,7 @@ class ADAPT(NONPAGED):
     Running: u32
     Outstanding: LONG
     Done: NDIS_EVENT
+    Status: i32
     Lock: NDIS_SPIN_LOCK
     PacketFilter: u32
     MtuSize: u32
@@ -253,17 +254,14 @@ def PtBindAdapter(
     adapt = NdisAllocateMemoryWithTagPriority(MuxProtocol, sizeof(ADAPT), MUX_TAG, NormalPoolPriority)
     if adapt is None or MuxProtocol is None or MuxMiniport is None:
         return NDIS_STATUS_RESOURCES
-    NdisZeroMemory(adapt, sizeof(ADAPT))
     MuxPrepare(adapt, BindParameters)
-    status, handle = NdisOpenAdapterEx(MuxProtocol, adapt, MuxOpenParameters(BindParameters.AdapterName), BindContext)
-    if handle is not None:
-        adapt.Handle = handle
+    status = MuxOpen(adapt, MuxProtocol, BindParameters.AdapterName, BindContext)
+    if status == NDIS_STATUS_SUCCESS:
         status = MuxAllocate(adapt)
     for vlan in MuxReadVlanIds(adapt.Handle) if status == NDIS_STATUS_SUCCESS else []:
         velan = NdisAllocateMemoryWithTagPriority(MuxProtocol, sizeof(VELAN), MUX_TAG, NormalPoolPriority)
         if velan is None:
             break
-        NdisZeroMemory(velan, sizeof(VELAN))
         MuxEnter(adapt, velan, vlan)
         NdisIMInitializeDeviceInstanceEx(MuxMiniport, MuxName(adapt, vlan), velan)
     if status != NDIS_STATUS_SUCCESS:
@@ -285,7 +283,9 @@ def PtUnbindAdapter(UnbindContext: BindContext, Adapt: ADAPT) -> NDIS_STATUS:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def PtOpenAdapterComplete(Adapt: ADAPT, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """Wake MuxOpen."""
+    Adapt.Status = Status
+    NdisSetEvent(Adapt.Done)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

@@ -130,14 +130,21 @@ def MuxBufferPool(Handle: BindingHandle) -> NetBufferPoolHandle | None:
     return NdisAllocateNetBufferPool(Handle, parameters)
 
 
-def MuxOpenParameters(AdapterName: str) -> NDIS_OPEN_PARAMETERS:
-    """Ethernet, by the name that the bind parameters give."""
+def MuxOpen(Adapt: ADAPT, Driver: ProtocolDriverHandle, AdapterName: str, BindContext: BindContext) -> NDIS_STATUS:
+    """Open an adapter by the name that the bind parameters give, for Ethernet, and wait where that pends."""
     header = NDIS_OBJECT_HEADER(
         NDIS_OBJECT_TYPE_OPEN_PARAMETERS, NDIS_OPEN_PARAMETERS_REVISION_1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1
     )
-    return NDIS_OPEN_PARAMETERS(
+    parameters = NDIS_OPEN_PARAMETERS(
         Header=header, AdapterName=AdapterName, MediumArray=(NDIS_MEDIUM.NdisMedium802_3,), MediumArraySize=1
     )
+    status, handle = NdisOpenAdapterEx(Driver, Adapt, parameters, BindContext)
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(Adapt.Done, 0)
+        status = NDIS_STATUS(Adapt.Status)
+    if handle is not None and status == NDIS_STATUS_SUCCESS:
+        Adapt.Handle = handle
+    return status
 
 
 def MuxReadVlanIds(Handle: BindingHandle) -> list[int]:
@@ -279,6 +286,7 @@ def MuxSetAttributes(Handle: AdapterHandle, Velan: VELAN) -> NDIS_STATUS:
 
 def MuxPrepare(Adapt: ADAPT, Parameters: NDIS_BIND_PARAMETERS) -> None:
     """Keep what the virtual adapters are told of the one below."""
+    NdisZeroMemory(Adapt, sizeof(type(Adapt)))
     NdisInitializeEvent(Adapt.Done)
     NdisAllocateSpinLock(Adapt.Lock)
     Adapt.MtuSize, Adapt.LinkSpeed = Parameters.MtuSize, Parameters.XmitLinkSpeed

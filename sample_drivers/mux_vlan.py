@@ -224,6 +224,7 @@ def MuxVelanDereference(Velan: VELAN, Count: int) -> None:
 
 def MuxEnter(Adapt: ADAPT, Velan: VELAN, VlanId: int) -> None:
     """Give a VELAN its place among the others of its adapter."""
+    NdisZeroMemory(Velan, sizeof(type(Velan)))
     NdisInitializeEvent(Velan.Idle)
     Velan.Adapt, Velan.VlanId, Velan.Place, Velan.Address = Adapt, VlanId, Adapt.VelanCount, Adapt.Address
     Adapt.Velans[Adapt.VelanCount] = Velan

@@ -275,12 +275,10 @@ def NdisprotBind(Context: None, BindContext: BindContext, Parameters: NDIS_BIND_
     NdisAllocateSpinLock(open_context.Lock)
     NdisInitializeEvent(open_context.Asked)
     InitializeListHead(open_context.Reads)
-    parameters = NdisprotOpenParameters(Parameters.AdapterName)
-    status, handle = NdisOpenAdapterEx(NdisprotDriver, open_context, parameters, BindContext)
-    if handle is None:
+    status = NdisprotOpenAdapter(open_context, NdisprotDriver, Parameters.AdapterName, BindContext)
+    if status != NDIS_STATUS_SUCCESS:
         NdisprotFree(open_context)
         return status
-    open_context.Handle = handle
     NdisInterlockedInsertTailList(Globals.Opens, open_context.Link, Globals.Lock)
     return NDIS_STATUS_SUCCESS
 
@@ -303,7 +301,9 @@ def NdisprotUnbind(UnbindContext: BindContext, OpenContext: NDISPROT_OPEN) -> ND
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def NdisprotOpenComplete(OpenContext: NDISPROT_OPEN, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx does not pend here."""
+    """Wake NdisprotOpenAdapter."""
+    OpenContext.Status = Status
+    NdisSetEvent(OpenContext.Asked)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

@@ -194,14 +194,23 @@ def NdisprotPool() -> NET_BUFFER_LIST_POOL_PARAMETERS:
     )
 
 
-def NdisprotOpenParameters(AdapterName: str) -> NDIS_OPEN_PARAMETERS:
-    """What NDIS is told of a binding."""
+def NdisprotOpenAdapter(
+    OpenContext: NDISPROT_OPEN, Driver: ProtocolDriverHandle, AdapterName: str, BindContext: BindContext
+) -> NDIS_STATUS:
+    """Open an adapter by the name that the bind parameters give, for Ethernet, and wait where that pends."""
     header = NDIS_OBJECT_HEADER(
         NDIS_OBJECT_TYPE_OPEN_PARAMETERS, NDIS_OPEN_PARAMETERS_REVISION_1, NDIS_SIZEOF_OPEN_PARAMETERS_REVISION_1
     )
-    return NDIS_OPEN_PARAMETERS(
+    parameters = NDIS_OPEN_PARAMETERS(
         Header=header, AdapterName=AdapterName, MediumArray=(NDIS_MEDIUM.NdisMedium802_3,), MediumArraySize=1
     )
+    status, handle = NdisOpenAdapterEx(Driver, OpenContext, parameters, BindContext)
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(OpenContext.Asked, 0)
+        status = NDIS_STATUS(OpenContext.Status)
+    if handle is not None and status == NDIS_STATUS_SUCCESS:
+        OpenContext.Handle = handle
+    return status
 
 
 def NdisprotCharacteristics(*handlers: Callable[..., Any]) -> NDIS_PROTOCOL_DRIVER_CHARACTERISTICS:

@@ -271,7 +271,10 @@ def RespBind(
         MediumArraySize=1,
     )
     status, handle = NdisOpenAdapterEx(Driver, Binding, parameters, BindContext)
-    if handle is not None:
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(Binding.Done, 0)
+        status = NDIS_STATUS(Binding.Status)
+    if handle is not None and status == NDIS_STATUS_SUCCESS:
         Binding.Handle = handle
         status = RespAllocate(Binding)
     if status != NDIS_STATUS_SUCCESS:
@@ -383,7 +386,9 @@ def RespFree(Binding: BINDING) -> None:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def RespOpenComplete(Binding: BINDING, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """Wake RespBind."""
+    Binding.Status = Status
+    NdisSetEvent(Binding.Done)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

@@ -32,6 +32,7 @@ class MachineTable(Struct, kw_only=True, forbid_unknown_fields=True):
     processors: Annotated[int, Meta(ge=1, le=MOST_PROCESSORS)] = _DEFAULTS.processors
     passive_workers: Annotated[int, Meta(ge=1, le=MAXIMUM_PASSIVE_WORKERS)] = _DEFAULTS.passive_workers
     checked: bool = True
+    opens_pend: bool = _DEFAULTS.opens_pend
     split_frames: SplitFrames | None = None
     """None: as the build has it."""
     split_seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = _DEFAULTS.split_seed

@@ -84,6 +84,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
             pool_bytes=machine.pool_bytes,
             receive_throttle=machine.receive_throttle,
             checked=machine.checked,
+            opens_pend=machine.opens_pend,
             split_frames=split_frames,
             split_seed=machine.split_seed,
         ),

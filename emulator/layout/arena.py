@@ -81,6 +81,8 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     checked: bool = True
     traced: bool = False
     """Keep the number of each DDI call in the arena, for comparison with another machine."""
+    opens_pend: bool = False
+    """NdisOpenAdapterEx returns NDIS_STATUS_PENDING, and ProtocolOpenAdapterCompleteEx is called."""
     split_frames: SplitFrames = "sample"
     """Cut MDL chains in the checked build: of some frames or of all where the documentation allows it, or of all beyond
     the contract as well.  The free build cuts nothing."""

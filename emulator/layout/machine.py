@@ -378,7 +378,7 @@ class ADAPTER(Record):
 
 
 class BINDING(Record):
-    """A protocol binding.  Lock: STACKS."""
+    """A protocol binding.  Lock: STACKS.  ``opening``: 1 and the slot whose NdisOpenAdapterEx pends."""
 
     head: OBJECT
     state: u32
@@ -393,6 +393,7 @@ class BINDING(Record):
     flags: u32
     event_slot: u32
     closing: u32
+    opening: u32
     unbind_wanted: u32
     multicast: Bytes[Literal[192]]
     multicast_uses: Array[u16, Literal[32]]

@@ -161,11 +161,9 @@ ABSENT: Final[tuple[Family, ...]] = (
 
 PARTIAL: Final[dict[str, str]] = {
     "MINIPORT_PNP_IRP": "as MiniportStartDevice; no bus asks for resources, so there are no requirements to filter",
-    "PROTOCOL_OPEN_ADAPTER_COMPLETE_EX": "must be registered, and is never called: an open does not pend here",
     "NdisSetOptionalHandlers": "miniports: PnP, selective suspend; filter modules: their data handlers",
     "NdisMSetMiniportAttributes": "registration, general and offload attributes",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",
-    "NdisOpenAdapterEx": "never pends",
     "NdisOpenConfigurationEx": "the keys of adapters, bindings and drivers: Flags is 0",
 }
 """What exists with a part left out, and which part; whoever brings the part takes the line away."""

@@ -23,6 +23,7 @@ from emulator.ndis.gates.wrong_arguments import wrong_argument
 from emulator.ndis.headers.status import NDIS_STATUS_NOT_SUPPORTED
 from emulator.ndis.plug_and_play import (
     binding_closes,
+    binding_opens,
     driver_changes,
     filter_changes,
     idle,
@@ -121,11 +122,17 @@ class Executive:
     def requests(self, context: Context) -> bool:
         """Serve one queued OID request or what is to be done for a reset; look at what takes too long."""
         watch.look_if_due(context)
-        return pnp_reset.serve(context) or binding_closes.finish(context) or oid_lanes.serve_queued(context)
+        return (
+            pnp_reset.serve(context)
+            or binding_opens.finish(context)
+            or binding_closes.finish(context)
+            or oid_lanes.serve_queued(context)
+        )
 
     def requests_pending(self, context: Context) -> bool:
-        """Is an OID request queued to an idle lane, or a reset to be begun or ended?"""
-        return oid_lanes.queued(context) or pnp_reset.pending(context) or bool(binding_closes.closable(context))
+        """Is an OID request queued to an idle lane, a reset, an open or a close to be served?"""
+        bindings = binding_opens.pending(context) or binding_closes.closable(context)
+        return bool(bindings) or oid_lanes.queued(context) or pnp_reset.pending(context)
 
     def next_look(self, context: Context) -> int | None:
         """The watch goes by the clock."""

@@ -271,6 +271,9 @@ def PtBind(ProtocolDriverContext: None, BindContext: BindContext, BindParameters
         ),
         BindContext,
     )
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(adapt.Asked, 0)
+        status = NDIS_STATUS_SUCCESS
     if handle is not None:
         adapt.Binding = handle
         OnBind(adapt)
@@ -289,7 +292,8 @@ def PtUnbind(UnbindContext: BindContext, adapt: ADAPT) -> NDIS_STATUS:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def PtOpenComplete(adapt: ADAPT, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """Wake PtBind."""
+    NdisSetEvent(adapt.Asked)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

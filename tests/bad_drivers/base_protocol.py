@@ -248,7 +248,10 @@ def ProtocolBind(
         ),
         BindContext,
     )
-    if handle is None:
+    if status == NDIS_STATUS_PENDING:
+        NdisWaitEvent(binding.Asked, 0)
+        status = NDIS_STATUS(binding.Status)
+    if handle is None or status != NDIS_STATUS_SUCCESS:
         ProtocolFree(binding)
         return status
     binding.Handle = handle
@@ -276,7 +279,9 @@ def ProtocolUnbind(UnbindContext: BindContext, binding: BINDING) -> NDIS_STATUS:
 
 @PROTOCOL_OPEN_ADAPTER_COMPLETE_EX
 def ProtocolOpenComplete(binding: BINDING, Status: NDIS_STATUS) -> None:
-    """NdisOpenAdapterEx never pends here."""
+    """The answer to ProtocolBind."""
+    binding.Status = Status
+    NdisSetEvent(binding.Asked)
 
 
 @PROTOCOL_CLOSE_ADAPTER_COMPLETE_EX

@@ -183,3 +183,8 @@ def test_a_long_flood_on_four_adapters(lab: Lab) -> None:
         assert echo(nic, (frame(nic, n, 60 + n % 1400) for n in range(100_000)), window=128) == 100_000
     for nic, buffers in zip(nics, before, strict=True):
         settled(nic, buffers)
+
+
+def test_an_open_that_pends_is_waited_for(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=HELLO, opens_pend=True)
+    assert echo(nic, (frame(nic, n) for n in range(20))) == 20

@@ -13,7 +13,7 @@ from emulator.layout.machine import SlotState
 from emulator.rules.control import ControlOperation
 from emulator.rules.errors import BugCheck, ConfigurationError, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
-from emulator.rules.states import IdleState
+from emulator.rules.states import BindingState, IdleState
 from emulator.simulated import NotReached
 from emulator.simulated.machine import SimulatedMachine
 from emulator.simulated.wire import ROOM, SECOND
@@ -351,3 +351,19 @@ def test_an_adapter_that_is_suspended_under_traffic_wakes_up_and_loses_nothing(s
     assert machine.control(ControlOperation.RESTART) == 0
     assert machine.stop() is None
     machine.close()
+
+
+@pytest.mark.parametrize(
+    "protocols", [["hello"], ["responder"], ["ndisprot"], ["bridge"], ["mux", "hello"]], ids="-".join
+)
+def test_the_sample_protocols_wait_for_an_open_that_pends(protocols: list[str]) -> None:
+    drivers = [NETVMINI, *(f"sample_drivers.{name}" for name in protocols)]
+    for seed in range(2):
+        options: dict[str, Any] = {"opens_pend": True, "virtual_adapters": 2, "registry": {"IpAddress": "192.0.2.2/24"}}
+        machine = SimulatedMachine(drivers=drivers, defines=FEW_BUFFERS, seed=seed, **options)
+        machine.wait_running()
+        states = [binding.state for _, binding in machine.machine.objects[HandleKind.BINDING].live()]
+        assert states
+        assert set(states) == {BindingState.RUNNING}
+        assert machine.stop() is None
+        machine.close()

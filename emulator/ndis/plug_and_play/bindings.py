@@ -35,6 +35,7 @@ from emulator.ndis.plug_and_play.adapters import (
     text_of,
     wrong_handle,
 )
+from emulator.ndis.plug_and_play.binding_opens import pends
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 from emulator.rules.states import BindingState
 
@@ -64,8 +65,10 @@ def NdisOpenAdapterEx(
     BindContext: BindContext,
     /,
 ) -> OpenedAdapter:
-    """Open the adapter that ProtocolBindAdapterEx was called for; completes at once (never pends here).
+    """Open the adapter that ProtocolBindAdapterEx was called for.
 
+    PENDING, where the machine's file says opens_pend: ProtocolOpenAdapterCompleteEx is called when the caller waits, or
+    has returned, and the handle is of no use (0x7C/0x21) before.
     ADAPTER_NOT_FOUND for another name than that of the bind parameters, UNSUPPORTED_MEDIA when MediumArray has no
     Ethernet, FAILURE for more than four frame types, which are a hint and change nothing here.  Bug check 0x7C/0x16
     outside the bind that BindContext names, and for a second open in it.
@@ -98,13 +101,16 @@ def NdisOpenAdapterEx(
     binding.lookahead = binding.multicast_count = 0
     binding.completion = 0
     binding.flags = 0
-    binding.event_slot = binding.closing = binding.unbind_wanted = 0
+    binding.event_slot = binding.closing = binding.opening = binding.unbind_wanted = 0
     binding.state = BindingState.OPENING
     if not _opened(context, adapter, BindContext, handle):
         table.free(handle, site=context.site)
         _not_in_progress(NdisProtocolHandle, BindContext)
     adapter.bindings += 1
     publish_change(context, adapter)
+    if context.machine.geometry.opens_pend:
+        pends(context, binding)
+        return OpenedAdapter(NDIS_STATUS_PENDING, BindingHandle(handle))
     return OpenedAdapter(NDIS_STATUS_SUCCESS, BindingHandle(handle))
 
 
@@ -135,9 +141,9 @@ def NdisCompleteNetPnPEvent(
 
 
 def binding_of(context: Context, handle: int | None, name: str = "") -> Any:
-    """The record of an open binding's handle; 0x7C/0x21 for anything else, and for one that is being closed."""
+    """The record of an open binding's handle; 0x7C/0x21 for anything else, and for one that is opening or closing."""
     binding = context.machine.objects[HandleKind.BINDING].find(handle, HandleKind.BINDING)
-    if binding is None or binding.closing:
+    if binding is None or binding.closing or binding.opening:
         wrong_handle(handle, HandleKind.BINDING, name)
     return binding
 

@@ -94,6 +94,7 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
         status = NDIS_STATUS(signed(adapter.restart_status))
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolBindAdapterEx", bind_context)
+    _await_open(context, adapter.opened, adapter_handle)
     _await_close(context, adapter.opened, adapter_handle)
     opened = end_operation(context, adapter)
     name = text_of(protocol.name)
@@ -141,6 +142,13 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
             text="ProtocolUnbindAdapterEx completed and the binding is still open: NdisCloseAdapterEx was not called.",
             sites=[site_of(context, "opened", binding.head.allocated_site)],
         )
+
+
+def _await_open(context: Context, handle: int, parent: int) -> None:
+    """Where the open of a binding pends still, wait for it: it is NDIS's to complete."""
+    binding = context.machine.objects[HandleKind.BINDING].find(handle, HandleKind.BINDING)
+    if binding is not None and binding.opening:
+        drain(context, lambda: not binding.opening, WATCHDOG_PROTOCOL_PNP, parent, "NdisOpenAdapterEx")
 
 
 def _await_close(context: Context, handle: int, parent: int) -> None:

@@ -21,6 +21,7 @@ from emulator.ndis.headers.status import (
 )
 from emulator.ndis.plug_and_play import binding_closes, driver_changes, pnp, pnp_wishes
 from emulator.ndis.plug_and_play.bindings import WAITING
+from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState, BindingState
 from tests.bad_drivers.computer import Computer, Operation
 
@@ -209,3 +210,26 @@ def test_the_miniport_is_told_when_a_binding_closes_and_not_when_it_is_halted_it
     assert grant(machine)
     assert (bindings(machine), asked) == ([], [OID_GEN_CURRENT_PACKET_FILTER])
     assert adapter(machine)[1].packet_filter == 0
+
+
+def test_an_open_pends_where_the_machine_says_so() -> None:
+    seen: list[Any] = []
+    plant = {"base_protocol": {"OnBind": lambda *_: seen.append("bound")}}
+    machine = Computer("base_miniport", "base_protocol", plant=plant, opens_pend=True)
+    machine.load()
+    assert machine.control(pnp.start_adapter, 0) == 0
+    machine.settle()
+    [(_, binding)] = bindings(machine)
+    assert (seen, binding.state, binding.opening) == (["bound"], BindingState.RUNNING, 0)
+    machine.control(pnp.stop_adapter, 0)
+    machine.control(pnp.unload)
+    assert machine.left() == []
+
+
+def test_a_binding_that_opens_still_may_not_be_used() -> None:
+    machine = started()
+    [(handle, binding)] = bindings(machine)
+    binding.opening = 1
+    with pytest.raises(BugCheck) as raised:
+        wish(machine, lambda each: surface.NdisCancelOidRequest(each, 1), surface.BindingHandle(handle))
+    assert raised.value.parameters[0] == 0x21
