@@ -31,7 +31,7 @@ from emulator.ndis.plug_and_play.adapters import publish_change, text_of, wait_f
 from emulator.ndis.plug_and_play.binding_choice import is_chosen
 from emulator.ndis.plug_and_play.bindings import COMPLETED, WAITING
 from emulator.ndis.plug_and_play.filter_modules import driver_of, modules_of, move_module, unasked
-from emulator.ndis.plug_and_play.pnp_checks import check_detached
+from emulator.ndis.plug_and_play.pnp_checks import check_detached, check_given_back
 from emulator.ndis.plug_and_play.pnp_structures import (
     attach_parameters,
     filter_pause_parameters,
@@ -144,16 +144,7 @@ def _passed(context: Context, handle: int) -> None:
     look_until(
         context, lambda: ledger.module_outstanding(machine, handle).total == 0, context.platform.now() + SETTLE_NS
     )
-    left = ledger.module_outstanding(machine, handle)
-    if left.total:
-        stop(
-            0x7C,
-            0x27,
-            1,
-            left.total,
-            text="A filter module's pause completed while NET_BUFFER_LISTs are outstanding.",
-            holders=left.holders,
-        )
+    check_given_back(ledger.module_outstanding(machine, handle), "A filter module's pause completed")
 
 
 def attach(context: Context, adapter_handle: int, adapter: Any, driver_handle: int, driver: Any) -> int:

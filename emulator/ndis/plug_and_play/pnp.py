@@ -60,7 +60,12 @@ from emulator.ndis.plug_and_play.pnp_bindings import (
     unbind,
 )
 from emulator.ndis.plug_and_play.pnp_calls import miniport_call, notify_device
-from emulator.ndis.plug_and_play.pnp_checks import check_halted, check_initialize_failed, check_unloaded
+from emulator.ndis.plug_and_play.pnp_checks import (
+    check_given_back,
+    check_halted,
+    check_initialize_failed,
+    check_unloaded,
+)
 from emulator.ndis.plug_and_play.pnp_structures import (
     device_event,
     init_parameters,
@@ -301,16 +306,7 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     elif adapter.completion == COMPLETED:
         _completed_unasked(handle, "MiniportPause returned SUCCESS and NdisMPauseComplete was called as well.")
     adapter.completion = adapter.pause_pending = 0
-    left = ledger.outstanding(machine, index)
-    if left.total:
-        stop(
-            0x7C,
-            0x27,
-            1,
-            left.total,
-            text="A miniport's pause completed while NET_BUFFER_LISTs are outstanding.",
-            holders=left.holders,
-        )
+    check_given_back(ledger.outstanding(machine, index), "A miniport's pause completed")
     move_adapter(context, adapter, AdapterEvent.PAUSE_COMPLETED)
     wait_for_acknowledgement(context)
     return NDIS_STATUS_SUCCESS

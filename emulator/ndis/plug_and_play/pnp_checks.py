@@ -81,17 +81,16 @@ def check_initialize_failed(context: Context, handle: int, shared: int, what: st
         )
 
 
+def check_given_back(left: ledger.Outstanding, what: str) -> None:
+    """0x7C/0x27 for what was done while lists are outstanding."""
+    if left.total:
+        text = f"{what} while NET_BUFFER_LISTs are outstanding."
+        stop(NDIS, 0x27, 1, left.total, text=text, holders=left.holders)
+
+
 def check_halted(context: Context, handle: int, outstanding: ledger.Outstanding, shared: int) -> None:
     """After MiniportHaltEx has returned."""
-    if outstanding.total:
-        stop(
-            NDIS,
-            0x27,
-            1,
-            outstanding.total,
-            text="The adapter was halted while NET_BUFFER_LISTs are outstanding.",
-            holders=outstanding.holders,
-        )
+    check_given_back(outstanding, "The adapter was halted")
     _nothing_left(context, handle, shared, "MiniportHaltEx returned and left", failed=False)
 
 
