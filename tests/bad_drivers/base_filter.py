@@ -5,6 +5,7 @@ Law: correct by itself.  The functions that begin with ``On`` are hooks, which a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.ndis import *
@@ -77,14 +78,7 @@ def OnStatus(filter: FILTER, indication: NDIS_STATUS_INDICATION) -> None:
 
 def OnOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
     """Requests on their way down."""
-    status, clone = NdisAllocateCloneOidRequest(filter.Handle, request, TAG)
-    if clone is None:
-        return status
-    clone.SourceReserved[0] = request
-    status = NdisFOidRequest(filter.Handle, clone)
-    if status != NDIS_STATUS_PENDING:
-        FilterFinish(filter, clone)
-    return status
+    return FilterPassOn(filter, request, NdisFOidRequest)
 
 
 def OnOidComplete(filter: FILTER, clone: NDIS_OID_REQUEST, status: NDIS_STATUS) -> None:
@@ -94,14 +88,7 @@ def OnOidComplete(filter: FILTER, clone: NDIS_OID_REQUEST, status: NDIS_STATUS) 
 
 def OnDirectOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
     """Direct requests on their way down."""
-    status, clone = NdisAllocateCloneOidRequest(filter.Handle, request, TAG)
-    if clone is None:
-        return status
-    clone.SourceReserved[0] = request
-    status = NdisFDirectOidRequest(filter.Handle, clone)
-    if status != NDIS_STATUS_PENDING:
-        FilterFinish(filter, clone)
-    return status
+    return FilterPassOn(filter, request, NdisFDirectOidRequest)
 
 
 def OnSynchronousOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
@@ -111,6 +98,18 @@ def OnSynchronousOid(filter: FILTER, request: NDIS_OID_REQUEST) -> NDIS_STATUS:
 
 def OnSynchronousOidComplete(filter: FILTER, request: NDIS_OID_REQUEST, status: NDIS_STATUS) -> NDIS_STATUS:
     """Synchronous requests on their way up; the status with which they go on."""
+    return status
+
+
+def FilterPassOn(filter: FILTER, request: NDIS_OID_REQUEST, issue: Callable[..., NDIS_STATUS]) -> NDIS_STATUS:
+    """Send a clone of a request on; it is finished here, or when it is completed."""
+    status, clone = NdisAllocateCloneOidRequest(filter.Handle, request, TAG)
+    if clone is None:
+        return status
+    clone.SourceReserved[0] = request
+    status = issue(filter.Handle, clone)
+    if status != NDIS_STATUS_PENDING:
+        FilterFinish(filter, clone)
     return status
 
 
