@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from emulator.layout.machine import SITES_PER_SLOT
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
@@ -18,15 +18,20 @@ if TYPE_CHECKING:
 
 def new_site(context: Context, frame: FrameType) -> int:
     """Enter a site that this context has not met: its code object's number and instruction go to the arena."""
+    return site_at(context, frame.f_code, frame.f_lasti)
+
+
+def site_at(context: Context, code: CodeType, place: int) -> int:
+    """Enter a site by code object and instruction."""
     box = context.box
     count = box.site_count
-    code = context.machine.images.code_number(frame.f_code)
+    number = context.machine.images.code_number(code)
     if count + 1 >= SITES_PER_SLOT:
         return 0
-    context.sites[count + 1] = code << 16 | frame.f_lasti // 2
+    context.sites[count + 1] = number << 16 | place // 2
     box.site_count = count + 1
     site = context.slot << 16 | count + 1
-    context.site_numbers[id(frame.f_code) + frame.f_lasti] = site
+    context.site_numbers[id(code) + place] = site
     return site
 
 

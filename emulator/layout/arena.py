@@ -63,6 +63,7 @@ class Geometry(msgspec.Struct, frozen=True, kw_only=True):
     bindings: int = 64
     filters: int = 32
     interrupts: int = 32
+    polls: int = 32
     dma_channels: int = 32
     ports: int = 64
     pools: int = 64
@@ -162,6 +163,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.EX_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
+    HandleKind.POLL: (records.POLL, "polls"),
     HandleKind.PORT: (records.PORT, "ports"),
     HandleKind.DMA_CHANNEL: (records.DMA_CHANNEL, "dma_channels"),
     HandleKind.SHARED_MEMORY_ITEM: (records.WORK_ITEM, "work_items"),

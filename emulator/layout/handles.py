@@ -31,6 +31,7 @@ class HandleKind(IntEnum):
     INTERRUPT = 0x33
     IO_WORK_ITEM = 0x34
     EX_WORK_ITEM = 0x35
+    POLL = 0x36
     PORT = 0x3C
     DMA_CHANNEL = 0x3D
     SHARED_MEMORY_ITEM = 0x3E

@@ -28,6 +28,7 @@ from emulator.ndis.control_path.oid_requests import *
 from emulator.ndis.control_path.oid_synchronous import *
 from emulator.ndis.data_path.datapath import *
 from emulator.ndis.data_path.datapath_filters import *
+from emulator.ndis.data_path.poll_objects import *
 from emulator.ndis.deferred_work.ex_work_items import *
 from emulator.ndis.deferred_work.io_work_items import *
 from emulator.ndis.deferred_work.kernel_dpcs import *

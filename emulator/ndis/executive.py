@@ -14,7 +14,7 @@ from emulator.layout.machine import ContextKind
 from emulator.ndis.adapter_hardware import interrupt_service, interrupts
 from emulator.ndis.buffers import possessions, publication
 from emulator.ndis.control_path import host_requests, oid_lanes
-from emulator.ndis.data_path import datapath_slow, held_sends, stacks
+from emulator.ndis.data_path import datapath_slow, held_sends, poll_service, stacks
 from emulator.ndis.deferred_work import kernel_dpcs, work_items
 from emulator.ndis.deferred_work.deferred import DeferredKind
 from emulator.ndis.devices import device_dispatch
@@ -204,4 +204,5 @@ _DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
     DeferredKind.NESTED_CALL: datapath_slow.run_nested,
     DeferredKind.KERNEL_DPC: kernel_dpcs.run_dpc,
     DeferredKind.HELD_SEND: held_sends.run,
+    DeferredKind.POLL: poll_service.run_poll,
 }

@@ -14,10 +14,11 @@ FOLDER: Final = Path(__file__).parent
 INCLUDED_FROM: Final = 1000
 
 
-def include(namespace: dict[str, Any], base: str) -> None:
-    """Execute ``base_<base>.py`` in a module's namespace; what the module defines after that replaces the hooks."""
+def include(namespace: dict[str, Any], base: str | Path) -> None:
+    """Execute ``base_<base>.py``, or a file, in a module's namespace; what it defines after that replaces the hooks."""
     doc = namespace.get("__doc__")
-    tree = ast.parse((FOLDER / f"base_{base}.py").read_text(encoding="utf-8"))
+    path = base if isinstance(base, Path) else FOLDER / f"base_{base}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     ast.increment_lineno(tree, INCLUDED_FROM)
     exec(compile(tree, namespace["__file__"], "exec", dont_inherit=True), namespace)
     namespace["__doc__"] = doc

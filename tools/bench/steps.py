@@ -1,7 +1,8 @@
-"""`python -m tools.bench.steps [free|checked]`: what a frame costs in one process, in steps that no noise changes.
+"""`python -m tools.bench.steps [free|checked] [poll]`: what a frame costs in one process, in steps no noise changes.
 
-Law: netvmini and hello run as they are, over the tests' rig, which plays host and platform; byte codes are counted by a
-trace function and calls by a profile function, times are the fastest of many and beside them that of an empty call.
+Law: netvmini and hello run as they are, or the tests' netvmini in poll mode does, over the tests' rig, which plays host
+and platform; byte codes are counted by a trace function and calls by a profile function, times are the fastest of many
+and beside them that of an empty call.
 
 The machines are as they are without an option: the checked one cuts the frames of some chains into several MDLs.  The
 figures are those of chains that it leaves alone, the least of several; beside them stands what a frame that comes alone
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.kernel.loops import processor_round
 from emulator.layout.arena import Geometry
 from emulator.layout.machine import CUT_COUNTER
+from tests.drivers.polled import netvmini
 from tests.drivers.rig import Rig, frame
 
 if TYPE_CHECKING:
@@ -33,8 +35,9 @@ LOOKS, LOOKS_AT_MANY = 100, 4
 class Steps:
     """A started machine of one processor, and what happens in its rounds."""
 
-    def __init__(self, *, checked: bool) -> None:
-        self.rig = Rig("netvmini", "hello", checked=checked, split_frames=Geometry().split_frames)
+    def __init__(self, *, checked: bool, polled: bool = False) -> None:
+        driver = netvmini if polled else "netvmini"
+        self.rig = Rig(driver, "hello", checked=checked, split_frames=Geometry().split_frames)
         self.rig.start()
         self.codes = self.calls = 0
 
@@ -103,8 +106,9 @@ def empty_call() -> float:
 
 def main() -> None:
     """Print one line for each build that is named, or for both."""
-    for build in sys.argv[1:] or ["checked", "free"]:
-        steps = Steps(checked=build == "checked")
+    polled = "poll" in sys.argv
+    for build in [word for word in sys.argv[1:] if word != "poll"] or ["checked", "free"]:
+        steps = Steps(checked=build == "checked", polled=polled)
         for _ in range(WARM):
             steps.echo(1)
         for _ in range(WARM // BATCH):

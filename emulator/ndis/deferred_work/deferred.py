@@ -15,3 +15,4 @@ class DeferredKind(IntEnum):
     NESTED_CALL = 2
     KERNEL_DPC = 3
     HELD_SEND = 4
+    POLL = 5

@@ -75,6 +75,12 @@ class InterruptHandle(NDIS_HANDLE):
     __slots__ = ()
 
 
+class NDIS_POLL_HANDLE(NDIS_HANDLE):
+    """From NdisRegisterPoll."""
+
+    __slots__ = ()
+
+
 class DmaHandle(NDIS_HANDLE):
     """From NdisMRegisterScatterGatherDma."""
 

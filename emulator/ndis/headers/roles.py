@@ -315,6 +315,26 @@ MINIPORT_SYNCHRONIZE_INTERRUPT: Final = _Role(
     note="an argument of NdisMSynchronizeWithInterruptEx; header HIGH_LEVEL, page the device's own level",
 )
 
+# Poll mode.
+NDIS_POLL: Final = _Role(
+    "NDIS_POLL",
+    _VOID,
+    "Context? PollData:changed",
+    _irql.AT_MOST_DISPATCH,
+    fields=("NDIS_POLL_CHARACTERISTICS.PollHandler",),
+    page="nc-poll-ndis_poll",
+    note="of poll.h, which the table of facts does not cover; its page has it at PASSIVE_LEVEL and DISPATCH_LEVEL",
+)
+NDIS_SET_POLL_NOTIFICATION: Final = _Role(
+    "NDIS_SET_POLL_NOTIFICATION",
+    _VOID,
+    "Context? Notification:changed",
+    _irql.AT_MOST_DISPATCH,
+    fields=("NDIS_POLL_CHARACTERISTICS.SetPollNotificationHandler",),
+    page="nc-poll-ndis_set_poll_notification",
+    note="of poll.h, which the table of facts does not cover",
+)
+
 # Timers, work items, DMA, memory descriptor lists.
 NDIS_TIMER_FUNCTION: Final = _Role(
     "NDIS_TIMER_FUNCTION",

@@ -50,6 +50,13 @@ from emulator.ndis.headers.structures_miniport import (
     NDIS_MSIX_CONFIG_PARAMETERS,
     NDIS_RECEIVE_THROTTLE_PARAMETERS,
 )
+from emulator.ndis.headers.structures_poll import (
+    NDIS_POLL_CHARACTERISTICS,
+    NDIS_POLL_DATA,
+    NDIS_POLL_NOTIFICATION,
+    NDIS_POLL_RECEIVE_DATA,
+    NDIS_POLL_TRANSMIT_DATA,
+)
 from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_ARRAY, NDIS_PORT_CHARACTERISTICS, NDIS_PORT_STATE
 from emulator.ndis.headers.structures_power import (
     NDIS_MINIPORT_SS_CHARACTERISTICS,
@@ -65,6 +72,11 @@ from emulator.ndis.headers.structures_protocol import (
 )
 
 __all__ = [
+    "NDIS_POLL_CHARACTERISTICS",
+    "NDIS_POLL_DATA",
+    "NDIS_POLL_NOTIFICATION",
+    "NDIS_POLL_RECEIVE_DATA",
+    "NDIS_POLL_TRANSMIT_DATA",
     "NDIS_PORT",
     "NDIS_PORT_ARRAY",
     "NDIS_PORT_CHARACTERISTICS",

@@ -42,6 +42,7 @@ class Resource(NamedTuple):
 RESOURCES = {
     HandleKind.INTERRUPT: Resource("an interrupt", "Init_RegisterInterrupt", 0x08, 0x0B),
     HandleKind.TIMER: Resource("a timer", "CancelTimerObject", 0x09, 0x0C),
+    HandleKind.POLL: Resource("a Poll object"),
     HandleKind.NET_BUFFER_LIST_POOL: Resource("a NET_BUFFER_LIST pool"),
     HandleKind.NET_BUFFER_POOL: Resource("a NET_BUFFER pool"),
     HandleKind.GENERIC_OBJECT: Resource("a generic object", "NdisAllocateGenericObject"),
