@@ -28,6 +28,7 @@ class ADAPTER(NONPAGED):
     Item: WorkItemHandle
     Interrupt: InterruptHandle
     SpareTimer: TimerHandle
+    Poll: NDIS_POLL_HANDLE
     Dma: DmaHandle
     Log: LogHandle
     SGList: PVOID

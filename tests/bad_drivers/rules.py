@@ -55,6 +55,7 @@ BINDING: Final = make_handle(HandleKind.BINDING, 1, 0)
 PORT: Final = make_handle(HandleKind.PORT, 1, 0)
 DMA: Final = make_handle(HandleKind.DMA_CHANNEL, 1, 0)
 INTERRUPT: Final = make_handle(HandleKind.INTERRUPT, 1, 0)
+POLL: Final = make_handle(HandleKind.POLL, 1, 0)
 # Timer 0 is the small miniport's own and timer 1 the protocol's, which binds between initialize and restart.
 OWN_TIMER: Final = make_handle(HandleKind.TIMER, 1, 0)
 TIMER: Final = make_handle(HandleKind.TIMER, 1, 1)
@@ -240,6 +241,19 @@ RULES: Final = [
         False,
     ),
     Rule("timer_left_at_unload", "protocol", VERIFIER, (0x62, LATER_TIMER, 0, 1), "CancelTimerObject"),
+    # Poll mode.
+    Rule("poll_indicates_fewer_than_it_says", "miniport", VERIFIER, (0xE5, 2, POLL, 0)),
+    Rule("poll_completes_more_than_it_says", "miniport", VERIFIER, (0xE5, 0, POLL, 0)),
+    Rule("poll_gives_more_than_it_may", "miniport", VERIFIER, (0xE5, 65, POLL, 0)),
+    Rule("poll_lends_its_lists", "miniport", VERIFIER, (0xE5, 2, POLL, 0)),
+    Rule("poll_completes_what_it_gives", "miniport", FREED),
+    Rule("poll_requested_after_deregister", "miniport", NDIS, (0x21, POLL, 0, 0)),
+    Rule("poll_requested_with_reserved", "miniport", VERIFIER, (0xE5, 7, POLL, 0)),
+    Rule("poll_deregistered_twice", "miniport", NDIS, (0x21, POLL, 0, 0)),
+    Rule("poll_deregistered_at_dispatch", "miniport", VERIFIER, (0xE5, DISPATCH, None, 0)),
+    Rule("poll_left_at_halt", "miniport", VERIFIER, (0x62, POLL, 0, 1)),
+    Rule("poll_left_by_failed_initialize", "miniport", VERIFIER, (0x62, POLL, 0, 1), starts=False),
+    Rule("poll_on_a_processor_that_is_none", "miniport", VERIFIER, (0xE5, 63, POLL, 0)),
     # Whatever else a driver can leave behind.
     Rule("pool_left_at_halt", "miniport", VERIFIER, (0x62, None, 0, 1)),
     Rule("pool_left_by_failed_initialize", "miniport", VERIFIER, (0x62, None, 0, 1), starts=False),

@@ -24,6 +24,7 @@ OTHERS = {
     "header_in_one_piece",
     "base_provider",
     "base_idle",
+    "base_poll",
     "asks_after_restart",
 }
 """Drivers of this folder that other tests are about."""

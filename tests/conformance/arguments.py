@@ -95,6 +95,12 @@ def device_attributes(world: World) -> Any:
     return headed("NDIS_DEVICE_OBJECT_ATTRIBUTES", DeviceName="\\Device\\It", SymbolicName="\\DosDevices\\It")
 
 
+def poll_characteristics(world: World) -> Any:
+    """Of a Poll object that has nothing to give."""
+    library = world.library
+    return headed("NDIS_POLL_CHARACTERISTICS", PollHandler=library.Poll, SetPollNotificationHandler=library.SetPoll)
+
+
 def configuration_object(world: World) -> Any:
     """Of the adapter."""
     return headed("NDIS_CONFIGURATION_OBJECT", NdisHandle=world.handle(HandleKind.ADAPTER))
@@ -259,6 +265,7 @@ KINDS: Final[dict[str, tuple[HandleKind, ...]]] = {
     "PIO_WORKITEM": (HandleKind.IO_WORK_ITEM,),
     "TimerHandle": (HandleKind.TIMER,),
     "InterruptHandle": (HandleKind.INTERRUPT,),
+    "NDIS_POLL_HANDLE": (HandleKind.POLL,),
     "NetBufferListPoolHandle": (HandleKind.NET_BUFFER_LIST_POOL,),
     "NetBufferPoolHandle": (HandleKind.NET_BUFFER_POOL,),
     "ConfigurationHandle": (HandleKind.CONFIGURATION,),
@@ -296,6 +303,7 @@ MADE: Final[dict[HandleKind, Callable[[World], Any]]] = {
             "NdisRegisterDeviceEx", world.handle(HandleKind.MINIPORT_DRIVER), device_attributes(world)
         ).NdisDeviceHandle
     ),
+    HandleKind.POLL: lambda world: world.poll(poll_characteristics(world)),
     HandleKind.NET_BUFFER_LIST_POOL: list_pool,
     HandleKind.NET_BUFFER_POOL: lambda world: buffer_pool(world, 0),
     HandleKind.CONFIGURATION: lambda world: (
@@ -374,6 +382,8 @@ VARIANTS: Final[dict[str, list[Variant]]] = {
     "NET_DEVICE_PNP_EVENT": [Variant(RIGHT, lambda world: headed("NET_DEVICE_PNP_EVENT"))],
     "NET_PNP_EVENT_NOTIFICATION": [Variant(RIGHT, lambda world: headed("NET_PNP_EVENT_NOTIFICATION"))],
     "GROUP_AFFINITY": [Variant(RIGHT, lambda world: surface.GROUP_AFFINITY(1))],
+    "PROCESSOR_NUMBER": [Variant(RIGHT, lambda world: surface.PROCESSOR_NUMBER(0, 0))],
+    "NDIS_POLL_CHARACTERISTICS": [Variant(RIGHT, poll_characteristics)],
     "Memory": [Variant(RIGHT, shared_memory), Variant(FREED, freed_memory)],
     "Vnic": [Variant(RIGHT, _registers)],
     "NDIS_STATUS": [Variant(RIGHT, _constant(0))],

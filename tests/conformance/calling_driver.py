@@ -79,6 +79,16 @@ def SetObject(context: Any, object_id: int, length: int, buffer: bytes) -> NDIS_
     return NDIS_STATUS_NOT_SUPPORTED
 
 
+@NDIS_POLL
+def Poll(context: Any, data: NDIS_POLL_DATA) -> None:
+    """Nothing to be given."""
+
+
+@NDIS_SET_POLL_NOTIFICATION
+def SetPoll(context: Any, notification: NDIS_POLL_NOTIFICATION) -> None:
+    """No interrupt to be enabled."""
+
+
 @ALLOCATE_FUNCTION
 def Allocate(pool: int, length: int, tag: int) -> Any:
     """A lookaside list's own allocator."""

@@ -18,6 +18,7 @@ from emulator.layout.handles import HandleKind, make_handle
 from emulator.layout.machine import SlotState
 from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.data_path.datapath_state import data_path
+from emulator.ndis.data_path.poll_objects import FIRST_WITH_POLL_MODE
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates.ddi import declarations
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER
@@ -149,6 +150,15 @@ class World:
         registered = self.ddi(name, adapter, *arguments)
         record.state = state
         return registered
+
+    def poll(self, characteristics: Any) -> Any:
+        """A Poll object of the adapter, as a later driver may have one."""
+        handle = self.handle(HandleKind.MINIPORT_DRIVER)
+        driver = self.fake.machine.objects[HandleKind.MINIPORT_DRIVER].find(handle, HandleKind.MINIPORT_DRIVER)
+        version, driver.minor_version = driver.minor_version, FIRST_WITH_POLL_MODE
+        registered = self.while_initializing("NdisRegisterPoll", None, characteristics)
+        driver.minor_version = version
+        return registered.PollHandle
 
     def operation(self, kind: HandleKind, *, over: bool = False) -> int:
         """The context handle of a bind or an unbind of the adapter that is under way, or over."""

@@ -35,6 +35,7 @@ from emulator.ndis.headers.constants import (
     NDIS_SEND_COMPLETE_FLAGS_SINGLE_QUEUE,
     NDIS_SEND_COMPLETE_FLAGS_SWITCH_SINGLE_SOURCE,
 )
+from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.structures_common import header_of
 from emulator.ndis.headers.structures_poll import NDIS_POLL_DATA, NDIS_POLL_NOTIFICATION
 
@@ -63,8 +64,9 @@ class _Poll(NamedTuple):
 
     handle: int
     record: Any
-    adapter: int
+    adapter: AdapterHandle
     driver: int
+    mark: int
     poll: Callable[[NDIS_POLL_DATA], Any]
     notify: Callable[[NDIS_POLL_NOTIFICATION], Any]
     data: NDIS_POLL_DATA
@@ -117,6 +119,20 @@ def _poll_once(context: Context, poll: _Poll) -> tuple[int, int]:
     receive.NumberOfIndicatedNbls = receive.NumberOfRemainingNbls = receive.Flags = 0
     transmit.NumberOfCompletedNbls = transmit.NumberOfRemainingNbls = transmit.SendCompleteFlags = 0
     poll.poll(data)
+    # What the driver gives is passed on as if NdisPoll were still in progress: a stop is about it, and the watchdog sees
+    # what the drivers above do.
+    cells = context.cells
+    context.callback, context.driver = poll.record.poll, poll.driver
+    cells[ROUTINE_CELL] = poll.mark
+    cells[ENTERED_CELL], context.site = context.platform.now(), poll.site
+    taken = _pass_on(context, poll)
+    context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+    return taken
+
+
+def _pass_on(context: Context, poll: _Poll) -> tuple[int, int]:
+    """Complete and indicate what NdisPoll has left: how many lists were indicated, and how many completed."""
+    receive, transmit, adapter = poll.data.Receive, poll.data.Transmit, poll.adapter
     completed, indicated = transmit.CompletedNblChain, receive.IndicatedNblChain
     # Not kept: who holds a list that has been passed on would keep it from those that it belongs to.
     receive.IndicatedNblChain = transmit.CompletedNblChain = None
@@ -128,19 +144,12 @@ def _poll_once(context: Context, poll: _Poll) -> tuple[int, int]:
         received = _counted(context, poll, indicated, received, poll.receives, "Indicated")
     if checked and (receive.Flags & ~RECEIVE_FLAGS or transmit.SendCompleteFlags & ~COMPLETE_FLAGS):
         _wrong_flags(context, poll)
-    if not sent and not received:
-        return 0, 0
-    cells = context.cells
-    context.callback, context.driver = routine, driver = poll.record.poll, poll.driver
-    cells[ROUTINE_CELL] = driver << 32 | routine
-    cells[ENTERED_CELL], context.site = context.platform.now(), poll.site
     if sent:
         flags = transmit.SendCompleteFlags | NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
-        NdisMSendNetBufferListsComplete(poll.adapter, completed, flags)  # type: ignore[arg-type]
+        NdisMSendNetBufferListsComplete(adapter, completed, flags)  # type: ignore[arg-type]
     if received:
         flags = receive.Flags | NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
-        NdisMIndicateReceiveNetBufferLists(poll.adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)  # type: ignore[arg-type]
-    context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+        NdisMIndicateReceiveNetBufferLists(adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)  # type: ignore[arg-type]
     return received, sent
 
 
@@ -167,8 +176,6 @@ def _wrong(context: Context, poll: _Poll, value: int, text: str) -> NoReturn:
     """0xC4/0xE5 (our choice): what NdisPoll left behind cannot be."""
     images, routine = context.machine.images, poll.record.poll
     code = _code_of(context, routine)
-    # For the screen the routine is in progress once more: it is the one to look at.
-    context.callback, context.driver = routine, poll.driver
     stop(
         0xC4,
         0xE5,
@@ -189,11 +196,13 @@ def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
     poll = polls.get(index)
     if poll is None or poll.handle != handle:
         value, code = decode(context, record.context), _code_of(context, record.poll)
+        driver, mark = context.machine.images.marks[record.poll]
         poll = polls[index] = _Poll(
             handle=handle,
             record=record,
-            adapter=record.head.parent,
-            driver=context.machine.images.marks[record.poll][0],
+            adapter=AdapterHandle(record.head.parent),
+            driver=driver,
+            mark=mark,
             poll=functools.partial(call, context, record.poll, value),
             notify=functools.partial(call, context, record.notification, value),
             data=NDIS_POLL_DATA(Header=header_of("NDIS_POLL_DATA", 1)),
