@@ -1,12 +1,10 @@
 """A small miniport in poll mode that keeps every rule: the common part of the bad ones that have a Poll object.
 
-Law: correct by itself.  What is sent, and the frame that comes of it, wait under Lock for the next poll; Count is 1 as
+Law: correct by itself.  What is sent, and the frame that comes of it, wait under Lock for a poll; Count is 1 as
 long as a poll has something to give, or NDIS has not called again since.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from emulator.ndis import *
 from tests.bad_drivers.base_miniport import ADAPTER, Characteristics
@@ -24,6 +22,11 @@ def Poll(adapter: ADAPTER, PollData: NDIS_POLL_DATA) -> None:
 @NDIS_SET_POLL_NOTIFICATION
 def SetPollNotification(adapter: ADAPTER, Notification: NDIS_POLL_NOTIFICATION) -> None:
     """There is no hardware whose interrupt could be enabled."""
+    OnArmed(adapter, Notification.Enabled)
+
+
+def OnArmed(adapter: ADAPTER, enabled: bool) -> None:
+    """NDIS polls no more until it is asked to, at DISPATCH_LEVEL."""
 
 
 def Give(adapter: ADAPTER, data: NDIS_POLL_DATA) -> None:
@@ -42,15 +45,13 @@ def Give(adapter: ADAPTER, data: NDIS_POLL_DATA) -> None:
 
 
 def Wait(adapter: ADAPTER, member: str, lists: NET_BUFFER_LIST) -> None:
-    """Put lists behind those that wait, and ask for a poll."""
+    """Put lists before those that wait, and ask for a poll."""
+    last = lists
+    while last.Next is not None:
+        last = last.Next
     NdisAcquireSpinLock(adapter.Lock)
-    last: Any = getattr(adapter, member)
-    if last is None:
-        setattr(adapter, member, lists)
-    else:
-        while last.Next is not None:
-            last = last.Next
-        last.Next = lists
+    last.Next = getattr(adapter, member)
+    setattr(adapter, member, lists)
     adapter.Count.value = 1
     NdisReleaseSpinLock(adapter.Lock)
     NdisRequestPoll(adapter.Poll, None)

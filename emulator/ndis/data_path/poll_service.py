@@ -105,6 +105,12 @@ def run_poll(context: Context, index: int, handle: int) -> None:
             break
         schedule(context, record, handle)
         return
+    _rest(context, record, handle)
+
+
+def _rest(context: Context, record: Any, handle: int) -> None:
+    """Nobody polls any more, unless somebody has asked for it since the last poll began."""
+    exchange = context.platform.exchange
     exchange(record.scheduled, 0)
     if record.requested.value and not record.closing and not exchange(record.scheduled, 1):
         schedule(context, record, handle)
@@ -119,8 +125,8 @@ def _poll_once(context: Context, poll: _Poll) -> tuple[int, int]:
     receive.NumberOfIndicatedNbls = receive.NumberOfRemainingNbls = receive.Flags = 0
     transmit.NumberOfCompletedNbls = transmit.NumberOfRemainingNbls = transmit.SendCompleteFlags = 0
     poll.poll(data)
-    # What the driver gives is passed on as if NdisPoll were still in progress: a stop is about it, and the watchdog sees
-    # what the drivers above do.
+    # What the driver gives is passed on as if NdisPoll were still in progress: a stop is about it, and what the drivers
+    # above do is in the watchdog's sight.
     cells = context.cells
     context.callback, context.driver = poll.record.poll, poll.driver
     cells[ROUTINE_CELL] = poll.mark
