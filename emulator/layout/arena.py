@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from emulator.layout import control, devices
+from emulator.layout import control, devices, polls
 from emulator.layout import machine as records
 from emulator.layout.delays import DELAY_BUCKETS
 from emulator.layout.handles import HandleKind
@@ -163,7 +163,7 @@ OBJECT_TABLES: dict[HandleKind, tuple[type[Record], str]] = {
     HandleKind.EX_WORK_ITEM: (records.WORK_ITEM, "work_items"),
     HandleKind.TIMER: (records.TIMER, "timers"),
     HandleKind.INTERRUPT: (records.INTERRUPT, "interrupts"),
-    HandleKind.POLL: (records.POLL, "polls"),
+    HandleKind.POLL: (polls.POLL, "polls"),
     HandleKind.PORT: (records.PORT, "ports"),
     HandleKind.DMA_CHANNEL: (records.DMA_CHANNEL, "dma_channels"),
     HandleKind.SHARED_MEMORY_ITEM: (records.WORK_ITEM, "work_items"),

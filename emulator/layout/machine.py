@@ -454,28 +454,6 @@ class INTERRUPT(Record):
     dpc_running: Array[u32, Literal[32]]
 
 
-class POLL(Record):
-    """A Poll object: its routines by number, and the processor that it is polled on (any: ANY_PROCESSOR).
-
-    ``scheduled`` is 1 from the request that began the polling until the driver has its interrupt back, ``requested`` is
-    set by each request and cleared before each poll: what comes in between is polled for once more.
-    """
-
-    head: OBJECT
-    adapter: u32
-    poll: u32
-    notification: u32
-    processor: u32
-    context: u64
-    scheduled: LONG
-    requested: LONG
-    closing: u32
-    padding: u32
-
-
-ANY_PROCESSOR = 0xFFFF_FFFF
-
-
 class PORT(Record):
     """An NDIS port of an adapter, whose handle is the parent.  Lock: STACKS for number and state."""
 

@@ -13,7 +13,7 @@ from emulator.kernel.pointers import encode
 from emulator.kernel.stop import site_of, stop
 from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind
-from emulator.layout.machine import ANY_PROCESSOR
+from emulator.layout.polls import ANY_PROCESSOR
 from emulator.ndis.data_path.poll_service import schedule
 from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, ddi

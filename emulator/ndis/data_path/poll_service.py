@@ -18,7 +18,8 @@ from emulator.kernel.pointers import decode
 from emulator.kernel.sites import site_at
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
-from emulator.layout.machine import ANY_PROCESSOR, ENTERED_CELL, ROUTINE_CELL
+from emulator.layout.machine import ENTERED_CELL, ROUTINE_CELL
+from emulator.layout.polls import ANY_PROCESSOR
 from emulator.ndis.data_path.datapath import NdisMIndicateReceiveNetBufferLists, NdisMSendNetBufferListsComplete
 from emulator.ndis.data_path.hand_offs import count_of
 from emulator.ndis.deferred_work.deferred import DeferredKind

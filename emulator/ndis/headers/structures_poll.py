@@ -7,12 +7,9 @@ the driver's callbacks, and makes them anew, as far as they are read, before eac
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
-
-if TYPE_CHECKING:
-    from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -30,7 +27,7 @@ class NDIS_POLL_TRANSMIT_DATA:
 
     MaxNblsToComplete: int = 0
     Reserved1: list[int] = field(default_factory=lambda: [0] * 3)
-    CompletedNblChain: NET_BUFFER_LIST | None = None
+    CompletedNblChain: Any = None
     NumberOfCompletedNbls: int = 0
     NumberOfRemainingNbls: int = 0
     SendCompleteFlags: int = 0
@@ -44,7 +41,7 @@ class NDIS_POLL_RECEIVE_DATA:
 
     MaxNblsToIndicate: int = 0
     Reserved1: list[int] = field(default_factory=lambda: [0] * 3)
-    IndicatedNblChain: NET_BUFFER_LIST | None = None
+    IndicatedNblChain: Any = None
     NumberOfIndicatedNbls: int = 0
     NumberOfRemainingNbls: int = 0
     Flags: int = 0
