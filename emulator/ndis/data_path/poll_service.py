@@ -153,10 +153,10 @@ def _pass_on(context: Context, poll: _Poll) -> tuple[int, int]:
         _wrong_flags(context, poll)
     if sent:
         flags = transmit.SendCompleteFlags | NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
-        NdisMSendNetBufferListsComplete(adapter, completed, flags)  # type: ignore[arg-type]
+        NdisMSendNetBufferListsComplete(adapter, completed, flags)
     if received:
         flags = receive.Flags | NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
-        NdisMIndicateReceiveNetBufferLists(adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)  # type: ignore[arg-type]
+        NdisMIndicateReceiveNetBufferLists(adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)
     return received, sent
 
 
