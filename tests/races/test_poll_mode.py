@@ -43,7 +43,9 @@ def echoed(seed: int) -> int:
 
 def returned(seed: int) -> int:
     """Frames that work items have and ask polls for, on another processor than theirs; how many came back."""
-    machine = SimulatedMachine(drivers=[REQUESTING, PROTOCOL], processors=2, passive_workers=2, seed=seed)
+    machine = SimulatedMachine(
+        drivers=[REQUESTING, PROTOCOL], processors=2, passive_workers=2, seed=seed, split_frames="off"
+    )
     try:
         machine.wait_running()
         machine.run_for(SECOND // 100)
