@@ -286,11 +286,15 @@ def _prepare(Tasks: int, Nbl: Any, Longest: int) -> bool:
     return True
 
 
-def _first_bytes(Buffer: Any) -> bytes:
-    """The headers of a frame, as far as they lie in its first MDL."""
-    mdl, offset = Buffer.CurrentMdl, Buffer.CurrentMdlOffset
-    room = min(mdl.ByteCount - offset, Buffer.DataLength, OFFLOAD_HEADER)
-    return bytes(mdl.MappedSystemVa[offset : offset + room])
+def _first_bytes(Buffer: Any, Count: int = OFFLOAD_HEADER, *, Whole: bool = True) -> bytes:
+    """The first bytes of a frame; or those alone that lie in its first MDL, where a frame to be cut has its headers."""
+    mdl, offset, found = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, b""
+    count = min(Count, Buffer.DataLength)
+    while True:
+        found += bytes(mdl.MappedSystemVa[offset : min(offset + count - len(found), mdl.ByteCount)])
+        if len(found) == count or not Whole:
+            return found
+        mdl, offset = mdl.Next, 0
 
 
 def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]:
@@ -305,7 +309,7 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
         task = USO_IP6 if version else USO_IP4
     else:
         task = (LSO2_IP6 if version else LSO2_IP4) if second else LSO1
-    header = _first_bytes(Buffer)
+    header = _first_bytes(Buffer, Whole=False)
     version4, expected = NICHeaders(header, 0) if len(header) > at + 18 and at > _ETHERNET + 19 else (False, 0)
     version6 = bool(version) and second
     if not Tasks & task or version4 == version6 or (version4 and expected != at) or Buffer.Next is not None:
@@ -367,7 +371,7 @@ def NICOffloadPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int) -> tup
     copied, segments, octets = note & 0xFFFF, 1, length
     if copied:
         transport = note >> 16 & 0xFF
-        header = bytearray(mdl.MappedSystemVa[offset : offset + copied])
+        header = bytearray(_first_bytes(Buffer, copied))
         if transport:
             segments = -(-(length - copied) // (word >> 16 & 0xFFFF))
             octets += (segments - 1) * copied

@@ -47,8 +47,10 @@ def tells_offloads() -> types.ModuleType:
 class Offloads:
     """A rig with offloads, and frames with out-of-band information."""
 
-    def __init__(self, supported: int = VNIC_OFFLOAD_WIRE, *, on: bool = True) -> None:
-        self.rig = Rig("netvmini", tells_offloads, offloads=supported)
+    def __init__(
+        self, supported: int = VNIC_OFFLOAD_WIRE, *, on: bool = True, checked: bool = True, split: str = "off"
+    ) -> None:
+        self.rig = Rig("netvmini", tells_offloads, offloads=supported, checked=checked, split_frames=split)
         self.rig.start()
         self._pools: tuple[Any, Any] | None = None
         if on:
@@ -350,11 +352,29 @@ IMPOSSIBLE: tuple[tuple[tuple[bytes, ...], dict[int, int], tuple[int, ...]], ...
 
 
 def test_what_cannot_be_done_fails() -> None:
-    offloads = Offloads()
+    offloads = Offloads(checked=False)  # the checked build stops some of it before
     for frames, info, cuts in IMPOSSIBLE:
         (completed,) = offloads.send(*frames, info=info, cuts=cuts)
         assert completed.startswith("sent 0xc0000001 "), (info, cuts)
     assert offloads.rig.nic.sent == []
+    offloads.rig.stop()
+
+
+@pytest.mark.parametrize("split", ["allowed", "anywhere"])
+def test_frames_that_are_cut_on_their_way_are_offloaded_all_the_same(split: str) -> None:
+    offloads = Offloads(split=split)
+    for _ in range(8):
+        assert offloads.send(LARGE, info=lso(1460, 34))[0].startswith("sent 0x0 ")
+        asked = sums(34, IsIPv4=1, TcpChecksum=1, IpHeaderChecksum=1)
+        assert offloads.send(as_ndis_sends(tcp4(100), lengths=True), info=asked)[0].startswith("sent 0x0 ")
+        assert offloads.rig.nic.sent[-2:] == [as_the_kernel_wants(tcp4(9000)), as_the_kernel_wants(tcp4(100))]
+    large = incoming(tcp4(60000))
+    header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1460, 34, 16)
+    for _ in range(30):
+        told = arrive(offloads, (header, as_the_kernel_wants(large)), *[(PLAIN, frame())] * 9)
+        assert told[0].startswith("received 60054 in ")
+        assert len(told) == 10
+    assert offloads.rig.nic.vnic.queues[0].free() == 256
     offloads.rig.stop()
 
 

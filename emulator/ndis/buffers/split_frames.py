@@ -21,7 +21,11 @@ from emulator.ndis.buffers.mdl import MDL_PARTIAL, make, release
 from emulator.ndis.buffers.pools import settle
 from emulator.ndis.buffers.split_choice import MOST_FRAMES, Numbers, choices, is_cut
 from emulator.ndis.data_path.datapath_slow import shape_of
-from emulator.ndis.headers.constants import NDIS_RECEIVE_FLAGS_RESOURCES
+from emulator.ndis.headers.constants import (
+    NDIS_RECEIVE_FLAGS_RESOURCES,
+    TcpLargeSendNetBufferListInfo,
+    UdpSegmentationOffloadInfo,
+)
 from emulator.rules.header_edges import ETHERNET, LONGEST, header_edges
 
 if TYPE_CHECKING:
@@ -37,6 +41,12 @@ RECEIVED, SENT = 0x8000_0000, 0x4000_0000
 """In the upper half of MdlFlags, which Windows does not have, beside the adapter: who cut the chain."""
 _MARK: Final = 0xFFFF_0000
 MOST_CUTS: Final = 3
+
+
+def _is_large(nbl: NET_BUFFER_LIST) -> bool:
+    """Is the adapter to cut it? Then its headers stay in the first MDL."""
+    information = nbl.NetBufferListInfo
+    return nbl._info and bool(information[TcpLargeSendNetBufferListInfo] or information[UdpSegmentationOffloadInfo])
 
 
 class Cutter:
@@ -63,6 +73,8 @@ class Cutter:
     def cut_chain(self, first: NET_BUFFER_LIST, *, lent: bool = False) -> list[NET_BUFFER]:
         """Cut the frames of a chain, or the first of them; those that were cut.  Who lends them joins them himself."""
         lists = (nbl for nbl in _lists(first) if self.source in (0, nbl.SourceHandle))
+        if not self.received:
+            lists = (nbl for nbl in lists if not _is_large(nbl))
         frames = islice((buffer for nbl in lists for buffer in buffers_of(nbl)), self.most)
         done = [buffer for buffer in frames if self._cut(buffer)]
         self.words[self.count] += len(done)

@@ -228,6 +228,11 @@ def _compile(path: DataPath, epoch: int) -> None:
 
             if loopback.asks_for_all(path.context, stack, [entry for _, entry in own]):
                 loopback.install(stack)
+        if path.checked:
+            from emulator.ndis.data_path import offload_checks
+
+            if offload_checks.offers(record):
+                offload_checks.install(stack)
         if record.idle_state != IdleState.WATCHED:
             from emulator.ndis.data_path import held_sends
 
