@@ -123,6 +123,7 @@ class Nursery:
 
 def _warm_up() -> None:
     """Import what every zygote needs, once, and make the functions of the build that most machines are of."""
+    gc.disable()  # all of this stays: there is nothing to find, now or in any zygote
     import emulator.host.zygote  # noqa: F401
 
     try:
@@ -130,3 +131,5 @@ def _warm_up() -> None:
     except Exception as error:
         # The zygote that needs it meets the same error and tells it to whoever asked for the machine.
         logging.getLogger(__name__).debug("importing %s: %s", DEFAULT_LOADER, error)
+    gc.freeze()
+    gc.enable()
