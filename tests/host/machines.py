@@ -61,8 +61,17 @@ class Programs:
     """What people have running beside a machine: a device that is open, with a read pending, and a command."""
 
     def __init__(self, folder: Path) -> None:
-        assert eventually((folder / "toy.devices" / "Toy").is_socket)
-        self.device = Device(folder / "toy.devices" / "Toy")
+        opened: list[Device] = []
+
+        def can_be_opened() -> bool:
+            try:
+                opened.append(Device(folder / "toy.devices" / "Toy"))
+            except DeviceGone:  # it is not there, or a dead machine has left it
+                return False
+            return True
+
+        assert eventually(can_be_opened)
+        self.device = opened[0]
         self.read = self.device.start_read()
         self.command = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.command.settimeout(10)
