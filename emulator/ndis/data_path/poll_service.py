@@ -23,6 +23,7 @@ from emulator.layout.polls import ANY_PROCESSOR
 from emulator.ndis.data_path.datapath import NdisMIndicateReceiveNetBufferLists, NdisMSendNetBufferListsComplete
 from emulator.ndis.data_path.hand_offs import count_of
 from emulator.ndis.deferred_work.deferred import DeferredKind
+from emulator.ndis.gates.returned_status import code_of, where_it_begins
 from emulator.ndis.headers.constants import (
     NDIS_ANY_NUMBER_OF_NBLS,
     NDIS_DEFAULT_PORT_NUMBER,
@@ -42,7 +43,6 @@ from emulator.ndis.headers.structures_poll import NDIS_POLL_DATA, NDIS_POLL_NOTI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
 
     from emulator.kernel.context import Context
     from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
@@ -85,7 +85,9 @@ def schedule(context: Context, poll: Any, handle: int) -> None:
 
 def run_poll(context: Context, index: int, handle: int) -> None:
     """One turn of a Poll object (DeferredKind.POLL)."""
-    record = context.machine.objects[HandleKind.POLL].records[index]
+    record = context.machine.objects[HandleKind.POLL].find(handle, HandleKind.POLL)
+    if record is None:
+        return  # asked for while it was deregistered
     if record.processor not in (ANY_PROCESSOR, context.processor):
         schedule(context, record, handle)
         return
@@ -151,10 +153,14 @@ def _pass_on(context: Context, poll: _Poll) -> tuple[int, int]:
         received = _counted(context, poll, indicated, received, poll.receives, "Indicated")
     if checked and (receive.Flags & ~RECEIVE_FLAGS or transmit.SendCompleteFlags & ~COMPLETE_FLAGS):
         _wrong_flags(context, poll)
-    if sent:
+    if completed is None:
+        sent = 0
+    else:
         flags = transmit.SendCompleteFlags | NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
         NdisMSendNetBufferListsComplete(adapter, completed, flags)
-    if received:
+    if indicated is None:
+        received = 0
+    else:
         flags = receive.Flags | NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
         NdisMIndicateReceiveNetBufferLists(adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)
     return received, sent
@@ -181,28 +187,23 @@ def _wrong_flags(context: Context, poll: _Poll) -> NoReturn:
 
 def _wrong(context: Context, poll: _Poll, value: int, text: str) -> NoReturn:
     """0xC4/0xE5 (our choice): what NdisPoll left behind cannot be."""
-    images, routine = context.machine.images, poll.record.poll
-    code = _code_of(context, routine)
+    routine = poll.record.poll
     stop(
         0xC4,
         0xE5,
         value,
         poll.handle,
-        text=f"{images.routine_name(routine)} {text}.",
+        text=f"{context.machine.images.routine_name(routine)} {text}.",
         sites=[site_of(context, "registered", poll.record.head.allocated_site)],
-        frames=[f"{images.short_path(code.co_filename)}:{code.co_firstlineno} in {code.co_qualname}"],
+        frames=[where_it_begins(context, routine)],
     )
-
-
-def _code_of(context: Context, routine: int) -> CodeType:
-    return context.machine.images.routines[routine].function.__code__  # type: ignore[union-attr]
 
 
 def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
     polls: dict[int, _Poll] = context.memory.setdefault(_COMPILED, {})
     poll = polls.get(index)
     if poll is None or poll.handle != handle:
-        value, code = decode(context, record.context), _code_of(context, record.poll)
+        value = decode(context, record.context)
         driver, mark = context.machine.images.marks[record.poll]
         poll = polls[index] = _Poll(
             handle=handle,
@@ -214,7 +215,7 @@ def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
             notify=functools.partial(call, context, record.notification, value),
             data=NDIS_POLL_DATA(Header=header_of("NDIS_POLL_DATA", 1)),
             notification=NDIS_POLL_NOTIFICATION(Header=header_of("NDIS_POLL_NOTIFICATION", 1)),
-            site=site_at(context, code, 0) if context.machine.checked else 0,
+            site=site_at(context, code_of(context, record.poll), 0) if context.machine.checked else 0,
             receives=context.machine.geometry.receive_throttle or POLL_BUDGET,
             sends=POLL_BUDGET,
         )

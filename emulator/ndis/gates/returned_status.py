@@ -13,6 +13,8 @@ from emulator.kernel.stop import stop_limit
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from emulator.kernel.context import Context
     from emulator.ndis.headers.status import NDIS_STATUS
 
@@ -28,11 +30,21 @@ def call_for_status(context: Context, routine: int, *arguments: Any) -> NDIS_STA
 def wrong_result(context: Context, routine: int, found: object, wanted: str) -> NoReturn:
     """The stop for a routine that returned what it must not."""
     images = context.machine.images
-    code = images.routines[routine].function.__code__  # type: ignore[union-attr]
     # For the screen the routine is in progress once more: it is the one to look at.
     context.callback, context.driver = routine, images.marks[routine][0]
     stop_limit(
         VnicLimit.VNIC_NO_STATUS,
         f"{images.routine_name(routine)} returned {found!r}; it must return {wanted}.",
-        frames=[f"{images.short_path(code.co_filename)}:{code.co_firstlineno} in {code.co_qualname}"],
+        frames=[where_it_begins(context, routine)],
     )
+
+
+def code_of(context: Context, routine: int) -> CodeType:
+    """The code of a routine."""
+    return context.machine.images.routines[routine].function.__code__  # type: ignore[union-attr]
+
+
+def where_it_begins(context: Context, routine: int) -> str:
+    """The line of a routine that has returned, for a stop about what it left behind."""
+    code = code_of(context, routine)
+    return f"{context.machine.images.short_path(code.co_filename)}:{code.co_firstlineno} in {code.co_qualname}"

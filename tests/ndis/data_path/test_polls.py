@@ -10,7 +10,7 @@ import emulator.ndis as surface
 from emulator.kernel.loops import processor_round
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
-from emulator.ndis.data_path.poll_service import POLL_BUDGET
+from emulator.ndis.data_path.poll_service import POLL_BUDGET, schedule
 from emulator.ndis.headers.object_header import NDIS_SIZEOF_NDIS_POLL_CHARACTERISTICS_REVISION_1
 from emulator.ndis.headers.status import (
     NDIS_STATUS_BAD_CHARACTERISTICS,
@@ -203,6 +203,16 @@ def test_what_was_asked_for_and_has_not_begun_does_not_outlive_the_object(machin
     machine.settle()
     assert machine.polls[1:] == []
     assert machine.fake.stop_report() is None
+
+
+def test_a_turn_of_an_object_that_is_gone_is_none(machine: Machine) -> None:
+    handle = machine.handle
+    record = machine.fake.machine.objects[HandleKind.POLL].find(handle, HandleKind.POLL)
+    with machine.fake.running(machine.fake.processor()) as context:
+        schedule(context, record, handle)
+    machine.call("NdisDeregisterPoll", handle)
+    machine.settle(1)
+    assert machine.polls == machine.armed == []
 
 
 @pytest.mark.parametrize(
