@@ -212,7 +212,7 @@ def test_a_turn_of_an_object_that_is_gone_is_none(machine: Machine) -> None:
         schedule(context, record, handle)
     machine.call("NdisDeregisterPoll", handle)
     machine.settle(1)
-    assert machine.polls == machine.armed == []
+    assert (machine.polls, machine.armed) == ([], [])
 
 
 @pytest.mark.parametrize(
