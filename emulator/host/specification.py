@@ -25,7 +25,7 @@ DriverKind = Literal["miniport", "protocol", "filter", "intermediate"]
 DEFAULT_VIRTUAL_ADAPTERS: Final = 8
 """Of a machine with an intermediate driver that says nothing else."""
 MOST_VIRTUAL_ADAPTERS: Final = 128
-OFFLOAD_SLOTS: Final = 2304
+OFFLOAD_SLOTS: Final = 4352
 """Of shared memory for the large frames of an adapter with offloads, beside what every machine has."""
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000

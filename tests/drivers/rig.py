@@ -144,7 +144,7 @@ class Rig:
         **geometry: int | str,
     ) -> None:
         sizes: dict[str, Any] = {
-            "frame_slots": (2200 if offloads else 600) * adapters,
+            "frame_slots": (4300 if offloads else 600) * adapters,
             "pool_bytes": (4 << 20) * adapters,
             "adapters": adapters,
             **geometry,

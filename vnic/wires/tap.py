@@ -109,8 +109,9 @@ class Tap:
             except WireError:
                 continue
             self.offloads = offloads
-            break
-        self.set_offloads(0)
+            self.set_offloads(0)
+            return
+        raise WireError(f"asking for the offloads of {self.name}", "a kernel of Linux 3.8 or later")
 
     def poll_removed(self) -> bool:
         """Return whether somebody has deleted the interface, or its namespace has ended."""
