@@ -170,6 +170,29 @@ def test_a_send_is_cut_for_the_miniport_and_whole_for_the_sender(
         assert parts[0] >= 14
 
 
+@pytest.mark.parametrize("slot", [None, 0, 2, 22])
+def test_a_send_that_the_adapter_shall_cut_into_segments_stays_in_one_piece(slot: int | None) -> None:
+    stack = SmallStack(split_frames="allowed")
+    parts: list[int] = []
+
+    def on_send(context: Any, nbl: Any, port: int, flags: int) -> None:
+        parts.append(len(sizes(nbl)))
+        stack.mini.complete(stack.adapter, nbl)
+
+    stack.mini.on_send = on_send
+    pool = stack.pool(PROTO)
+    with stack.fake.dispatch(driver=PROTO):
+        for _ in range(8):
+            nbl = stack.proto.allocate(pool, stack.mdl(100, PROTO), 0, 100)
+            nbl.SourceHandle = stack.binding
+            if slot is not None:
+                nbl.NetBufferListInfo[slot] = 1
+            stack.proto.send(stack.binding, nbl)
+            stack.proto.free(nbl)
+    assert all((each == 1) == (slot in (2, 22)) for each in parts)
+    assert len(parts) == 8
+
+
 @pytest.mark.parametrize(("mode", "said"), [("anywhere", True), ("allowed", False)])
 def test_a_stop_of_a_machine_that_cuts_anywhere_says_so(mode: str, said: bool) -> None:
     stack = SmallStack(split_frames=mode)
