@@ -81,13 +81,13 @@ def _tell(First: Any, Memory: memoryview, At: int, Length: int, Header: VnicHead
     """Complete the checksum of a frame, or say of how many segments it is; and what of it has been checked."""
     sums = segments = 0
     if Header.Flags & VNIC_HEADER_NEEDS_CHECKSUM:
-        version4, transport = NICHeaders(Memory, At)
+        version4, transport = NICHeaders(Memory, At)[0] == 4, Header.ChecksumStart
         tcp = Header.ChecksumOffset == VNIC_CHECKSUM_OFFSET_TCP
         if tcp:
             sums = SUM_TCP_GOOD if Tasks & (RX_TCP4 if version4 else RX_TCP6) else 0
         else:
             sums = SUM_UDP_GOOD if Tasks & (RX_UDP4 if version4 else RX_UDP6) else 0
-        if Header.Type & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6) and transport:
+        if Header.Type & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6):
             payload = Length - transport - (Memory[At + transport + 12] >> 4) * 4
             segments = max(-(-payload // Header.SegmentSize), 1)
             sums = SUM_TCP_GOOD

@@ -47,6 +47,7 @@ _VLAN: Final = b"\x81\x00"
 _IPV4: Final = b"\x08\x00"
 _IPV6: Final = b"\x86\xdd"
 _TCP: Final = 6
+_UDP: Final = 17
 _CWR: Final = 0x80
 _SWITCHES: Final = (
     ("IPv4Checksum", TX_IP4, RX_IP4),
@@ -217,21 +218,21 @@ def _set_parameters(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
 # -- headers ---------------------------------------------------------------------------------------------------------
 
 
-def NICHeaders(Frame: Any, At: int) -> tuple[bool, int]:
-    """Is it IPv4, and where in the frame does the TCP header begin? 0: not right behind the IP header."""
+def NICHeaders(Frame: Any, At: int) -> tuple[int, int, int]:
+    """The version of IP, what it carries, and where that begins; behind an IPv6 header without extensions, else 0."""
     network = At + _ETHERNET
     if Frame[network - 2 : network] == _VLAN:
         network += 4
     kind = bytes(Frame[network - 2 : network])
     if kind == _IPV4:
-        return True, network - At + (Frame[network] & 0xF) * 4
-    if kind == _IPV6 and Frame[network + 6] == _TCP:
-        return False, network - At + 40
-    return False, 0
+        return 4, Frame[network + 9], network - At + (Frame[network] & 0xF) * 4
+    if kind == _IPV6:
+        return 6, Frame[network + 6], network - At + 40 if Frame[network + 6] in (_TCP, _UDP) else 0
+    return 0, 0, 0
 
 
 def NICChecksum(Data: Any) -> int:
-    """The Internet checksum of bytes, a number of which is odd: the complement of the sum of their words."""
+    """The Internet checksum: the complement of the sum of the words, the last one filled with a zero."""
     number = int.from_bytes(Data, "big") << (len(Data) & 1) * 8
     return 0xFFFF - (number % 0xFFFF or (0xFFFF if number else 0))
 
@@ -310,9 +311,13 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
     else:
         task = (LSO2_IP6 if version else LSO2_IP4) if second else LSO1
     header = _first_bytes(Buffer, Whole=False)
-    version4, expected = NICHeaders(header, 0) if len(header) > at + 18 and at > _ETHERNET + 19 else (False, 0)
+    if not Tasks & task or len(header) < max(at, _ETHERNET + 20) + (8 if Datagrams else 20) or Buffer.Next is not None:
+        return 0, 0
     version6 = bool(version) and second
-    if not Tasks & task or version4 == version6 or (version4 and expected != at) or Buffer.Next is not None:
+    found, protocol, expected = NICHeaders(header, 0)
+    if found != (6 if version6 else 4) or at != (expected or at) or at < _ETHERNET + 20:
+        return 0, 0
+    if expected and protocol != (_UDP if Datagrams else _TCP):
         return 0, 0
     if Datagrams:
         kind, offset, transport = VNIC_SEGMENTS_UDP, VNIC_CHECKSUM_OFFSET_UDP, 8
@@ -352,8 +357,8 @@ def _sum(Tasks: int, Buffer: Any, Asked: int) -> tuple[int, int]:
         return -1, 0
     if Asked & 12 and (at < _ETHERNET + 20 or at + offset + 2 > Buffer.DataLength):
         return -1, 0
-    found4, network = NICHeaders(header, 0) if len(header) >= _ETHERNET + 20 else (False, 0)
-    if Asked & 16 and (not found4 or network > len(header)):
+    found, _, network = NICHeaders(header, 0) if len(header) >= _ETHERNET + 20 else (0, 0, 0)
+    if Asked & 16 and (found != 4 or network > len(header)):
         return -1, 0
     word = VnicOffload(VNIC_HEADER_NEEDS_CHECKSUM, VNIC_SEGMENTS_NONE, 0, at, offset, 0) if Asked & 12 else 0
     return word, network if Asked & 16 else 0

@@ -291,7 +291,7 @@ def test_a_frame_to_be_cut_leaves_with_its_lengths_and_sums_in_place(
     if first:  # the first version has the length in the IP header
         given = given[:16] + bytes(packet)[16:18] + given[18:]
     expected = len(bytes(packet)) - header[2] if first else (1 << 30 if 2 in info else 0)
-    for cuts in ((), (200,), (78, 1000, 1001)):
+    for cuts in ((), (200,), (header[2], 1000, 1001)):
         (completed,) = offloads.send(given, info=info, cuts=cuts)
         nic = offloads.rig.nic
         assert struct.unpack("<BBHHHH", nic.words[-1]) == header
@@ -345,6 +345,8 @@ IMPOSSIBLE: tuple[tuple[tuple[bytes, ...], dict[int, int], tuple[int, ...]], ...
     ((LARGE + bytes(57_000),), lso(1460, 34), ()),
     ((LARGE,), {}, ()),  # too long for a frame, and not to be cut
     ((LARGE,), uso(0, 34), ()),
+    ((LARGE,), uso(1000, 34), ()),  # TCP
+    ((frame(size=3000),), lso(1460, 54, version6=1), ()),  # no IP
     ((LARGE[:1000],), sums(34, IsIPv4=1, TcpChecksum=1, UdpChecksum=1), ()),
     ((LARGE[:1000],), sums(34, IsIPv4=1, IsIPv6=1, TcpChecksum=1), ()),
     ((LARGE[:1000],), sums(990, IsIPv4=1, TcpChecksum=1), ()),
