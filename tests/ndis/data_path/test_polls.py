@@ -205,6 +205,14 @@ def test_what_was_asked_for_and_has_not_begun_does_not_outlive_the_object(machin
     assert machine.fake.stop_report() is None
 
 
+def test_deregistration_waits_for_a_turn_that_is_queued(machine: Machine) -> None:
+    machine.request()
+    machine.call("NdisDeregisterPoll", machine.handle)
+    assert machine.fake.arena.dpc_rings[0].put == machine.fake.arena.dpc_rings[0].take
+    assert (machine.polls, machine.armed) == ([], [])
+    assert machine.fake.machine.objects[HandleKind.POLL].in_use == 0
+
+
 def test_a_turn_of_an_object_that_is_gone_is_none(machine: Machine) -> None:
     handle = machine.handle
     record = machine.fake.machine.objects[HandleKind.POLL].find(handle, HandleKind.POLL)
