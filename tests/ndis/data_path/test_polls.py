@@ -196,6 +196,23 @@ def test_the_processor_is_the_driver_s_choice() -> None:
     assert [poll[0] for poll in machine.polls] == [1, 0]
 
 
+def test_another_processor_goes_on_with_a_flood() -> None:
+    machine = Machine(processors=2).start()
+    machine.fake.processor(1)
+
+    def flood(adapter: Any, data: Any) -> None:
+        if len(machine.polls) < 8:
+            adapter.List = machine.driver.MPFrame(adapter)
+        if len(machine.polls) == 4:
+            surface.NdisSetPollAffinity(adapter.Poll, surface.PROCESSOR_NUMBER(0, 1))
+
+    machine.beside = flood
+    machine.request()
+    machine.settle(1)
+    assert [poll[0] for poll in machine.polls] == [0] * 4 + [1] * 4
+    assert machine.armed == [True]
+
+
 def test_what_was_asked_for_and_has_not_begun_does_not_outlive_the_object(machine: Machine) -> None:
     machine.request()
     assert machine.control(stop_adapter, 0) == 0
