@@ -9,6 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
@@ -16,6 +18,7 @@ from scapy.layers.l2 import Dot1Q, Ether
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers import oids, status
+from sample_drivers.netvmini_offload import NICChecksum
 from tests.drivers.rig import MAC, PEER, ROOT, Rig, frame
 from vnic.device.offloads import VNIC_OFFLOAD_HEADERS, VNIC_OFFLOAD_WIRE
 
@@ -191,6 +194,19 @@ def as_the_kernel_wants(packet: Any) -> bytes:
     field = at + (6 if UDP in packet else 16)
     data[field : field + 2] = partial[field : field + 2]
     return bytes(data)
+
+
+@given(data=st.binary(max_size=300))
+@example(data=bytes.fromhex("0001f203f4f5f6f7"))
+@example(data=b"\xff\xff" * 4)
+@example(data=bytes(20))
+def test_the_checksum_is_that_of_rfc_1071(data: bytes) -> None:
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data.ljust((len(data) + 1) // 2 * 2, b"\0")))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    assert NICChecksum(data) == 0xFFFF - total
+    if data == bytes.fromhex("0001f203f4f5f6f7"):
+        assert NICChecksum(data) == 0x220D
 
 
 # -- what is on -------------------------------------------------------------------------------------------------------
