@@ -33,7 +33,7 @@ from emulator.ndis.plug_and_play.handlers import (
     FILTER_SEND_COMPLETE,
 )
 from emulator.rules.errors import EmulatorError
-from emulator.rules.states import FILTER, Operation
+from emulator.rules.states import FILTER, FilterState, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,8 @@ class Module:
         self.index = FILTER_LAYER | number
         self.image = image
         self.state: int = record.state
-        self.context = decode(context, record.context)
+        # As of an adapter: one that fails to attach has freed it.
+        self.context = decode(context, record.context) if self.state != FilterState.ATTACHING else None
         # Owners of lists that came from elsewhere; the module's own have the image's.
         self.driver = FILTER_SENDS + number
         self.received = FILTER_RECEIVES + number

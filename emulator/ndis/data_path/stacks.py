@@ -145,7 +145,9 @@ class Stack:
         self.handle = make_handle(HandleKind.ADAPTER, head.generation, index)
         self.state: int = record.state
         self.driver: int = head.driver
-        self.context = decode(context, record.context)
+        # A driver that fails to initialize frees what it has already given: nobody looks at it before it has succeeded.
+        begun = self.state != AdapterState.INITIALIZING
+        self.context = decode(context, record.context) if begun else None
         self.send = Target(context, handlers[MINIPORT_SEND] if handlers is not None else 0, self.driver)
         self.returns = Target(context, handlers[MINIPORT_RETURN] if handlers is not None else 0, self.driver)
         cancel = Target(context, handlers[MINIPORT_CANCEL_SEND] if handlers is not None else 0, self.driver)

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.kernel.platform import current
 from emulator.ndis.adapter_hardware import interrupt_service
 from emulator.ndis.buffers import publication
 from emulator.ndis.data_path import stacks
 from emulator.ndis.executive import Executive
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
-from emulator.rules.states import BindingState
-from tests.ndis.small_stack import PROTO, SmallStack
+from emulator.rules.errors import BugCheck
+from emulator.rules.states import AdapterState, BindingState
+from tests.fake_platform import surface
+from tests.ndis.small_stack import MINI, PROTO, SmallStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,3 +105,17 @@ def test_what_a_call_has_compiled_is_acknowledged_by_the_next_round_alone() -> N
         assert processor.box.epoch == epoch
         services.interrupts_pending(processor)
         assert processor.memory["interrupt_lines"] is not before
+
+
+def test_nobody_looks_at_what_a_failing_initialize_has_freed() -> None:
+    stack = SmallStack()
+    memory = stack.memory(64)
+    stack.adapter_record.context = memory._pointer
+    stack.adapter_record.state = AdapterState.INITIALIZING
+    stack.call(MINI, surface(checked=True)["NdisFreeMemory"], memory, 0, 0)
+    current.context.pointers.pop(stack.adapter_record.context, None)
+    stack.changed()
+    assert stacks.adapter_view(current.context, stack.adapter, "").context is None
+    stack.adapter_record.state = AdapterState.PAUSED
+    with pytest.raises(BugCheck):
+        stack.changed()
