@@ -29,6 +29,7 @@ SAMPLE = [
         "driver_entry_left_locked",
         "memory_left_at_halt",
         "interrupt_left_at_halt",
+        "poll_gives_more_than_it_may",
         "pause_completed_unasked",
         "oid_completed_and_returned",
         "send_completed_twice",
