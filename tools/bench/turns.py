@@ -16,7 +16,7 @@ from emulator.rules.errors import EmulatorError, HostError
 from tools.bench.figures import Spread, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Turn(NamedTuple):
@@ -105,8 +105,3 @@ def take_turns(turns: Sequence[Turn], rounds: int, say: Callable[[str], None], u
 def named(turn: Turn) -> str:
     """What a turn is called where it is missing."""
     return f"{turn.subject}, {turn.at:g}" if turn.at else turn.subject
-
-
-def first_of(values: Iterable[Spread | None]) -> float | None:
-    """The median of the first figure that was taken."""
-    return next((value.median for value in values if value is not None), None)
