@@ -279,7 +279,7 @@ class ADAPTER(Record):
     Of selective suspend: ``idle_timeout`` in seconds (0: the miniport has none), ``idle_state`` (lock: REQUESTS),
     ``idle_wanted`` what shall be notified of, ``idle_activity`` what had been called when the clock looked last and
     ``idle_since`` when that was new, ``requests_given`` how many OID requests the miniport has been given, and
-    ``wake_wanted``: somebody uses the adapter.
+    ``wake_wanted``: somebody uses the adapter.  ``line_based``: its driver wants no messages.
 
     Of an adapter that an intermediate driver has made: ``device_context`` is the driver's, ``wish`` what it has asked
     NDIS to do with the adapter, ``wished`` when, and ``wisher`` the slot of the PnP thread that must do it (0: any) or
@@ -364,6 +364,7 @@ class ADAPTER(Record):
     hang_due: u64
     hang_request: u64
     hang_looks: u32
+    line_based: u32
     accepted: u32
     accepted_filter: u32
     accepted_multicast_count: u32

@@ -51,6 +51,7 @@ from emulator.ndis.headers.roles_filter import *
 from emulator.ndis.headers.roles_kernel import *
 from emulator.ndis.headers.status import *
 from emulator.ndis.headers.structures import *
+from emulator.ndis.headers.structures_resources import *
 from emulator.ndis.plug_and_play.adapters import *
 from emulator.ndis.plug_and_play.binding_closes import *
 from emulator.ndis.plug_and_play.bindings import *

@@ -160,7 +160,7 @@ ABSENT: Final[tuple[Family, ...]] = (
 
 
 PARTIAL: Final[dict[str, str]] = {
-    "MINIPORT_PNP_IRP": "as MiniportStartDevice; no bus asks for resources, so there are no requirements to filter",
+    "MINIPORT_PNP_IRP": "MiniportFilterResourceRequirements takes messages away; none are added, nor moved",
     "NdisSetOptionalHandlers": "miniports: PnP, selective suspend; filter modules: their data handlers",
     "NdisMSetMiniportAttributes": "registration, general and offload attributes",
     "NdisFreeMemory": "nonpaged pool only: MemoryFlags is 0",

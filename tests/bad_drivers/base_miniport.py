@@ -152,6 +152,11 @@ def OnStartDevice(Irp: IRP) -> NDIS_STATUS:
     return NDIS_STATUS_SUCCESS
 
 
+def OnFilterResourceRequirements(Irp: IRP) -> NDIS_STATUS:
+    """Inside MiniportFilterResourceRequirements, between MiniportAddDevice and MiniportStartDevice."""
+    return NDIS_STATUS_SUCCESS
+
+
 def OnRemoveDevice(context: Any) -> None:
     """Inside MiniportRemoveDevice."""
 
@@ -340,6 +345,12 @@ def MPStartDevice(MiniportAddDeviceContext: Any, Irp: IRP) -> NDIS_STATUS:
     return OnStartDevice(Irp)
 
 
+@MINIPORT_PNP_IRP
+def MPFilterResourceRequirements(MiniportAddDeviceContext: Any, Irp: IRP) -> NDIS_STATUS:
+    """What it needs may be changed."""
+    return OnFilterResourceRequirements(Irp)
+
+
 @MINIPORT_REMOVE_DEVICE
 def MPRemoveDevice(MiniportAddDeviceContext: Any) -> None:
     """After it has been halted."""
@@ -353,6 +364,7 @@ def PnpCharacteristics() -> NDIS_MINIPORT_PNP_CHARACTERISTICS:
         MiniportAddDeviceHandler=MPAddDevice,
         MiniportRemoveDeviceHandler=MPRemoveDevice,
         MiniportStartDeviceHandler=MPStartDevice,
+        MiniportFilterResourceRequirementsHandler=MPFilterResourceRequirements,
     )
 
 

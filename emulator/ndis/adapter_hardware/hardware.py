@@ -94,9 +94,14 @@ def resources_of(context: Context, adapter: Any) -> list[CM_PARTIAL_RESOURCE_DES
         CM_PARTIAL_RESOURCE_DESCRIPTOR(interrupt, adapter.number, 1),
         *(
             CM_PARTIAL_RESOURCE_DESCRIPTOR(interrupt, message, 1, signalled)
-            for message in range(messages.messages(hardware_of(context, adapter.number).words))
+            for message in range(messages_of(context, adapter))
         ),
     ]
+
+
+def messages_of(context: Context, adapter: Any) -> int:
+    """How many messages an adapter can be granted."""
+    return 0 if adapter.line_based else messages.messages(hardware_of(context, adapter.number).words)
 
 
 def hardware_of(context: Context, number: int) -> Vnic:

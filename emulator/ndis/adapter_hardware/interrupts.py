@@ -16,7 +16,7 @@ from emulator.kernel.waits import look_until, wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import INTERRUPT_ENTRY
-from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.adapter_hardware.hardware import hardware_of, messages_of
 from emulator.ndis.adapter_hardware.interrupt_service import call_synchronized, queue_interrupt_dpcs
 from emulator.ndis.adapter_hardware.message_interrupts import message_info
 from emulator.ndis.gates.callback_numbers import number_of, unknown_routine
@@ -95,7 +95,7 @@ def NdisMRegisterInterruptEx(
     if line is None or (given.MsiSupported and message is None):
         return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
     nic = hardware_of(context, adapter.number)
-    value, count = encode(context, MiniportInterruptContext), messages.messages(nic.words)
+    value, count = encode(context, MiniportInterruptContext), messages_of(context, adapter)
     handles: list[int] = []
     if message is not None and count:
         handles = _connect(context, MiniportAdapterHandle, adapter, message, value, count, given.MsiSyncWithAllMessages)

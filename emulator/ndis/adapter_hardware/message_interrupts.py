@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
-from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.adapter_hardware.hardware import hardware_of, messages_of
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.status import (
@@ -119,7 +119,7 @@ def NdisMConfigMSIXTableEntry(
     context = current.context
     adapter = adapter_of(context, NdisMiniportHandle, "NdisMConfigMSIXTableEntry")
     given, nic = MSIXConfigParameters, hardware_of(context, adapter.number)
-    count = messages.messages(nic.words)
+    count = messages_of(context, adapter)
     if structure_fault(given) or not 0 <= given.TableEntry < VNIC_MESSAGE_ENTRIES:
         return NDIS_STATUS_INVALID_PARAMETER
     if not count:

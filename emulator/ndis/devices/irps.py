@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.ndis.adapter_hardware.bus_data import CM_RESOURCE_LIST
+    from emulator.ndis.adapter_hardware.requirements import IO_FILTER_RESOURCE_REQUIREMENTS
 
     PVOID = Any
 else:
@@ -127,6 +128,14 @@ class IO_PARAMETERS(Record):
             return None
         resources = resource_list(context, adapter)
         return IO_START_DEVICE(resources, resources)
+
+    @property
+    def FilterResourceRequirements(self) -> IO_FILTER_RESOURCE_REQUIREMENTS | None:
+        """The list that MiniportFilterResourceRequirements may change, inside it."""
+        from emulator.ndis.adapter_hardware.requirements import ASKED, IO_FILTER_RESOURCE_REQUIREMENTS
+
+        asked = current.context.memory.get(ASKED)
+        return None if asked is None else IO_FILTER_RESOURCE_REQUIREMENTS(asked)
 
 
 class IO_STACK_LOCATION(Record):

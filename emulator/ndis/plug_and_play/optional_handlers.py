@@ -37,9 +37,6 @@ from emulator.rules.irql import AT_PASSIVE
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-NEEDS_REQUIREMENTS = "MiniportFilterResourceRequirementsHandler"
-"""A handler that changes a list of resource requirements, which the bus of the virtual adapter does not have."""
-
 
 @ddi(irql=AT_PASSIVE, rules=("Irql_Miscellaneous_Function",))
 def NdisSetOptionalHandlers(NdisHandle: NDIS_HANDLE, OptionalHandlers: Any, /) -> NDIS_STATUS:
@@ -86,8 +83,6 @@ def _of_miniport(
     fault = structure_fault(given)
     if fault is not None:
         return _refused(context, fault, NDIS_STATUS_BAD_CHARACTERISTICS)
-    if getattr(given, NEEDS_REQUIREMENTS, None) is not None:
-        not_implemented("NdisSetOptionalHandlers", NEEDS_REQUIREMENTS)
     suspends = isinstance(given, NDIS_MINIPORT_SS_CHARACTERISTICS)
     absent = missing(given, MINIPORT_SS_HANDLERS) if suspends else None
     if absent is not None:

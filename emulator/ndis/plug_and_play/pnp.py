@@ -116,7 +116,10 @@ def initialize(context: Context, handle: int, adapter: Any, driver: Any) -> int:
     bus_data.reset(context, adapter)
     what, status = "MiniportAddDevice", pnp_devices.add_device(context, handle, driver)
     if status == NDIS_STATUS_SUCCESS:
-        what, status = "MiniportStartDevice", pnp_devices.start_device(context, handle, adapter, driver)
+        what = "MiniportFilterResourceRequirements"
+        status = pnp_devices.filter_requirements(context, adapter, driver)
+        if status == NDIS_STATUS_SUCCESS:
+            what, status = "MiniportStartDevice", pnp_devices.start_device(context, handle, adapter, driver)
         if status != NDIS_STATUS_SUCCESS:
             pnp_devices.remove_device(context, adapter)
     if status != NDIS_STATUS_SUCCESS:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import emulator.ndis as surface
+from emulator.kernel.platform import current
 from emulator.ndis.adapter_hardware.bus_data import DEVICE, VENDOR
+from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
+from vnic.device.registers import WORD_MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,3 +120,106 @@ def test_start_device_is_told_the_resources(status: int) -> None:
     assert (major, minor) == (surface.IRP_MJ_PNP, surface.IRP_MN_START_DEVICE)
     assert told.AllocatedResources == told.AllocatedResourcesTranslated
     assert told.AllocatedResources.Count == 1
+
+
+def filtered(
+    change: Callable[[Any], int], status: int = 0, messages: int = 0, **numbers: Any
+) -> tuple[Computer, list[Any]]:
+    """A machine whose miniport changes its requirements; the descriptors that it finds in MiniportInitializeEx."""
+    found: list[Any] = []
+
+    def on_set_options(driver: Any) -> int:
+        hardware_of(current.context, 0).words[WORD_MESSAGES] = messages
+        namespace = machine.fake.machine.images.images[0].module
+        return surface.NdisSetOptionalHandlers(driver, namespace.PnpCharacteristics())
+
+    def on_filter(irp: Any) -> int:
+        stack = surface.IoGetCurrentIrpStackLocation(irp)
+        assert (stack.MajorFunction, stack.MinorFunction) == (
+            surface.IRP_MJ_PNP,
+            surface.IRP_MN_FILTER_RESOURCE_REQUIREMENTS,
+        )
+        assert stack.Parameters.StartDevice is None
+        found_in = stack.Parameters.FilterResourceRequirements
+        assert found_in is not None
+        return change(found_in.IoResourceRequirementList)
+
+    def on_start_device(irp: Any) -> int:
+        assert surface.IoGetCurrentIrpStackLocation(irp).Parameters.FilterResourceRequirements is None
+        return 0
+
+    def on_initialize(adapter: Any) -> int:
+        resources = surface.NdisMGetDeviceProperty(adapter.Handle).AllocatedResources
+        assert resources is not None
+        found.extend(resources.List[0].PartialResourceList.PartialDescriptors)
+        return 0
+
+    plant = {
+        "OnSetOptions": on_set_options,
+        "OnFilterResourceRequirements": on_filter,
+        "OnStartDevice": on_start_device,
+        "OnInitialize": on_initialize,
+    }
+    machine = Computer("base_miniport", "base_protocol", plant={"base_miniport": plant}, **numbers)
+    assert machine.life() == status
+    assert machine.left() == []
+    return machine, found
+
+
+def is_message(one: Any) -> bool:
+    return one.Type == 2 and bool(one.Flags & surface.CM_RESOURCE_INTERRUPT_MESSAGE)
+
+
+def test_the_requirements_name_what_the_adapter_gets() -> None:
+    told: list[Any] = []
+
+    def change(asked: Any) -> int:
+        told.append(asked)
+        return 0
+
+    _, found = filtered(change, messages=3)
+    assert told[0].AlternativeLists == len(told[0].List) == 1
+    (together,) = told[0].List
+    assert together.Count == len(together.Descriptors) == len(found) == 5
+    memory, line, *messages = together.Descriptors
+    assert (memory.u.Memory.MinimumAddress, memory.u.Memory.Length) == found[0][1:3]
+    assert line.u.Interrupt.MinimumVector == line.u.Interrupt.MaximumVector == found[1].Start
+    assert {one.u.Interrupt.MinimumVector for one in messages} == {surface.CM_RESOURCE_INTERRUPT_MESSAGE_TOKEN}
+    assert all(is_message(one) for one in messages)
+
+
+def test_messages_that_the_driver_takes_away_are_not_granted() -> None:
+    def change(asked: Any) -> int:
+        together = asked.List[0]
+        together.Descriptors = [one for one in together.Descriptors if not is_message(one)]
+        together.Count = len(together.Descriptors)
+        return 0
+
+    machine, found = filtered(change, messages=3)
+    assert len(found) == 2
+    assert not any(is_message(one) for one in found)
+    assert not [line for line in machine.logs if "Requirements" in line]
+
+
+def test_the_log_tells_of_requirements_that_are_not_met() -> None:
+    def change(asked: Any) -> int:
+        together = asked.List[0]
+        for one in together.Descriptors:
+            if is_message(one):
+                one.Flags |= surface.CM_RESOURCE_INTERRUPT_POLICY_INCLUDED
+                one.u.Interrupt.AffinityPolicy = surface.IrqPolicySpecifiedProcessors
+                one.u.Interrupt.TargetedProcessors = 1
+        together.Count -= 1
+        return 0
+
+    machine, found = filtered(change, messages=3, processors=2)
+    assert len(found) == 5
+    said = [line for line in machine.logs if "Requirements" in line]
+    assert len(said) == 2
+    assert "asks for 2 messages of 3" in said[0]
+    assert "message 1 at processors 0x1; it comes to processor 1" in said[1]
+
+
+def test_an_adapter_does_not_start_without_its_requirements() -> None:
+    _, found = filtered(lambda _asked: 0xC000_009A, 0xC000_009A)
+    assert not found

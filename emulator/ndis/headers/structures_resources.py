@@ -1,0 +1,106 @@
+"""What an adapter needs of its bus, as IRP_MN_FILTER_RESOURCE_REQUIREMENTS tells it (wdm.h).
+
+Law: as in a header file, nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+CM_RESOURCE_INTERRUPT_POLICY_INCLUDED: Final = 4
+CM_RESOURCE_INTERRUPT_MESSAGE_TOKEN: Final = 0xFFFF_FFFE
+"""The vector of a message."""
+CmResourceShareDeviceExclusive: Final = 1
+CmResourceShareShared: Final = 3
+
+
+class IRQ_DEVICE_POLICY(IntEnum):
+    """IrqPolicy...: which processors a device's interrupts come to (wdm.h)."""
+
+    IrqPolicyMachineDefault = 0
+    IrqPolicyAllCloseProcessors = 1
+    IrqPolicyOneCloseProcessor = 2
+    IrqPolicyAllProcessorsInMachine = 3
+    IrqPolicySpecifiedProcessors = 4
+    IrqPolicySpreadMessagesAcrossAllProcessors = 5
+
+
+IrqPolicyMachineDefault: Final = IRQ_DEVICE_POLICY.IrqPolicyMachineDefault
+IrqPolicySpecifiedProcessors: Final = IRQ_DEVICE_POLICY.IrqPolicySpecifiedProcessors
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_MEMORY:
+    """u.Memory of a descriptor."""
+
+    Length: int = 0
+    Alignment: int = 0
+    MinimumAddress: int = 0
+    MaximumAddress: int = 0
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_INTERRUPT:
+    """u.Interrupt of a descriptor."""
+
+    MinimumVector: int = 0
+    MaximumVector: int = 0
+    AffinityPolicy: int = IrqPolicyMachineDefault
+    PriorityPolicy: int = 0
+    TargetedProcessors: int = 0
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_UNION:
+    """u of a descriptor: what Type names is valid."""
+
+    Memory: IO_RESOURCE_MEMORY = field(default_factory=IO_RESOURCE_MEMORY)
+    Interrupt: IO_RESOURCE_INTERRUPT = field(default_factory=IO_RESOURCE_INTERRUPT)
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_DESCRIPTOR:
+    """One resource that a device needs."""
+
+    Option: int
+    Type: int
+    ShareDisposition: int
+    Flags: int
+    u: IO_RESOURCE_UNION
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_LIST:
+    """What a device needs together."""
+
+    Version: int
+    Revision: int
+    Count: int
+    Descriptors: list[IO_RESOURCE_DESCRIPTOR]
+
+
+@dataclass(slots=True)
+class IO_RESOURCE_REQUIREMENTS_LIST:
+    """What a device needs, as alternatives."""
+
+    InterfaceType: int
+    BusNumber: int
+    SlotNumber: int
+    AlternativeLists: int
+    List: list[IO_RESOURCE_LIST]
+
+
+__all__ = [
+    "CM_RESOURCE_INTERRUPT_MESSAGE_TOKEN",
+    "CM_RESOURCE_INTERRUPT_POLICY_INCLUDED",
+    "CmResourceShareDeviceExclusive",
+    "CmResourceShareShared",
+    "IO_RESOURCE_DESCRIPTOR",
+    "IO_RESOURCE_LIST",
+    "IO_RESOURCE_REQUIREMENTS_LIST",
+    "IRQ_DEVICE_POLICY",
+    "IrqPolicyMachineDefault",
+    "IrqPolicySpecifiedProcessors",
+]
