@@ -272,8 +272,7 @@ class SimulatedMachine(Simulation):
         self.host.ending = True
         self.arena.machine.shutting_down = 1
         for slot in list(self.platform.tasks):
-            if slot != HOST_SLOT:
-                self.platform.ring(slot)
+            self.platform.ring(slot)
 
     def wait_ended(self, timeout: float = DEFAULT_DEADLINE) -> StopReport | None:
         """Until every context has left; the report of a stop, None after an orderly end."""
