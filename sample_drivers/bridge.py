@@ -129,15 +129,7 @@ def BridgeCarry(
     carriers = BridgeTakeCarriers(Target, len(held))
     del held[len(carriers) :]
     for place, carrier in zip(held, carriers, strict=True):
-        received, buffer = Frames[place], carrier.FirstNetBuffer
-        frame = received.FirstNetBuffer
-        buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
-        buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
-        buffer.DataLength = frame.DataLength
-        received.Next = None
-        carrier.ProtocolReserved[0], carrier.ProtocolReserved[1] = received, Port
-        if Port.Cuts:
-            BridgeMark(carrier, received)
+        BridgeLoadCarrier(Port, carrier, Frames[place])
     chain += carriers
     if len(chain) < len(Places):
         InterlockedExchangeAdd(Port.Discarded, len(Places) - len(chain))
@@ -182,12 +174,7 @@ def BridgeSendComplete(Port: PORT, NetBufferList: NET_BUFFER_LIST, SendCompleteF
         else:
             source = carrier.ProtocolReserved[1]
             received.setdefault(source.Number, (source, []))[1].append(frame)
-            buffer = carrier.FirstNetBuffer
-            # The memory is the other adapter's, which may be gone before this port uses the carrier again.
-            buffer.MdlChain = buffer.CurrentMdl = carrier.Next = None
-            carrier.ProtocolReserved[0] = carrier.ProtocolReserved[1] = None
-            if Port.Cuts:
-                BridgeUnmark(carrier)
+            BridgeUnloadCarrier(Port, carrier)
             carriers.append(carrier)
         carrier = following
     if carriers:

@@ -168,6 +168,27 @@ def BridgeCopy(Target: PORT, Frame: Any) -> list[Any]:
     return [copy]
 
 
+def BridgeLoadCarrier(Source: PORT, Carrier: Any, Received: Any) -> None:
+    """Let a carrier describe a frame on the frame's own memory, and remember whose it is."""
+    buffer, frame = Carrier.FirstNetBuffer, Received.FirstNetBuffer
+    buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
+    buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
+    buffer.DataLength = frame.DataLength
+    Received.Next = None
+    Carrier.ProtocolReserved[0], Carrier.ProtocolReserved[1] = Received, Source
+    if Source.Cuts:
+        BridgeMark(Carrier, Received)
+
+
+def BridgeUnloadCarrier(Target: PORT, Carrier: Any) -> None:
+    """Let it forget the frame: the memory's adapter may be gone before this port uses the carrier again."""
+    buffer = Carrier.FirstNetBuffer
+    buffer.MdlChain = buffer.CurrentMdl = Carrier.Next = None
+    Carrier.ProtocolReserved[0] = Carrier.ProtocolReserved[1] = None
+    if Target.Cuts:
+        BridgeUnmark(Carrier)
+
+
 def BridgeList(Target: PORT, Length: int) -> Any:
     """A list with room for so many bytes; None without memory, or for more than a frame has."""
     nbl = NdisAllocateNetBufferList(Target.Copies, 0, 0) if Length <= BRIDGE_MAXIMUM_FRAME else None
