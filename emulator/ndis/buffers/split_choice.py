@@ -21,7 +21,7 @@ FIRST_CHAINS: Final = 8
 SHORT_CHAIN: Final = 4
 MOST_FRAMES: Final = 4
 """Of a chosen chain."""
-SHORT_ONE_IN, ANY_ONE_IN = 4, 256
+SHORT_ONE_IN, ANY_ONE_IN = 16, 256
 """In the long run: a frame alone costs twenty times what one among many does, and a cut one is dear to both."""
 _STEP: Final = 0x9E37_79B9_7F4A_7C15
 _U64: Final = (1 << 64) - 1
