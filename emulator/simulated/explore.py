@@ -105,7 +105,8 @@ def explore(
         if failure is not None:
             return Exploration(executions=executions, scheduler=scheduler, failure=failure)
         if executions % COLLECT_EVERY == 0:
-            gc.collect()
+            # The machines of the last executions alone: contexts that were left where they stood are there for good.
+            gc.collect(1)
     return Exploration(executions=executions, scheduler=scheduler, failure=None)
 
 

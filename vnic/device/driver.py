@@ -61,7 +61,7 @@ from vnic.device.registers import (
 from vnic.device.rings import RingView, get_lists, put, put_filled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def _nothing() -> None:
@@ -83,6 +83,9 @@ class Vnic:
         raise_interrupt: Called with a queue's number when the driver's own write (of the mask) has asserted that
             queue's line; wakes the processor that the queue's interrupt is for.
         fence: A full memory barrier, between publishing empty buffers and looking whether the host waits for them.
+        unpublished: Not empty while the driver has stored something that others cannot see yet. Before descriptors are
+            posted `publish` is called then, since whoever is interrupted for them may look for what was stored.
+        publish: Lets the others see it.
     """
 
     __slots__ = (
@@ -90,12 +93,14 @@ class Vnic:
         "layout",
         "masks",
         "offset",
+        "publish",
         "raise_interrupt",
         "receive",
         "receive_free",
         "ring_host",
         "statistics",
         "transmit",
+        "unpublished",
         "words",
     )
 
@@ -108,6 +113,8 @@ class Vnic:
         *,
         raise_interrupt: Callable[[int], None] = _no_interrupt,
         fence: Callable[[], None] = _nothing,
+        unpublished: Sequence[object] = (),
+        publish: Callable[[], None] = _nothing,
     ) -> None:
         block = check_block(memory, offset, layout)
         self.offset = offset
@@ -115,6 +122,8 @@ class Vnic:
         self.ring_host = ring_host
         self.raise_interrupt = raise_interrupt
         self.fence = fence
+        self.unpublished = unpublished
+        self.publish = publish
         self.words = block[:REGISTER_BYTES].cast("Q")
         offsets = layout.queue_offsets
         self.masks = [block[at.driver : at.driver + 8].cast("Q") for at in offsets]
@@ -245,6 +254,8 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: list[int], capacity: int =
     count = len(addresses)
     if not count:
         return 0
+    if nic.unpublished:
+        nic.publish()
     put_filled(ring, head, addresses, [capacity] * count)
     nic.fence()
     if indices[NOTIFY_CONSUMER]:
@@ -288,6 +299,8 @@ def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
             count -= 1
         descriptors = descriptors[:count]
     if count:
+        if nic.unpublished:
+            nic.publish()
         put(ring, head, descriptors)
         nic.ring_host()
     return count
@@ -304,6 +317,8 @@ def VnicTransmitFrames(nic: Vnic, queue: int, addresses: list[int], lengths: lis
         count = room
         addresses, lengths = addresses[:count], lengths[:count]
     if count:
+        if nic.unpublished:
+            nic.publish()
         put_filled(ring, head, addresses, lengths)
         nic.ring_host()
     return count

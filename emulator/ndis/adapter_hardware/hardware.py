@@ -5,12 +5,13 @@ Law: a bus address is an offset in the arena; shared memory comes from the frame
 
 from __future__ import annotations
 
+import functools
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emulator.kernel import pointers
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, forget
+from emulator.kernel.pointers import Memory, forget, publish_escaped
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, FRAME_SLOT_BYTES, PAGE
@@ -117,6 +118,8 @@ def hardware_of(context: Context, number: int) -> Vnic:
             _bell(context, HOST_SLOT),
             raise_interrupt=_interrupter(context, number),
             fence=context.platform.fence,
+            unpublished=context.escaped,
+            publish=functools.partial(publish_escaped, context),
         )
         if messages.messages(found.words):
             found.raise_interrupt = _message_interrupter(context, number, found)

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode, encode
+from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.buffers import publication
 from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.status import NDIS_STATUS
 from emulator.rules.errors import BugCheck
 from emulator.rules.limits import VnicLimit
 from tests.ndis.small_stack import MINI, PROTO, SmallStack, chain
+from vnic.device import VnicPostReceive
+from vnic.device.layout import PRODUCER
 
 STASH = """
     class STASH(NONPAGED):
@@ -175,6 +178,28 @@ def test_writing_and_a_net_buffer_of_it_stop_too() -> None:
             with pytest.raises(BugCheck) as caught:
                 act(nbl, buffer)
         assert caught.value.code == VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED
+
+
+def test_descriptors_that_are_posted_under_a_lock_publish_first_what_was_stored_under_it() -> None:
+    stashed = Stashed(processors=2)
+    with stashed.fake.dispatch(driver=MINI) as context:
+        (nbl,) = fill(stashed.stack, 1)
+        stashed.driver.NdisAcquireSpinLock(stashed.here.Lock)
+        stashed.here.Head = nbl
+        nic = hardware_of(context, 0)
+        posted, publish = nic.receive_free[0].indices, nic.publish
+        seen: list[int] = []
+
+        def watched() -> None:
+            seen.append(posted[PRODUCER])
+            publish()
+
+        nic.publish = watched
+        assert nic.unpublished
+        assert VnicPostReceive(nic, 0, [stashed.fake.arena.frames[0]]) == 1
+        assert (seen, len(nic.unpublished), posted[PRODUCER]) == ([0], 0, 1)
+        with pytest.raises(BugCheck):
+            _ = nbl.NblFlags  # it is whoever's who is interrupted for the buffer
 
 
 def test_with_one_processor_what_was_stored_stays_until_the_round_ends() -> None:
