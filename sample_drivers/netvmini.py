@@ -549,7 +549,9 @@ def NICCompleteSends(Adapter: ADAPTER, Lists: list[Any], Status: int, Flags: int
         nbl.Next = first
         first = nbl
     if Status != NDIS_STATUS_SUCCESS:
+        NdisAcquireSpinLock(Adapter.SendLock)
         Adapter.Out.Discards += len(Lists)
+        NdisReleaseSpinLock(Adapter.SendLock)
     NdisMSendNetBufferListsComplete(Adapter.Handle, first, Flags)
     if Referenced:
         NICDereference(Adapter, len(Lists))
