@@ -175,6 +175,7 @@ class Server:
                         self._first_taken()
                 delay = run(entry)
                 cells[ITEM_CELL] = 0
+                # Never below zero: the clock is one for all contexts, and the item was queued before.
                 try:
                     delays[BUCKETS[delay >> UNIT_SHIFT]] += 1
                 except IndexError:

@@ -41,7 +41,6 @@ BUCKETS = b"".join(
     bytes((bucket,)) * (lower_edge(bucket + 1) - lower_edge(bucket) >> UNIT_SHIFT) for bucket in range(_LONGEST_LISTED)
 )
 """``bucket_of`` for delays up to a tenth of a second, by their units of 1024 nanoseconds."""
-LISTED_NS = len(BUCKETS) << UNIT_SHIFT
 
 
 def percentile(counts: Mapping[int, int], percent: float) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.vnic.test_wires_captures import FRAMES, block, enhanced, interface, pcap, section
+from vnic.wires import replay as replay_module
 from vnic.wires.captures import IN, OUT, CaptureError, open_capture, read_capture
 from vnic.wires.replay import PcapWire
 from vnic.wires.wire import ActiveWire, Wire, WireError, parse_wire
@@ -149,14 +151,15 @@ def test_what_the_captured_adapter_had_sent_is_left_out_unless_asked_for(tmp_pat
     assert replay.rest() == FRAMES[:10]
 
 
-def test_what_the_adapter_sends_is_kept_and_puts_the_end_off(tmp_path: Path) -> None:
+def test_what_the_adapter_sends_is_kept_and_puts_the_end_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, out = written(tmp_path / "a.pcapng", FRAMES[:1]), tmp_path / "out.pcapng"
     replay = Replay(f"pcap:{path},out={out}")
     replay.wire.set_carrier(True)
     calls = replay.wire.frame_calls(lambda descriptor: replay.wire)
     assert replay.read() == FRAMES[0]
     begun = time.monotonic_ns()
-    time.sleep(0.05)  # a part of the half second of quiet goes by; that it is longer changes nothing
+    # A part of the half second of quiet has gone by for the wire.
+    monkeypatch.setattr(replay_module, "time", SimpleNamespace(monotonic_ns=lambda: time.monotonic_ns() + 50 * MS))
     assert calls.write(memoryview(FRAMES[5])) == len(FRAMES[5])
     assert calls.gather([memoryview(FRAMES[6][:7]), memoryview(FRAMES[6][7:])]) == len(FRAMES[6])
     assert replay.rest() == []
