@@ -120,6 +120,22 @@ def test_a_second_answer_is_seen(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("others", [1, 3])
+def test_a_frame_that_others_overtake_is_seen_once(kind: str, others: int) -> None:
+    held: list[bytes] = []
+
+    def hold(number: int, frame: bytes) -> list[bytes]:
+        if number == 50:
+            held.append(frame)
+            return []
+        return [frame, *held] if number == 50 + others else [frame]
+
+    seen = clock(kind, hold)
+    assert (seen.reordered, seen.unexpected, seen.lost, seen.received) == (1, 0, 0, FRAMES)
+    assert not seen.clean
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_dead_subject_ends_the_run(kind: str) -> None:
     seen = clock(kind, lambda number, frame: [], window=FRAMES)
     assert (seen.received, seen.lost, seen.pps) == (0, FRAMES, 0.0)

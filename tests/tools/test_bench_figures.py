@@ -17,8 +17,8 @@ from tools.bench.workitem_subjects import Saturation
 
 def clocked(pps: float, rtt: float = 10.0, lost: int = 0) -> Clocked:
     return Clocked(
-        pps=pps, sent=100 + lost, received=100, lost=lost, corrupt=0, unexpected=0, refused=0, stalls=0, measured=100,
-        seconds=0.1, rtt_p50_us=rtt, rtt_p99_us=rtt * 2, cpu_ns=1000,
+        pps=pps, sent=100 + lost, received=100, lost=lost, reordered=0, corrupt=0, unexpected=0, refused=0, stalls=0,
+        measured=100, seconds=0.1, rtt_p50_us=rtt, rtt_p99_us=rtt * 2, cpu_ns=1000,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def echoed(contender: str, load: Load, pps: float, of: float, worker_ns: float =
 
     def one(rate: float, *, baseline: bool) -> Run:
         clocked = Clocked(
-            pps=rate, sent=9, received=9, lost=0, corrupt=0, unexpected=0, refused=0, stalls=0, measured=9,
+            pps=rate, sent=9, received=9, lost=0, reordered=0, corrupt=0, unexpected=0, refused=0, stalls=0, measured=9,
             seconds=0.1, rtt_p50_us=10.0, rtt_p99_us=20.0, cpu_ns=1000, rtt_p90_us=15.0, rtt_p999_us=30.0,
         )  # fmt: skip
         return Run(contender, baseline, load.name, 1, clocked, {"host": 50.0, "worker": worker_ns}, 90.0, 0.0)

@@ -29,7 +29,8 @@ NOTES: Final = (
     f"Under the wide window the generator looks for answers after a rest of {REST_US} us, as a network card moderates "
     "its interrupts: else a slower subject would be charged with waking it for each frame. The baseline has it too.",
     "The generator is the only clock: AF_PACKET on the kernel's side of the TAP, one process, closed loop, ethertype "
-    "0x88b5, every answer compared byte by byte. Frame sizes are without the check sequence.",
+    "0x88b5, every answer compared byte by byte, and its number with those before it: one that came behind a "
+    "later one is reordered. Frame sizes are without the check sequence.",
     "A ratio is a run's rate over the mean of the baseline's runs directly before and after it; the figure is the "
     "median of the rounds, with its range. No run is discarded.",
     "ns a frame is processor time of the role's processes, user and kernel, over all frames returned. The kernel's "
@@ -44,7 +45,7 @@ NOTES: Final = (
 
 HEAD: Final = (
     "subject", "kpps", "of C", "RTT p50 us", "p90", "p99", "p99.9", "p50 of C", "host ns", "worker ns", "generator ns",
-    "lost", "corrupt", "unclean runs", "foreign cores",
+    "lost", "reordered", "corrupt", "unclean runs", "foreign cores",
 )  # fmt: skip
 RAW_HEAD: Final = ("raw, in order", "kpps", "C before and after", "RTT p50 us", "C before and after, us")
 
@@ -65,6 +66,7 @@ class Row(msgspec.Struct, frozen=True):
     generator_ns: float
     sent: int
     lost: int
+    reordered: int
     corrupt: int
     unclean_runs: int
     foreign_cores: float
@@ -93,6 +95,7 @@ def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Ro
         generator_ns=spread_of([run.generator_ns for run in runs]).median,
         sent=sum(run.clocked.sent for run in runs),
         lost=sum(run.clocked.lost for run in runs),
+        reordered=sum(run.clocked.reordered for run in runs),
         corrupt=sum(run.clocked.corrupt for run in runs),
         unclean_runs=sum(not run.clocked.clean for run in runs),
         foreign_cores=spread_of([run.foreign_cores for run in runs]).median,
@@ -142,6 +145,7 @@ def _cells(row: Row, why_not: str) -> list[str]:
         number(row.ns.get("worker")),
         number(row.generator_ns),
         str(row.lost),
+        str(row.reordered),
         str(row.corrupt),
         f"{row.unclean_runs}/{row.pps.count}",
         number(row.foreign_cores, 2),

@@ -47,12 +47,16 @@ class Load(msgspec.Struct, frozen=True):
 
 
 class Clocked(msgspec.Struct, frozen=True):
-    """What the generator saw. Counts are of the whole run; pps and round trips are of the time after the warm-up."""
+    """What the generator saw. Counts are of the whole run; pps and round trips are of the time after the warm-up.
+
+    `reordered` frames came back behind one that was sent after them; `unexpected` ones a second time or too late.
+    """
 
     pps: float
     sent: int
     received: int
     lost: int
+    reordered: int
     corrupt: int
     unexpected: int
     refused: int
@@ -68,7 +72,7 @@ class Clocked(msgspec.Struct, frozen=True):
     @property
     def clean(self) -> bool:
         """Whether every frame came back once and as it must."""
-        return not (self.lost or self.corrupt or self.unexpected or self.stalls)
+        return not (self.lost or self.reordered or self.corrupt or self.unexpected or self.stalls)
 
 
 class Generator:

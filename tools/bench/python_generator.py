@@ -44,7 +44,9 @@ class Window:
         self.due = list(range(window))
         self.round_trips = array("Q")
         self.next_sequence = 1
-        self.sent = self.received = self.lost = self.corrupt = self.unexpected = self.refused = self.stalls = 0
+        self.newest = 0
+        self.sent = self.received = self.lost = self.reordered = self.corrupt = 0
+        self.unexpected = self.refused = self.stalls = 0
         self.last_answer = time.monotonic_ns()
 
     def send_due(self, limit: int) -> None:
@@ -84,6 +86,8 @@ class Window:
             return True
         del self.in_flight[slot]
         self.received += 1
+        self.reordered += sequence < self.newest
+        self.newest = max(self.newest, sequence)
         self.last_answer = moment
         if counting:
             self.round_trips.append(moment - waited[1])
@@ -141,8 +145,9 @@ def main() -> None:
     first, last = clock(window, given.t, given.u, given.n, given.p)
     ordered = sorted(window.round_trips)
     span = (last - first) / 1e9
-    line = {name: getattr(window, name) for name in ("sent", "received", "lost", "corrupt", "unexpected", "refused")}
-    line |= {"stalls": window.stalls, "measured": len(ordered), "seconds": span, "cpu_ns": time.process_time_ns()}
+    names = ("sent", "received", "lost", "reordered", "corrupt", "unexpected", "refused", "stalls")
+    line = {name: getattr(window, name) for name in names}
+    line |= {"measured": len(ordered), "seconds": span, "cpu_ns": time.process_time_ns()}
     line["pps"] = len(ordered) / span if span > 0 else 0.0
     for name, share in (("rtt_p50_us", 0.50), ("rtt_p90_us", 0.90), ("rtt_p99_us", 0.99), ("rtt_p999_us", 0.999)):
         line[name] = ordered[int(len(ordered) * share)] / 1000 if ordered else 0.0

@@ -3,7 +3,9 @@
  *
  * It keeps a window of frames in flight on one interface through AF_PACKET, sends the next frame when an answer
  * comes back, and prints one JSON line.  Every answer is compared byte by byte with what must come back (addresses
- * swapped, payload as sent), so a reflector that is fast because it is wrong is seen.  It stops by itself.
+ * swapped, payload as sent), so a reflector that is fast because it is wrong is seen.  All frames are numbered in the
+order in which they are sent: an answer with a lower number than one before it is counted as reordered (RFC 4737).  It
+stops by itself.
  *
  * What a round trip contains: our send call, the kernel's way to the TAP, the subject, the kernel's way back, our
  * wake-up.  With a window above one it also contains the queue that the window builds; only window 1 is a latency.
@@ -195,8 +197,8 @@ int main(int argc, char **argv)
         incoming[i].msg_hdr = (struct msghdr){.msg_iov = &incoming_part[i], .msg_iovlen = 1};
     }
 
-    uint64_t sent = 0, received = 0, lost = 0, corrupt = 0, unexpected = 0, refused = 0, stalls = 0;
-    uint64_t measured = 0, in_flight = 0, next_sequence = 1;
+    uint64_t sent = 0, received = 0, lost = 0, reordered = 0, corrupt = 0, unexpected = 0, refused = 0, stalls = 0;
+    uint64_t measured = 0, in_flight = 0, next_sequence = 1, newest = 0;
     uint64_t began = now(), measure_from = began + (uint64_t)(warm_up * 1e9), last_answer = began, last_measured = 0;
     uint64_t stop_at = seconds > 0 ? measure_from + (uint64_t)(seconds * 1e9) : UINT64_MAX;
     bool measuring = false, stopping = false;
@@ -298,6 +300,10 @@ int main(int argc, char **argv)
             slots[s].in_flight = false;
             in_flight--;
             received++;
+            if (sequence < newest)
+                reordered++;
+            else
+                newest = sequence;
             last_answer = moment;
             if (counts) {
                 measured++;
@@ -313,12 +319,12 @@ int main(int argc, char **argv)
     getrusage(RUSAGE_SELF, &used);
     uint64_t cpu = ((uint64_t)used.ru_utime.tv_sec + (uint64_t)used.ru_stime.tv_sec) * NS +
                    ((uint64_t)used.ru_utime.tv_usec + (uint64_t)used.ru_stime.tv_usec) * 1000;
-    printf("{\"pps\":%.1f,\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"corrupt\":%" PRIu64
-           ",\"unexpected\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"stalls\":%" PRIu64 ",\"measured\":%" PRIu64
-           ",\"seconds\":%.6f,\"rtt_p50_us\":%.3f,\"rtt_p90_us\":%.3f,\"rtt_p99_us\":%.3f,"
+    printf("{\"pps\":%.1f,\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64
+           ",\"reordered\":%" PRIu64 ",\"corrupt\":%" PRIu64 ",\"unexpected\":%" PRIu64
+           ",\"refused\":%" PRIu64 ",\"stalls\":%" PRIu64 ",\"measured\":%" PRIu64 ",\"seconds\":%.6f,\"rtt_p50_us\":%.3f,\"rtt_p90_us\":%.3f,\"rtt_p99_us\":%.3f,"
            "\"rtt_p999_us\":%.3f,\"cpu_ns\":%" PRIu64 "}\n",
-           span > 0 ? (double)measured / span : 0.0, sent, received, lost, corrupt, unexpected, refused, stalls, measured,
-           span, percentile_us(measured, 0.50), percentile_us(measured, 0.90), percentile_us(measured, 0.99),
+           span > 0 ? (double)measured / span : 0.0, sent, received, lost, reordered, corrupt, unexpected, refused, stalls,
+           measured, span, percentile_us(measured, 0.50), percentile_us(measured, 0.90), percentile_us(measured, 0.99),
            percentile_us(measured, 0.999), cpu);
     return 0;
 }
