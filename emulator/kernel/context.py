@@ -41,9 +41,9 @@ class Context:
     ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
     (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
-    ``datapath`` what the floor above needs at every frame, ``queue_item`` what it calls to queue a work item,
-    ``escaped`` what was stored in shared memory under a spin
-    lock and must be published before the lock is released.
+    ``datapath`` what the floor above needs at every frame, ``lines`` the interrupts that it serves here, ``queue_item``
+    what it calls to queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
+    published before the lock is released.
     ``delays`` is its histogram of work items, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
@@ -66,6 +66,7 @@ class Context:
         "index",
         "irql",
         "kind",
+        "lines",
         "machine",
         "memory",
         "nesting",
@@ -108,6 +109,7 @@ class Context:
         self.forgotten = 0
         self.memory: dict[str, Any] = {}
         self.datapath: Any = None
+        self.lines: Any = None
         self.queue_item: Any = None
         self.escaped: list[Any] = []
         # What the data path has at home here, to be published when a callback returns.

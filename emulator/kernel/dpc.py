@@ -75,5 +75,5 @@ def serve_dpcs(context: Context) -> bool:
 
 def dpcs_pending(context: Context) -> bool:
     """Is a DPC queued to this processor?"""
-    ring = context.machine.arena.dpc_rings[context.processor]
-    return bool(ring.take != ring.put)
+    put, take = context.machine.arena.dpc_ends[context.processor]
+    return put != take

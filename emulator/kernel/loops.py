@@ -37,18 +37,22 @@ def run_context(context: Context) -> None:
 
 def processor_round(context: Context) -> bool:
     """One dispatch round under the processor's lock; True if anything was served."""
-    services, box, platform = context.machine.services, context.box, context.platform
+    machine, box, platform = context.machine, context.box, context.platform
+    services, arena = machine.services, machine.arena
     if context.stop_word[0]:
         raise_if_stopped(context)
     platform.acquire(context.processor_lock)
     context.irql = box.irql = DISPATCH_LEVEL
     services.round(context)
-    busy = serve_timers(context)
-    busy = serve_dpcs(context) or busy
-    busy = services.interrupts(context) or busy
+    busy = bool(arena.earliest[context.processor]) and serve_timers(context)
+    put, take = arena.dpc_ends[context.processor]
+    if put != take and serve_dpcs(context):
+        busy = True
+    if services.interrupts(context):
+        busy = True
     # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
     # that is put off as long as nobody asks.
-    withheld, asked, published = context.machine.arena.withheld, wanted(context), False
+    withheld, asked, published = arena.withheld, wanted(context), False
     if not asked and services.withholds(context):
         withheld[context.slot] = 1
     else:

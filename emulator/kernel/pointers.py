@@ -314,6 +314,8 @@ class PointerArray:
             if self._since != context.forgotten or self._context is not context:
                 self._context = context
                 self._forget()
+            if end - start == 1:
+                return [self[start]]
             image = bytes(self._bytes[8 * start : 8 * end])
             if image == self._image[8 * start : 8 * end]:
                 return self._objects[start:end]
@@ -332,6 +334,9 @@ class PointerArray:
             start, end, step = index.indices(len(self._words))
             if step != 1 or len(value) != end - start:
                 raise ValueError(f"{len(value)} references do not fit {index}; an array keeps its length")
+            if end - start == 1:
+                self[start] = value[0]
+                return
             image = encode_all(context, value)
             self._bytes[8 * start : 8 * end] = image
             self._remember(start, value, image)

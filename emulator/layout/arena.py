@@ -209,6 +209,10 @@ class Arena:
             records.DPC_RING.at(memory, at["dpc_rings"] + i * records.DPC_RING.size())
             for i in range(geometry.processors)
         ]
+        # (put, take) of each as raw words: what a processor looks at in every round.
+        self.dpc_ends = [
+            self.view[at["dpc_rings"] + i * records.DPC_RING.size() :][:8].cast("I") for i in range(geometry.processors)
+        ]
         self.control = control.CONTROL_RING.at(memory, at["control"])
         self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
         stop_word = at["machine"] + records.MACHINE.stop_word.offset  # type: ignore[attr-defined]

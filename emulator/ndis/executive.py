@@ -74,11 +74,11 @@ class Executive:
                     # Here, where it costs no frame anything: before each pause, at the latest.
                     private_data.compare_fingerprints(context)
             box.epoch = epoch
-        publication.serve_recalls(context)
+        path = context.datapath
+        if path is None or path.recalls[0] != path.recalls[1]:
+            publication.serve_recalls(context)
 
-    def interrupts(self, context: Context) -> bool:
-        """Serve this processor's interrupt lines."""
-        return interrupt_service.serve_interrupts(context)
+    interrupts = staticmethod(interrupt_service.serve_interrupts)
 
     def interrupts_pending(self, context: Context) -> bool:
         """Is a line of this processor asserted, or an epoch to be acknowledged?"""
@@ -146,9 +146,7 @@ class Executive:
         """Call a driver's cancel routine."""
         device_dispatch.cancel(context, index)
 
-    def withholds(self, context: Context) -> bool:
-        """Has this processor stored NBLs that it has not published yet?"""
-        return publication.withholds(context)
+    withholds = staticmethod(publication.withholds)
 
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         """The NET_BUFFER_LISTs in use, by owner."""

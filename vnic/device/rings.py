@@ -60,6 +60,11 @@ def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[in
     count = len(lengths)
     start = head & ring.mask
     end = start + count
+    if count == 1:
+        ring.words[start] = addresses[0] | lengths[0] << 32
+        head = head + 1 & INDEX_MASK
+        ring.indices[PRODUCER] = head
+        return head
     if count < _FEW or end > ring.entries:
         return put(ring, head, [address | length << 32 for address, length in zip(addresses, lengths, strict=True)])
     ring.addresses[start:end] = array("I", addresses)

@@ -137,11 +137,11 @@ def run_queued_dpc(context: Context, index: int, argument: int) -> None:
 
 def compile_lines(context: Context) -> None:
     """Forget the compiled lines; an epoch has changed."""
-    context.memory.pop("interrupt_lines", None)
+    context.lines = None
 
 
 def _lines(context: Context) -> list[_Line]:
-    lines: list[_Line] | None = context.memory.get("interrupt_lines")
+    lines: list[_Line] | None = context.lines
     if lines is None:
         table = context.machine.objects[HandleKind.INTERRUPT]
         mine = context.kind is ContextKind.PROCESSOR
@@ -150,7 +150,7 @@ def _lines(context: Context) -> list[_Line]:
             for handle, record in table.live()
             if mine and record.enabled and record.processor == context.processor
         ]
-        context.memory["interrupt_lines"] = lines
+        context.lines = lines
     return lines
 
 

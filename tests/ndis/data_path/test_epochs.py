@@ -97,14 +97,14 @@ def test_what_a_call_has_compiled_is_acknowledged_by_the_next_round_alone() -> N
     with stack.fake.dispatch() as processor:
         services.round(processor)
         assert not services.interrupts_pending(processor)
-        before = processor.memory["interrupt_lines"]
+        before = processor.lines
         epoch = publish(stack, BindingState.PAUSING)
         stacks.refresh(processor)
         assert processor.box.epoch < epoch
         services.round(processor)
         assert processor.box.epoch == epoch
         services.interrupts_pending(processor)
-        assert processor.memory["interrupt_lines"] is not before
+        assert processor.lines is not before
 
 
 def test_nobody_looks_at_what_a_failing_initialize_has_freed() -> None:
