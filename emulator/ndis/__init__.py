@@ -46,6 +46,8 @@ from emulator.ndis.headers.layout import *
 from emulator.ndis.headers.object_header import *
 from emulator.ndis.headers.offload_structures import *
 from emulator.ndis.headers.oids import *
+from emulator.ndis.headers.processor_numbers import *
+from emulator.ndis.headers.receive_scale_structures import *
 from emulator.ndis.headers.roles import *
 from emulator.ndis.headers.roles_filter import *
 from emulator.ndis.headers.roles_kernel import *

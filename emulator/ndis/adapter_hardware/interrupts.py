@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+    from emulator.ndis.headers.processor_numbers import GROUP_AFFINITY
     from emulator.ndis.headers.structures_miniport import NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS
-    from emulator.ndis.services.processors import GROUP_AFFINITY
 
 _RULES = (
     "Init_DeRegisterInterrupt",

@@ -16,6 +16,7 @@ from emulator.ndis.headers.constants import (
     NetBufferListHashValue,
     NetBufferListProtocolId,
 )
+from emulator.ndis.headers.receive_scale_structures import NDIS_HASH_FUNCTION_MASK, NDIS_HASH_TYPE_MASK
 
 if TYPE_CHECKING:
     from emulator.kernel.pointers import Memory
@@ -106,12 +107,29 @@ def NET_BUFFER_LIST_GET_HASH_VALUE(_NBL: NET_BUFFER_LIST, /) -> int:
 
 def NET_BUFFER_LIST_GET_HASH_TYPE(_NBL: NET_BUFFER_LIST, /) -> int:
     """The type bits of the hash."""
-    return _NBL.NetBufferListInfo[NetBufferListHashInfo] & 0xFFFF00  # type: ignore[no-any-return]
+    return _NBL.NetBufferListInfo[NetBufferListHashInfo] & NDIS_HASH_TYPE_MASK  # type: ignore[no-any-return]
 
 
 def NET_BUFFER_LIST_GET_HASH_FUNCTION(_NBL: NET_BUFFER_LIST, /) -> int:
     """The function of the hash."""
-    return _NBL.NetBufferListInfo[NetBufferListHashInfo] & 0xFF  # type: ignore[no-any-return]
+    return _NBL.NetBufferListInfo[NetBufferListHashInfo] & NDIS_HASH_FUNCTION_MASK  # type: ignore[no-any-return]
+
+
+def NET_BUFFER_LIST_SET_HASH_VALUE(_NBL: NET_BUFFER_LIST, _HashValue: int, /) -> None:
+    """Set the receive-side-scaling hash."""
+    _NBL.NetBufferListInfo[NetBufferListHashValue] = _HashValue
+
+
+def NET_BUFFER_LIST_SET_HASH_TYPE(_NBL: NET_BUFFER_LIST, _HashType: int, /) -> None:
+    """Set the type bits of the hash; its function stays."""
+    told: int = _NBL.NetBufferListInfo[NetBufferListHashInfo]
+    _NBL.NetBufferListInfo[NetBufferListHashInfo] = told & ~NDIS_HASH_TYPE_MASK | _HashType & NDIS_HASH_TYPE_MASK
+
+
+def NET_BUFFER_LIST_SET_HASH_FUNCTION(_NBL: NET_BUFFER_LIST, _HashFunction: int, /) -> None:
+    """Set the function of the hash; its type stays."""
+    told: int = _NBL.NetBufferListInfo[NetBufferListHashInfo] & ~NDIS_HASH_FUNCTION_MASK
+    _NBL.NetBufferListInfo[NetBufferListHashInfo] = told | _HashFunction & NDIS_HASH_FUNCTION_MASK
 
 
 def NdisTestNblFlag(_NBL: NET_BUFFER_LIST, _F: int, /) -> bool:
@@ -237,6 +255,9 @@ __all__ = [
     "NET_BUFFER_LIST_NBL_FLAGS",
     "NET_BUFFER_LIST_NEXT_NBL",
     "NET_BUFFER_LIST_PROTOCOL_RESERVED",
+    "NET_BUFFER_LIST_SET_HASH_FUNCTION",
+    "NET_BUFFER_LIST_SET_HASH_TYPE",
+    "NET_BUFFER_LIST_SET_HASH_VALUE",
     "NET_BUFFER_LIST_STATUS",
     "NET_BUFFER_MINIPORT_RESERVED",
     "NET_BUFFER_NEXT_NB",

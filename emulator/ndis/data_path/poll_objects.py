@@ -35,8 +35,8 @@ from emulator.rules.states import AdapterState
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.ndis.headers.processor_numbers import PROCESSOR_NUMBER
     from emulator.ndis.headers.structures_poll import NDIS_POLL_CHARACTERISTICS
-    from emulator.ndis.services.processors import PROCESSOR_NUMBER
 
 FIRST_WITH_POLL_MODE: Final = 85
 """The minor version of NDIS 6 that a miniport must be of."""

@@ -8,12 +8,15 @@ read as one whose later members are zero.
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
-if TYPE_CHECKING:
-    from typing import Self
-
-    from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.headers.packed_structures import HEADER as _HEADER
+from emulator.ndis.headers.packed_structures import U8 as _U8
+from emulator.ndis.headers.packed_structures import U16 as _U16
+from emulator.ndis.headers.packed_structures import U32 as _U32
+from emulator.ndis.headers.packed_structures import Fields as _Fields
+from emulator.ndis.headers.packed_structures import PackedStructure as _Packed
+from emulator.ndis.headers.packed_structures import part as _part
 
 # Of a 2-bit member: what is supported, and in a set what shall change.
 NDIS_OFFLOAD_NOT_SUPPORTED: Final = 0
@@ -64,52 +67,18 @@ NDIS_SIZEOF_OFFLOAD_PARAMETERS_REVISION_4: Final = 32
 NDIS_SIZEOF_OFFLOAD_PARAMETERS_REVISION_5: Final = 34
 NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1: Final = 28
 
-_Fields = list[tuple[Any, ...]]
-_U8: Any = ctypes.c_uint8
-_U16: Any = ctypes.c_uint16
-_U32: Any = ctypes.c_uint32
-
-
-def _part(name: str, fields: _Fields) -> Any:
-    """A structure that has no name in C."""
-    return type(name, (ctypes.Structure,), {"_fields_": fields, "__module__": __name__})
-
 
 def _bits(*names: str) -> _Fields:
     """Members of two bits each."""
     return [(name, _U32, 2) for name in names]
 
 
-_HEADER = _part("_HEADER", [("Type", _U8), ("Revision", _U8), ("Size", _U16)])
 _FRAME: _Fields = [("Encapsulation", _U32)]
 _LIMITS: _Fields = [*_FRAME, ("MaxOffLoadSize", _U32), ("MinSegmentCount", _U32)]
 _SUMS = ("TcpOptionsSupported", "TcpChecksum", "UdpChecksum")
 _SUMS4 = _part("_CHECKSUM_IPv4", [*_FRAME, *_bits("IpOptionsSupported", *_SUMS, "IpChecksum")])
 _SUMS6 = _part("_CHECKSUM_IPv6", [*_FRAME, *_bits("IpExtensionHeadersSupported", *_SUMS)])
 _USO4: _Fields = [*_LIMITS[:2], ("MinSegmentCount", _U32, 6), ("SubMssFinalSegmentSupported", _U32, 1)]
-
-
-class _Packed(ctypes.Structure):
-    """A structure that begins with an NDIS_OBJECT_HEADER and travels as bytes."""
-
-    _fields_: ClassVar[Any]
-    Header: Any
-
-    def __init__(self, *, Header: NDIS_OBJECT_HEADER | None = None, **members: Any) -> None:
-        super().__init__(**members)
-        if Header is not None:
-            self.Header = _HEADER(Header.Type, Header.Revision, Header.Size)
-
-    def to_bytes(self) -> bytes:
-        """As many bytes as the header says, or all."""
-        size: int = self.Header.Size
-        return bytes(self)[: size or None]
-
-    @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview) -> Self:
-        """Read what is there; the rest is zero."""
-        size = ctypes.sizeof(cls)
-        return cls.from_buffer_copy(bytes(data[:size]).ljust(size, b"\0"))
 
 
 class NDIS_TCP_IP_CHECKSUM_OFFLOAD(ctypes.Structure):

@@ -19,10 +19,10 @@ from emulator.ndis.headers.object_header import (
     NDIS_OBJECT_TYPE_RSS_PROCESSOR_INFO,
     NDIS_RSS_PROCESSOR_INFO_REVISION_2,
 )
+from emulator.ndis.headers.processor_numbers import PROCESSOR_NUMBER
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_BUFFER_TOO_SHORT, NDIS_STATUS_SUCCESS
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.ndis.services.memory import bytes_of
-from emulator.ndis.services.processors import PROCESSOR_NUMBER
 from emulator.rules.irql import AT_MOST_DISPATCH, AT_PASSIVE
 
 NDIS_SYSTEM_PROCESSOR_INFO_EX_REVISION_1: Final = 1

@@ -6,30 +6,16 @@ Law: a machine has one processor group, number 0; another group has no processor
 from __future__ import annotations
 
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from emulator.kernel.platform import current
 from emulator.ndis.gates.ddi import ddi, declarations
+from emulator.ndis.headers.processor_numbers import PROCESSOR_NUMBER
 from emulator.rules.irql import ANY, AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE, IrqlMask
 
 AT_LEAST_DISPATCH: Final[IrqlMask] = ANY & ~(AT_MOST_DISPATCH & ~AT_DISPATCH)
 ALL_PROCESSOR_GROUPS: Final = 0xFFFF
 CACHE_LINE: Final = 64
-
-
-class PROCESSOR_NUMBER(NamedTuple):
-    """A processor: its group, and its number in the group."""
-
-    Group: int
-    Number: int
-    Reserved: int = 0
-
-
-class GROUP_AFFINITY(NamedTuple):
-    """Processors of one group, one bit each."""
-
-    Mask: int
-    Group: int = 0
 
 
 @ddi(irql=ANY)
@@ -87,8 +73,6 @@ def _count(group: int) -> int:
 
 __all__ = [
     "ALL_PROCESSOR_GROUPS",
-    "GROUP_AFFINITY",
-    "PROCESSOR_NUMBER",
     "NdisActiveGroupCount",
     "NdisCurrentGroupAndProcessor",
     "NdisGetRoutineAddress",

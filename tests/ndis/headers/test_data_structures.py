@@ -134,6 +134,21 @@ LAYOUTS: dict[str, tuple[list[tuple[str, object]], tuple[str, ...]]] = {
         [("Port", u32), ("Event", i32), ("Buffer", pointer), ("Length", u32), ("Reserved", u8 * 16)],
         ("Reserved",),
     ),
+    "NDIS_RECEIVE_SCALE_CAPABILITIES": (
+        [("Flags", u32), ("Messages", u32), ("Queues", u32), ("Entries", u16)],
+        ("Queues", "Entries", "Entries"),
+    ),
+    "NDIS_RECEIVE_SCALE_PARAMETERS": (
+        [
+            ("Flags", u16), ("Base", u16), ("Hash", u32), ("Table", u16), ("TableAt", u32), ("Key", u16),
+            ("KeyAt", u32), ("Masks", u32 * 3), ("Default", u8 * 4),
+        ],
+        ("KeyAt", "Masks", "Default"),
+    ),
+    "NDIS_RECEIVE_HASH_PARAMETERS": (
+        [("Flags", u32), ("Hash", u32), ("Key", u16), ("KeyAt", u32)],
+        ("KeyAt",),
+    ),
     "NDIS_STATUS_INDICATION": (
         [
             ("Source", pointer), ("Port", u32), ("Code", i32), ("Flags", u32), ("Destination", pointer),
@@ -223,6 +238,8 @@ TYPES = {
     "NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES": (0xA0, 1),
     "NDIS_PROTOCOL_RESTART_PARAMETERS": (0xA3, 1),
     "NDIS_CONFIGURATION_OBJECT": (0xA9, 1),
+    "NDIS_RECEIVE_SCALE_CAPABILITIES": (0x88, 3),
+    "NDIS_RECEIVE_SCALE_PARAMETERS": (0x89, 3),
 }
 
 
@@ -241,7 +258,12 @@ def test_all_others_are_default() -> None:
 def test_every_structure_with_a_header_is_in_the_table() -> None:
     with_header = {kind.__name__ for kind in CLASSES if "Header" in kind.__slots__}
     assert with_header <= set(STRUCTURE_HEADERS)
-    assert set(STRUCTURE_HEADERS) - with_header == {"NDIS_OID_REQUEST"}
+    assert set(STRUCTURE_HEADERS) - with_header == {
+        "NDIS_OID_REQUEST",
+        "NDIS_RECEIVE_SCALE_CAPABILITIES",
+        "NDIS_RECEIVE_SCALE_PARAMETERS",
+        "NDIS_RECEIVE_HASH_PARAMETERS",
+    }
 
 
 @pytest.mark.parametrize(
