@@ -27,6 +27,11 @@ DEFAULT_VIRTUAL_ADAPTERS: Final = 8
 MOST_VIRTUAL_ADAPTERS: Final = 128
 OFFLOAD_SLOTS: Final = 4352
 """Of shared memory for the large frames of an adapter with offloads, beside what every machine has."""
+FEW_ADAPTERS: Final = 4
+"""As many as the numbers of a geometry are meant for; each further adapter has its part beside."""
+ADAPTER_PARTS: Final = {"frame_slots": 1024, "driver_locks": 16, "timers": 16, "pools": 8, "interrupts": 2, "polls": 2,
+                        "dma_channels": 2, "configurations": 2, "pool_bytes": 1 << 20}  # fmt: skip
+"""What an adapter beyond the first few adds to each of these."""
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000
 _MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
@@ -107,10 +112,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
         try:
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
             checked = msgspec.structs.replace(checked, adapters=[_located(adapter) for adapter in checked.adapters])
-            slots = checked.geometry.frame_slots + OFFLOAD_SLOTS * sum(each.offloads for each in checked.adapters)
-            geometry = msgspec.structs.replace(
-                checked.geometry, adapters=max(1, len(checked.adapters)), frame_slots=slots
-            )
+            geometry = _roomy(checked)
             if not geometry.virtual_adapters and any(driver.kind == "intermediate" for driver in checked.drivers):
                 geometry = msgspec.structs.replace(geometry, virtual_adapters=DEFAULT_VIRTUAL_ADAPTERS)
             if checked.debug:
@@ -138,6 +140,19 @@ def check_hardware(adapter: AdapterSpecification) -> None:
         raise ValueError(f"offloads: frames that are not finished cannot be {what}")
     if adapter.link_speed % MEGABIT or not 0 < adapter.link_speed // MEGABIT < 1 << 32:
         raise ValueError(f"link_speed = {adapter.link_speed}: expected a whole number of megabits a second, in bits")
+
+
+def _roomy(specification: MachineSpecification) -> Geometry:
+    """The geometry with room for all adapters, their bindings and their filter modules."""
+    geometry, adapters = specification.geometry, specification.adapters
+    more = max(0, len(adapters) - FEW_ADAPTERS)
+    rooms = {name: getattr(geometry, name) + part * more for name, part in ADAPTER_PARTS.items()}
+    rooms["frame_slots"] += OFFLOAD_SLOTS * sum(each.offloads for each in adapters)
+    kinds = [driver.kind for driver in specification.drivers]
+    protocols, filters = kinds.count("protocol") + kinds.count("intermediate"), kinds.count("filter")
+    for name, each in (("bindings", protocols), ("filters", filters)):
+        rooms[name] = max(getattr(geometry, name), each * len(adapters))
+    return msgspec.structs.replace(geometry, adapters=max(1, len(adapters)), **rooms)
 
 
 def _located(adapter: AdapterSpecification) -> AdapterSpecification:

@@ -208,6 +208,8 @@ def test_without_memory_initialization_fails_and_leaves_nothing() -> None:
     assert made.control(pnp.start_adapter) == status.NDIS_STATUS_RESOURCES
     assert pnp.find_adapter(made.pnp, 0) is None
     assert made.fake.machine.pool.state.blocks == before
+    (told,) = [text for text in made.logs("ndis") if "shared memory" in text]
+    assert told.endswith("of 100 frame_slots are free; a larger frame_slots in [machine] makes room")
 
 
 def test_the_registry_gives_another_address() -> None:

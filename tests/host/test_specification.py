@@ -8,12 +8,19 @@ import msgspec
 import pytest
 
 from emulator.host.adapters import mac_of
-from emulator.host.specification import AdapterSpecification, MachineSpecification
+from emulator.host.specification import (
+    FEW_ADAPTERS,
+    AdapterSpecification,
+    DriverKind,
+    DriverSpecification,
+    MachineSpecification,
+)
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import ConfigurationError
 from vnic.wires.faults import parse_faults
 from vnic.wires.wire import WireSpecification
 
+KINDS: tuple[DriverKind, ...] = ("miniport", "filter", "protocol")
 TAP: dict[str, Any] = {"wire": WireSpecification("tap", "ndis0")}
 
 
@@ -63,6 +70,20 @@ def test_a_machine_has_room_for_its_adapters_and_debug_makes_it_small() -> None:
     )
     geometry = specification.prepared().geometry
     assert (geometry.adapters, geometry.processors, geometry.passive_workers) == (3, 1, 1)
+
+
+def test_each_adapter_beyond_a_few_brings_its_part_of_every_table() -> None:
+    drivers = [DriverSpecification(kind=kind, module=f"{kind}{n}") for kind in KINDS for n in range(3)]
+    few, many = (
+        MachineSpecification(drivers=drivers, adapters=[AdapterSpecification()] * count).prepared().geometry
+        for count in (FEW_ADAPTERS, 40)
+    )
+    assert few == msgspec.structs.replace(Geometry(), adapters=FEW_ADAPTERS)
+    for name in ("driver_locks", "timers", "pools", "pool_bytes"):
+        assert getattr(many, name) > getattr(few, name), name
+    assert many.frame_slots >= 40 * 600
+    assert min(many.interrupts, many.polls, many.dma_channels) >= 40
+    assert (many.bindings, many.filters) == (3 * 40, 3 * 40)
 
 
 def test_a_specification_survives_its_journey() -> None:

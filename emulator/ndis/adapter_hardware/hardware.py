@@ -41,6 +41,7 @@ UNLOGGED = "unlogged"
 """Where a context remembers the call of initialise that got no shared memory, as long as no error log tells of it."""
 HOST_SLOT = 0
 MOST_SHARED_MEMORY = 0xFF_FFFF
+WARNING = 30
 """Of one allocation: its length travels with its address in one word."""
 
 
@@ -235,6 +236,8 @@ def allocate_shared_memory(context: Context, handle: int, length: int, site: int
     place = bytes(used).find(bytes(slots))
     if not 0 < length <= MOST_SHARED_MEMORY or place < 0 or (place + slots) * FRAME_SLOT_BYTES > bytes_in_all:
         platform.release(SystemLock.POOL)
+        if length > 0:
+            _say_full(context, length, bytes(used).count(0))
         return SharedMemory(None, None)
     owner = adapter_index_byte(handle)
     used[place : place + slots] = bytes((owner,)) * slots
@@ -244,6 +247,17 @@ def allocate_shared_memory(context: Context, handle: int, length: int, site: int
     platform.release(SystemLock.POOL)
     address = start + place * FRAME_SLOT_BYTES
     return SharedMemory(_shared(context, address, length), address)
+
+
+def _say_full(context: Context, length: int, free: int) -> None:
+    """The driver learns that there is none; how there would be some is for its user."""
+    text = f"no {length} bytes of shared memory in one piece: "
+    if length > MOST_SHARED_MEMORY:
+        text += f"one allocation has at most {MOST_SHARED_MEMORY}"
+    else:
+        slots = context.machine.arena.geometry.frame_slots
+        text += f"{free} of {slots} frame_slots are free; a larger frame_slots in [machine] makes room"
+    context.platform.log(WARNING, "ndis", text)
 
 
 @ddi(
