@@ -56,7 +56,7 @@ class Port:
         )
         self._active = wire if isinstance(wire, ActiveWire) else None
         calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
-        self._wake = self._message_waker() if self.messages else self._waker(0)
+        self._wake = self._message_waker() if self.messages else self._waker()
         self.offloads = wire.offloads if isinstance(wire, OffloadWire) else 0
         if self.offloads:
             self.pump = self._offload_pump(wire)
@@ -75,18 +75,19 @@ class Port:
         assert isinstance(wire, OffloadWire)
         return OffloadPump(self.hardware, wire.fileno(), self._wake, wire.set_offloads)
 
-    def _waker(self, queue: int) -> Callable[[], None]:
-        """What rings the processor that serves a queue's interrupt, when it sleeps and its line is asserted."""
+    def _waker(self) -> Callable[[], None]:
+        """What rings the processor that serves the adapter's line, when it sleeps and the line is asserted."""
         machine = self.supervisor
-        slot = FIRST_PROCESSOR_SLOT + (self.number + queue) % machine.geometry.processors
-        sleeping, asserted = machine.arena.sleeping, self.hardware.asserted
+        slot = FIRST_PROCESSOR_SLOT + self.number % machine.geometry.processors
+        sleeping = machine.arena.sleeping
+        asserted = self.hardware.asserted if self.hardware.layout.queues == 1 else self.hardware.line_asserted
         fence, ring = machine.host.fence, machine.ring
 
         def wake() -> None:
             # What was published comes before the look at two words of others: the flag of a processor that may be about
             # to sleep, and the mask, which a work item may be about to open in another process.
             fence()
-            if sleeping[slot] and asserted(queue):
+            if sleeping[slot] and asserted():
                 sleeping[slot] = 0
                 ring(slot)
 

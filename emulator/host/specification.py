@@ -11,7 +11,6 @@ from typing import Final, Literal
 
 import msgspec
 
-from emulator.kernel.machine import refuse_absent
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
 from emulator.rules.errors import ConfigurationError, NotImplementedByEmulator
 from vnic.device import VNIC_MAXIMUM_MESSAGES
@@ -178,7 +177,10 @@ def _check(geometry: Geometry) -> None:
     """ValueError for numbers that no machine can have, NotImplementedByEmulator for those that none has yet."""
     if geometry.hardware_queues < 1:
         raise ValueError(f"hardware_queues = {geometry.hardware_queues}: at least 1")
-    refuse_absent(geometry)
+    if geometry.hardware_queues > 1:
+        raise NotImplementedByEmulator(
+            f"an adapter with more than one hardware queue (hardware_queues = {geometry.hardware_queues})"
+        )
     if geometry.receive_throttle < 0:
         raise ValueError(f"receive_throttle = {geometry.receive_throttle}: at least 1, or 0 for no limit")
     if not 1 <= geometry.processors <= MOST_PROCESSORS:

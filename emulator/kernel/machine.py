@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.layout.arena import OBJECT_TABLES, Arena, Geometry
 from emulator.layout.machine import ARENA_MAGIC, ARENA_VERSION, SystemLock
-from emulator.rules.errors import NotImplementedByEmulator
 
 if TYPE_CHECKING:
     from emulator.kernel.images import Images
@@ -20,14 +19,6 @@ if TYPE_CHECKING:
     from emulator.layout.handles import HandleKind
 
 
-def refuse_absent(geometry: Geometry) -> None:
-    """NotImplementedByEmulator for what a geometry can say and no machine has."""
-    if geometry.hardware_queues > 1:
-        raise NotImplementedByEmulator(
-            f"an adapter with more than one hardware queue (hardware_queues = {geometry.hardware_queues})"
-        )
-
-
 class Machine:
     """The machine as one process sees it.  Made once by the zygote; the contexts inherit it by fork."""
 
@@ -36,7 +27,6 @@ class Machine:
         from emulator.kernel.pool import Pool
         from emulator.kernel.workqueue import worker_queues
 
-        refuse_absent(arena.geometry)
         self.arena = arena
         self.geometry: Geometry = arena.geometry
         self.images = images

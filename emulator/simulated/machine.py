@@ -62,6 +62,9 @@ def _gates(checked: bool) -> Iterator[None]:
 
 def _refuse_absent(specification: Any) -> None:
     """NotImplementedByEmulator for what a specification can say and only the live host has."""
+    queues = specification.geometry.hardware_queues
+    if queues > 1:
+        raise NotImplementedByEmulator(f"an adapter with more than one hardware queue (hardware_queues = {queues})")
     for adapter in specification.adapters:
         if adapter.wire.kind == "pcap":
             raise NotImplementedByEmulator("the wire pcap of a simulated machine")

@@ -30,9 +30,10 @@ class Race:
         host = SimpleNamespace(fence=self.fence)
         geometry = SimpleNamespace(processors=1)
         supervisor = SimpleNamespace(arena=arena, host=host, geometry=geometry, ring=lambda slot: self.ring("host"))
-        hardware = SimpleNamespace(asserted=self.asserted, sends=self.asserted)
+        layout = SimpleNamespace(queues=1)
+        hardware = SimpleNamespace(asserted=self.asserted, sends=self.asserted, layout=layout)
         port: Any = SimpleNamespace(supervisor=supervisor, hardware=hardware, number=0, messages=messages)
-        self.wake: Callable[[], None] = Port._message_waker(port) if messages else Port._waker(port, 0)
+        self.wake: Callable[[], None] = Port._message_waker(port) if messages else Port._waker(port)
 
     def ring(self, who: str) -> None:
         self.rung.append(who)
@@ -51,7 +52,7 @@ class Race:
         self.step()
         self.frame_is_seen = True
 
-    def asserted(self, queue: int) -> bool:
+    def asserted(self, message: int = 0) -> bool:
         self.step()
         return self.unmasked
 

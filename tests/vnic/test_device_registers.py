@@ -42,7 +42,7 @@ from vnic.device import (
     VnicWriteRegister,
 )
 from vnic.device.hardware import HostVnic
-from vnic.device.layout import CONSUMER, INDEX_MASK, INTERRUPT, PRODUCER, RECLAIMED
+from vnic.device.layout import CONSUMER, INDEX_MASK, INTERRUPT, PRODUCER, RECLAIMED, REGISTER_BYTES
 from vnic.device.registers import REGISTERS, STATISTIC_RECEIVE_FRAMES
 
 OFFSET = 4096
@@ -301,7 +301,7 @@ def test_a_layout_that_makes_no_sense_is_refused(arguments: tuple[int, int, int]
 def test_parts_of_a_block_do_not_overlap_and_begin_on_cache_lines() -> None:
     layout = VnicLayout(3, 32, 64)
     ring = 3 * 64
-    parts = [(0, 256)]
+    parts = [(0, REGISTER_BYTES)]
     for at in layout.queue_offsets:
         parts += [(at.driver, 64), (at.statistics, 64), (at.receive, ring + 32 * 16)]
         parts += [(at.receive_free, ring + 32 * 16), (at.transmit, ring + 64 * 16)]

@@ -24,7 +24,7 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
-from vnic.device.messages import causes_of
+from vnic.device.messages import causes_of, causes_of_queue
 from vnic.device.registers import (
     CONTROL_RESETS_MASK,
     CONTROL_RESETS_SHIFT,
@@ -169,7 +169,15 @@ class Vnic:
 
     def sends(self, message: int) -> bool:
         """Whether the adapter sends a message; asked only where messages are enabled."""
-        return self.asserted(0, causes_of(self.words, message))
+        if self.asserted(0, causes_of(self.words, message)):
+            return True
+        return any(
+            self.asserted(queue, causes_of_queue(self.words, message, queue)) for queue in range(1, len(self.masks))
+        )
+
+    def line_asserted(self) -> bool:
+        """Whether the line is asserted, for any queue; of an adapter with one queue `asserted` says it too."""
+        return any(self.asserted(queue) for queue in range(len(self.masks)))
 
 
 def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:

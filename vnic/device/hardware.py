@@ -20,7 +20,7 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
-from vnic.device.messages import VNIC_MAXIMUM_MESSAGES, causes_of, enabled, reset_table
+from vnic.device.messages import VNIC_MAXIMUM_MESSAGES, causes_of, causes_of_queue, enabled, reset_table
 from vnic.device.registers import (
     CONTROL_RESETS_SHIFT,
     VNIC_CONTROL_ENABLES,
@@ -42,8 +42,11 @@ from vnic.device.registers import (
     WORD_QUEUES,
     WORD_RECEIVE_ENTRIES,
     WORD_RESET_DONE,
+    WORD_SCALING_DONE,
+    WORD_SCALING_SEQUENCE,
     WORD_TRANSMIT_ENTRIES,
 )
+from vnic.device.scaling import UNSCALED, Scaling, read_scaling, scaling_fault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +81,10 @@ class HostVnic:
         self.layout = layout
         self.present = False
         self.messages = 0
+        self.active = 1
+        """How many of the layout's queues the adapter has."""
+        self.scaling = UNSCALED
+        """How frames are spread over them."""
         self.words = block[:REGISTER_BYTES].cast("Q")
         self.queues = [
             HostQueue(
@@ -95,16 +102,27 @@ class HostVnic:
         self._link_sequence = 0
 
     def power_on(
-        self, mac: bytes, link_up: bool = False, megabits: int = 10_000, messages: int = 0, offloads: int = 0
+        self,
+        mac: bytes,
+        link_up: bool = False,
+        megabits: int = 10_000,
+        messages: int = 0,
+        offloads: int = 0,
+        queues: int | None = None,
     ) -> None:
         """Begin: all registers and rings at zero, the identity in place, one link change for the driver to notice.
 
-        `messages` says how many interrupt messages the machine has for the adapter, `offloads` what its wire supports.
+        `messages` says how many interrupt messages the machine has for the adapter, `offloads` what its wire supports,
+        `queues` how many of the layout's queues the adapter has; None: all.
         """
         if len(mac) != 6:
             raise ValueError(f"an Ethernet address has 6 bytes, not {len(mac)}")
         if not 0 <= messages <= VNIC_MAXIMUM_MESSAGES:
             raise ValueError(f"an adapter has 0 to {VNIC_MAXIMUM_MESSAGES} interrupt messages, not {messages}")
+        if queues is not None and not 1 <= queues <= self.layout.queues:
+            raise ValueError(f"an adapter of this machine has 1 to {self.layout.queues} queues, not {queues}")
+        self.active = self.layout.queues if queues is None else queues
+        self.scaling = UNSCALED
         self._block[:] = bytes(len(self._block))
         self._control = self._link_sequence = 0
         for queue in self.queues:
@@ -113,7 +131,7 @@ class HostVnic:
         words, layout = self.words, self.layout
         words[WORD_MAC_LOW] = int.from_bytes(mac[:4], "little")
         words[WORD_MAC_HIGH] = int.from_bytes(mac[4:], "little")
-        words[WORD_QUEUES] = layout.queues
+        words[WORD_QUEUES] = self.active
         words[WORD_RECEIVE_ENTRIES] = layout.receive_entries
         words[WORD_TRANSMIT_ENTRIES] = layout.transmit_entries
         words[WORD_MESSAGES] = self.messages = messages
@@ -169,5 +187,30 @@ class HostVnic:
     def sends(self, message: int) -> bool:
         """Whether the adapter sends a message; without messages its line stands for message 0."""
         if not enabled(self.words):
-            return message == 0 and self.asserted()
-        return self.asserted(0, causes_of(self.words, message))
+            return message == 0 and self.line_asserted()
+        if self.asserted(0, causes_of(self.words, message)):
+            return True
+        return any(self.asserted(queue, causes_of_queue(self.words, message, queue)) for queue in range(1, self.active))
+
+    def line_asserted(self) -> bool:
+        """Whether the line is asserted, for any queue; of an adapter with one queue `asserted` says it too."""
+        return any(self.asserted(queue) for queue in range(self.active))
+
+    # -- several queues ------------------------------------------------------------------------------------------------
+
+    def scaling_asked(self) -> Scaling | None:
+        """How the driver wants frames to be spread, where it has asked for something new and written all of it."""
+        if self.words[WORD_SCALING_SEQUENCE] == self.scaling.sequence:
+            return None
+        asked = read_scaling(self.words)
+        if asked is None:
+            return None
+        fault = scaling_fault(asked.information, asked.key, asked.table, self.active)
+        if fault:
+            raise self.queues[0].fault(fault, "registers of receive scaling")
+        return asked
+
+    def scale(self, asked: Scaling) -> None:
+        """Spread frames like this from now on; the caller has seen to it that nothing is under way."""
+        self.scaling = asked
+        self.words[WORD_SCALING_DONE] = asked.sequence

@@ -25,7 +25,7 @@ from vnic.device.layout import (
     VNIC_MINIMUM_FRAME,
     VnicLayout,
 )
-from vnic.device.rings import RingView, get, get_halves, put_filled
+from vnic.device.rings import RingView, get, get_halves, put_filled, put_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -267,6 +267,11 @@ class HostQueue:
         self.filled_buffers += self.empties[:count]
         del self.addresses[:count], self.empties[:count]
         self.receive_head = put_filled(self.receive, self.receive_head, addresses, lengths)
+
+    def deliver_hashed(self, lengths: list[int], hashes: list[int]) -> None:
+        """`deliver`, with the hash of each frame: value below, information above."""
+        put_hashes(self.receive, self.receive_head, hashes)
+        self.deliver(lengths)
 
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""

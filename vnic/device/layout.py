@@ -6,7 +6,8 @@ end may have spoilt.
 
 One adapter's hardware block (every part begins on a cache line, 64 bytes, so that no two writers share one):
 
-    registers   4 lines: host's identity, driver's control, host's link state, the bus driver's table of messages
+    registers   18 lines: host's identity, driver's control, host's link state, the bus driver's table of messages,
+                the driver's table of queues
     per queue   1 line of driver's words (interrupt mask), 1 line of host's statistics
                 receive ring        host -> driver: filled buffers
                 receive-free ring   driver -> host: empty buffers
@@ -23,7 +24,7 @@ from typing import Final
 
 CACHE_LINE: Final = 64
 
-REGISTER_BYTES: Final = 4 * CACHE_LINE
+REGISTER_BYTES: Final = 18 * CACHE_LINE
 QUEUE_BYTES: Final = 2 * CACHE_LINE
 STATISTICS_OFFSET: Final = CACHE_LINE
 """Of the host's statistics, from the start of a queue's part."""

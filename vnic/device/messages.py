@@ -1,18 +1,19 @@
 """Message-signalled interrupts of the virtual adapter: its MSI-X table, as the bus driver and both ends see it.
 
-Law: numbers only. The adapter has one table entry for each kind of cause; the host says how many messages the machine
-has for the adapter, and the bus driver alone (NDIS here) writes the table. Which message an entry sends and whether it
-is masked are words of their own, so that a processor that masks meets no other writer. A number that is no message
-raises nothing.
+Law: numbers only. The adapter has one table entry for each kind of cause of each queue; the host says how many messages
+the machine has for the adapter, and the bus driver alone (NDIS here) writes the table. Which message an entry sends and
+whether it is masked are words of their own, so that a processor that masks meets no other writer. A number that is no
+message raises nothing.
 
-A message is sent, as a line is asserted, while a cause of its entries is pending and let through: by the register
-INTERRUPT_MASK, and by the mask bit of the entry. Until messages are enabled the adapter uses its line.
+A message is sent, as a line is asserted, while a cause of its entries is pending and let through: by the queue's
+register INTERRUPT_MASK, and by the mask bit of the entry. Until messages are enabled the adapter uses its line.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from vnic.device.layout import MAXIMUM_QUEUES
 from vnic.device.registers import (
     VNIC_INTERRUPT_LINK,
     VNIC_INTERRUPT_RECEIVE,
@@ -22,16 +23,33 @@ from vnic.device.registers import (
     WORD_MESSAGE_TABLE,
     WORD_MESSAGES,
     WORD_MESSAGES_ENABLED,
+    WORD_QUEUES,
 )
 
+# Entries of queue 0; those of another queue, which has no link: `VnicMessageEntry`.
 VNIC_MESSAGE_ENTRY_RECEIVE: Final = 0
 VNIC_MESSAGE_ENTRY_TRANSMIT: Final = 1
 VNIC_MESSAGE_ENTRY_LINK: Final = 2
 VNIC_MESSAGE_ENTRIES: Final = 3
+"""Of an adapter with one queue."""
 VNIC_MAXIMUM_MESSAGES: Final = 16
 
 ENTRY_CAUSES: Final = (VNIC_INTERRUPT_RECEIVE, VNIC_INTERRUPT_TRANSMIT, VNIC_INTERRUPT_LINK | VNIC_INTERRUPT_REMOVED)
-"""The causes of each table entry."""
+"""The causes of each table entry of queue 0."""
+_FURTHER_CAUSES: Final = ENTRY_CAUSES[:2]
+
+
+def VnicMessageEntry(queue: int, entry: int, /) -> int:
+    """The number of a queue's table entry; `entry` is VNIC_MESSAGE_ENTRY_, and LINK is queue 0's alone."""
+    if not 0 <= queue < MAXIMUM_QUEUES or not 0 <= entry < (len(_FURTHER_CAUSES) if queue else VNIC_MESSAGE_ENTRIES):
+        raise ValueError(f"queue {queue} has no table entry {entry}")
+    return VNIC_MESSAGE_ENTRIES + len(_FURTHER_CAUSES) * (queue - 1) + entry if queue else entry
+
+
+def entries(words: memoryview) -> int:
+    """How many table entries the adapter has."""
+    queues = min(max(words[WORD_QUEUES], 1), MAXIMUM_QUEUES)
+    return VNIC_MESSAGE_ENTRIES + len(_FURTHER_CAUSES) * (queues - 1)
 
 
 def messages(words: memoryview) -> int:
@@ -52,7 +70,7 @@ def enable(words: memoryview, use: bool) -> None:
 def reset_table(words: memoryview) -> None:
     """Entry n sends message n, those beyond the last message send that one, and none is masked."""
     last = max(messages(words) - 1, 0)
-    for entry in range(VNIC_MESSAGE_ENTRIES):
+    for entry in range(entries(words)):
         words[WORD_MESSAGE_TABLE + entry] = min(entry, last)
         words[WORD_MESSAGE_MASKS + entry] = 0
 
@@ -68,9 +86,18 @@ def mask_entry(words: memoryview, entry: int, masked: bool) -> None:
 
 
 def causes_of(words: memoryview, message: int) -> int:
-    """The causes that send a message now, as its entries are mapped and masked."""
+    """The causes of queue 0 that send a message now, as its entries are mapped and masked."""
     causes = 0
     for entry, own in enumerate(ENTRY_CAUSES):
+        if words[WORD_MESSAGE_TABLE + entry] == message and not words[WORD_MESSAGE_MASKS + entry]:
+            causes |= own
+    return causes
+
+
+def causes_of_queue(words: memoryview, message: int, queue: int) -> int:
+    """The causes of another queue that send a message now."""
+    causes = 0
+    for entry, own in enumerate(_FURTHER_CAUSES, VnicMessageEntry(queue, 0)):
         if words[WORD_MESSAGE_TABLE + entry] == message and not words[WORD_MESSAGE_MASKS + entry]:
             causes |= own
     return causes

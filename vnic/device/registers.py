@@ -34,6 +34,8 @@ VNIC_REGISTER_TRANSMIT_BYTES: Final = 20
 VNIC_REGISTER_TRANSMIT_ERRORS: Final = 21
 VNIC_REGISTER_OFFLOADS_SUPPORTED: Final = 22
 VNIC_REGISTER_OFFLOADS: Final = 23
+VNIC_REGISTER_SCALING_SEQUENCE: Final = 24
+VNIC_REGISTER_SCALING_DONE: Final = 25
 
 # CONTROL. RESET reads as set until the hardware has finished; the driver leaves the rings alone until then.
 VNIC_CONTROL_RECEIVE_ENABLE: Final = 0x1
@@ -79,10 +81,18 @@ WORD_RESET_DONE: Final = 16
 WORD_LINK_STATE: Final = 17
 WORD_LINK_SPEED: Final = 18
 WORD_LINK_SEQUENCE: Final = 19
-# Line 3: the bus driver's (see `vnic.device.messages`).
+WORD_SCALING_DONE: Final = 20
+# Lines 3 to 13: the bus driver's (see `vnic.device.messages`).
 WORD_MESSAGES_ENABLED: Final = 24
-WORD_MESSAGE_TABLE: Final = 25
-WORD_MESSAGE_MASKS: Final = 28
+WORD_MESSAGE_TABLE: Final = 32
+WORD_MESSAGE_MASKS: Final = 72
+# Lines 14 to 16: the driver's, how frames are spread over the queues (see `vnic.device.scaling`).
+WORD_SCALING_BEGUN: Final = 112
+WORD_SCALING_SEQUENCE: Final = 113
+WORD_SCALING_INFORMATION: Final = 114
+WORD_SCALING_KEY: Final = 115
+WORD_SCALING_ENTRIES: Final = 120
+WORD_SCALING_TABLE: Final = 121
 
 # Words of a queue's statistics line, in 64-bit units.
 STATISTIC_RECEIVE_FRAMES: Final = 0
@@ -120,7 +130,7 @@ REGISTERS: Final[tuple[Register, ...]] = (
     ),
     Register("MAC_ADDRESS_LOW", PLAIN, WORD_MAC_LOW, False, "permanent address, bytes 0 to 3, byte 0 lowest"),
     Register("MAC_ADDRESS_HIGH", PLAIN, WORD_MAC_HIGH, False, "permanent address, bytes 4 and 5"),
-    Register("QUEUES", PLAIN, WORD_QUEUES, False, "hardware queues"),
+    Register("QUEUES", PLAIN, WORD_QUEUES, False, "hardware queues of this adapter"),
     Register("RECEIVE_ENTRIES", PLAIN, WORD_RECEIVE_ENTRIES, False, "descriptors of a receive and a receive-free ring"),
     Register("TRANSMIT_ENTRIES", PLAIN, WORD_TRANSMIT_ENTRIES, False, "descriptors of a transmit ring"),
     Register("LINK_STATE", PLAIN, WORD_LINK_STATE, False, "1 when the wire is connected"),
@@ -143,5 +153,7 @@ REGISTERS: Final[tuple[Register, ...]] = (
     Register("TRANSMIT_ERRORS", STATISTIC, STATISTIC_TRANSMIT_ERRORS, False, "frames that the wire has refused"),
     Register("OFFLOADS_SUPPORTED", PLAIN, WORD_OFFLOADS_SUPPORTED, False, "what the wire can hand over: VNIC_OFFLOAD_"),
     Register("OFFLOADS", PLAIN, WORD_OFFLOADS, True, "what of that the driver is ready to receive"),
+    Register("SCALING_SEQUENCE", PLAIN, WORD_SCALING_SEQUENCE, False, "raised by each VnicSetReceiveScaling"),
+    Register("SCALING_DONE", PLAIN, WORD_SCALING_DONE, False, "the SCALING_SEQUENCE that frames are spread by"),
 )
 """Indexed by register number."""

@@ -19,7 +19,7 @@ _FEW: Final = 5
 class RingView:
     """A ring's header and descriptors as casts, bound once because binding costs more than an access."""
 
-    __slots__ = ("addresses", "entries", "indices", "lengths", "mask", "offloads", "words")
+    __slots__ = ("addresses", "entries", "hash_types", "hashes", "indices", "lengths", "mask", "offloads", "words")
 
     def __init__(self, block: memoryview, start: int, entries: int) -> None:
         descriptors = start + RING_HEADER_BYTES
@@ -33,6 +33,9 @@ class RingView:
         self.offloads = cells.cast("Q")[1::2]
         self.addresses = cells.cast("I")[::4]
         self.lengths = cells.cast("I")[1::4]
+        # Word 1 in halves, of a receive ring whose frames come with their hashes.
+        self.hashes = cells.cast("I")[2::4]
+        self.hash_types = cells.cast("I")[3::4]
 
 
 def put(ring: RingView, head: int, descriptors: list[int]) -> int:
@@ -72,6 +75,18 @@ def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[in
     head = head + count & INDEX_MASK
     ring.indices[PRODUCER] = head
     return head
+
+
+def put_hashes(ring: RingView, head: int, hashes: list[int]) -> None:
+    """Store the second words of the descriptors behind `head`, which are stored and published after it."""
+    start = head & ring.mask
+    end = start + len(hashes)
+    if end <= ring.entries:
+        ring.offloads[start:end] = array("Q", hashes)
+        return
+    first = ring.entries - start
+    ring.offloads[start:] = array("Q", hashes[:first])
+    ring.offloads[: end - ring.entries] = array("Q", hashes[first:])
 
 
 def get(ring: RingView, tail: int, count: int) -> list[int]:

@@ -141,7 +141,7 @@ def _interrupter(context: Context, number: int) -> Any:
     processors = context.machine.geometry.processors
 
     def raise_interrupt(queue: int, /) -> None:
-        slot = FIRST_PROCESSOR_SLOT + (number + queue) % processors
+        slot = FIRST_PROCESSOR_SLOT + number % processors  # one line for all queues
         if slot != context.slot:
             wake(context, slot)
 

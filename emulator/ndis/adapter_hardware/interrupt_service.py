@@ -158,12 +158,13 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     nic = hardware_of(context, record.adapter)
     value = decode(context, record.context)
     arguments = (value, record.message) if record.messages else (value,)
+    line = nic.asserted if nic.layout.queues == 1 else nic.line_asserted
     return _Line(
         handle=make_handle(HandleKind.INTERRUPT, record.head.generation, index),
         record=record,
         isr=functools.partial(call, context, record.isr, *arguments),
         dpc=functools.partial(call, context, record.dpc, *arguments),
-        asserted=functools.partial(nic.sends, record.message) if record.messages else nic.asserted,
+        asserted=functools.partial(nic.sends, record.message) if record.messages else line,
         lock=record.lock,
         limit=context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS,
         throttle=NDIS_RECEIVE_THROTTLE_PARAMETERS(),

@@ -23,7 +23,7 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.rules.irql import ANY, DIRQL, DISPATCH_LEVEL, irql_name
-from vnic.device import VNIC_MESSAGE_ENTRIES, messages
+from vnic.device import messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +120,7 @@ def NdisMConfigMSIXTableEntry(
     adapter = adapter_of(context, NdisMiniportHandle, "NdisMConfigMSIXTableEntry")
     given, nic = MSIXConfigParameters, hardware_of(context, adapter.number)
     count = messages_of(context, adapter)
-    if structure_fault(given) or not 0 <= given.TableEntry < VNIC_MESSAGE_ENTRIES:
+    if structure_fault(given) or not 0 <= given.TableEntry < messages.entries(nic.words):
         return NDIS_STATUS_INVALID_PARAMETER
     if not count:
         return NDIS_STATUS_NOT_SUPPORTED
