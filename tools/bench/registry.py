@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LIMIT_SECONDS: Final = 49.0
 LAST_ROUND_SECONDS: Final = 41.0  # no round begins later, so that many machines can still be ended in order
 LAST_ROUND_OF_FEW: Final = 46.0  # where there is one at a time
+LAST_PROGRAM: Final = 36.0  # where a turn that goes wrong takes longest: until it is given up and its program ended
 
 
 class Part(NamedTuple):
@@ -57,7 +58,7 @@ PARTS: Final = {
         Part("tcp", "TCP through one miniport and through a bridge of two", "tcp", 3),
         Part("outstanding", "work items while 1 to 100,000 are outstanding", "outstanding", 3, network=False),
         Part("length", "memory and rate over the length of a run", "length", 1),
-        Part("startup", "from the start of `ndisemu run` to the first answered frame", "startup", 5),
+        Part("startup", "from the start of `ndisemu run` to the first answered frame", "startup", 3, LAST_PROGRAM),
     )
 }
 

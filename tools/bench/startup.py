@@ -41,13 +41,17 @@ if TYPE_CHECKING:
 
 INTERFACE: Final = "first0"
 ETHERTYPE: Final = 0x88B5
-LONGEST_SECONDS: Final = 15.0
+LONGEST_SECONDS: Final = 8.0
+"""Until a program has answered, and until it is gone: a turn that goes wrong must leave time for the others."""
+LAST_SECONDS: Final = 2.0
+"""Until a program that was asked to end has ended."""
 EVERY_SECONDS: Final = 0.001
 
 CHECKED: Final = "ndisemu run, checked"
 FREE: Final = "ndisemu run, free"
 COLD: Final = "ndisemu run, checked, nothing kept"
 PYTUN_LOOP: Final = "pytun loop"
+SCAPY_MACHINE: Final = "scapy AnsweringMachine"
 PASS: Final = "python -c pass"
 IMPORT_COMMAND: Final = "import of the command line"
 IMPORT_NDIS: Final = "import of emulator.ndis besides"
@@ -100,18 +104,24 @@ def keeping_nothing(folder: str) -> dict[str, str]:
 def first_frame(environment: dict[str, str], command: Sequence[str], address: bytes) -> dict[str, float]:
     """Start a program and end it after its first answer: until the interface is there, and until the answer."""
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        seen, answered = until_answered(address, began + LONGEST_SECONDS, lambda: process.poll() is None)
-    finally:
-        process.send_signal(signal.SIGINT)
+    # A file, not a pipe: whoever inherits it keeps nobody waiting.
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment)
         try:
-            _, said = process.communicate(timeout=LONGEST_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, said = process.communicate()
-    if answered is None:
-        raise EmulatorError(f"no frame was answered within {LONGEST_SECONDS:.0f} s: {said.strip()[-300:]}")
+            seen, answered = until_answered(address, began + LONGEST_SECONDS, lambda: process.poll() is None)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(LAST_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if answered is None:
+            said.seek(0)
+            told = said.read().decode(errors="replace").strip()[-300:]
+            raise EmulatorError(f"no frame was answered within {LONGEST_SECONDS:.0f} s: {told}")
+        if process.returncode == -signal.SIGKILL:
+            raise EmulatorError(f"did not end within {LAST_SECONDS:.0f} s of a SIGINT and was killed")
     _wait_gone(time.monotonic() + LONGEST_SECONDS)
     return {"seconds": answered - began, "interface": (seen or answered) - began}
 
@@ -200,12 +210,12 @@ def measure(bounds: Bounds) -> PartReport:
             Turn(FREE, 0, partial(first_frame, kept, run_of("--free"), ours)),
             Turn(COLD, 0, partial(first_frame, keeping_nothing(empty), run_of(), ours)),
             Turn(PYTUN_LOOP, 0, partial(first_frame, kept, [*python, PYTUN, INTERFACE], peers)),
-            Turn("scapy AnsweringMachine", 0, partial(first_frame, kept, [*python, SCAPY, INTERFACE], peers)),
+            Turn(SCAPY_MACHINE, 0, partial(first_frame, kept, [*python, SCAPY, INTERFACE], peers)),
         ]
         machine = this_machine("", programs.compiler)
         reflector = programs.path("reflector")
         bounds.say("once, so that compiled modules are kept")
-        take_turns([turn for turn in turns if turn.subject != COLD], 1, lambda line: None)
+        take_turns([turn for turn in turns if turn.subject in (CHECKED, SCAPY_MACHINE)], 1, bounds.say)
         if reflector:
             turns.append(Turn(CReflector.name, 0, partial(first_frame_of_c, CReflector(reflector))))
         return report(take_turns(turns, bounds.rounds, bounds.say, bounds.until), machine)
