@@ -16,7 +16,7 @@ from sample_drivers.netvmini_offload import *
 from vnic.device import *
 
 if TYPE_CHECKING:
-    from sample_drivers.netvmini import ADAPTER
+    from sample_drivers.netvmini import ADAPTER, QUEUE
 
 NIC_TOLD: Final = 0x1000
 """Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
@@ -25,16 +25,18 @@ NIC_TOLD: Final = 0x1000
 # -- received frames --------------------------------------------------------------------------------------------------
 
 
-def NICJoin(Adapter: ADAPTER, Nic: Vnic, Addresses: list[int], Lists: list[Any], Lengths: list[int]) -> int:
+def NICJoin(
+    Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Addresses: list[int], Lists: list[Any], Lengths: list[int]
+) -> int:
     """From what the hardware has filled to frames: one list, address and length for each; how many frames it is.
 
     What a frame has beyond the budget is taken too.
     """
     while Lengths[-1] & VNIC_LENGTH_MORE:
-        addresses, lengths = VnicReceive(Nic, 0, 1)
+        addresses, lengths = VnicReceive(Nic, Queue.Number, 1)
         Addresses += addresses
         Lengths += lengths
-        Lists += NICTakeReceived(Adapter, 1)
+        Lists += NICTakeReceived(Queue, 1)
     memory = Adapter.ReceiveMemory.view
     words, base, tasks = memory.cast("Q"), Adapter.ReceiveAddress, Adapter.Tasks
     frames: list[Any] = []
@@ -178,21 +180,23 @@ def NICFragments(Adapter: ADAPTER, Mdl: Any, Offset: int, Length: int) -> list[i
     return [VnicDescriptor(*piece, place < len(pieces)) for place, piece in enumerate(pieces, 1)]
 
 
-def NICStoreTransmitted(Adapter: ADAPTER, Lists: list[Any], Frames: int, Octets: int) -> None:
+def NICStoreTransmitted(Queue: QUEUE, Lists: list[Any], Frames: int, Octets: int) -> None:
     """Store for each descriptor that is about to be posted the list that is done with it, or None; SendLock is held."""
-    counters, put = Adapter.Out, Adapter.TransmitPut
+    counters, put = Queue.Out, Queue.TransmitPut
     counters.Frames += Frames
     counters.Octets += Octets
-    NICStore(Adapter.TransmitNbls, put, Lists)
-    Adapter.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
+    NICStore(Queue.TransmitNbls, put, Lists)
+    Queue.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
 
 
-def NICPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int, Room: int) -> tuple[list[int], int, int, int]:
+def NICPieces(
+    Adapter: ADAPTER, Queue: QUEUE, Nbl: Any, Buffer: Any, Place: int, Room: int
+) -> tuple[list[int], int, int, int]:
     """The descriptors of a frame, none without room for them; its offload word; the frames and bytes on the wire."""
     if not Room:
         return [], 0, 0, 0
     if Adapter.Offloads:
-        pieces, word, segments, octets = NICOffloadPieces(Adapter, Nbl, Buffer, Place)
+        pieces, word, segments, octets = NICOffloadPieces(Adapter, Queue, Nbl, Buffer, Place)
     else:
         length = Buffer.DataLength
         pieces, word, segments = NICFragments(Adapter, Buffer.CurrentMdl, Buffer.CurrentMdlOffset, length), 0, 1
@@ -200,10 +204,10 @@ def NICPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int, Room: int) ->
     return (pieces, word, segments, octets) if len(pieces) <= Room else ([], 0, 0, 0)
 
 
-def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
+def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: Any) -> None:
     """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
-    counters, nic, offloads = Adapter.Out, Adapter.Nic, Adapter.Offloads
-    room = VnicTransmitRoom(nic, 0)
+    counters, nic, number, offloads = Queue.Out, Adapter.Nic, Queue.Number, Adapter.Offloads
+    room = VnicTransmitRoom(nic, number)
     words: list[int] = []
     descriptors: list[int] = []
     lists: list[Any] = []
@@ -219,8 +223,8 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
                 frames += 1
                 octets += length
             else:
-                place = Adapter.TransmitPut + len(descriptors)
-                pieces, word, segments, size = NICPieces(Adapter, nbl, buffer, place, room - len(descriptors))
+                place, left = Queue.TransmitPut + len(descriptors), room - len(descriptors)
+                pieces, word, segments, size = NICPieces(Adapter, Queue, nbl, buffer, place, left)
                 if not pieces:
                     break
                 descriptors += pieces
@@ -243,14 +247,14 @@ def NICTransmit(Adapter: ADAPTER, First: Any, Last: Any, Buffer: Any) -> None:
         if nbl is not None:
             buffer = nbl.FirstNetBuffer
     if descriptors:
-        NICStoreTransmitted(Adapter, lists, frames, octets)
+        NICStoreTransmitted(Queue, lists, frames, octets)
         if offloads:
-            VnicTransmitOffloads(nic, 0, descriptors, words)
+            VnicTransmitOffloads(nic, number, descriptors, words)
         else:
-            VnicTransmit(nic, 0, descriptors)
-    if nbl is not None or Adapter.SendHead is not None:
-        Adapter.SendHead, Adapter.SendBuffer = nbl, buffer
-        Adapter.SendTail = Last if nbl is not None else None
+            VnicTransmit(nic, number, descriptors)
+    if nbl is not None or Queue.SendHead is not None:
+        Queue.SendHead, Queue.SendBuffer = nbl, buffer
+        Queue.SendTail = Last if nbl is not None else None
 
 
 __all__ = [

@@ -5,14 +5,14 @@ Law: as in a header file, nothing here calls the DDI and nothing keeps state; th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.ndis import *
 from sample_drivers.netvmini_offload import *
 from vnic.device import *
 
 if TYPE_CHECKING:
-    from sample_drivers.netvmini import ADAPTER, COUNTERS
+    from sample_drivers.netvmini import ADAPTER, COUNTERS, QUEUE
 
 NIC_TAG: Final = int.from_bytes(b"VMin", "little")
 NIC_DRIVER_HEADER: Final = NDIS_OBJECT_HEADER(
@@ -24,6 +24,10 @@ NIC_RECEIVE_BUFFERS: Final = 512
 NIC_FEW_BUFFERS: Final = 64
 """With fewer buffers in the hardware's hands received frames are only lent."""
 NIC_TRANSMIT_ENTRIES: Final = 512
+NIC_RING_ENTRIES: Final = 512
+"""Of a ring of references: as many as the larger of the hardware's rings."""
+NIC_RING_MASK: Final = NIC_RING_ENTRIES - 1
+NIC_QUEUES: Final = 1
 NIC_MULTICAST_LIST: Final = 32
 NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
 NIC_BUDGET: Final = 128
@@ -75,6 +79,18 @@ NIC_OIDS: Final = (
 )
 NIC_OFFLOAD_OIDS: Final = (OID_TCP_OFFLOAD_PARAMETERS, OID_OFFLOAD_ENCAPSULATION)
 # fmt: on
+
+
+class NIC_TOTALS(NamedTuple):
+    """The members of COUNTERS, of several queues."""
+
+    Frames: int
+    Octets: int
+    MulticastFrames: int
+    MulticastOctets: int
+    BroadcastFrames: int
+    BroadcastOctets: int
+    Discards: int
 
 
 def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
@@ -214,29 +230,30 @@ def NICLinkState(Nic: Vnic) -> NDIS_LINK_STATE:
     return state
 
 
-def NICWants(Adapter: ADAPTER, PacketFilter: int, Destination: int, Length: int) -> bool:
+def NICWants(Adapter: ADAPTER, Queue: QUEUE, Destination: int, Length: int) -> bool:
     """Does the packet filter let a frame through that is not for the adapter's own address?"""
-    wanted = PacketFilter & NDIS_PACKET_TYPE_PROMISCUOUS
+    packet_filter = Adapter.PacketFilter
+    wanted = packet_filter & NDIS_PACKET_TYPE_PROMISCUOUS
     if Destination == NIC_BROADCAST:
-        wanted |= PacketFilter & NDIS_PACKET_TYPE_BROADCAST
+        wanted |= packet_filter & NDIS_PACKET_TYPE_BROADCAST
     elif Destination & NIC_GROUP_BIT:
-        wanted |= PacketFilter & NDIS_PACKET_TYPE_ALL_MULTICAST
-        if not wanted and PacketFilter & NDIS_PACKET_TYPE_MULTICAST:
+        wanted |= packet_filter & NDIS_PACKET_TYPE_ALL_MULTICAST
+        if not wanted and packet_filter & NDIS_PACKET_TYPE_MULTICAST:
             group, groups = Destination.to_bytes(ETH_LENGTH_OF_ADDRESS, "little"), Adapter.MulticastList
             wanted |= any(groups[place * 6 : place * 6 + 6] == group for place in range(Adapter.MulticastCount))
     if wanted and Destination & NIC_GROUP_BIT:
-        NICCountGroup(Adapter.In, Destination == NIC_BROADCAST, Length)
+        NICCountGroup(Queue.In, Destination == NIC_BROADCAST, Length)
     return bool(wanted)
 
 
 def NICFilter(
-    Adapter: ADAPTER, PacketFilter: int, Own: int, Destinations: list[int], Lists: list[Any], Lengths: list[int]
+    Adapter: ADAPTER, Queue: QUEUE, Own: int, Destinations: list[int], Lists: list[Any], Lengths: list[int]
 ) -> list[Any]:
     """Take the frames that the packet filter does not let through out of ``Lists`` and ``Lengths``; their lists."""
     unwanted = [
         place
         for place, destination in enumerate(Destinations)
-        if destination != Own and not NICWants(Adapter, PacketFilter, destination, Lengths[place])
+        if destination != Own and not NICWants(Adapter, Queue, destination, Lengths[place])
     ]
     refused = [Lists[place] for place in unwanted]
     for place in reversed(unwanted):
@@ -256,8 +273,8 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
 
 def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
     """Store lists in a ring of references from the free-running index ``Put`` on."""
-    start = Put & len(Ring) - 1
-    room = len(Ring) - start
+    start = Put & NIC_RING_MASK
+    room = NIC_RING_ENTRIES - start
     Ring[start : start + len(Lists)] = Lists[:room]
     if room < len(Lists):
         Ring[: len(Lists) - room] = Lists[room:]
@@ -265,28 +282,23 @@ def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
 
 def NICTake(Ring: Any, Take: int, Count: int) -> list[Any]:
     """The references that lie in a ring from the free-running index ``Take`` on."""
-    start = Take & len(Ring) - 1
+    start = Take & NIC_RING_MASK
     lists: list[Any] = Ring[start : start + Count]
     return lists if len(lists) == Count else lists + Ring[: Count - len(lists)]
 
 
-def NICAddresses(Lists: list[Any]) -> list[int]:
-    """The bus addresses of receive buffers."""
-    return [nbl.FirstNetBuffer.DataPhysicalAddress for nbl in Lists]
-
-
-def NICTakeReceived(Adapter: ADAPTER, Count: int) -> list[Any]:
+def NICTakeReceived(Queue: QUEUE, Count: int) -> list[Any]:
     """The lists of the oldest buffers that the hardware has: it fills them in the order in which they were posted."""
-    take = Adapter.BuffersTaken
-    Adapter.BuffersTaken = take + Count & 0xFFFF_FFFF
-    return NICTake(Adapter.ReceiveNbls, take, Count)
+    take = Queue.BuffersTaken
+    Queue.BuffersTaken = take + Count & 0xFFFF_FFFF
+    return NICTake(Queue.ReceiveNbls, take, Count)
 
 
-def NICTakeTransmitted(Adapter: ADAPTER, Descriptors: int) -> list[Any]:
+def NICTakeTransmitted(Queue: QUEUE, Descriptors: int) -> list[Any]:
     """The lists that are done with the oldest descriptors, with SendLock held."""
-    take = Adapter.TransmitTake
-    Adapter.TransmitTake = take + Descriptors & 0xFFFF_FFFF
-    lists = NICTake(Adapter.TransmitNbls, take, Descriptors)
+    take = Queue.TransmitTake
+    Queue.TransmitTake = take + Descriptors & 0xFFFF_FFFF
+    lists = NICTake(Queue.TransmitNbls, take, Descriptors)
     return [nbl for nbl in lists if nbl is not None] if None in lists else lists
 
 
@@ -304,14 +316,14 @@ def NICRefusal(Adapter: ADAPTER) -> NDIS_STATUS:
     return NDIS_STATUS_RESET_IN_PROGRESS if Adapter.Resetting else NDIS_STATUS_PAUSED
 
 
-def NICTakeWaiting(Adapter: ADAPTER, CancelId: Any) -> list[Any]:
+def NICTakeWaiting(Queue: QUEUE, CancelId: Any) -> list[Any]:
     """Take the waiting lists with this id, or all (None), out of the queue, except one that is partly on the wire.
 
     SendLock is held; the others keep their order.
     """
     kept: list[Any] = []
     taken: list[Any] = []
-    nbl, buffer = Adapter.SendHead, Adapter.SendBuffer
+    nbl, buffer = Queue.SendHead, Queue.SendBuffer
     partly = nbl if nbl is not None and buffer is not nbl.FirstNetBuffer else None
     while nbl is not None:
         matches = nbl is not partly and CancelId in (None, NDIS_GET_NET_BUFFER_LIST_CANCEL_ID(nbl))
@@ -319,16 +331,16 @@ def NICTakeWaiting(Adapter: ADAPTER, CancelId: Any) -> list[Any]:
         nbl = nbl.Next
     for nbl, following in zip(kept, [*kept[1:], None], strict=False):  # an empty queue has neither
         nbl.Next = following
-    Adapter.SendHead, Adapter.SendTail = (kept[0], kept[-1]) if kept else (None, None)
-    Adapter.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
+    Queue.SendHead, Queue.SendTail = (kept[0], kept[-1]) if kept else (None, None)
+    Queue.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
     return taken
 
 
-def NICHangs(Adapter: ADAPTER) -> bool:
+def NICHangs(Queue: QUEUE) -> bool:
     """Has the hardware finished nothing of what it had to send when this was asked last?"""
-    take, waiting = Adapter.TransmitTake, Adapter.TransmitTake != Adapter.TransmitPut
-    hangs = waiting and Adapter.HangWaiting and take == Adapter.HangTake
-    Adapter.HangTake, Adapter.HangWaiting = take, int(waiting)
+    take, waiting = Queue.TransmitTake, Queue.TransmitTake != Queue.TransmitPut
+    hangs = waiting and Queue.HangWaiting and take == Queue.HangTake
+    Queue.HangTake, Queue.HangWaiting = take, int(waiting)
     return bool(hangs)
 
 
@@ -384,13 +396,25 @@ def NICQuery(Adapter: ADAPTER, Oid: int) -> bytes | None:
     if Oid in (OID_802_3_PERMANENT_ADDRESS, OID_802_3_CURRENT_ADDRESS):
         return Adapter.CurrentAddress if Oid == OID_802_3_CURRENT_ADDRESS else Adapter.PermanentAddress
     if Oid in (OID_GEN_XMIT_OK, OID_GEN_RCV_OK):
-        return (Adapter.Out if Oid == OID_GEN_XMIT_OK else Adapter.In).Frames.to_bytes(8, "little")
+        received, sent = NICTotals(Adapter)
+        return (sent if Oid == OID_GEN_XMIT_OK else received).Frames.to_bytes(8, "little")
     return next((value.to_bytes(4, "little") for oid, value in NIC_NUMBERS if oid == Oid), None)
+
+
+def NICTotals(Adapter: ADAPTER) -> tuple[NIC_TOTALS, NIC_TOTALS]:
+    """What all queues together have received, and sent."""
+    queues = Adapter.Queues[: Adapter.QueueCount]
+    return NICSum([Queue.In for Queue in queues]), NICSum([Queue.Out for Queue in queues])
+
+
+def NICSum(Counters: list[COUNTERS]) -> NIC_TOTALS:
+    """The sum of counters."""
+    return NIC_TOTALS(*(sum(getattr(each, name) for each in Counters) for name in NIC_TOTALS._fields))
 
 
 def NICStatistics(Adapter: ADAPTER) -> NDIS_STATISTICS_INFO:
     """What the driver and the hardware have counted."""
-    nic, received, sent = Adapter.Nic, Adapter.In, Adapter.Out
+    nic, (received, sent) = Adapter.Nic, NICTotals(Adapter)
     return NDIS_STATISTICS_INFO(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_DEFAULT, NDIS_STATISTICS_INFO_REVISION_1, NDIS_SIZEOF_STATISTICS_INFO_REVISION_1
@@ -437,6 +461,8 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
         if value & ~NIC_FILTERS:
             return NDIS_STATUS_NOT_SUPPORTED
         Adapter.PacketFilter = value
+        own = int.from_bytes(Adapter.CurrentAddress, "little")
+        Adapter.Directed = own if value & NDIS_PACKET_TYPE_DIRECTED else NIC_NOBODY
     elif Oid in NIC_OFFLOAD_OIDS:
         return NICSetOffloads(Adapter, Oid, Data)
     elif Oid == OID_PNP_SET_POWER:
@@ -451,7 +477,6 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
 
 
 __all__ = [
-    "NICAddresses",
     "NICChainToList",
     "NICConfigurationObject",
     "NICCountGroup",
@@ -484,6 +509,7 @@ __all__ = [
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
     "NIC_OFFLOAD_OIDS",
+    "NIC_QUEUES",
     "NIC_RECEIVE_BUFFERS",
     "NIC_RESET_INTERVAL",
     "NIC_RESET_POLLS",

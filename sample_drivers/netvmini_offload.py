@@ -13,7 +13,7 @@ from emulator.ndis import *
 from vnic.device import *
 
 if TYPE_CHECKING:
-    from sample_drivers.netvmini import ADAPTER
+    from sample_drivers.netvmini import ADAPTER, QUEUE
 
 OFFLOAD_SLOT_SHIFT: Final = 14
 """Buffers of 16 KiB: a super-frame fills up to five."""
@@ -364,7 +364,9 @@ def _sum(Tasks: int, Buffer: Any, Asked: int) -> tuple[int, int]:
     return word, network if Asked & 16 else 0
 
 
-def NICOffloadPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int) -> tuple[list[int], int, int, int]:
+def NICOffloadPieces(
+    Adapter: ADAPTER, Queue: QUEUE, Nbl: Any, Buffer: Any, Place: int
+) -> tuple[list[int], int, int, int]:
     """The descriptors of a frame, its offload word, and the frames and bytes on the wire.
 
     ``Place`` is where its first descriptor will lie in the ring: the header's memory there is free.
@@ -384,8 +386,8 @@ def NICOffloadPieces(Adapter: ADAPTER, Nbl: Any, Buffer: Any, Place: int) -> tup
             word |= transport << 56
             _complete(Nbl, note, length - copied)
         _sum_of_ip(header)
-        at = (Place & len(Adapter.TransmitNbls) - 1) << OFFLOAD_HEADER_SHIFT
-        memory = Adapter.HeaderMemory
+        at = (Place & len(Queue.TransmitNbls) - 1) << OFFLOAD_HEADER_SHIFT
+        memory = Queue.HeaderMemory
         memory[at : at + copied] = bytes(header)
         pieces.append((memory.offset + at, copied))
         offset += copied

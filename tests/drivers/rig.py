@@ -238,6 +238,12 @@ class Rig:
         with self.fake.running(self.pnp):
             return decode(self.pnp, self.adapter(number).context)
 
+    def queue_of(self, number: int = 0, queue: int = 0) -> Any:
+        """A queue of netvmini's, as the PnP thread sees it."""
+        adapter = self.context_of(number)
+        with self.fake.running(self.pnp):
+            return adapter.Queues[queue]
+
     def settle(self, limit: int = 2000) -> None:
         """Pump and run until nothing moves."""
         for _ in range(limit):

@@ -135,7 +135,7 @@ def test_what_does_not_fit_the_ring_waits_in_order(rig: Rig) -> None:
     rig.nic.blocked = True
     frames = [frame(payload=number.to_bytes(4, "big")) for number in range(700)]
     rig.receive(*frames)
-    assert rig.context_of()._stored_SendHead
+    assert rig.queue_of()._stored_SendHead
     rig.nic.blocked = False
     rig.settle()
     assert [answer[14:18] for answer in rig.nic.sent] == [one[14:18] for one in frames[: len(rig.nic.sent)]]
@@ -146,7 +146,7 @@ def test_what_does_not_fit_the_ring_waits_in_order(rig: Rig) -> None:
 def test_short_of_buffers_frames_are_lent(rig: Rig) -> None:
     rig.nic.blocked = True
     rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(520)))
-    held = rig.context_of()
+    held = rig.queue_of()
     assert (held.BuffersPosted - held.BuffersTaken) & 0xFFFF_FFFF == 120
     rig.nic.blocked = False
     rig.settle()
@@ -306,7 +306,7 @@ def test_a_send_of_nothing_but_a_frame_that_is_too_short_is_refused(rig: Rig) ->
         nbl.FirstNetBuffer.DataLength = 5
         surface.NdisSendNetBufferLists(surface.BindingHandle(rig.binding()), nbl, 0, 1)
     assert rig.outstanding() == 0
-    assert rig.context_of().Out.Discards == 1
+    assert rig.queue_of().Out.Discards == 1
     with rig.fake.running(rig.pnp, driver=binding.head.driver):
         surface.NdisFreeNetBufferListPool(pool)
 
@@ -393,7 +393,7 @@ def test_no_more_is_indicated_at_once_than_ndis_allows(monkeypatch: pytest.Monke
 
     rig = Rig("netvmini", "hello", receive_throttle=4)
     rig.start()
-    module = rig.fake.machine.images.images[0].module
-    monkeypatch.setattr(module, "NdisMIndicateReceiveNetBufferLists", counted)
+    included = rig.fake.machine.images.images[0].module.NICServe.__globals__
+    monkeypatch.setitem(included, "NdisMIndicateReceiveNetBufferLists", counted)
     assert len(rig.receive(*[frame()] * 10)) == 10
     assert chains == [4, 4, 2]

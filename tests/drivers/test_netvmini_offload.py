@@ -313,7 +313,7 @@ def test_a_frame_to_be_cut_leaves_with_its_lengths_and_sums_in_place(
         assert struct.unpack("<BBHHHH", nic.words[-1]) == header
         assert nic.sent[-1] == as_the_kernel_wants(packet)
         assert completed == f"sent 0x0 {expected:#x}"
-    counters = offloads.rig.context_of().Out
+    counters = offloads.rig.queue_of().Out
     payload = len(bytes(packet)) - header[2]
     segments = -(-payload // header[3])
     assert (counters.Frames, counters.Octets) == (3 * segments, 3 * (payload + segments * header[2]))

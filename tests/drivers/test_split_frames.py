@@ -17,7 +17,7 @@ from tests.ndis.buffers.test_split_choice import being_cut
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WHOLE = "        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + start, (1 << shift) - header)\n"
+WHOLE = "        mdl = NdisAllocateMdl(handle, Adapter.ReceiveMemory + start, (1 << Shift) - header)\n"
 CUT = """        at = Adapter.ReceiveMemory + start
         mdl = NdisAllocateMdl(handle, at, VNIC_RECEIVE_HEADROOM + FIRST)
         mdl.Next = NdisAllocateMdl(handle, at + (VNIC_RECEIVE_HEADROOM + FIRST), 3)

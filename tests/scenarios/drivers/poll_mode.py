@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from emulator.ndis import *
-from sample_drivers.netvmini import ADAPTER, NICDereference, NICPostReceive, NICReference, NICTransmit
+from sample_drivers.netvmini import ADAPTER, QUEUE
+from sample_drivers.netvmini_frames import *
 from sample_drivers.netvmini_nic import *
+from sample_drivers.netvmini_queue import *
 from tests.bad_drivers.include import include
 from vnic.device import *
 
-include(globals(), Path(__file__).parents[3] / "sample_drivers" / "netvmini.py")
+for part in ("netvmini.py", "netvmini_queue.py"):
+    include(globals(), Path(__file__).parents[3] / "sample_drivers" / part)
 InitializeRest, FreeRest = globals()["NICInitialize"], globals()["NICFree"]
 
 
@@ -59,26 +62,26 @@ def NICPoll(Adapter: POLLED, PollData: NDIS_POLL_DATA) -> None:
     if Adapter.Given:
         given, Adapter.Given = Adapter.Given, 0
         NICDereference(Adapter, given)
-    cause = VnicReadRegister(nic, VNIC_REGISTER_INTERRUPT_CAUSE)
+    Queue, cause = Adapter.FirstQueue, VnicReadRegister(nic, VNIC_REGISTER_INTERRUPT_CAUSE)
     if cause == VNIC_ALL_ONES:
         return
     if cause & VNIC_INTERRUPT_LINK:
         VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
         NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
     if cause & VNIC_INTERRUPT_TRANSMIT or Adapter.Finished is not None:
-        NICPollSends(Adapter, nic, PollData.Transmit)
+        NICPollSends(Adapter, Queue, nic, PollData.Transmit)
     if cause & VNIC_INTERRUPT_RECEIVE:
-        NICPollReceives(Adapter, nic, PollData.Receive)
+        NICPollReceives(Adapter, Queue, nic, PollData.Receive)
 
 
-def NICPollSends(Adapter: POLLED, Nic: Vnic, Transmit: NDIS_POLL_TRANSMIT_DATA) -> None:
+def NICPollSends(Adapter: POLLED, Queue: QUEUE, Nic: Vnic, Transmit: NDIS_POLL_TRANSMIT_DATA) -> None:
     """Take what the hardware has sent, give it more, and leave to the next poll what this one must not complete."""
-    NdisAcquireSpinLock(Adapter.SendLock)
-    lists = NICTakeTransmitted(Adapter, VnicTransmitCompleted(Nic, 0))
-    waiting = Adapter.SendHead
+    NdisAcquireSpinLock(Queue.SendLock)
+    lists = NICTakeTransmitted(Queue, VnicTransmitCompleted(Nic, 0))
+    waiting = Queue.SendHead
     if waiting is not None:
-        NICTransmit(Adapter, waiting, Adapter.SendTail, Adapter.SendBuffer)
-    NdisReleaseSpinLock(Adapter.SendLock)
+        NICTransmit(Adapter, Queue, waiting, Queue.SendTail, Queue.SendBuffer)
+    NdisReleaseSpinLock(Queue.SendLock)
     if Adapter.Finished is not None:
         lists, Adapter.Finished = NICChainToList(Adapter.Finished) + lists, None
     most = Transmit.MaxNblsToComplete
@@ -92,25 +95,23 @@ def NICPollSends(Adapter: POLLED, Nic: Vnic, Transmit: NDIS_POLL_TRANSMIT_DATA) 
     Transmit.NumberOfCompletedNbls = Adapter.Given = len(lists)
 
 
-def NICPollReceives(Adapter: POLLED, Nic: Vnic, Receive: NDIS_POLL_RECEIVE_DATA) -> None:
+def NICPollReceives(Adapter: POLLED, Queue: QUEUE, Nic: Vnic, Receive: NDIS_POLL_RECEIVE_DATA) -> None:
     """Take what the hardware has filled, as far as NDIS wants it."""
     most = Receive.MaxNblsToIndicate
     addresses, lengths = VnicReceive(Nic, 0, most)
     taken = len(addresses)
-    lists = NICTakeReceived(Adapter, taken)
+    lists = NICTakeReceived(Queue, taken)
     if not taken or not NICReference(Adapter, taken):
-        Adapter.In.Discards += taken
-        NICPostReceive(Adapter, lists)
+        Queue.In.Discards += taken
+        NICPostReceive(Adapter, Queue, lists)
         return
-    memory, base = Adapter.ReceiveMemory.view.cast("Q"), Adapter.ReceiveAddress
-    own = int.from_bytes(Adapter.CurrentAddress, "little")
+    memory, base, own = Adapter.ReceiveMemory.view.cast("Q"), Adapter.ReceiveAddress, Adapter.Directed
     destinations = [memory[address - base >> 3] & NIC_BROADCAST for address in addresses]
-    if not Adapter.PacketFilter & NDIS_PACKET_TYPE_DIRECTED or destinations.count(own) != taken:
-        own = own if Adapter.PacketFilter & NDIS_PACKET_TYPE_DIRECTED else NIC_NOBODY
-        unwanted = NICFilter(Adapter, Adapter.PacketFilter, own, destinations, lists, lengths)
-        NICPostReceive(Adapter, unwanted)
+    if destinations.count(own) != taken:
+        unwanted = NICFilter(Adapter, Queue, own, destinations, lists, lengths)
+        NICPostReceive(Adapter, Queue, unwanted)
         NICDereference(Adapter, len(unwanted))
-    counters = Adapter.In
+    counters = Queue.In
     counters.Frames += len(lists)
     counters.Octets += sum(lengths)
     for nbl, length in zip(lists, lengths, strict=True):
