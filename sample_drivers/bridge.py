@@ -121,15 +121,17 @@ def BridgeCarry(
     Port: PORT, Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]
 ) -> tuple[list[int], NET_BUFFER_LIST | None]:
     """A chain that carries frames to a port, on copies or on the frames' own memory; the places of the latter."""
+    layouts: dict[int, Any] = {}
     if Port.Cuts:
-        Copied = Copied | BridgeToCut(Target, Frames, Places, Copied)
+        cut, layouts = BridgeToCut(Target, Frames, Places, Copied)
+        Copied = Copied | cut
     copies = [BridgeCopy(Target, Frames[place]) for place in Places if place in Copied]
     chain = [copy for several in copies for copy in several]
     held = [place for place in Places if place not in Copied]
     carriers = BridgeTakeCarriers(Target, len(held))
     del held[len(carriers) :]
     for place, carrier in zip(held, carriers, strict=True):
-        BridgeLoadCarrier(Port, carrier, Frames[place])
+        BridgeLoadCarrier(Port, carrier, Frames[place], layouts.get(place))
     chain += carriers
     if len(chain) < len(Places):
         InterlockedExchangeAdd(Port.Discarded, len(Places) - len(chain))

@@ -7,6 +7,7 @@ other port, it is cut here.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.ndis import *
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 BRIDGE_MAXIMUM_FRAME: Final = 1518
 _ETHERNET: Final = 14
 _VLAN: Final = b"\x81\x00"
-_TCP: Final = b"\x06"
+_TCP: Final = 6
 _LONGEST_HEADERS: Final = 200
 _FIN_PSH: Final = 0x09
 _CWR: Final = 0x80
+_NUMBER: Final = Struct(">H")
 
 
 def BridgeEncapsulation() -> NDIS_OFFLOAD_ENCAPSULATION:
@@ -45,27 +47,36 @@ def BridgeCuts(Offload: NDIS_OFFLOAD | None) -> int:
     return int(min(Offload.LsoV2.IPv4.MaxOffLoadSize, Offload.LsoV2.IPv6.MaxOffLoadSize) >= 0xFF00)
 
 
-def BridgeToCut(Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]) -> set[int]:
-    """Which of these frames are to be cut here: the large ones that are copied, or that the port cannot take whole."""
-    large = {place for place in Places if Frames[place].FirstNetBuffer.DataLength > BRIDGE_MAXIMUM_FRAME}
-    return {place for place in large if place in Copied or not Target.Cuts or not _layout_of(Frames[place])}
+def BridgeToCut(
+    Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]
+) -> tuple[set[int], dict[int, Any]]:
+    """Which of these frames are to be cut here: the large ones that are copied, or that the port cannot take whole.
+
+    And of the large ones that go on as they are, by place, the headers and what lies where in them.
+    """
+    cut: set[int] = set()
+    layouts: dict[int, Any] = {}
+    for place in Places:
+        received = Frames[place]
+        if received.FirstNetBuffer.DataLength > BRIDGE_MAXIMUM_FRAME:
+            layout = _layout_of(received) if Target.Cuts and place not in Copied else None
+            if layout is None:
+                cut.add(place)
+            else:
+                layouts[place] = layout
+    return cut, layouts
 
 
-def BridgeMark(Carrier: Any, Received: Any) -> None:
+def BridgeMark(Carrier: Any, Layout: tuple[memoryview, int, int, int]) -> None:
     """A large frame goes on as NDIS gives one to be cut: without lengths in the IP header and in the checksum."""
-    found = _layout_of(Received)
-    if found is None or Received.FirstNetBuffer.DataLength <= BRIDGE_MAXIMUM_FRAME:
-        return
-    header, network, transport, size = found
+    header, network, transport, size = Layout
     version6 = header[network] >> 4 == 6
-    place = network + (4 if version6 else 2)
-    header[place : place + 2] = b"\0\0"
-    header[transport + 16 : transport + 18] = _pseudo(header, network, 0).to_bytes(2, "big")
-    info = NDIS_TCP_LARGE_SEND_OFFLOAD_NET_BUFFER_LIST_INFO()
-    send = info.LsoV2Transmit
-    send.MSS, send.TcpHeaderOffset, send.Type = size, transport, NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE
-    send.IPVersion = NDIS_TCP_LARGE_SEND_OFFLOAD_IPv6 if version6 else NDIS_TCP_LARGE_SEND_OFFLOAD_IPv4
-    Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = info.Value
+    _NUMBER.pack_into(header, network + (4 if version6 else 2), 0)
+    _NUMBER.pack_into(header, transport + 16, _pseudo(header, network, 0))
+    version = NDIS_TCP_LARGE_SEND_OFFLOAD_IPv6 if version6 else NDIS_TCP_LARGE_SEND_OFFLOAD_IPv4
+    # MSS, TcpHeaderOffset, Type and IPVersion of LsoV2Transmit.
+    asked = size | transport << 20 | NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE << 30 | version << 31
+    Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = asked
 
 
 def BridgeUnmark(Carrier: Any) -> None:
@@ -113,9 +124,8 @@ def BridgeCut(Data: bytes, Segments: int) -> list[bytes]:
 def _layout_of(Received: Any) -> tuple[memoryview, int, int, int] | None:
     """The headers of a received frame of several segments, in place, and what _layout finds; None if they are apart."""
     buffer = Received.FirstNetBuffer
-    segments = BridgeSegments(Received)
     header = NdisGetDataBuffer(buffer, min(buffer.DataLength, _LONGEST_HEADERS), None, 1, 0)
-    found = _layout(header, segments, buffer.DataLength) if header is not None else None
+    found = _layout(header, BridgeSegments(Received), buffer.DataLength) if header is not None else None
     return (header, *found) if header is not None and found is not None else None
 
 
@@ -127,13 +137,13 @@ def BridgeSegments(Received: Any) -> int:
 
 def _layout(Header: Any, Segments: int, Length: int) -> tuple[int, int, int] | None:
     """Where the IP and the TCP header of a frame begin, and the payload of each segment."""
-    network = _ETHERNET + (4 if bytes(Header[12:14]) == _VLAN else 0)
+    network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
     if not Segments or len(Header) < network + 60:
         return None
-    version4 = Header[network] >> 4 == 4
-    transport = network + ((Header[network] & 0xF) * 4 if version4 else 40)
-    protocol = bytes(Header[network + 9 : network + 10] if version4 else Header[network + 6 : network + 7])
-    if protocol != _TCP or len(Header) < transport + 20:
+    first = Header[network]
+    version4 = first >> 4 == 4
+    transport = network + ((first & 0xF) * 4 if version4 else 40)
+    if Header[network + (9 if version4 else 6)] != _TCP or len(Header) < transport + 20:
         return None
     end = transport + (Header[transport + 12] >> 4) * 4
     if not transport + 20 <= end < min(Length, len(Header) + 1):
@@ -143,11 +153,9 @@ def _layout(Header: Any, Segments: int, Length: int) -> tuple[int, int, int] | N
 
 def _pseudo(Header: Any, Network: int, Length: int) -> int:
     """The sum of the pseudo-header of TCP."""
-    if Header[Network] >> 4 == 4:
-        addresses = Header[Network + 12 : Network + 20]
-    else:
-        addresses = Header[Network + 8 : Network + 40]
-    return _fold(int.from_bytes(addresses, "big") + _TCP[0] + Length)
+    version4 = Header[Network] >> 4 == 4
+    addresses = Header[Network + 12 : Network + 20] if version4 else Header[Network + 8 : Network + 40]
+    return _fold(int.from_bytes(addresses, "big") + _TCP + Length)
 
 
 def _fold(Number: int) -> int:

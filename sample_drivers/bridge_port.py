@@ -168,16 +168,16 @@ def BridgeCopy(Target: PORT, Frame: Any) -> list[Any]:
     return [copy]
 
 
-def BridgeLoadCarrier(Source: PORT, Carrier: Any, Received: Any) -> None:
-    """Let a carrier describe a frame on the frame's own memory, and remember whose it is."""
+def BridgeLoadCarrier(Source: PORT, Carrier: Any, Received: Any, Layout: Any) -> None:
+    """Let a carrier describe a frame on the frame's own memory, large where it has a layout; remember whose it is."""
     buffer, frame = Carrier.FirstNetBuffer, Received.FirstNetBuffer
     buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
     buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
     buffer.DataLength = frame.DataLength
     Received.Next = None
     Carrier.ProtocolReserved[0], Carrier.ProtocolReserved[1] = Received, Source
-    if Source.Cuts:
-        BridgeMark(Carrier, Received)
+    if Layout is not None:
+        BridgeMark(Carrier, Layout)
 
 
 def BridgeUnloadCarrier(Target: PORT, Carrier: Any) -> None:

@@ -460,7 +460,7 @@ def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, Re
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
     flags, offloads, Queue = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL, Adapter.Offloads, Adapter.FirstQueue
-    lists, addresses, lengths = ([], [], []) if offloads else NICDescribe(NetBufferList)
+    lists, addresses, lengths = ([], [], []) if offloads and NICAsks(NetBufferList) else NICDescribe(NetBufferList)
     if lists:
         first, last, rejected, count = NetBufferList, lists[-1], None, len(lists)
     elif offloads:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NIC_TOLD: Final = 0x1000
 """Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
+_TAGGED: Final = 0x81
+"""The first byte of the type of a frame with a VLAN tag, and of no version of IP."""
 
 
 # -- received frames --------------------------------------------------------------------------------------------------
@@ -32,39 +34,44 @@ def NICJoin(
 
     What a frame has beyond the budget is taken too.
     """
+    if max(Lengths) & VNIC_LENGTH_MORE:
+        _join_buffers(Queue, Nic, Addresses, Lists, Lengths)
+    memory = Adapter.ReceiveMemory.view
+    words, base, tasks = memory.cast("Q"), Adapter.ReceiveAddress, Adapter.Tasks
+    for nbl, address, length in zip(Lists, Addresses, Lengths, strict=True):
+        place = address - base >> 3
+        # The header's flags and type, in the last bytes of a word; the rest of it is the next word.
+        kind = words[place - 2] >> 48
+        if kind:
+            _tell(nbl, memory, address - base, length, kind, words[place - 1], tasks)
+        elif nbl.Flags & NIC_TOLD:
+            information = nbl.NetBufferListInfo
+            information[TcpIpChecksumNetBufferListInfo] = information[TcpRecvSegCoalesceInfo] = nbl.Flags = 0
+    return len(Lists)
+
+
+def _join_buffers(Queue: QUEUE, Nic: Vnic, Addresses: list[int], Lists: list[Any], Lengths: list[int]) -> None:
+    """Put frames together that lie in several buffers: the list of the first keeps those of the others."""
     while Lengths[-1] & VNIC_LENGTH_MORE:
         addresses, lengths = VnicReceive(Nic, Queue.Number, 1)
         Addresses += addresses
         Lengths += lengths
         Lists += NICTakeReceived(Queue, 1)
-    memory = Adapter.ReceiveMemory.view
-    words, base, tasks = memory.cast("Q"), Adapter.ReceiveAddress, Adapter.Tasks
-    frames: list[Any] = []
-    addresses, lengths = [], []
-    place = 0
-    while place < len(Lists):
-        first, at, length = Lists[place], Addresses[place], Lengths[place] & 0xFFFF
-        last = first
-        while Lengths[place] & VNIC_LENGTH_MORE and place + 1 < len(Lists):
-            place += 1
-            following = Lists[place]
-            last.FirstNetBuffer.MdlChain.Next = following.FirstNetBuffer.MdlChain
-            last.MiniportReserved[1] = following
-            last = following
-            length += Lengths[place] & 0xFFFF
-        place += 1
-        at -= base
-        if words[at - VNIC_HEADER_BYTES >> 3] >> 48 or first.Flags & NIC_TOLD:
-            _tell(first, memory, at, length, VnicReadHeader(memory, at), tasks)
-        frames.append(first)
-        addresses.append(at + base)
-        lengths.append(length)
-    Lists[:], Addresses[:], Lengths[:] = frames, addresses, lengths
-    return len(frames)
+    place = len(Lists) - 1
+    while place:
+        place -= 1
+        if Lengths[place] & VNIC_LENGTH_MORE:
+            first, following = Lists[place], Lists.pop(place + 1)
+            first.FirstNetBuffer.MdlChain.Next = following.FirstNetBuffer.MdlChain
+            first.MiniportReserved[1] = following
+            Lengths[place] += Lengths.pop(place + 1) - VNIC_LENGTH_MORE
+            del Addresses[place + 1]
 
 
 def NICSeparate(Lists: list[Any]) -> list[Any]:
     """The lists of all the buffers of frames that are back, each with its own MDL alone."""
+    if not any([nbl.FirstNetBuffer.MdlChain.Next for nbl in Lists]):
+        return Lists
     found: list[Any] = []
     for first in Lists:
         nbl: Any = first
@@ -79,27 +86,30 @@ def NICSeparate(Lists: list[Any]) -> list[Any]:
     return found
 
 
-def _tell(First: Any, Memory: memoryview, At: int, Length: int, Header: VnicHeader, Tasks: int) -> None:
-    """Complete the checksum of a frame, or say of how many segments it is; and what of it has been checked."""
+def _tell(First: Any, Memory: memoryview, At: int, Length: int, Kind: int, Rest: int, Tasks: int) -> None:
+    """Complete the checksum of a frame, or say of how many segments it is; and what of it has been checked.
+
+    ``Kind`` is its header's flags, and above them the type; ``Rest`` is what follows those: lengths and places.
+    """
     sums = segments = 0
-    if Header.Flags & VNIC_HEADER_NEEDS_CHECKSUM:
-        version4, transport = NICHeaders(Memory, At)[0] == 4, Header.ChecksumStart
-        tcp = Header.ChecksumOffset == VNIC_CHECKSUM_OFFSET_TCP
-        if tcp:
+    if Kind & VNIC_HEADER_NEEDS_CHECKSUM:
+        transport, place = Rest >> 32 & 0xFFFF, Rest >> 48
+        # An untagged frame tells its version of IP in byte 13.
+        version4 = Memory[At + 13] == 0 if Memory[At + 12] != _TAGGED else NICHeaders(Memory, At)[0] == 4
+        if Kind >> 8 & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6):
+            payload = Length - transport - (Memory[At + transport + 12] >> 4) * 4
+            segments = max(-(-payload // (Rest >> 16 & 0xFFFF)), 1)
+            sums = SUM_TCP_GOOD
+        elif place == VNIC_CHECKSUM_OFFSET_TCP:
             sums = SUM_TCP_GOOD if Tasks & (RX_TCP4 if version4 else RX_TCP6) else 0
         else:
             sums = SUM_UDP_GOOD if Tasks & (RX_UDP4 if version4 else RX_UDP6) else 0
-        if Header.Type & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6):
-            payload = Length - transport - (Memory[At + transport + 12] >> 4) * 4
-            segments = max(-(-payload // Header.SegmentSize), 1)
-            sums = SUM_TCP_GOOD
         if segments and Length > NIC_MAXIMUM_FRAME:
             sums |= SUM_TCP_VALUE_INVALID
-        elif Header.ChecksumStart + Header.ChecksumOffset + 2 <= Length <= OFFLOAD_CAPACITY:
-            start = At + Header.ChecksumStart
-            place = start + Header.ChecksumOffset
-            total = NICChecksum(Memory[start : At + Length])
-            Memory[place : place + 2] = (total or 0xFFFF).to_bytes(2, "big")
+        elif transport + place + 2 <= Length <= OFFLOAD_CAPACITY:
+            start = At + transport
+            total = NICChecksum(Memory[start : At + Length]) or 0xFFFF
+            Memory[start + place], Memory[start + place + 1] = total >> 8, total & 0xFF
         if version4 and (Tasks & RX_IP4 or segments):
             sums |= SUM_IP_GOOD
     information = First.NetBufferListInfo
@@ -108,6 +118,16 @@ def _tell(First: Any, Memory: memoryview, At: int, Length: int, Header: VnicHead
 
 
 # -- frames to send ---------------------------------------------------------------------------------------------------
+
+
+def NICAsks(Chain: Any) -> bool:
+    """Does a list of a chain say anything of itself, out of band?"""
+    nbl = Chain
+    while nbl is not None:
+        if any(nbl.NetBufferListInfo):
+            return True
+        nbl = nbl.Next
+    return False
 
 
 def NICDescribe(Chain: Any) -> tuple[list[Any], list[int], list[int]]:
@@ -216,12 +236,13 @@ def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: A
     while nbl is not None:
         while buffer is not None:
             mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
-            if not offloads and NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset:
+            if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset and not (offloads and any(nbl.NetBufferListInfo)):
                 if len(descriptors) == room:
                     break
                 descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
                 frames += 1
                 octets += length
+                words.append(0)
             else:
                 place, left = Queue.TransmitPut + len(descriptors), room - len(descriptors)
                 pieces, word, segments, size = NICPieces(Adapter, Queue, nbl, buffer, place, left)
@@ -258,6 +279,7 @@ def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: A
 
 
 __all__ = [
+    "NICAsks",
     "NICDescribe",
     "NICJoin",
     "NICSeparate",

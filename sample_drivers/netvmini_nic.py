@@ -250,6 +250,8 @@ def NICFilter(
     Adapter: ADAPTER, Queue: QUEUE, Own: int, Destinations: list[int], Lists: list[Any], Lengths: list[int]
 ) -> list[Any]:
     """Take the frames that the packet filter does not let through out of ``Lists`` and ``Lengths``; their lists."""
+    if Adapter.PacketFilter & NDIS_PACKET_TYPE_PROMISCUOUS and not any([each & NIC_GROUP_BIT for each in Destinations]):
+        return []
     unwanted = [
         place
         for place, destination in enumerate(Destinations)

@@ -7,6 +7,7 @@ place for each descriptor of the transmit ring.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.ndis import *
@@ -15,10 +16,10 @@ from vnic.device import *
 if TYPE_CHECKING:
     from sample_drivers.netvmini import ADAPTER, QUEUE
 
-OFFLOAD_SLOT_SHIFT: Final = 14
-"""Buffers of 16 KiB: a super-frame fills up to five."""
-OFFLOAD_BUFFERS: Final = 512
-OFFLOAD_FEW_BUFFERS: Final = 16
+OFFLOAD_SLOT_SHIFT: Final = 16
+"""Buffers of 64 KiB: a super-frame fills one, all but the longest datagrams, which need a second one."""
+OFFLOAD_BUFFERS: Final = 128
+OFFLOAD_FEW_BUFFERS: Final = 8
 OFFLOAD_CAPACITY: Final = (1 << OFFLOAD_SLOT_SHIFT) - VNIC_RECEIVE_HEADROOM
 OFFLOAD_HEADER_SHIFT: Final = 8
 OFFLOAD_HEADER: Final = 1 << OFFLOAD_HEADER_SHIFT
@@ -49,6 +50,7 @@ _IPV6: Final = b"\x86\xdd"
 _TCP: Final = 6
 _UDP: Final = 17
 _CWR: Final = 0x80
+_NUMBER: Final = Struct(">H")
 _SWITCHES: Final = (
     ("IPv4Checksum", TX_IP4, RX_IP4),
     ("TCPIPv4Checksum", TX_TCP4, RX_TCP4),
@@ -221,9 +223,10 @@ def _set_parameters(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
 def NICHeaders(Frame: Any, At: int) -> tuple[int, int, int]:
     """The version of IP, what it carries, and where that begins; behind an IPv6 header without extensions, else 0."""
     network = At + _ETHERNET
-    if Frame[network - 2 : network] == _VLAN:
+    kind = Frame[network - 2 : network]
+    if kind == _VLAN:
         network += 4
-    kind = bytes(Frame[network - 2 : network])
+        kind = Frame[network - 2 : network]
     if kind == _IPV4:
         return 4, Frame[network + 9], network - At + (Frame[network] & 0xF) * 4
     if kind == _IPV6:
@@ -243,27 +246,37 @@ def NICChecksum(Data: Any) -> int:
 def NICSortOffloads(Adapter: ADAPTER, Chain: Any, Longest: int) -> tuple[Any, Any, Any, int]:
     """First and last list of those that can be sent, the others as a chain, and how many there are in all.
 
-    What the hardware shall do to a frame is noted in MiniportReserved.
+    What the hardware shall do to the frames of a list that says anything of itself is noted in MiniportReserved.
     """
     tasks = Adapter.Tasks if Adapter.Encapsulated else 0
     accepted: list[Any] = []
     rejected: list[Any] = []
     nbl = Chain
     while nbl is not None:
-        (accepted if _prepare(tasks, nbl, Longest) else rejected).append(nbl)
+        buffer = nbl.FirstNetBuffer
+        if (
+            buffer is not None
+            and buffer.Next is None
+            and _ETHERNET <= buffer.DataLength <= Longest
+            and not any(nbl.NetBufferListInfo)
+        ) or _prepare(tasks, nbl, Longest):
+            accepted.append(nbl)
+        else:
+            rejected.append(nbl)
         nbl = nbl.Next
+    if not rejected:
+        return Chain, accepted[-1], None, len(accepted)
     for chain in (accepted, rejected):
         for nbl, following in zip(chain, [*chain[1:], None], strict=False):
             nbl.Next = following
     first, last = (accepted[0], accepted[-1]) if accepted else (None, None)
-    return first, last, rejected[0] if rejected else None, len(accepted) + len(rejected)
+    return first, last, rejected[0], len(accepted) + len(rejected)
 
 
 def _prepare(Tasks: int, Nbl: Any, Longest: int) -> bool:
     """Note what shall be done to a list's frames; False where that is off, impossible or makes no sense."""
     information, reserved, buffer = Nbl.NetBufferListInfo, Nbl.MiniportReserved, Nbl.FirstNetBuffer
     large, datagrams = information[TcpLargeSendNetBufferListInfo], information[UdpSegmentationOffloadInfo]
-    sums = information[TcpIpChecksumNetBufferListInfo]
     if buffer is None:
         return False
     if large or datagrams:
@@ -271,7 +284,7 @@ def _prepare(Tasks: int, Nbl: Any, Longest: int) -> bool:
         if not word:
             return False
     else:
-        word = note = 0
+        word, note, sums = 0, 0, information[TcpIpChecksumNetBufferListInfo]
         while buffer is not None:
             if not _ETHERNET <= buffer.DataLength <= Longest:
                 return False
@@ -282,20 +295,19 @@ def _prepare(Tasks: int, Nbl: Any, Longest: int) -> bool:
             if found[0] < 0 or (buffer is not Nbl.FirstNetBuffer and found != (word, note)):
                 return False
             (word, note), buffer = found, buffer.Next
-    if word or note or reserved[0] or reserved[1]:
-        reserved[0], reserved[1] = word, note
+    reserved[0], reserved[1] = word, note
     return True
 
 
-def _first_bytes(Buffer: Any, Count: int = OFFLOAD_HEADER, *, Whole: bool = True) -> bytes:
-    """The first bytes of a frame; or those alone that lie in its first MDL, where a frame to be cut has its headers."""
-    mdl, offset, found = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, b""
+def _first_bytes(Buffer: Any, Count: int = OFFLOAD_HEADER) -> bytes:
+    """The first bytes of a frame."""
+    mdl, offset = Buffer.CurrentMdl, Buffer.CurrentMdlOffset
     count = min(Count, Buffer.DataLength)
-    while True:
-        found += bytes(mdl.MappedSystemVa[offset : min(offset + count - len(found), mdl.ByteCount)])
-        if len(found) == count or not Whole:
-            return found
-        mdl, offset = mdl.Next, 0
+    found = bytes(mdl.MappedSystemVa[offset : min(offset + count, mdl.ByteCount)])
+    while len(found) < count:
+        mdl = mdl.Next
+        found += bytes(mdl.MappedSystemVa[: min(count - len(found), mdl.ByteCount)])
+    return found
 
 
 def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]:
@@ -304,37 +316,40 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
     A note is: the header's length, how much of it is the transport's, whether it is one of the first version.
     """
     asked = Large or Datagrams
-    size, at, version = asked & 0xF_FFFF, asked >> 20 & 0x3FF, asked >> 31 & 1
-    second = bool(Datagrams) or asked >> 30 & 1
+    size, at, version6, first = asked & 0xF_FFFF, asked >> 20 & 0x3FF, asked >> 31 & 1, 0
     if Datagrams:
-        task = USO_IP6 if version else USO_IP4
+        task = USO_IP6 if version6 else USO_IP4
+    elif asked >> 30 & 1:
+        task = LSO2_IP6 if version6 else LSO2_IP4
     else:
-        task = (LSO2_IP6 if version else LSO2_IP4) if second else LSO1
-    header = _first_bytes(Buffer, Whole=False)
-    if not Tasks & task or len(header) < max(at, _ETHERNET + 20) + (8 if Datagrams else 20) or Buffer.Next is not None:
+        task, version6, first = LSO1, 0, 1 << 24
+    mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
+    # The headers lie in the first MDL.
+    header = mdl.MappedSystemVa[offset : min(offset + min(OFFLOAD_HEADER, length), mdl.ByteCount)]
+    if not Tasks & task or Buffer.Next is not None or at < _ETHERNET + 20:
         return 0, 0
-    version6 = bool(version) and second
+    if len(header) < at + (8 if Datagrams else 20):
+        return 0, 0
     found, protocol, expected = NICHeaders(header, 0)
-    if found != (6 if version6 else 4) or at != (expected or at) or at < _ETHERNET + 20:
+    if found != (6 if version6 else 4):
         return 0, 0
-    if expected and protocol != (_UDP if Datagrams else _TCP):
+    if expected and (expected != at or protocol != (_UDP if Datagrams else _TCP)):
         return 0, 0
     if Datagrams:
-        kind, offset, transport = VNIC_SEGMENTS_UDP, VNIC_CHECKSUM_OFFSET_UDP, 8
+        kind, sum_at, transport = VNIC_SEGMENTS_UDP, VNIC_CHECKSUM_OFFSET_UDP, 8
         if not any(header[at + 6 : at + 8]):
             return 0, 0  # without checksums: the wire knows no such datagrams
     else:
         kind = VNIC_SEGMENTS_TCP6 if version6 else VNIC_SEGMENTS_TCP4
-        offset, transport = VNIC_CHECKSUM_OFFSET_TCP, (header[at + 12] >> 4) * 4
-        kind |= VNIC_SEGMENTS_ECN if header[at + 13] & _CWR else 0
-    length = at + transport
-    payload = Buffer.DataLength - length
-    if transport < 8 or (not Datagrams and transport < 20) or length > len(header):
+        sum_at, transport = VNIC_CHECKSUM_OFFSET_TCP, (header[at + 12] >> 4) * 4
+        if header[at + 13] & _CWR:
+            kind |= VNIC_SEGMENTS_ECN
+        if transport < 20:
+            return 0, 0
+    end = at + transport
+    if end > len(header) or not 0 < size <= 0xFFFF or not 0 < length - end <= OFFLOAD_LARGEST:
         return 0, 0
-    if not 0 < size <= 0xFFFF or not 0 < payload <= OFFLOAD_LARGEST:
-        return 0, 0
-    word = VnicOffload(VNIC_HEADER_NEEDS_CHECKSUM, kind, size, at, offset, 0)
-    return word, length | transport << 16 | (1 << 24 if Large and not second else 0)
+    return VnicOffload(VNIC_HEADER_NEEDS_CHECKSUM, kind, size, at, sum_at, 0), end | transport << 16 | first
 
 
 def _sum(Tasks: int, Buffer: Any, Asked: int) -> tuple[int, int]:
@@ -371,27 +386,34 @@ def NICOffloadPieces(
 
     ``Place`` is where its first descriptor will lie in the ring: the header's memory there is free.
     """
-    word, note = Nbl.MiniportReserved[0] or 0, Nbl.MiniportReserved[1] or 0
+    word = note = 0
+    if any(Nbl.NetBufferListInfo):  # a list that says nothing of itself has no note, or an old one
+        noted = Nbl.MiniportReserved
+        word, note = noted[0] or 0, noted[1] or 0
     mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
-    pad = NIC_SHORTEST - length
     pieces: list[tuple[int, int]] = []
-    copied, segments, octets = note & 0xFFFF, 1, length
+    copied, segments, octets, pad = note & 0xFFFF, 1, length, NIC_SHORTEST - length
     if copied:
         transport = note >> 16 & 0xFF
-        header = bytearray(_first_bytes(Buffer, copied))
+        header = bytearray(mdl.MappedSystemVa[offset : offset + copied] if transport else _first_bytes(Buffer, copied))
         if transport:
             segments = -(-(length - copied) // (word >> 16 & 0xFFFF))
             octets += (segments - 1) * copied
             _lengthen(header, copied - transport, length, word)
             word |= transport << 56
             _complete(Nbl, note, length - copied)
-        _sum_of_ip(header)
+        else:
+            _sum_of_ip(header, copied)
         at = (Place & len(Queue.TransmitNbls) - 1) << OFFLOAD_HEADER_SHIFT
         memory = Queue.HeaderMemory
-        memory[at : at + copied] = bytes(header)
-        pieces.append((memory.offset + at, copied))
+        memory.view[at : at + copied] = header
+        at += memory.offset
         offset += copied
         length -= copied
+        if transport and offset + length <= mdl.ByteCount:
+            first = VnicDescriptor(at, copied, True) | VNIC_DESCRIPTOR_OFFLOAD
+            return [first, VnicDescriptor(mdl.StartVa + mdl.ByteOffset + offset, length)], word, segments, octets
+        pieces.append((at, copied))
     while length:
         piece = min(length, mdl.ByteCount - offset)
         if piece > 0:
@@ -410,25 +432,24 @@ def NICOffloadPieces(
 
 def _lengthen(Header: bytearray, Transport: int, Length: int, Word: int) -> None:
     """Put the lengths of a frame that is cut into its headers: NDIS leaves them out of the sums, or altogether."""
-    network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
+    network = _ETHERNET if Header[12] != _VLAN[0] else _ETHERNET + 4
     if Header[network] >> 4 == 4:
-        Header[network + 2 : network + 4] = (Length - network).to_bytes(2, "big")
+        _NUMBER.pack_into(Header, network + 2, Length - network)
+        _sum_of_ip(Header, Transport)
     else:
-        Header[network + 4 : network + 6] = (Length - network - 40).to_bytes(2, "big")
+        _NUMBER.pack_into(Header, network + 4, Length - network - 40)
     if Word >> 8 & 0xFF == VNIC_SEGMENTS_UDP:
-        Header[Transport + 4 : Transport + 6] = (Length - Transport).to_bytes(2, "big")
+        _NUMBER.pack_into(Header, Transport + 4, Length - Transport)
     place = Transport + (Word >> 48 & 0xFF)
-    total = int.from_bytes(Header[place : place + 2], "big") + Length - Transport
-    Header[place : place + 2] = ((total & 0xFFFF) + (total >> 16)).to_bytes(2, "big")
+    total = _NUMBER.unpack_from(Header, place)[0] + Length - Transport
+    _NUMBER.pack_into(Header, place, (total & 0xFFFF) + (total >> 16))
 
 
-def _sum_of_ip(Header: bytearray) -> None:
-    """Compute the checksum of an IPv4 header, which NDIS leaves zero."""
-    network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
-    if Header[network] >> 4 == 4:
-        end = network + (Header[network] & 0xF) * 4
-        Header[network + 10 : network + 12] = b"\0\0"
-        Header[network + 10 : network + 12] = NICChecksum(Header[network:end]).to_bytes(2, "big")
+def _sum_of_ip(Header: bytearray, End: int) -> None:
+    """Compute the checksum of an IPv4 header, which NDIS leaves zero; behind it, where ``End`` is, another begins."""
+    network = _ETHERNET if Header[12] != _VLAN[0] else _ETHERNET + 4
+    _NUMBER.pack_into(Header, network + 10, 0)
+    _NUMBER.pack_into(Header, network + 10, NICChecksum(Header[network:End]))
 
 
 def _complete(Nbl: Any, Note: int, Payload: int) -> None:

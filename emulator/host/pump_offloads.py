@@ -12,6 +12,7 @@ a frame too long.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, AdapterPump
@@ -76,6 +77,7 @@ class OffloadPump(AdapterPump):
         self._scratch_header = memoryview(bytearray(VNIC_HEADER_BYTES))
         # By address: a buffer with the memory in front of it.
         self._fronts: dict[int, memoryview] = {}
+        self._front_bytes = 0
 
     def service(self, budget: int = DEFAULT_BUDGET) -> bool:
         """Move up to `budget` frames each way; returns whether more can be moved at once."""
@@ -151,19 +153,25 @@ class OffloadPump(AdapterPump):
 
     def _read(self, budget: int, count: int, each: int) -> tuple[list[int], int, int, bool | None]:
         """Fill buffers: their lengths, the frames and bytes in them, and whether more is ready; None: never again."""
-        queue = self._queue
+        queue, fronts = self._queue, self._fronts
         addresses, empties, capacity, descriptor = queue.addresses, queue.empties, queue.capacity, self.descriptor
+        if not self._enabled:
+            fronts = {}
+        elif self._front_bytes != capacity + VNIC_HEADER_BYTES:
+            self._front_bytes = capacity + VNIC_HEADER_BYTES
+            fronts.clear()
         lengths: list[int] = []
-        frames = octets = 0
+        place = frames = octets = 0
         for _ in range(budget):
-            place = len(lengths)
             if place + each > count:
                 break
-            vector = empties[place : place + each]
-            if self._enabled:
-                vector[0] = self._front(addresses[place])
+            front = fronts.get(addresses[place])
+            if front is not None:
+                vector = [front, *empties[place + 1 : place + each]]
+            elif self._enabled:
+                vector = [self._front(addresses[place]), *empties[place + 1 : place + each]]
             else:
-                vector.insert(0, self._scratch_header)
+                vector = [self._scratch_header, *empties[place : place + each]]
             try:
                 length = os.readv(descriptor, vector)
             except BlockingIOError:
@@ -183,18 +191,18 @@ class OffloadPump(AdapterPump):
             while length > capacity:
                 lengths.append(capacity | VNIC_LENGTH_MORE)
                 length -= capacity
+                place += 1
             lengths.append(length)
+            place += 1
         return lengths, frames, octets, True
 
     def _front(self, address: int) -> memoryview:
         """A buffer with the header's memory in front of it, once that is seen to be the hardware's to write."""
         queue = self._queue
-        front = self._fronts.get(address)
-        if front is None or len(front) != queue.capacity + VNIC_HEADER_BYTES:
-            start = address - VNIC_HEADER_BYTES
-            if not inside(start, VNIC_HEADER_BYTES, queue.receive_regions):
-                raise queue.fault(f"no room for a header in front of buffer {address:#x}", "receive-free ring")
-            front = self._fronts[address] = queue.memory[start : address + queue.capacity]
+        start = address - VNIC_HEADER_BYTES
+        if not inside(start, VNIC_HEADER_BYTES, queue.receive_regions):
+            raise queue.fault(f"no room for a header in front of buffer {address:#x}", "receive-free ring")
+        front = self._fronts[address] = queue.memory[start : address + queue.capacity]
         return front
 
     # -- driver to wire ------------------------------------------------------------------------------------------------
@@ -203,18 +211,26 @@ class OffloadPump(AdapterPump):
         done = frames = octets = 0
         frame_of, descriptor = self._frame, self.descriptor
         while done < len(words):
+            word, pieces = words[done], 1
+            vector: list[bytes | memoryview] = []
             try:
-                vector: list[bytes | memoryview] = [NO_HEADER, frame_of(words[done])] if words[done] < _PLAIN else []
+                if word < VNIC_DESCRIPTOR_MORE:
+                    vector = [NO_HEADER, frame_of(word)]
+                elif word >= _CUT and done + 1 < len(words):
+                    # As drivers send what is to be cut: a copy of its headers, and the rest where it lies.
+                    first, rest = frame_of(word & _PIECE), frame_of(words[done + 1])
+                    length = len(first) + len(rest)
+                    if length <= VNIC_MAXIMUM_SUPER_FRAME:
+                        vector, pieces = [self._header(word, done, length), first, rest], 2
             except KeyError:
-                vector = []  # too short
-            pieces = 1
+                pass  # too short, or in more pieces
             if not vector:
                 fragments = self._fragments_of(words, done)
                 if not fragments:
                     break
                 pieces = len(fragments)
                 length = sum(map(len, fragments))
-                vector = [self._header(words[done], done, length), *fragments]
+                vector = [self._header(word, done, length), *fragments]
                 if not VNIC_MINIMUM_FRAME <= length <= VNIC_MAXIMUM_SUPER_FRAME:
                     self._count(STATISTIC_TRANSMIT_ERRORS, 1)
                     done += pieces
@@ -248,10 +264,13 @@ class OffloadPump(AdapterPump):
         if not word & VNIC_DESCRIPTOR_OFFLOAD:
             return NO_HEADER
         try:
-            return header_of(self._queue.offload(place), length)
+            return _header_of(self._queue.offload(place), length)
         except ValueError as error:
             raise self._queue.fault(str(error), "transmit ring") from None
 
 
-_PLAIN: Final = VNIC_DESCRIPTOR_MORE
-"""A descriptor below it has no flags at all."""
+_CUT: Final = VNIC_DESCRIPTOR_OFFLOAD | VNIC_DESCRIPTOR_MORE
+_PIECE: Final = VNIC_DESCRIPTOR_MORE - 1
+"""A descriptor below MORE has no flags at all."""
+# A stream asks for the same again and again.
+_header_of: Final = lru_cache(1024)(header_of)

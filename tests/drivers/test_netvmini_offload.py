@@ -18,7 +18,7 @@ from scapy.layers.l2 import Dot1Q, Ether
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers import oids, status
-from sample_drivers.netvmini_offload import NICChecksum
+from sample_drivers.netvmini_offload import OFFLOAD_BUFFERS, NICChecksum
 from tests.drivers.rig import MAC, PEER, ROOT, Rig, frame
 from vnic.device.offloads import VNIC_OFFLOAD_HEADERS, VNIC_OFFLOAD_WIRE
 
@@ -51,9 +51,22 @@ class Offloads:
     """A rig with offloads, and frames with out-of-band information."""
 
     def __init__(
-        self, supported: int = VNIC_OFFLOAD_WIRE, *, on: bool = True, checked: bool = True, split: str = "off"
+        self,
+        supported: int = VNIC_OFFLOAD_WIRE,
+        *,
+        on: bool = True,
+        checked: bool = True,
+        split: str = "off",
+        throttle: int = 0,
     ) -> None:
-        self.rig = Rig("netvmini", tells_offloads, offloads=supported, checked=checked, split_frames=split)
+        self.rig = Rig(
+            "netvmini",
+            tells_offloads,
+            offloads=supported,
+            checked=checked,
+            split_frames=split,
+            receive_throttle=throttle,
+        )
         self.rig.start()
         self._pools: tuple[Any, Any] | None = None
         if on:
@@ -392,7 +405,7 @@ def test_frames_that_are_cut_on_their_way_are_offloaded_all_the_same(split: str)
         told = arrive(offloads, (header, as_the_kernel_wants(large)), *[(PLAIN, frame())] * 9)
         assert told[0].startswith("received 60054 in ")
         assert len(told) == 10
-    assert offloads.rig.nic.vnic.queues[0].free() == 512
+    assert offloads.rig.nic.vnic.queues[0].free() == OFFLOAD_BUFFERS
     offloads.rig.stop()
 
 
@@ -430,19 +443,20 @@ def incoming(packet: Any) -> Any:
 PLAIN = bytes(10)
 
 
-def test_a_super_frame_is_one_list_of_several_mdls_and_says_of_how_many_segments_it_is() -> None:
+@pytest.mark.parametrize(("payload", "pieces"), [(60000, 1), (65440, 2)])
+def test_a_super_frame_is_one_list_and_says_of_how_many_segments_it_is(payload: int, pieces: int) -> None:
     offloads = Offloads()
-    large = incoming(tcp4(60000))
+    large = incoming(tcp4(payload))
     header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1460, 34, 16)
     told = arrive(offloads, (header, as_the_kernel_wants(large)), (PLAIN, frame()))
-    assert told[0].startswith(f"received 60054 in 4: 0xa8 {-(-60000 // 1460)} ")
+    assert told[0].startswith(f"received {payload + 54} in {pieces}: 0xa8 {-(-payload // 1460)} ")
     assert told[1].startswith("received 60 in 1: 0x0 0 ")
-    for _ in range(50):  # all buffers, several times over, and nothing of the last frame sticks to its list
+    for _ in range(20):  # all buffers, several times over, and nothing of the last frame sticks to its list
         told = arrive(offloads, (header, as_the_kernel_wants(large)), *[(PLAIN, frame())] * 9)
         assert len(told) == 10
         assert all(" in 1: 0x0 0 " in text for text in told[1:])
     assert offloads.rig.outstanding() == 0
-    assert offloads.rig.nic.vnic.queues[0].free() == 512
+    assert offloads.rig.nic.vnic.queues[0].free() == OFFLOAD_BUFFERS
     offloads.rig.stop()
 
 
@@ -473,9 +487,20 @@ def test_segments_that_fit_one_frame_have_a_whole_checksum() -> None:
 
 
 def test_a_frame_beyond_the_budget_is_taken_whole() -> None:
-    offloads = Offloads()
-    large = as_the_kernel_wants(incoming(tcp4(60000)))
+    offloads = Offloads(throttle=4)
+    large = as_the_kernel_wants(incoming(tcp4(65440)))
     header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1460, 34, 16)
-    told = arrive(offloads, *[(PLAIN, frame())] * 126, (header, large), (PLAIN, frame()))
-    assert [text.split()[1] for text in told] == ["60"] * 126 + ["60054", "60"]
+    told = arrive(offloads, *[(PLAIN, frame())] * 3, (header, large), (PLAIN, frame()))
+    assert [text.split()[1] for text in told] == ["60"] * 3 + ["65494", "60"]
+    offloads.rig.stop()
+
+
+def test_what_says_nothing_of_itself_goes_as_it_is_between_frames_that_do() -> None:
+    offloads = Offloads()
+    plain = bytes(tcp4(100))
+    for _ in range(3):
+        assert offloads.send(LARGE, info=lso(1460, 34))[0].startswith("sent 0x0 ")
+        assert offloads.send(plain, info={})[0].startswith("sent 0x0 ")
+        assert offloads.rig.nic.sent[-2:] == [as_the_kernel_wants(tcp4(9000)), plain]
+        assert offloads.rig.nic.words[-1] == b""
     offloads.rig.stop()

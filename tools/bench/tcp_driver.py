@@ -10,6 +10,7 @@ addresses of Ethernet and of IPv4 change places, as c/copier.c does it on one TA
 from __future__ import annotations
 
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 import sample_drivers
@@ -18,8 +19,8 @@ from emulator.ndis import *
 _SOURCE: Final = Path(sample_drivers.__file__).with_name("bridge.py")
 exec(compile(_SOURCE.read_text(encoding="utf-8"), __file__, "exec", dont_inherit=True), globals())
 
-HEADERS: Final = 34
-"""Ethernet and the fixed part of IPv4; the addresses are its bytes 0, 6, 26 and 30."""
+HEADERS: Final = Struct("6s6s2s12s4s4s")
+"""Ethernet and the fixed part of IPv4: pairs of addresses, the type, and what lies between."""
 IPV4: Final = b"\x08\x00"
 
 BridgeReceiveFromPort: Final = globals()["BridgeReceive"]
@@ -29,26 +30,26 @@ def SwapAddresses(first: Any) -> None:
     """Let the frames of a chain go the other way."""
     while first is not None:
         frame = first.FirstNetBuffer
-        header: Any = NdisGetDataBuffer(frame, HEADERS, None, 1, 0)
-        if header is not None:
-            SwapInPlace(header)
-        elif NdisGetDataBuffer(frame, HEADERS, storage := bytearray(HEADERS), 1, 0) is not None:
-            SwapInPlace(storage)
+        mdl, offset = frame.CurrentMdl, frame.CurrentMdlOffset
+        if HEADERS.size <= min(frame.DataLength, mdl.ByteCount - offset):
+            SwapInPlace(mdl.MappedSystemVa, offset)
+        elif NdisGetDataBuffer(frame, HEADERS.size, storage := bytearray(HEADERS.size), 1, 0) is not None:
+            SwapInPlace(storage, 0)
             WriteHeaders(frame, storage)
         first = first.Next
 
 
-def SwapInPlace(header: Any) -> None:
+def SwapInPlace(memory: Any, at: int) -> None:
     """Swap the addresses of an IPv4 frame; others go nowhere."""
-    if header[12:14] == IPV4:
-        header[:12] = bytes(header[6:12]) + bytes(header[:6])
-        header[26:34] = bytes(header[30:34]) + bytes(header[26:30])
+    target, source, kind, between, sender, receiver = HEADERS.unpack_from(memory, at)
+    if kind == IPV4:
+        HEADERS.pack_into(memory, at, source, target, kind, between, receiver, sender)
 
 
 def WriteHeaders(frame: Any, headers: bytearray) -> None:
     """Put headers back that lie in several MDLs."""
     mdl, offset, at = frame.CurrentMdl, frame.CurrentMdlOffset, 0
-    while at < HEADERS:
+    while at < HEADERS.size:
         piece = headers[at : at + mdl.ByteCount - offset]
         mdl.MappedSystemVa[offset : offset + len(piece)] = piece
         mdl, offset, at = mdl.Next, 0, at + len(piece)
