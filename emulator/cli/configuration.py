@@ -18,6 +18,7 @@ from emulator.host.specification import MOST_PROCESSORS, MOST_VIRTUAL_ADAPTERS, 
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry, SplitFrames
 from emulator.rules.errors import ConfigurationError
 from vnic.device import VNIC_MAXIMUM_MESSAGES
+from vnic.device.layout import MAXIMUM_QUEUES
 from vnic.wires.wire import DEFAULT_MTU
 
 Name = Annotated[str, Meta(min_length=1, max_length=63)]
@@ -73,6 +74,7 @@ class AdapterTable(Struct, kw_only=True, forbid_unknown_fields=True):
     link_speed: Positive = 1_000_000_000
     messages: Annotated[int, Meta(ge=0, le=VNIC_MAXIMUM_MESSAGES)] = 0
     offloads: bool = False
+    queues: Annotated[int, Meta(ge=1, le=MAXIMUM_QUEUES)] = 1
     registry: dict[str, Any] = {}
 
 
@@ -101,8 +103,6 @@ _TABLES: Final[dict[str, type[Struct]]] = {
     "watchdog": WatchdogTable,
 }
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
-_ABSENT: Final = dict.fromkeys(("hardware_queues", "queues"), "several hardware queues of an adapter are")
-"""Keys that say what is to come, and what that is."""
 _TYPES: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -194,8 +194,6 @@ def in_words(message: str) -> str:
 
 def _fault(what: str, table: str, key: str) -> str:
     unknown = re.search(r"contains unknown field `(.*)`", what)
-    if unknown is not None and unknown[1] in _ABSENT:
-        return f"{unknown[1]}: {_ABSENT[unknown[1]]} not implemented by this emulator"
     if unknown is not None:
         known = _TABLES[table].__struct_fields__ if table in _TABLES else ()
         close = difflib.get_close_matches(unknown[1], known, 1)

@@ -128,6 +128,8 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
         configuration.adapter = _adapters_of(options)
     for table in configuration.adapter if options.offloads else ():
         table.offloads = True
+    for table in configuration.adapter if options.queues is not None else ():
+        table.queues = options.queues
 
 
 def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:
@@ -216,6 +218,7 @@ def _adapter(source: str, number: int, table: AdapterTable) -> AdapterSpecificat
             link_speed=table.link_speed,
             messages=table.messages,
             offloads=table.offloads,
+            queues=table.queues,
             registry=table.registry,
         )
         check_hardware(made)

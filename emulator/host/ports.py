@@ -15,13 +15,14 @@ from emulator.host.specification import MEGABIT
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from vnic.device.hardware import HostVnic
 from vnic.device.host_queue import DeviceFault
-from vnic.wires.wire import ActiveWire, OffloadWire
+from vnic.wires.wire import ActiveWire, OffloadWire, SteeredWire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emulator.host.pump_scaled import ScaledPump
     from emulator.host.supervisor import Supervisor
-    from vnic.wires.wire import Wire
+    from vnic.wires.wire import FrameCalls, Wire
 
 STATISTIC_NAMES: Final = {
     "STATISTIC_RECEIVE_FRAMES": "received",
@@ -47,6 +48,7 @@ class Port:
         specification = supervisor.specification.adapters[number]
         self.megabits = specification.link_speed // MEGABIT
         self.messages = specification.messages
+        self.queues = specification.queues
         self.closed = False
         self.powered = False
         self.removed = False
@@ -58,8 +60,12 @@ class Port:
         calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
         self._wake = self._message_waker() if self.messages else self._waker()
         self.offloads = wire.offloads if isinstance(wire, OffloadWire) else 0
+        self._descriptors = wire.queue_descriptors() if isinstance(wire, SteeredWire) else (wire.fileno(),)
+        self.pump: AdapterPump | ScaledPump
         if self.offloads:
             self.pump = self._offload_pump(wire)
+        elif self.queues > 1:
+            self.pump = self._scaled_pump(wire, calls)
         else:
             self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
         self.pending: Callable[[], bool] = self.pump.pending
@@ -74,6 +80,13 @@ class Port:
 
         assert isinstance(wire, OffloadWire)
         return OffloadPump(self.hardware, wire.fileno(), self._wake, wire.set_offloads)
+
+    def _scaled_pump(self, wire: Wire, calls: FrameCalls | None) -> ScaledPump:
+        """The frame loop for several queues."""
+        from emulator.host.pump_scaled import ScaledPump
+
+        steered = wire if isinstance(wire, SteeredWire) else None
+        return ScaledPump(self.hardware, self._descriptors, self._wake, self.queues, calls, steered=steered)
 
     def _waker(self) -> Callable[[], None]:
         """What rings the processor that serves the adapter's line, when it sleeps and the line is asserted."""
@@ -115,7 +128,8 @@ class Port:
         self._reset()
         self.powered = True
         self._interest = select.EPOLLIN
-        self.supervisor.host.watch(self.wire.fileno(), self._on_wire, self._interest)
+        for descriptor in self._descriptors:
+            self.supervisor.host.watch(descriptor, self._on_wire, self._interest)
         if self._active is not None:
             self._attend_wire(self._active)
         self.supervisor.host.add_port(self)
@@ -174,7 +188,8 @@ class Port:
             self._gone()
         elif not self.closed:
             self._interest = interest
-            self.supervisor.host.change(self.wire.fileno(), interest)
+            for descriptor in self._descriptors:
+                self.supervisor.host.change(descriptor, interest)
 
     def _on_wire(self, events: int) -> None:
         # Readable and writable need no act here: the loop serves every port in each round.
@@ -186,7 +201,8 @@ class Port:
         """The wire has been taken away from outside."""
         if not self.removed:
             self.removed = True
-            self.supervisor.host.unwatch(self.wire.fileno())
+            for descriptor in self._descriptors:
+                self.supervisor.host.unwatch(descriptor)
             self.supervisor.wire_reports(f"the wire {self.wire.name} was taken away")
             control.stop_removed(self.supervisor, self, done)
 
@@ -203,7 +219,7 @@ class Port:
             self.wire.set_carrier(successfully and self.linked)
 
     def _reset(self) -> None:
-        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, self.offloads)
+        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, self.offloads, self.queues)
 
     def halted(self) -> None:
         """The miniport is halted: the hardware loses its state, as one that is switched off, and its carrier."""
@@ -251,7 +267,8 @@ class Port:
         host = self.supervisor.host
         if self.powered:
             host.remove_port(self)
-            host.unwatch(self.wire.fileno())
+            for descriptor in self._descriptors:
+                host.unwatch(descriptor)
         for descriptor in self._alarms:
             host.unwatch(descriptor)
         try:

@@ -12,8 +12,9 @@ from typing import Final, Literal
 import msgspec
 
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, Geometry
-from emulator.rules.errors import ConfigurationError, NotImplementedByEmulator
+from emulator.rules.errors import ConfigurationError
 from vnic.device import VNIC_MAXIMUM_MESSAGES
+from vnic.device.layout import MAXIMUM_QUEUES
 from vnic.wires.faults import FaultSpecification
 from vnic.wires.wire import WireSpecification
 
@@ -31,6 +32,8 @@ FEW_ADAPTERS: Final = 4
 ADAPTER_PARTS: Final = {"frame_slots": 1024, "driver_locks": 16, "timers": 16, "pools": 8, "interrupts": 2, "polls": 2,
                         "dma_channels": 2, "configurations": 2, "pool_bytes": 1 << 20}  # fmt: skip
 """What an adapter beyond the first few adds to each of these."""
+QUEUE_SLOTS: Final = 1024
+"""Of shared memory for each queue of an adapter beyond the first."""
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000
 _MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
@@ -70,6 +73,8 @@ class AdapterSpecification(msgspec.Struct, frozen=True, kw_only=True):
     """Interrupt messages that the machine has for it; a driver that knows none uses its line, as without any."""
     offloads: bool = False
     """Whether the TAP hands over, and takes, frames that are not finished: large ones, and without checksums."""
+    queues: int = 1
+    """Hardware queues, each with rings and an interrupt of its own, over which the driver has frames spread (RSS)."""
     registry: dict[str, RegistryValue] = {}
     """Values that NdisReadConfiguration finds for this adapter before those of its driver."""
 
@@ -105,8 +110,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
     def prepared(self) -> MachineSpecification:
         """The specification as it will be run: room for its adapters; under ``debug`` one context of each kind.
 
-        Raises ConfigurationError where a value is of the wrong type, makes no machine or asks for what is not
-        implemented.
+        Raises ConfigurationError where a value is of the wrong type or makes no machine.
         """
         try:
             checked = msgspec.convert(msgspec.to_builtins(self), MachineSpecification)
@@ -120,7 +124,7 @@ class MachineSpecification(msgspec.Struct, frozen=True, kw_only=True):
             for adapter in checked.adapters:
                 check_hardware(adapter)
             _check_files(checked.adapters)
-        except (msgspec.ValidationError, ValueError, NotImplementedByEmulator) as error:
+        except (msgspec.ValidationError, ValueError) as error:
             raise ConfigurationError(f"machine {self.name}: {error}") from None
         devices = os.path.abspath(checked.devices) if checked.devices else ""
         return msgspec.structs.replace(checked, geometry=geometry, devices=devices)
@@ -132,6 +136,12 @@ def check_hardware(adapter: AdapterSpecification) -> None:
         raise ValueError(f"mac = {adapter.mac}: expected the address of one station, like 02:00:00:00:00:01")
     if not 0 <= adapter.messages <= VNIC_MAXIMUM_MESSAGES:
         raise ValueError(f"messages = {adapter.messages}: an adapter has 0 to {VNIC_MAXIMUM_MESSAGES}")
+    if not 1 <= adapter.queues <= MAXIMUM_QUEUES:
+        raise ValueError(f"queues = {adapter.queues}: an adapter has 1 to {MAXIMUM_QUEUES}")
+    if 0 < adapter.messages < adapter.queues:
+        raise ValueError(f"messages = {adapter.messages}: an adapter with {adapter.queues} queues has none, or as many")
+    if adapter.offloads and adapter.queues > 1:
+        raise ValueError("offloads: an adapter with several queues has none")
     if adapter.offloads and adapter.wire.kind != "tap":
         raise ValueError(f"offloads: the wire {adapter.wire.name} has none; a TAP has")
     if adapter.offloads and (adapter.capture or adapter.faults.any):
@@ -147,6 +157,9 @@ def _roomy(specification: MachineSpecification) -> Geometry:
     more = max(0, len(adapters) - FEW_ADAPTERS)
     rooms = {name: getattr(geometry, name) + part * more for name, part in ADAPTER_PARTS.items()}
     rooms["frame_slots"] += OFFLOAD_SLOTS * sum(each.offloads for each in adapters)
+    rooms["frame_slots"] += QUEUE_SLOTS * sum(each.queues - 1 for each in adapters)
+    # All adapters have room for as many queues as the one that has most.
+    rooms["hardware_queues"] = max((each.queues for each in adapters), default=1)
     kinds = [driver.kind for driver in specification.drivers]
     protocols, filters = kinds.count("protocol") + kinds.count("intermediate"), kinds.count("filter")
     for name, each in (("bindings", protocols), ("filters", filters)):
@@ -174,13 +187,7 @@ def _check_files(adapters: list[AdapterSpecification]) -> None:
 
 
 def _check(geometry: Geometry) -> None:
-    """ValueError for numbers that no machine can have, NotImplementedByEmulator for those that none has yet."""
-    if geometry.hardware_queues < 1:
-        raise ValueError(f"hardware_queues = {geometry.hardware_queues}: at least 1")
-    if geometry.hardware_queues > 1:
-        raise NotImplementedByEmulator(
-            f"an adapter with more than one hardware queue (hardware_queues = {geometry.hardware_queues})"
-        )
+    """ValueError for numbers that no machine can have."""
     if geometry.receive_throttle < 0:
         raise ValueError(f"receive_throttle = {geometry.receive_throttle}: at least 1, or 0 for no limit")
     if not 1 <= geometry.processors <= MOST_PROCESSORS:

@@ -73,6 +73,7 @@ class Lab:
         faults: str = "",
         messages: int = 0,
         offloads: bool = False,
+        queues: int = 1,
         name: str = "",
         **options: Any,
     ) -> Nic:
@@ -86,7 +87,7 @@ class Lab:
         ``apart`` puts each TAP into a namespace of its own: then they meet in the machine alone.  ``capture`` names the
         pcapng file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
         ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has,
-        ``offloads`` whether their TAPs hand over frames that are not finished.
+        ``offloads`` whether their TAPs hand over frames that are not finished, ``queues`` how many hardware queues.
         Further options are fields of the machine's geometry and of its watchdog.
         """
         addresses = [address] if isinstance(address, str) else [None] * adapters if address is None else list(address)
@@ -94,7 +95,9 @@ class Lab:
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
         kept = os.fspath(capture)
         chosen = [
-            specify.adapter(wire, self._adapters + i, one, mac, mtu, kept, faults, messages, offloads=offloads)
+            specify.adapter(
+                wire, self._adapters + i, one, mac, mtu, kept, faults, messages, offloads=offloads, queues=queues
+            )
             for i, one in enumerate(addresses)
         ]
         self._adapters += adapters

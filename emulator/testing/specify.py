@@ -70,6 +70,7 @@ def adapter(
     messages: int = 0,
     *,
     offloads: bool = False,
+    queues: int = 1,
 ) -> AdapterSpecification:
     """An adapter on a wire of its own: ``cable``, ``tap`` (its interface is called ``ndisN``) or ``tap:name``.
 
@@ -87,6 +88,7 @@ def adapter(
         faults=parse_faults(faults),
         messages=messages,
         offloads=offloads,
+        queues=queues,
     )
 
 

@@ -105,14 +105,14 @@ def test_a_whole_file(file: Path) -> None:
     specification.prepared()
 
 
-@pytest.mark.parametrize(
-    ("table", "key", "place"),
-    [("[machine]", "hardware_queues", "[machine]"), ('[[adapter]]\nname = "left"', "queues", "[[adapter]] number 1")],
-)
-def test_several_hardware_queues_are_to_come_and_said_to_be(table: str, key: str, place: str, file: Path) -> None:
-    file.write_text(GOOD.replace(table, f"{table}\n{key} = 4"), encoding="utf-8")
-    told = f"{place}: {key}: several hardware queues of an adapter are not implemented by this emulator"
-    assert refused(str(file)) == f"{file}: {told}"
+def test_each_adapter_has_its_queues_and_the_option_has_them_all(file: Path) -> None:
+    file.write_text(
+        GOOD.replace('[[adapter]]\nname = "left"', '[[adapter]]\nname = "left"\nqueues = 4'), encoding="utf-8"
+    )
+    specification = planned(str(file)).specification
+    assert [adapter.queues for adapter in specification.adapters] == [4, 1]
+    assert specification.prepared().geometry.hardware_queues == 4
+    assert [adapter.queues for adapter in planned(str(file), "--queues", "2").specification.adapters] == [2, 2]
 
 
 def test_options_take_the_place_of_what_the_file_says(file: Path) -> None:

@@ -25,6 +25,7 @@ from vnic.device.layout import (
     VNIC_MINIMUM_FRAME,
     VnicLayout,
 )
+from vnic.device.registers import VNIC_INTERRUPT_RECEIVE
 from vnic.device.rings import RingView, get, get_halves, put_filled, put_hashes
 
 if TYPE_CHECKING:
@@ -272,6 +273,14 @@ class HostQueue:
         """`deliver`, with the hash of each frame: value below, information above."""
         put_hashes(self.receive, self.receive_head, hashes)
         self.deliver(lengths)
+
+    def taken(self) -> int:
+        """How far the driver has taken frames from the receive ring, as it says."""
+        return self.receive.indices[CONSUMER]
+
+    def idle(self) -> bool:
+        """Whether the driver has taken every frame, and then let its receive interrupt through again."""
+        return self.receive.indices[CONSUMER] == self.receive_head and self.mask[0] & VNIC_INTERRUPT_RECEIVE != 0
 
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""

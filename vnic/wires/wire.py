@@ -127,6 +127,26 @@ class OffloadWire(Wire, Protocol):
         ...
 
 
+@runtime_checkable
+class SteeredWire(Wire, Protocol):
+    """A wire with several descriptors, which spreads flows over them: a flow stays on one until it is steered anew."""
+
+    longest_queue: int
+    """Frames that may wait in front of one descriptor."""
+
+    def queue_descriptors(self) -> tuple[int, ...]:
+        """Return the descriptors that frames are read from and written to, `fileno` first."""
+        ...
+
+    def steer(self, information: int, key: bytes) -> None:
+        """Spread flows by the Toeplitz hash of these types, under this key."""
+        ...
+
+    def steer_to_first(self) -> None:
+        """Give every frame to the first descriptor."""
+        ...
+
+
 class WireSpecification(msgspec.Struct, frozen=True):
     """A wire as the user asked for it; crosses from the command line to the host."""
 
