@@ -10,6 +10,8 @@ from typing import Final, Literal, NamedTuple
 
 from emulator.layout.handles import HandleKind, make_handle
 from emulator.ndis.headers.oids import (
+    OID_GEN_RECEIVE_HASH,
+    OID_GEN_RECEIVE_SCALE_PARAMETERS,
     OID_PM_REMOVE_WOL_PATTERN,
     OID_PNP_SET_POWER,
     OID_TCP_TASK_IPSEC_OFFLOAD_V2_DELETE_SA,
@@ -314,6 +316,20 @@ RULES: Final = [
     Rule("oid_completed_and_returned", "miniport", VERIFIER, (0x91002, None, 0, 0), "DoubleComplete"),
     Rule("oid_completed_with_pending", "miniport", VERIFIER, (0x91001, None, 0, 0), "NdisOidComplete"),
     Rule("oid_writes_too_much", "miniport", NDIS, (0x1D, ADAPTER, None, 0)),
+    Rule(
+        "scaling_with_wrong_table_accepted",
+        "miniport",
+        VERIFIER,
+        (0xE5, ADAPTER, OID_GEN_RECEIVE_SCALE_PARAMETERS, None),
+        other="asks_for_scaling",
+    ),
+    Rule(
+        "receive_hash_beside_scaling",
+        "miniport",
+        VERIFIER,
+        (0xE5, ADAPTER, OID_GEN_RECEIVE_HASH, None),
+        other="asks_for_scaling",
+    ),
     Rule(
         "oid_fails_that_must_succeed",
         "miniport",

@@ -12,6 +12,7 @@ AT_START = [
     ("refused_attributes_with_wrong_header", "Header.Size"),
     ("refused_attributes_set_twice", "the registration attributes have been set"),
     ("refused_oid_list_length", "SupportedOidListLength is 12, and SupportedOidList has 2 OIDs"),
+    ("refused_scaling_without_toeplitz", "CapabilitiesFlags of NDIS_RECEIVE_SCALE_CAPABILITIES"),
     ("refused_attributes_in_wrong_order", "the registration attributes come first"),
 ]
 AT_LOAD = [

@@ -26,6 +26,7 @@ OTHERS = {
     "base_idle",
     "base_poll",
     "asks_after_restart",
+    "offers_scaling",
 }
 """Drivers of this folder that other tests are about."""
 _MARK = re.compile(r"# (?:type: ignore\[[\w-]+\]  # )?(?:(?P<stop>stop)|site: (?P<site>.+))$")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import Memory, decode, load_block, make_in_pool
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
-from emulator.ndis.control_path import oid_multicast
+from emulator.ndis.control_path import oid_multicast, scaling_requests
 from emulator.ndis.control_path.indications import tell_packet_filter
 from emulator.ndis.control_path.oid_ports import port_array, port_state
 from emulator.ndis.control_path.oid_table import BY_OID, MUST_SUCCEED, By
@@ -115,7 +115,8 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
             told = remembered(context, adapter, query.Oid) if query.Oid in REMEMBERED else None
             if told is None:
                 return NDIS_STATUS_NOT_SUPPORTED
-            data = told
+            of_scaling = query.Oid == oids.OID_GEN_RECEIVE_SCALE_PARAMETERS
+            data = scaling_requests.told_to(context, binding, told) if of_scaling else told
         else:
             return None
         query.BytesNeeded = len(data)
@@ -131,7 +132,10 @@ def answer(context: Context, adapter: Any, binding: Any, request: Any) -> NDIS_S
 
 
 def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
-    """The request to send down in place of a filter or multicast list of one binding: the union of all; else None."""
+    """The request to send down in place of a filter or multicast list of one binding: the union of all; else None.
+
+    In place of a table of processors that the miniport does not know too.
+    """
     if request.RequestType != SET or request.PortNumber:
         return None
     given = request.DATA.SET_INFORMATION
@@ -143,6 +147,12 @@ def merged(context: Context, adapter: Any, binding: Any, request: Any) -> Any:
         own = read_buffer(given.InformationBuffer, given.InformationBufferLength)
         data = oid_multicast.list_to_send(context, adapter, binding, given, own)
         oid = oids.OID_802_3_MULTICAST_LIST
+    elif oid == oids.OID_GEN_RECEIVE_SCALE_PARAMETERS:
+        own = read_buffer(given.InformationBuffer, given.InformationBufferLength)
+        translated = scaling_requests.for_miniport(context, adapter, own)
+        if translated is None:
+            return None
+        data = translated
     else:
         return None
     down = make_request(context, SET, oid, data)
@@ -195,7 +205,9 @@ def note(context: Context, adapter: Any, request: Any) -> None:
     binding = context.machine.objects[HandleKind.BINDING].find(request.ndis_binding, HandleKind.BINDING)
     given = request.DATA.SET_INFORMATION
     data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
-    if given.Oid in LAST_SET:
+    if given.Oid in scaling_requests.SCALING:
+        scaling_requests.note(context, adapter, given.Oid, data)
+    elif given.Oid in LAST_SET:
         remember(context, adapter, given.Oid, data)
     if binding is None or given.Oid not in NOTED:
         return
@@ -209,11 +221,17 @@ def note(context: Context, adapter: Any, request: Any) -> None:
     publish_change(context, adapter)
 
 
-def note_accepted(adapter: Any, request: Any) -> None:
-    """Remember what the miniport itself has accepted: a reset may make it forget."""
+def note_accepted(context: Context, handle: int, adapter: Any, request: Any) -> None:
+    """Remember what the miniport itself has accepted: a reset may make it forget.
+
+    The checked build stops for what it should not have accepted.
+    """
     if request.RequestType != SET:
         return
     given = request.DATA.SET_INFORMATION
+    if given.Oid in scaling_requests.SCALING and context.machine.checked:
+        data = read_buffer(given.InformationBuffer, given.InformationBufferLength)
+        scaling_requests.check_accepted(context, handle, adapter, request, data)
     if given.Oid == oids.OID_GEN_CURRENT_PACKET_FILTER:
         adapter.accepted_filter = struct.unpack("<I", read_buffer(given.InformationBuffer, 4))[0]
         adapter.accepted |= ACCEPTED_FILTER

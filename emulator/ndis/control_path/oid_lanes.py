@@ -229,9 +229,10 @@ def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_S
 
 def _finish(context: Context, lane: Any, request: Any, status: NDIS_STATUS, *, indicate: bool) -> NDIS_STATUS:
     """Free the lane, hand the result to whoever asked; the status that the originator sees."""
-    oid_answers.check_completion(context, lane_handle(context, lane), request, status)
+    handle = lane_handle(context, lane)
+    oid_answers.check_completion(context, handle, request, status)
     if status == NDIS_STATUS_SUCCESS and not isinstance(lane, FILTER_MODULE):
-        oid_answers.note_accepted(lane, request)
+        oid_answers.note_accepted(context, handle, lane, request)
     lane.request = 0
     lane.request_state = IDLE
     context.platform.fence()

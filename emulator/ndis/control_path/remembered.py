@@ -32,7 +32,9 @@ LAST_SET: Final = (
     oids.OID_OFFLOAD_ENCAPSULATION,
 )
 """Whose query NDIS answers with what was last set."""
-REMEMBERED: Final = {oid: place for place, oid in enumerate((*TOLD, *LAST_SET))}
+OVERHEARD: Final = (oids.OID_GEN_RECEIVE_HASH,)
+"""Whose last set NDIS looks at, though the miniport answers the query."""
+REMEMBERED: Final = {oid: place for place, oid in enumerate((*TOLD, *LAST_SET, *OVERHEARD))}
 """Where each stands in ADAPTER.remembered."""
 
 

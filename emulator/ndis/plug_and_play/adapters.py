@@ -17,6 +17,7 @@ from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind, a_kind
 from emulator.layout.machine import ContextKind, SlotState, SystemLock
 from emulator.ndis.absent import not_implemented
+from emulator.ndis.control_path.receive_scaling import capabilities_fault
 from emulator.ndis.control_path.remembered import as_bytes, forget_all, remember
 from emulator.ndis.devices.device_objects import delete
 from emulator.ndis.gates.ddi import MINIPORT, ddi
@@ -261,10 +262,14 @@ def _set_general(context: Context, adapter: Any, given: NDIS_MINIPORT_ADAPTER_GE
     if given.SupportedOidListLength != len(oids) * OID_BYTES:
         why = f"SupportedOidListLength is {given.SupportedOidListLength}, and SupportedOidList has {len(oids)} OIDs"
         return _refused(context, why, NDIS_STATUS_INVALID_PARAMETER)
+    scaling = as_bytes(given.RecvScaleCapabilities) if given.RecvScaleCapabilities is not None else None
+    fault = capabilities_fault(scaling) if scaling is not None else None
+    if fault is not None:
+        return _refused(context, fault, NDIS_STATUS_INVALID_PARAMETER)
     if not remember(context, adapter, OID_GEN_SUPPORTED_LIST, struct.pack(f"<{len(oids)}I", *oids)):
         return _refused(context, "there is no memory for SupportedOidList", NDIS_STATUS_RESOURCES)
     for oid, value in (
-        (OID_GEN_RECEIVE_SCALE_CAPABILITIES, given.RecvScaleCapabilities),
+        (OID_GEN_RECEIVE_SCALE_CAPABILITIES, scaling),
         (OID_PM_HARDWARE_CAPABILITIES, given.PowerManagementCapabilitiesEx),
         (OID_PM_CURRENT_CAPABILITIES, given.PowerManagementCapabilitiesEx),
     ):

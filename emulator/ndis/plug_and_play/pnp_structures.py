@@ -11,7 +11,8 @@ from emulator.kernel.pointers import decode
 from emulator.ndis.control_path.remembered import remembered
 from emulator.ndis.headers.enumerations import NET_PNP_EVENT_CODE
 from emulator.ndis.headers.offload_structures import NDIS_OFFLOAD
-from emulator.ndis.headers.oids import OID_TCP_OFFLOAD_CURRENT_CONFIG
+from emulator.ndis.headers.oids import OID_GEN_RECEIVE_SCALE_CAPABILITIES, OID_TCP_OFFLOAD_CURRENT_CONFIG
+from emulator.ndis.headers.receive_scale_structures import NDIS_RECEIVE_SCALE_CAPABILITIES
 from emulator.ndis.headers.structures_common import (
     NDIS_STATUS_INDICATION,
     NET_DEVICE_PNP_EVENT,
@@ -136,6 +137,7 @@ def bind_parameters(context: Context, adapter: Any, protocol: Any) -> NDIS_BIND_
         MacAddressLength=MAC_ADDRESS_LENGTH,
         CurrentMacAddress=adapter.current_address,
         MacOptions=adapter.mac_options,
+        RcvScaleCapabilities=receive_scale_capabilities(context, adapter),
         DefaultOffloadConfiguration=default_offload(context, adapter),
         PhysicalMediumType=adapter.physical_medium,
         AccessType=adapter.access,
@@ -156,6 +158,12 @@ def default_offload(context: Context, adapter: Any) -> NDIS_OFFLOAD | None:
     """What the adapter offloads now; None for nothing."""
     told = remembered(context, adapter, OID_TCP_OFFLOAD_CURRENT_CONFIG)
     return NDIS_OFFLOAD.from_bytes(told) if told else None
+
+
+def receive_scale_capabilities(context: Context, adapter: Any) -> NDIS_RECEIVE_SCALE_CAPABILITIES | None:
+    """What the adapter can of receive side scaling; None for nothing."""
+    told = remembered(context, adapter, OID_GEN_RECEIVE_SCALE_CAPABILITIES)
+    return NDIS_RECEIVE_SCALE_CAPABILITIES.from_bytes(told) if told else None
 
 
 def attach_parameters(context: Context, adapter: Any, module: Any, name: str) -> NDIS_FILTER_ATTACH_PARAMETERS:

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.layout.handles import HandleKind
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
-from emulator.ndis.control_path import remembered, withdrawal
+from emulator.ndis.control_path import remembered, scaling_requests, withdrawal
 from emulator.ndis.control_path.oid_table import OIDS, By, OidEntry
 from emulator.ndis.headers.enumerations import NdisPortControlStateUncontrolled
 from emulator.ndis.headers.oids import (
@@ -129,8 +129,8 @@ def test_a_query_that_ndis_answers_never_reaches_the_miniport(entry: OidEntry) -
     status, short = stack.ask(QUERY, entry.oid, b"")
     assert stack.mini.asked == []
     if status == NDIS_STATUS_NOT_SUPPORTED:
-        # What NDIS knows from the miniport alone: told now, it answers.
-        if entry.oid not in remembered.REMEMBERED:
+        # What NDIS knows from the miniport alone: told now, it answers; of scaling it makes the answer itself.
+        if entry.oid not in remembered.REMEMBERED or entry.oid in scaling_requests.SCALING:
             return
         with stack.fake.running(stack.context):
             assert remembered.remember(stack.context, stack.adapter_record, entry.oid, TOLD)
@@ -154,7 +154,9 @@ def test_a_query_for_the_miniport_reaches_it(entry: OidEntry) -> None:
 def test_a_set_for_the_miniport_reaches_it(entry: OidEntry) -> None:
     stack = AskingStack()
     data = FIRST if entry.oid == OID_802_3_MULTICAST_LIST else bytes(entry.size or 8)
-    assert stack.ask(SET, entry.oid, data)[0] == NDIS_STATUS_SUCCESS
+    if entry.oid in scaling_requests.SCALING:  # of which zeros are none, as the miniport must say
+        stack.mini.status = NDIS_STATUS_INVALID_DATA
+    assert stack.ask(SET, entry.oid, data)[0] == stack.mini.status
     assert stack.mini.asked == [(SET, entry.oid, data)]
 
 
