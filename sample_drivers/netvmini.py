@@ -15,6 +15,7 @@ from sample_drivers.netvmini_frames import *
 from sample_drivers.netvmini_nic import *
 from sample_drivers.netvmini_offload import *
 from sample_drivers.netvmini_queue import *
+from sample_drivers.netvmini_rss import *
 from vnic.device import *
 
 NdisDriverHandle: MiniportDriverHandle | None = None
@@ -89,6 +90,15 @@ class ADAPTER(NONPAGED):
     FirstQueue: PVOID
     QueueCount: u32
     Queues: Array[PVOID, Literal[16]]
+    QueueBytes: u32
+    QueueOf: Array[u32, Literal[64]]  # by processor
+    Messages: u32
+    Processors: u32
+    Scaled: u32  # more than the first queue is in use
+    HashInformation: u32
+    HashKey: Bytes[Literal[40]]
+    ScalingEntries: u32
+    ScalingTable: Bytes[Literal[128]]
     ReceivePool: NetBufferListPoolHandle
     ReceiveMemory: PVOID  # of all queues, one behind the other
     ReceiveAddress: u32
@@ -171,7 +181,7 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     nic = Adapter.Nic
     if nic is None or VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ENTRIES) > NIC_TRANSMIT_ENTRIES:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
-    NICReadAddress(Adapter)
+    NICCountQueues(Adapter, Parameters, min(NICReadRegistry(Adapter), NIC_QUEUES))
     VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
     Adapter.Offloads = VnicReadRegister(nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)
     Adapter.Tasks = NICOffloadTasks(Adapter.Offloads)
@@ -189,10 +199,12 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
         Adapter.ResetTimer = timer
     if work_item is None or timer is None or not NICAllocateBuffers(Adapter):
         return NDIS_STATUS_RESOURCES
-    characteristics = NICInterruptCharacteristics(MPIsr, MPInterruptDpc)
+    characteristics = NICInterruptCharacteristics(Adapter, MPIsr, MPInterruptDpc, MPMessageIsr, MPMessageInterruptDpc)
     status, interrupt = NdisMRegisterInterruptEx(handle, Adapter, characteristics)
     if interrupt is not None:
         Adapter.Interrupt = interrupt
+        if Adapter.QueueCount > 1:
+            status = NICMapMessages(Adapter, characteristics)
         for Queue in Adapter.Queues[: Adapter.QueueCount]:
             lists = NICTake(Queue.ReceiveNbls, 0, Queue.BuffersPosted)
             addresses = [nbl.FirstNetBuffer.DataPhysicalAddress for nbl in lists]
@@ -200,28 +212,31 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     return status
 
 
-def NICReadAddress(Adapter: ADAPTER) -> None:
-    """The permanent address is the hardware's; NetworkAddress in the registry replaces it if it is a unicast one."""
+def NICReadRegistry(Adapter: ADAPTER) -> int:
+    """Read the address, which is the hardware's unless NetworkAddress is a unicast one; how many queues are allowed."""
+    queues = 1
     Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Adapter.Nic)
     _, configuration = NdisOpenConfigurationEx(NICConfigurationObject(Adapter))
     if configuration is not None:
         _, address, length = NdisReadNetworkAddress(configuration)
         if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_GROUP_BIT:
             Adapter.CurrentAddress = address
+        queues = NICReadQueues(configuration)
         NdisCloseConfiguration(configuration)
     Adapter.Directed = NIC_NOBODY
+    return queues
 
 
 def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     """The memory of all queues, the zeros that pad short frames, and the queues."""
-    handle = Adapter.Handle
+    handle, queues = Adapter.Handle, Adapter.QueueCount
     count, shift = NIC_RECEIVE_BUFFERS, NIC_SLOT_SHIFT
     Adapter.FewBuffers = OFFLOAD_FEW_BUFFERS if Adapter.Offloads else NIC_FEW_BUFFERS
     if Adapter.Offloads:
         count, shift = OFFLOAD_BUFFERS, OFFLOAD_SLOT_SHIFT
-    Adapter.ReceiveCapacity = (1 << shift) - VNIC_RECEIVE_HEADROOM
+    Adapter.ReceiveCapacity, Adapter.QueueBytes = (1 << shift) - VNIC_RECEIVE_HEADROOM, count << shift
     Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
-    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, NIC_QUEUES * count << shift, True)
+    Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, queues * count << shift, True)
     pool = NdisAllocateNetBufferListPool(handle, NICPoolParameters())
     if pool is not None:
         Adapter.ReceivePool = pool
@@ -230,7 +245,7 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
         return False
     Adapter.ReceiveAddress = address
     NdisZeroMemory(Adapter.PadMemory, NIC_MINIMUM_FRAME)
-    return all(NICAllocateQueue(Adapter, number, count, shift) for number in range(NIC_QUEUES))
+    return all(NICAllocateQueue(Adapter, number, count, shift) for number in range(queues))
 
 
 def NICAllocateQueue(Adapter: ADAPTER, Number: int, Count: int, Shift: int) -> bool:
@@ -242,7 +257,7 @@ def NICAllocateQueue(Adapter: ADAPTER, Number: int, Count: int, Shift: int) -> b
     NdisZeroMemory(Queue, sizeof(QUEUE))
     NdisAllocateSpinLock(Queue.ReceiveLock)
     NdisAllocateSpinLock(Queue.SendLock)
-    Queue.Number, Adapter.Queues[Number], Adapter.QueueCount = Number, Queue, Number + 1
+    Queue.Number, Adapter.Queues[Number] = Number, Queue
     Adapter.FirstQueue = Adapter.Queues[0]
     headroom, header = VNIC_RECEIVE_HEADROOM, 0
     if Adapter.Offloads:
@@ -277,7 +292,8 @@ def NICFree(Adapter: ADAPTER) -> None:
     if Adapter.ResetTimer:
         NdisFreeTimerObject(Adapter.ResetTimer)
     for Queue in Adapter.Queues[: Adapter.QueueCount]:
-        NICFreeQueue(Adapter, Queue)
+        if Queue is not None:
+            NICFreeQueue(Adapter, Queue)
     if Adapter.ReceivePool:
         NdisFreeNetBufferListPool(Adapter.ReceivePool)
     for memory in (Adapter.ReceiveMemory, Adapter.PadMemory):
@@ -307,7 +323,7 @@ def NICFreeQueue(Adapter: ADAPTER, Queue: QUEUE) -> None:
 def MPHaltEx(Adapter: ADAPTER, HaltAction: NDIS_HALT_ACTION) -> None:
     """Stop the interrupt first, then make the hardware let go of the buffers, then free everything."""
     nic = Adapter.Nic
-    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
+    NICLetThrough(Adapter, 0)
     NdisMDeregisterInterruptEx(Adapter.Interrupt)
     if HaltAction != NDIS_HALT_ACTION.NdisHaltDeviceSurpriseRemoved:
         VnicWriteRegister(nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RESET)
@@ -340,7 +356,7 @@ def MPRestart(Adapter: ADAPTER, RestartParameters: NDIS_MINIPORT_RESTART_PARAMET
     Adapter.Paused, Adapter.Running = 0, int(not Adapter.Resetting)
     NdisReleaseSpinLock(Adapter.Lock)
     VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_CONTROL, VNIC_CONTROL_RECEIVE_ENABLE | VNIC_CONTROL_TRANSMIT_ENABLE)
-    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
+    NICLetThrough(Adapter, NIC_INTERRUPTS)
     return NDIS_STATUS_SUCCESS
 
 
@@ -377,7 +393,7 @@ def NICResetPoll(SystemSpecific1: None, Adapter: ADAPTER, SystemSpecific2: None,
 @MINIPORT_SHUTDOWN
 def MPShutdownEx(Adapter: ADAPTER, ShutdownAction: NDIS_SHUTDOWN_ACTION) -> None:
     """Silence the hardware; nothing is freed."""
-    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
+    NICLetThrough(Adapter, 0)
     VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_CONTROL, 0)
 
 
@@ -429,6 +445,29 @@ def MPInterruptDpc(
     ReceiveThrottleParameters.MoreNblsPending = True
 
 
+@MINIPORT_MESSAGE_INTERRUPT
+def MPMessageIsr(Adapter: ADAPTER, MessageId: int) -> IsrResult:
+    """Each message is of the queue with its number."""
+    VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0, MessageId)
+    return IsrResult(True, True, 0)
+
+
+@MINIPORT_MESSAGE_INTERRUPT_DPC
+def MPMessageInterruptDpc(
+    Adapter: ADAPTER,
+    MessageId: int,
+    MiniportDpcContext: None,
+    ReceiveThrottleParameters: NDIS_RECEIVE_THROTTLE_PARAMETERS,
+    NdisReserved2: None,
+) -> None:
+    """Serve the queue.  However long it takes, it stays on this processor, as receive side scaling promises."""
+    nic = Adapter.Nic
+    if NICServe(Adapter, Adapter.Queues[MessageId], nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
+        ReceiveThrottleParameters.MoreNblsPending = True
+    else:
+        VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS, MessageId)
+
+
 @NDIS_IO_WORKITEM_FUNCTION
 def NICContinue(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
     """What the DPC had no time for, in turns, so that the processor can do something else in between."""
@@ -452,14 +491,19 @@ def MPReturnNetBufferLists(Adapter: ADAPTER, NetBufferLists: NET_BUFFER_LIST, Re
     while nbl is not None:
         lists.append(nbl)
         nbl.Next, nbl = None, nbl.Next
-    NICPostReceive(Adapter, Adapter.FirstQueue, lists)
+    if Adapter.Scaled:
+        for number, own in NICByQueue(Adapter, lists).items():
+            NICPostReceive(Adapter, Adapter.Queues[number], own)
+    else:
+        NICPostReceive(Adapter, Adapter.FirstQueue, lists)
     NICDereference(Adapter, len(lists))
 
 
 @MINIPORT_SEND_NET_BUFFER_LISTS
 def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int) -> None:
     """Give the lists to the hardware, behind those that wait; what does not fit waits for the DPC."""
-    flags, offloads, Queue = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL, Adapter.Offloads, Adapter.FirstQueue
+    flags, offloads = SendFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL, Adapter.Offloads
+    Queue = NICSendQueue(Adapter, flags) if Adapter.Scaled else Adapter.FirstQueue
     lists, addresses, lengths = ([], [], []) if offloads and NICAsks(NetBufferList) else NICDescribe(NetBufferList)
     if lists:
         first, last, rejected, count = NetBufferList, lists[-1], None, len(lists)

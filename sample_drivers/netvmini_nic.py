@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.ndis import *
 from sample_drivers.netvmini_offload import *
+from sample_drivers.netvmini_rss import *
 from vnic.device import *
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ NIC_TRANSMIT_ENTRIES: Final = 512
 NIC_RING_ENTRIES: Final = 512
 """Of a ring of references: as many as the larger of the hardware's rings."""
 NIC_RING_MASK: Final = NIC_RING_ENTRIES - 1
-NIC_QUEUES: Final = 1
 NIC_MULTICAST_LIST: Final = 32
 NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
 NIC_BUDGET: Final = 128
@@ -114,6 +114,7 @@ def NICRegistrationAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_REGISTR
 def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
     """Ethernet, with the link as it is now."""
     oids = NIC_OIDS + NIC_OFFLOAD_OIDS if Adapter.Offloads else NIC_OIDS
+    oids = oids + NIC_SCALING_OIDS if Adapter.QueueCount > 1 else oids
     return NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES,
@@ -136,6 +137,7 @@ def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPO
         MacAddressLength=ETH_LENGTH_OF_ADDRESS,
         PermanentMacAddress=Adapter.PermanentAddress,
         CurrentMacAddress=Adapter.CurrentAddress,
+        RecvScaleCapabilities=NICScalingCapabilities(Adapter),
         AccessType=NET_IF_ACCESS_TYPE.NET_IF_ACCESS_BROADCAST,
         ConnectionType=NET_IF_CONNECTION_TYPE.NET_IF_CONNECTION_DEDICATED,
         IfType=IF_TYPE_ETHERNET_CSMACD,
@@ -146,8 +148,10 @@ def NICGeneralAttributes(Adapter: ADAPTER, Link: NDIS_LINK_STATE) -> NDIS_MINIPO
     )
 
 
-def NICInterruptCharacteristics(Isr: Any, Dpc: Any) -> NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
-    """A line interrupt."""
+def NICInterruptCharacteristics(
+    Adapter: ADAPTER, Isr: Any, Dpc: Any, MessageIsr: Any, MessageDpc: Any
+) -> NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
+    """A line interrupt; messages for several queues."""
     return NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT,
@@ -156,7 +160,16 @@ def NICInterruptCharacteristics(Isr: Any, Dpc: Any) -> NDIS_MINIPORT_INTERRUPT_C
         ),
         InterruptHandler=Isr,
         InterruptDpcHandler=Dpc,
+        MsiSupported=Adapter.QueueCount > 1,
+        MessageInterruptHandler=MessageIsr,
+        MessageInterruptDpcHandler=MessageDpc,
     )
+
+
+def NICLetThrough(Adapter: ADAPTER, Interrupts: int) -> None:
+    """Let these interrupts of all queues through, or none."""
+    for number in range(Adapter.QueueCount):
+        VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, Interrupts, number)
 
 
 def NICTimerCharacteristics(Adapter: ADAPTER, Function: Any) -> NDIS_TIMER_CHARACTERISTICS:
@@ -467,10 +480,12 @@ def NICSet(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
         Adapter.Directed = own if value & NDIS_PACKET_TYPE_DIRECTED else NIC_NOBODY
     elif Oid in NIC_OFFLOAD_OIDS:
         return NICSetOffloads(Adapter, Oid, Data)
+    elif Oid in NIC_SCALING_OIDS:
+        return NICSetScaling(Adapter, Data)
     elif Oid == OID_PNP_SET_POWER:
         # The stack is paused, and the interrupt tells of the link alone.
         awake = value == NDIS_DEVICE_POWER_STATE.NdisDeviceStateD0
-        VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS if awake else 0)
+        NICLetThrough(Adapter, NIC_INTERRUPTS if awake else 0)
     elif Oid == OID_GEN_INTERRUPT_MODERATION or (Oid == OID_GEN_CURRENT_LOOKAHEAD and value > NIC_MTU):
         return NDIS_STATUS_INVALID_DATA
     elif Oid not in (OID_GEN_CURRENT_LOOKAHEAD, OID_GEN_LINK_PARAMETERS):
@@ -487,6 +502,7 @@ __all__ = [
     "NICGiven",
     "NICHangs",
     "NICInterruptCharacteristics",
+    "NICLetThrough",
     "NICLinkIndication",
     "NICLinkState",
     "NICPoolParameters",
@@ -511,7 +527,6 @@ __all__ = [
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
     "NIC_OFFLOAD_OIDS",
-    "NIC_QUEUES",
     "NIC_RECEIVE_BUFFERS",
     "NIC_RESET_INTERVAL",
     "NIC_RESET_POLLS",

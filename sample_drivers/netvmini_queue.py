@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.ndis import *
 from sample_drivers.netvmini_frames import *
 from sample_drivers.netvmini_nic import *
+from sample_drivers.netvmini_rss import *
 from vnic.device import *
 
 if TYPE_CHECKING:
@@ -55,11 +56,17 @@ def NICServe(Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Budget: int) -> bool:
 
 def NICReceive(Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Budget: int) -> int:
     """Indicate what the hardware has filled, as one chain; how many buffers it were."""
-    addresses, lengths = VnicReceive(Nic, Queue.Number, Budget)
+    hashes: Any = None
+    if Adapter.Scaled:
+        addresses, lengths, *hashes = VnicReceiveScaled(Nic, Queue.Number, Budget)
+    else:
+        addresses, lengths = VnicReceive(Nic, Queue.Number, Budget)
     taken = len(addresses)
     if not taken:
         return 0
     lists = NICTakeReceived(Queue, taken)
+    if hashes is not None:
+        NICTellHashes(lists, *hashes)
     if Adapter.Offloads:
         taken = NICJoin(Adapter, Queue, Nic, addresses, lists, lengths)
     if not NICReference(Adapter, taken):

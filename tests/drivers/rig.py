@@ -21,9 +21,10 @@ from emulator.ndis.plug_and_play import intermediate, pnp
 from emulator.rules.states import AdapterState
 from tests.fake_platform import FakeMachine, fresh_module
 from vnic.device.hardware import HostVnic
-from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_DESCRIPTOR_OFFLOAD, VNIC_LENGTH_MORE
+from vnic.device.layout import CONSUMER, VNIC_DESCRIPTOR_MORE, VNIC_DESCRIPTOR_OFFLOAD, VNIC_LENGTH_MORE
 from vnic.device.offloads import VNIC_HEADER_BYTES, VNIC_OFFLOAD_HEADERS, header_of
 from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE, WORD_OFFLOADS
+from vnic.device.toeplitz import FrameHash
 
 if TYPE_CHECKING:
     import types
@@ -41,6 +42,8 @@ class Nic:
     """The hardware of one adapter: frames go in by `receive`, and come out in `sent`.
 
     With offloads `headers` says for each frame to come what its header is, and `words` are the headers of those sent.
+    With several queues frames are spread over them as the driver has asked, a new table being taken when all are idle;
+    `carried` says by which queue each frame sent has come.
     """
 
     def __init__(self, rig: Rig, number: int, messages: int = 0, offloads: int = 0) -> None:
@@ -54,25 +57,60 @@ class Nic:
         self.words: list[bytes] = []
         self.waiting: list[bytes] = []
         self.sent: list[bytes] = []
+        self.carried: list[int] = []
         self.discarded = 0
         self.blocked = False
+        self._hash: FrameHash | None = None
 
     def pump(self) -> bool:
         """Move frames each way as the host would; True when one was moved."""
-        vnic, queue = self.vnic, self.vnic.queues[0]
+        vnic = self.vnic
         if not vnic.present:
             return False
         enabled = vnic.attend()
-        moved = False
+        moved = vnic.scaling_asked() is not None and self._scale()
         if self.waiting:
             if enabled & VNIC_CONTROL_RECEIVE_ENABLE:
-                moved = self._fill(queue)
+                moved = (self._spread() if vnic.scaling.information else self._fill(vnic.queues[0])) or moved
             else:
                 self.discarded += len(self.waiting)
                 self.waiting.clear()
         if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and not self.blocked:
-            moved = self._take(queue) or moved
+            for number, queue in enumerate(vnic.queues):
+                moved = self._take(queue, number) or moved
         return moved
+
+    def _scale(self) -> bool:
+        """Take what the driver has asked for, if nothing is under way."""
+        asked = self.vnic.scaling_asked()
+        busy = any(queue.receive.indices[CONSUMER] != queue.receive_head for queue in self.vnic.queues)
+        if asked is None or busy:
+            return False
+        self.vnic.scale(asked)
+        self._hash = FrameHash(asked.information, asked.key) if asked.information else None
+        return True
+
+    def queue_for(self, frame: bytes) -> int:
+        """The queue by which a frame comes now."""
+        assert self._hash is not None
+        value, information = self._hash(memoryview(frame), len(frame))
+        table = self.vnic.scaling.table
+        return table[value & len(table) - 1] if information else 0
+
+    def _spread(self) -> bool:
+        assert self._hash is not None
+        if self.vnic.scaling_asked() is not None:
+            return False
+        for place, frame in enumerate(self.waiting):
+            queue = self.vnic.queues[self.queue_for(frame)]
+            if not queue.refill(1):
+                self.waiting = self.waiting[place:]
+                return place > 0
+            value, information = self._hash(memoryview(frame), len(frame))
+            queue.empties[0][: len(frame)] = frame
+            queue.deliver_hashed([len(frame)], [value | information << 32])
+        self.waiting = []
+        return True
 
     @property
     def offloads(self) -> int:
@@ -111,7 +149,7 @@ class Nic:
             queue.deliver([len(frame) for frame in frames])
         return bool(frames)
 
-    def _take(self, queue: Any) -> bool:
+    def _take(self, queue: Any, number: int = 0) -> bool:
         words = queue.descriptors(queue.posted())
         done = 0
         frame, offload = b"", 0
@@ -121,6 +159,7 @@ class Nic:
             frame += bytes(queue.fragment(word & ~VNIC_DESCRIPTOR_OFFLOAD))
             if not word & VNIC_DESCRIPTOR_MORE:
                 self.sent.append(frame)
+                self.carried.append(number)
                 self.words.append(header_of(offload, len(frame)) if offload else b"")
                 frame, offload = b"", 0
                 done = place
@@ -141,11 +180,13 @@ class Rig:
         bound: dict[str, list[str]] | None = None,
         messages: int = 0,
         offloads: int | list[int] = 0,
+        queues: int = 1,
         **geometry: int | str,
     ) -> None:
         sizes: dict[str, Any] = {
-            "frame_slots": (4300 if offloads else 600) * adapters,
-            "pool_bytes": (4 << 20) * adapters,
+            "frame_slots": (4300 if offloads else 600) * adapters * queues,
+            "pool_bytes": (4 << 20) * adapters * queues,
+            "hardware_queues": queues,
             "adapters": adapters,
             **geometry,
         }

@@ -18,8 +18,9 @@ from sample_drivers.netvmini_queue import *
 from tests.bad_drivers.include import include
 from vnic.device import *
 
-for part in ("netvmini.py", "netvmini_queue.py"):
+for part in ("netvmini.py", "netvmini_queue.py", "netvmini_rss.py"):
     include(globals(), Path(__file__).parents[3] / "sample_drivers" / part)
+NIC_QUEUES = 1  # a Poll object of the adapter's own serves one
 InitializeRest, FreeRest = globals()["NICInitialize"], globals()["NICFree"]
 
 

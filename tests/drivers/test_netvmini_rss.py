@@ -1,0 +1,317 @@
+"""netvmini with several queues: what it can, what it is asked for, and where frames go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.ndis.buffers import macros
+from emulator.ndis.headers import oids, status
+from emulator.ndis.headers import receive_scale_structures as rss
+from emulator.ndis.headers.object_header import NDIS_OBJECT_TYPE_RSS_PARAMETERS
+from emulator.ndis.headers.processor_numbers import PROCESSOR_NUMBER
+from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
+from emulator.ndis.plug_and_play import pnp
+from tests.drivers.rig import Rig, frame
+from vnic.device.toeplitz import FrameHash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+QUERY, SET = 0, 1
+KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
+IPV4, TOEPLITZ = rss.NDIS_HASH_IPV4 | rss.NDIS_HASH_UDP_IPV4, rss.NdisHashFunctionToeplitz
+
+
+def parameters(
+    table: Sequence[int] = (0, 1), *, flags: int = 0, information: int = IPV4 | TOEPLITZ, key: bytes = KEY
+) -> bytes:
+    """OID_GEN_RECEIVE_SCALE_PARAMETERS: the structure, the table of processors, the key."""
+    processors = b"".join(PROCESSOR_NUMBER(0, number).to_bytes() for number in table)
+    given = rss.NDIS_RECEIVE_SCALE_PARAMETERS(
+        Header=NDIS_OBJECT_HEADER(NDIS_OBJECT_TYPE_RSS_PARAMETERS, 2, 40),
+        Flags=flags,
+        HashInformation=information,
+        IndirectionTableSize=len(processors),
+        IndirectionTableOffset=44,
+        HashSecretKeySize=len(key),
+        HashSecretKeyOffset=44 + len(processors),
+    )
+    return given.to_bytes().ljust(44, b"\0") + processors + key
+
+
+def ask(rig: Rig, data: bytes) -> int:
+    """The status of a set."""
+    return rig.oid(SET, oids.OID_GEN_RECEIVE_SCALE_PARAMETERS, data)[0]
+
+
+def datagram(flow: int, number: int) -> bytes:
+    """A frame of UDP over IPv4: the flow is its source port, the number its payload."""
+    ip = bytes.fromhex("45000024 00000000 40110000 0a4d0001 0a4d0002".replace(" ", ""))
+    udp = flow.to_bytes(2, "big") + bytes.fromhex("0007 0010 0000".replace(" ", ""))
+    return frame(kind=0x0800, payload=ip + udp + number.to_bytes(4, "big"))
+
+
+def flow_of(sent: bytes) -> tuple[int, int]:
+    """The flow and the number of a datagram, or of hello's answer to it."""
+    return int.from_bytes(sent[34:36], "big"), int.from_bytes(sent[42:46], "big")
+
+
+def scaled(processors: int = 2, queues: int = 2, messages: int | None = None, **options: Any) -> Rig:
+    """A started adapter of several queues."""
+    count = queues if messages is None else messages
+    made = Rig("netvmini", "hello", processors=processors, queues=queues, messages=count, **options)
+    made.start()
+    return made
+
+
+def in_order(answers: list[bytes], flows: int, numbers: int) -> bool:
+    """Is every flow complete, and in order?"""
+    found: dict[int, list[int]] = {flow: [] for flow in range(flows)}
+    for sent in answers:
+        flow, number = flow_of(sent)
+        found[flow].append(number)
+    return all(each == list(range(numbers)) for each in found.values())
+
+
+def test_flows_are_spread_and_come_back_by_the_queue_of_their_processor() -> None:
+    rig = scaled(4, 4)
+    assert ask(rig, parameters((0, 1, 2, 3))) == 0
+    answers = rig.receive(*(datagram(flow, number) for number in range(20) for flow in range(16)))
+    assert in_order(answers, 16, 20)
+    by_queue = dict(zip(map(flow_of, answers), rig.nic.carried, strict=True))
+    for flow in range(16):
+        assert {by_queue[flow, number] for number in range(20)} == {rig.nic.queue_for(datagram(flow, 0))}
+    assert set(by_queue.values()) == {0, 1, 2, 3}
+    assert rig.outstanding() == 0
+    rig.stop()
+
+
+def test_until_scaling_is_turned_on_and_when_it_is_off_all_comes_and_goes_by_the_first_queue() -> None:
+    rig = scaled()
+    frames = [datagram(flow, 0) for flow in range(16)]
+    assert len(rig.receive(*frames)) == 16
+    assert set(rig.nic.carried) == {0}
+    assert ask(rig, parameters()) == 0
+    rig.receive(*frames)
+    assert set(rig.nic.carried) == {0, 1}
+    for off in (parameters(flags=rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS), parameters(information=0)):
+        assert ask(rig, parameters()) == 0
+        assert ask(rig, off) == 0
+        rig.nic.carried.clear()
+        assert len(rig.receive(*frames)) == 16
+        assert set(rig.nic.carried) == {0}
+
+
+def test_a_received_list_has_its_hash_and_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = scaled()
+    told: dict[bytes, tuple[int, int, int]] = {}
+    included = rig.fake.machine.images.images[0].module.NICServe.__globals__
+    indicate = included["NdisMIndicateReceiveNetBufferLists"]
+
+    def look(handle: Any, nbl: Any, *rest: Any) -> None:
+        chain = nbl
+        while chain is not None:
+            mdl, at = chain.FirstNetBuffer.CurrentMdl, chain.FirstNetBuffer.CurrentMdlOffset
+            told[bytes(mdl.MappedSystemVa[at + 12 : at + 36])] = (
+                macros.NET_BUFFER_LIST_GET_HASH_VALUE(chain),
+                macros.NET_BUFFER_LIST_GET_HASH_TYPE(chain),
+                macros.NET_BUFFER_LIST_GET_HASH_FUNCTION(chain),
+            )
+            chain = chain.Next
+        indicate(handle, nbl, *rest)
+
+    monkeypatch.setitem(included, "NdisMIndicateReceiveNetBufferLists", look)
+    assert ask(rig, parameters()) == 0
+    hashes = FrameHash(IPV4 | TOEPLITZ, KEY)
+    frames = [datagram(flow, 0) for flow in range(4)]
+    rig.receive(*frames, frame())
+    for each in frames:
+        assert told[each[12:36]] == (hashes(memoryview(each), 60)[0], rss.NDIS_HASH_UDP_IPV4, TOEPLITZ)
+    assert told[frame()[12:36]] == (0, 0, 0)
+    # The same lists without hashes: nothing of the last ones is left.
+    assert ask(rig, parameters(flags=rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS)) == 0
+    told.clear()
+    for _ in range(300):
+        rig.receive(*frames)
+    assert set(told.values()) == {(0, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        parameters((0, 1, 0)),
+        parameters((0, 2)),
+        parameters(()),
+        parameters((0, 1) * 128),
+        parameters(information=TOEPLITZ),
+        parameters(information=IPV4 | 2),
+        parameters(information=0x100000 | TOEPLITZ),
+        parameters(key=b""),
+        parameters(key=bytes(41)),
+        parameters()[:-1],
+        parameters(flags=rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED),
+        parameters(flags=rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused(wrong: bytes) -> None:
+    rig = scaled()
+    assert ask(rig, wrong) == status.NDIS_STATUS_INVALID_PARAMETER
+    assert len(rig.receive(datagram(1, 0), datagram(2, 0))) == 2
+    assert rig.nic.vnic.scaling.information == 0
+
+
+def test_what_is_unchanged_is_kept() -> None:
+    rig = scaled(4, 4)
+    assert ask(rig, parameters((0, 1, 2, 3))) == 0
+    rig.settle()
+    first = rig.nic.vnic.scaling
+    unchanged = rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED | rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED
+    assert ask(rig, parameters((3, 3), flags=unchanged, information=0, key=b"")) == 0
+    rig.settle()
+    second = rig.nic.vnic.scaling
+    assert (second.information, second.key, second.table) == (first.information, first.key, bytes((3, 3)))
+    assert ask(rig, parameters((), flags=rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED, key=KEY[::-1])) == 0
+    rig.settle()
+    assert rig.nic.vnic.scaling[1:] == (first.information, KEY[::-1], bytes((3, 3)))
+
+
+def test_a_table_of_the_first_revision_has_a_byte_for_each_processor() -> None:
+    rig = scaled()
+    given = rss.NDIS_RECEIVE_SCALE_PARAMETERS(
+        Header=NDIS_OBJECT_HEADER(NDIS_OBJECT_TYPE_RSS_PARAMETERS, 1, 28),
+        HashInformation=IPV4 | TOEPLITZ,
+        IndirectionTableSize=4,
+        IndirectionTableOffset=28,
+        HashSecretKeySize=40,
+        HashSecretKeyOffset=32,
+    )
+    assert ask(rig, given.to_bytes() + bytes((1, 1, 0, 1)) + KEY) == 0
+    rig.settle()
+    assert rig.nic.vnic.scaling.table == bytes((1, 1, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("registry", "processors", "messages", "count"),
+    [
+        ({}, 4, 4, 4),
+        ({"*RSS": 0}, 4, 4, 1),
+        ({"*NumRssQueues": 2}, 4, 4, 2),
+        ({"*NumRssQueues": 0}, 4, 4, 1),
+        ({}, 2, 4, 2),
+        ({}, 4, 3, 3),
+        ({}, 4, 1, 1),
+        ({}, 4, 0, 1),
+    ],
+)
+def test_there_are_as_many_queues_as_everybody_can(
+    registry: dict[str, int], processors: int, messages: int, count: int
+) -> None:
+    rig = scaled(processors, 4, messages, registry=registry)
+    assert rig.context_of().QueueCount == count
+    known = rig.oid(QUERY, oids.OID_GEN_RECEIVE_SCALE_CAPABILITIES, bytes(18))
+    if count == 1:
+        assert known[0] == status.NDIS_STATUS_NOT_SUPPORTED
+        assert ask(rig, parameters()) == status.NDIS_STATUS_NOT_SUPPORTED
+    else:
+        able = rss.NDIS_RECEIVE_SCALE_CAPABILITIES.from_bytes(known[1])
+        assert (known[0], able.NumberOfReceiveQueues, able.NumberOfInterruptMessages) == (0, count, messages)
+        assert able.NumberOfIndirectionTableEntries == 128
+        assert ask(rig, parameters()) == 0
+    frames = [datagram(flow, number) for number in range(10) for flow in range(8)]
+    assert in_order(rig.receive(*frames), 8, 10)
+    rig.stop()
+
+
+def test_a_pause_a_restart_and_a_new_start_with_several_queues() -> None:
+    rig = scaled()
+    assert ask(rig, parameters()) == 0
+    frames = [datagram(flow, 0) for flow in range(16)]
+    rig.nic.blocked = True
+    rig.receive(*frames)
+    assert rig.outstanding() == 32
+
+    def unblock() -> None:
+        rig.nic.blocked = False
+
+    rig.before_sleep = unblock
+    assert rig.control(pnp.pause) == 0
+    assert rig.receive(*frames) == []
+    assert rig.control(pnp.restart) == 0
+    rig.nic.carried.clear()
+    assert len(rig.receive(*frames)) == 16
+    assert set(rig.nic.carried) == {0, 1}
+    rig.stop()
+    rig.start()
+    rig.nic.carried.clear()
+    assert len(rig.receive(*frames)) == 16
+    assert set(rig.nic.carried) == {0}
+
+
+def test_a_full_ring_of_one_queue_does_not_stop_another_and_removal_completes_both() -> None:
+    rig = scaled()
+    assert ask(rig, parameters()) == 0
+    rig.settle()
+    flows = {rig.nic.queue_for(datagram(flow, 0)): flow for flow in range(16)}
+    rig.nic.blocked = True
+    rig.receive(*(datagram(flows[0], number) for number in range(500)), datagram(flows[1], 0))
+    assert rig.outstanding() > 512
+    assert rig.queue_of(0, 1).TransmitPut == 1
+    rig.nic.vnic.remove()
+    assert rig.control(pnp.surprise_remove) == 0
+    assert pnp.find_adapter(rig.pnp, 0) is None
+
+
+def test_lists_of_two_queues_come_back_in_one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig("netvmini", "hello", queues=2, messages=2)
+    module = rig.fake.machine.images.images[0].module
+    scaling = module.NICCountQueues.__globals__
+    monkeypatch.setitem(scaling, "NdisGroupActiveProcessorCount", lambda group: 2)
+    rig.start()
+    assert ask(rig, parameters()) == 0
+    kept: list[Any] = []
+
+    def keep(handle: Any, nbl: Any, *rest: Any) -> None:
+        while nbl is not None:
+            kept.append(nbl)
+            nbl.Next, nbl = None, nbl.Next
+
+    with monkeypatch.context() as patch:
+        patch.setitem(module.NICServe.__globals__, "NdisMIndicateReceiveNetBufferLists", keep)
+        rig.receive(*(datagram(flow, 0) for flow in range(16)))
+    before = [rig.queue_of(0, number).BuffersPosted for number in (0, 1)]
+    adapter = rig.context_of()
+    with rig.fake.running(rig.processors[0], 2, driver=1):
+        for nbl, following in zip(kept, [*kept[1:], None], strict=True):
+            nbl.Next = following
+        module.MPReturnNetBufferLists(adapter, kept[0], 1)
+    back = [rig.queue_of(0, number).BuffersPosted - before[number] for number in (0, 1)]
+    assert len(kept) == sum(back) == 16
+    assert all(back)
+    assert in_order(rig.receive(*(datagram(flow, number) for number in range(100) for flow in range(16))), 16, 100)
+
+
+def test_tables_change_in_the_middle_of_traffic() -> None:
+    rig = scaled(4, 4)
+    tables = [(0, 1, 2, 3), (3, 2, 1, 0), (1, 1), (2,), (0, 3) * 64]
+    answers: list[bytes] = []
+    for turn in range(10):
+        rig.nic.waiting.extend(datagram(flow, turn * 30 + number) for number in range(30) for flow in range(16))
+        rig.nic.pump()
+        for processor in range(turn % 4):
+            rig.fake._step(rig.processors[processor])
+        assert ask(rig, parameters(tables[turn % 5])) == 0
+        rig.settle()
+    answers = rig.nic.sent
+    assert len(answers) == 10 * 30 * 16
+    assert in_order(answers, 16, 300)
+    assert rig.outstanding() == 0
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_both_builds_do_the_same(checked: bool) -> None:
+    rig = scaled(checked=checked)
+    assert ask(rig, parameters()) == 0
+    assert len(rig.receive(*(datagram(flow, 0) for flow in range(300)))) == 300
+    rig.stop()
