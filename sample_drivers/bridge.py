@@ -166,16 +166,19 @@ def BridgeSendComplete(Port: PORT, NetBufferList: NET_BUFFER_LIST, SendCompleteF
     """Keep the carriers, free the copies, and return the frames to the ports that they came from, in their order."""
     carriers: list[Any] = []
     received: dict[int, tuple[PORT, list[Any]]] = {}
-    count = 0
+    count, last = 0, None
+    back: list[Any] = []
     carrier: Any = NetBufferList
     while carrier is not None:
-        following, frame = carrier.Next, carrier.ProtocolReserved[0]
+        following, reserved = carrier.Next, carrier.ProtocolReserved
+        frame, source = reserved[0], reserved[1]
         count += 1
         if frame is None:
             NdisFreeNetBufferList(carrier)
         else:
-            source = carrier.ProtocolReserved[1]
-            received.setdefault(source.Number, (source, []))[1].append(frame)
+            if source is not last:
+                last, back = source, received.setdefault(source.Number, (source, []))[1]
+            back.append(frame)
             BridgeUnloadCarrier(Port, carrier)
             carriers.append(carrier)
         carrier = following

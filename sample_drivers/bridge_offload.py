@@ -70,19 +70,17 @@ def BridgeToCut(
 def BridgeMark(Carrier: Any, Layout: tuple[memoryview, int, int, int]) -> None:
     """A large frame goes on as NDIS gives one to be cut: without lengths in the IP header and in the checksum."""
     header, network, transport, size = Layout
-    version6 = header[network] >> 4 == 6
-    _NUMBER.pack_into(header, network + (4 if version6 else 2), 0)
-    _NUMBER.pack_into(header, transport + 16, _pseudo(header, network, 0))
-    version = NDIS_TCP_LARGE_SEND_OFFLOAD_IPv6 if version6 else NDIS_TCP_LARGE_SEND_OFFLOAD_IPv4
-    # MSS, TcpHeaderOffset, Type and IPVersion of LsoV2Transmit.
-    asked = size | transport << 20 | NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE << 30 | version << 31
+    put = _NUMBER.pack_into
+    asked = size | transport << 20 | NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE << 30  # as LsoV2Transmit has them
+    if header[network] >> 4 == 4:
+        put(header, network + 2, 0)
+        addresses = header[network + 12 : network + 20]
+    else:
+        put(header, network + 4, 0)
+        addresses = header[network + 8 : network + 40]
+        asked |= NDIS_TCP_LARGE_SEND_OFFLOAD_IPv6 << 31
+    put(header, transport + 16, _fold(int.from_bytes(addresses, "big") + _TCP))
     Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = asked
-
-
-def BridgeUnmark(Carrier: Any) -> None:
-    """The carrier may be used for another frame."""
-    if Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo]:
-        Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = 0
 
 
 def BridgeCut(Data: bytes, Segments: int) -> list[bytes]:
@@ -124,9 +122,11 @@ def BridgeCut(Data: bytes, Segments: int) -> list[bytes]:
 def _layout_of(Received: Any) -> tuple[memoryview, int, int, int] | None:
     """The headers of a received frame of several segments, in place, and what _layout finds; None if they are apart."""
     buffer = Received.FirstNetBuffer
-    header = NdisGetDataBuffer(buffer, min(buffer.DataLength, _LONGEST_HEADERS), None, 1, 0)
-    found = _layout(header, BridgeSegments(Received), buffer.DataLength) if header is not None else None
-    return (header, *found) if header is not None and found is not None else None
+    header = NdisGetDataBuffer(buffer, _LONGEST_HEADERS, None, 1, 0)
+    if header is None:
+        return None
+    found = _layout(header, BridgeSegments(Received), buffer.DataLength)
+    return (header, *found) if found is not None else None
 
 
 def BridgeSegments(Received: Any) -> int:
@@ -138,17 +138,20 @@ def BridgeSegments(Received: Any) -> int:
 def _layout(Header: Any, Segments: int, Length: int) -> tuple[int, int, int] | None:
     """Where the IP and the TCP header of a frame begin, and the payload of each segment."""
     network = _ETHERNET + (4 if Header[12:14] == _VLAN else 0)
-    if not Segments or len(Header) < network + 60:
+    there = len(Header)
+    if not Segments or there < network + 60:
         return None
     first = Header[network]
-    version4 = first >> 4 == 4
-    transport = network + ((first & 0xF) * 4 if version4 else 40)
-    if Header[network + (9 if version4 else 6)] != _TCP or len(Header) < transport + 20:
+    if first >> 4 == 4:
+        transport, protocol = network + (first & 0xF) * 4, Header[network + 9]
+    else:
+        transport, protocol = network + 40, Header[network + 6]
+    if protocol != _TCP or there < transport + 20:
         return None
     end = transport + (Header[transport + 12] >> 4) * 4
-    if not transport + 20 <= end < min(Length, len(Header) + 1):
-        return None
-    return network, transport, -(-(Length - end) // Segments)
+    if transport + 20 <= end <= there and end < Length:
+        return network, transport, -(-(Length - end) // Segments)
+    return None
 
 
 def _pseudo(Header: Any, Network: int, Length: int) -> int:
@@ -171,5 +174,4 @@ __all__ = [
     "BridgeMark",
     "BridgeSegments",
     "BridgeToCut",
-    "BridgeUnmark",
 ]

@@ -175,18 +175,18 @@ def BridgeLoadCarrier(Source: PORT, Carrier: Any, Received: Any, Layout: Any) ->
     buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
     buffer.DataLength = frame.DataLength
     Received.Next = None
-    Carrier.ProtocolReserved[0], Carrier.ProtocolReserved[1] = Received, Source
+    reserved = Carrier.ProtocolReserved
+    reserved[0], reserved[1] = Received, Source
     if Layout is not None:
         BridgeMark(Carrier, Layout)
 
 
 def BridgeUnloadCarrier(Target: PORT, Carrier: Any) -> None:
     """Let it forget the frame: the memory's adapter may be gone before this port uses the carrier again."""
-    buffer = Carrier.FirstNetBuffer
-    buffer.MdlChain = buffer.CurrentMdl = Carrier.Next = None
-    Carrier.ProtocolReserved[0] = Carrier.ProtocolReserved[1] = None
+    buffer, reserved = Carrier.FirstNetBuffer, Carrier.ProtocolReserved
+    buffer.MdlChain = buffer.CurrentMdl = Carrier.Next = reserved[0] = reserved[1] = None
     if Target.Cuts:
-        BridgeUnmark(Carrier)
+        Carrier.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = 0
 
 
 def BridgeList(Target: PORT, Length: int) -> Any:

@@ -22,6 +22,14 @@ NIC_TOLD: Final = 0x1000
 """Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
 _TAGGED: Final = 0x81
 """The first byte of the type of a frame with a VLAN tag, and of no version of IP."""
+_TCP_SEGMENTS: Final = frozenset(
+    (
+        VNIC_SEGMENTS_TCP4,
+        VNIC_SEGMENTS_TCP6,
+        VNIC_SEGMENTS_TCP4 | VNIC_SEGMENTS_ECN,
+        VNIC_SEGMENTS_TCP6 | VNIC_SEGMENTS_ECN,
+    )
+)
 
 
 # -- received frames --------------------------------------------------------------------------------------------------
@@ -96,7 +104,7 @@ def _tell(First: Any, Memory: memoryview, At: int, Length: int, Kind: int, Rest:
         transport, place = Rest >> 32 & 0xFFFF, Rest >> 48
         # An untagged frame tells its version of IP in byte 13.
         version4 = Memory[At + 13] == 0 if Memory[At + 12] != _TAGGED else NICHeaders(Memory, At)[0] == 4
-        if Kind >> 8 & ~VNIC_SEGMENTS_ECN in (VNIC_SEGMENTS_TCP4, VNIC_SEGMENTS_TCP6):
+        if Kind >> 8 in _TCP_SEGMENTS:
             payload = Length - transport - (Memory[At + transport + 12] >> 4) * 4
             segments = max(-(-payload // (Rest >> 16 & 0xFFFF)), 1)
             sums = SUM_TCP_GOOD
@@ -107,10 +115,11 @@ def _tell(First: Any, Memory: memoryview, At: int, Length: int, Kind: int, Rest:
         if segments and Length > NIC_MAXIMUM_FRAME:
             sums |= SUM_TCP_VALUE_INVALID
         elif transport + place + 2 <= Length <= OFFLOAD_CAPACITY:
-            start = At + transport
-            total = NICChecksum(Memory[start : At + Length]) or 0xFFFF
+            start, end = At + transport, At + Length
+            # The complement of the sum of the words; 0 stands for none at all, and is never sent.
+            total = 0xFFFF - (int.from_bytes(Memory[start:end], "big") << (end - start & 1) * 8) % 0xFFFF
             Memory[start + place], Memory[start + place + 1] = total >> 8, total & 0xFF
-        if version4 and (Tasks & RX_IP4 or segments):
+        if version4 and (segments or Tasks & RX_IP4):
             sums |= SUM_IP_GOOD
     information = First.NetBufferListInfo
     information[TcpIpChecksumNetBufferListInfo], information[TcpRecvSegCoalesceInfo] = sums, segments
@@ -209,53 +218,41 @@ def NICStoreTransmitted(Queue: QUEUE, Lists: list[Any], Frames: int, Octets: int
     Queue.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
 
 
-def NICPieces(
-    Adapter: ADAPTER, Queue: QUEUE, Nbl: Any, Buffer: Any, Place: int, Room: int
-) -> tuple[list[int], int, int, int]:
-    """The descriptors of a frame, none without room for them; its offload word; the frames and bytes on the wire."""
-    if not Room:
-        return [], 0, 0, 0
-    if Adapter.Offloads:
-        pieces, word, segments, octets = NICOffloadPieces(Adapter, Queue, Nbl, Buffer, Place)
-    else:
-        length = Buffer.DataLength
-        pieces, word, segments = NICFragments(Adapter, Buffer.CurrentMdl, Buffer.CurrentMdlOffset, length), 0, 1
-        octets = length
-    return (pieces, word, segments, octets) if len(pieces) <= Room else ([], 0, 0, 0)
-
-
 def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: Any) -> None:
     """Describe as many frames to the hardware as the ring has room for, with SendLock held; the rest waits in order."""
-    counters, nic, number, offloads = Queue.Out, Adapter.Nic, Queue.Number, Adapter.Offloads
-    room = VnicTransmitRoom(nic, number)
+    counters, nic, offloads = Queue.Out, Adapter.Nic, Adapter.Offloads
+    room, put = VnicTransmitRoom(nic, Queue.Number), Queue.TransmitPut
+    lists: list[Any] = []
     words: list[int] = []
     descriptors: list[int] = []
-    lists: list[Any] = []
     frames = octets = 0
     nbl, buffer = First, Buffer
     while nbl is not None:
+        asks = offloads and any(nbl.NetBufferListInfo)
         while buffer is not None:
             mdl, offset, length = buffer.CurrentMdl, buffer.CurrentMdlOffset, buffer.DataLength
-            if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset and not (offloads and any(nbl.NetBufferListInfo)):
-                if len(descriptors) == room:
-                    break
+            place = len(descriptors)
+            if place == room:
+                break
+            if NIC_MINIMUM_FRAME <= length <= mdl.ByteCount - offset and not asks:
                 descriptors.append(mdl.StartVa + mdl.ByteOffset + offset | length << VNIC_DESCRIPTOR_LENGTH_SHIFT)
+                words.append(0)
                 frames += 1
                 octets += length
-                words.append(0)
             else:
-                place, left = Queue.TransmitPut + len(descriptors), room - len(descriptors)
-                pieces, word, segments, size = NICPieces(Adapter, Queue, nbl, buffer, place, left)
-                if not pieces:
+                if offloads:
+                    pieces, word, segments, size = NICOffloadPieces(Adapter, Queue, nbl, buffer, put + place)
+                else:
+                    pieces, word, segments, size = NICFragments(Adapter, mdl, offset, length), 0, 1, length
+                if len(pieces) > room - place:
                     break
                 descriptors += pieces
-                words += [word] + [0] * (len(pieces) - 1)
+                words += [word, *[0] * (len(pieces) - 1)]
                 frames += segments
                 octets += size
             # The header of a frame lies in one MDL.
-            header = mdl.MappedSystemVa
-            if header[offset] & NIC_GROUP_BIT:
-                destination = bytes(header[offset : offset + ETH_LENGTH_OF_ADDRESS])
+            if mdl.MappedSystemVa[offset] & NIC_GROUP_BIT:
+                destination = bytes(mdl.MappedSystemVa[offset : offset + ETH_LENGTH_OF_ADDRESS])
                 NICCountGroup(counters, int.from_bytes(destination, "little") == NIC_BROADCAST, length)
             buffer = buffer.Next
         unfinished = len(descriptors) - len(lists) - (buffer is None)
@@ -269,10 +266,7 @@ def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: A
             buffer = nbl.FirstNetBuffer
     if descriptors:
         NICStoreTransmitted(Queue, lists, frames, octets)
-        if offloads:
-            VnicTransmitOffloads(nic, number, descriptors, words)
-        else:
-            VnicTransmit(nic, number, descriptors)
+        VnicTransmitOffloads(nic, Queue.Number, descriptors, words)
     if nbl is not None or Queue.SendHead is not None:
         Queue.SendHead, Queue.SendBuffer = nbl, buffer
         Queue.SendTail = Last if nbl is not None else None

@@ -51,6 +51,14 @@ _TCP: Final = 6
 _UDP: Final = 17
 _CWR: Final = 0x80
 _NUMBER: Final = Struct(">H")
+_HEADERS_TCP4: Final = Struct(">12xHB8xB22xBB")
+"""Of a frame without tags and options: its type, IP's first byte, what IP carries, TCP's data offset and flags."""
+_TRANSPORT_TCP4: Final = 34
+_SHORTEST_TCP4: Final = _TRANSPORT_TCP4 + 20
+_SHAPE_TCP4: Final = (0x0800, 0x45, _TCP, _TRANSPORT_TCP4)
+_WORD_TCP4: Final = VnicOffload(
+    VNIC_HEADER_NEEDS_CHECKSUM, VNIC_SEGMENTS_TCP4, 0, _TRANSPORT_TCP4, VNIC_CHECKSUM_OFFSET_TCP, 0
+)
 _SWITCHES: Final = (
     ("IPv4Checksum", TX_IP4, RX_IP4),
     ("TCPIPv4Checksum", TX_TCP4, RX_TCP4),
@@ -315,6 +323,22 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
 
     A note is: the header's length, how much of it is the transport's, whether it is one of the first version.
     """
+    mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
+    there = mdl.ByteCount - offset  # the headers lie in the first MDL
+    if Large >> 30 == NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE and there >= _SHORTEST_TCP4:
+        # What nearly all of them are: IPv4 without options and tags.
+        kind, first, protocol, data, flags = _HEADERS_TCP4.unpack_from(mdl.MappedSystemVa, offset)
+        size, end = Large & 0xF_FFFF, _TRANSPORT_TCP4 + (data >> 4) * 4
+        if (
+            (kind, first, protocol, Large >> 20 & 0x3FF) == _SHAPE_TCP4
+            and _SHORTEST_TCP4 <= end <= there
+            and 0 < size <= 0xFFFF
+            and 0 < length - end <= OFFLOAD_LARGEST
+            and not flags & _CWR
+            and Tasks & LSO2_IP4
+            and Buffer.Next is None
+        ):
+            return _WORD_TCP4 | size << 16, end | end - _TRANSPORT_TCP4 << 16
     asked = Large or Datagrams
     size, at, version6, first = asked & 0xF_FFFF, asked >> 20 & 0x3FF, asked >> 31 & 1, 0
     if Datagrams:
@@ -323,9 +347,7 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
         task = LSO2_IP6 if version6 else LSO2_IP4
     else:
         task, version6, first = LSO1, 0, 1 << 24
-    mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
-    # The headers lie in the first MDL.
-    header = mdl.MappedSystemVa[offset : min(offset + min(OFFLOAD_HEADER, length), mdl.ByteCount)]
+    header = mdl.MappedSystemVa[offset : offset + min(OFFLOAD_HEADER, length, there)]
     if not Tasks & task or Buffer.Next is not None or at < _ETHERNET + 20:
         return 0, 0
     if len(header) < at + (8 if Datagrams else 20):
@@ -386,33 +408,40 @@ def NICOffloadPieces(
 
     ``Place`` is where its first descriptor will lie in the ring: the header's memory there is free.
     """
+    information = Nbl.NetBufferListInfo
     word = note = 0
-    if any(Nbl.NetBufferListInfo):  # a list that says nothing of itself has no note, or an old one
+    if any(information):  # a list that says nothing of itself has no note, or an old one
         noted = Nbl.MiniportReserved
         word, note = noted[0] or 0, noted[1] or 0
     mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
     pieces: list[tuple[int, int]] = []
     copied, segments, octets, pad = note & 0xFFFF, 1, length, NIC_SHORTEST - length
     if copied:
-        transport = note >> 16 & 0xFF
-        header = bytearray(mdl.MappedSystemVa[offset : offset + copied] if transport else _first_bytes(Buffer, copied))
+        transport, payload = note >> 16 & 0xFF, length - copied
         if transport:
-            segments = -(-(length - copied) // (word >> 16 & 0xFFFF))
+            header = bytearray(mdl.MappedSystemVa[offset : offset + copied])
+            segments = -(-payload // (word >> 16 & 0xFFFF))
             octets += (segments - 1) * copied
             _lengthen(header, copied - transport, length, word)
             word |= transport << 56
-            _complete(Nbl, note, length - copied)
+            # The sender finds the payload in a list of the first version, and the type alone in one of the second.
+            if note >> 24:
+                information[TcpLargeSendNetBufferListInfo] = payload
+            elif information[TcpLargeSendNetBufferListInfo]:
+                information[TcpLargeSendNetBufferListInfo] = NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE << 30
         else:
+            header = bytearray(_first_bytes(Buffer, copied))
             _sum_of_ip(header, copied)
-        at = (Place & len(Queue.TransmitNbls) - 1) << OFFLOAD_HEADER_SHIFT
         memory = Queue.HeaderMemory
+        at = (Place << OFFLOAD_HEADER_SHIFT) % memory.length
         memory.view[at : at + copied] = header
         at += memory.offset
         offset += copied
-        length -= copied
-        if transport and offset + length <= mdl.ByteCount:
-            first = VnicDescriptor(at, copied, True) | VNIC_DESCRIPTOR_OFFLOAD
-            return [first, VnicDescriptor(mdl.StartVa + mdl.ByteOffset + offset, length)], word, segments, octets
+        if transport and offset + payload <= mdl.ByteCount:
+            first = at | copied << VNIC_DESCRIPTOR_LENGTH_SHIFT | VNIC_DESCRIPTOR_MORE | VNIC_DESCRIPTOR_OFFLOAD
+            rest = mdl.StartVa + mdl.ByteOffset + offset | payload << VNIC_DESCRIPTOR_LENGTH_SHIFT
+            return [first, rest], word, segments, octets
+        length = payload
         pieces.append((at, copied))
     while length:
         piece = min(length, mdl.ByteCount - offset)
@@ -431,18 +460,20 @@ def NICOffloadPieces(
 
 
 def _lengthen(Header: bytearray, Transport: int, Length: int, Word: int) -> None:
-    """Put the lengths of a frame that is cut into its headers: NDIS leaves them out of the sums, or altogether."""
+    """Put lengths and the checksum of IPv4 into the headers of a frame that is cut: NDIS leaves them out."""
+    put, place = _NUMBER.pack_into, Transport + (Word >> 48 & 0xFF)
     network = _ETHERNET if Header[12] != _VLAN[0] else _ETHERNET + 4
-    if Header[network] >> 4 == 4:
-        _NUMBER.pack_into(Header, network + 2, Length - network)
-        _sum_of_ip(Header, Transport)
-    else:
-        _NUMBER.pack_into(Header, network + 4, Length - network - 40)
     if Word >> 8 & 0xFF == VNIC_SEGMENTS_UDP:
-        _NUMBER.pack_into(Header, Transport + 4, Length - Transport)
-    place = Transport + (Word >> 48 & 0xFF)
-    total = _NUMBER.unpack_from(Header, place)[0] + Length - Transport
-    _NUMBER.pack_into(Header, place, (total & 0xFFFF) + (total >> 16))
+        put(Header, Transport + 4, Length - Transport)
+    if Header[network] >> 4 == 4:
+        put(Header, network + 2, Length - network)
+        put(Header, network + 10, 0)
+        # A header is never all zeros, and so its sum never 0.
+        put(Header, network + 10, (0xFFFF - int.from_bytes(Header[network:Transport], "big") % 0xFFFF) % 0xFFFF)
+    else:
+        put(Header, network + 4, Length - network - 40)
+    total = (Header[place] << 8 | Header[place + 1]) + Length - Transport
+    put(Header, place, (total & 0xFFFF) + (total >> 16))
 
 
 def _sum_of_ip(Header: bytearray, End: int) -> None:
@@ -450,14 +481,6 @@ def _sum_of_ip(Header: bytearray, End: int) -> None:
     network = _ETHERNET if Header[12] != _VLAN[0] else _ETHERNET + 4
     _NUMBER.pack_into(Header, network + 10, 0)
     _NUMBER.pack_into(Header, network + 10, NICChecksum(Header[network:End]))
-
-
-def _complete(Nbl: Any, Note: int, Payload: int) -> None:
-    """What the sender finds in a list that was cut: of the first version the payload, of the second its type alone."""
-    if Note >> 24 & 1:
-        Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = Payload
-    elif Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo]:
-        Nbl.NetBufferListInfo[TcpLargeSendNetBufferListInfo] = 1 << 30
 
 
 __all__ = [

@@ -22,21 +22,25 @@ exec(compile(_SOURCE.read_text(encoding="utf-8"), __file__, "exec", dont_inherit
 HEADERS: Final = Struct("6s6s2s12s4s4s")
 """Ethernet and the fixed part of IPv4: pairs of addresses, the type, and what lies between."""
 IPV4: Final = b"\x08\x00"
+BridgeCarry, BridgeLink, BridgeDereference = (
+    globals()[name] for name in ("BridgeCarry", "BridgeLink", "BridgeDereference")
+)
 
-BridgeReceiveFromPort: Final = globals()["BridgeReceive"]
 
-
-def SwapAddresses(first: Any) -> None:
-    """Let the frames of a chain go the other way."""
+def SwapAddresses(first: Any) -> list[Any]:
+    """Let the frames of a chain go the other way; its lists."""
+    lists: list[Any] = []
     while first is not None:
+        lists.append(first)
         frame = first.FirstNetBuffer
         mdl, offset = frame.CurrentMdl, frame.CurrentMdlOffset
-        if HEADERS.size <= min(frame.DataLength, mdl.ByteCount - offset):
+        if HEADERS.size <= frame.DataLength and HEADERS.size <= mdl.ByteCount - offset:
             SwapInPlace(mdl.MappedSystemVa, offset)
         elif NdisGetDataBuffer(frame, HEADERS.size, storage := bytearray(HEADERS.size), 1, 0) is not None:
             SwapInPlace(storage, 0)
             WriteHeaders(frame, storage)
         first = first.Next
+    return lists
 
 
 def SwapInPlace(memory: Any, at: int) -> None:
@@ -59,16 +63,21 @@ def WriteHeaders(frame: Any, headers: bytearray) -> None:
 def BridgeReceive(
     Port: Any, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, NumberOfNetBufferLists: int, ReceiveFlags: int
 ) -> None:
-    """Send a chain back; what was only lent is given back as it came."""
-    SwapAddresses(NetBufferLists)
-    BridgeReceiveFromPort(Port, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
-    if ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
-        SwapAddresses(NetBufferLists)
-
-
-def BridgeRoute(Port: Any, Frames: list[Any]) -> tuple[list[tuple[Any, list[int]]], set[int]]:
-    """Every frame goes to the port that it came from; with the lock held."""
-    if not Port.Running:
-        return [], set()
-    InterlockedExchangeAdd(Port.References, len(Frames))
-    return [(Port, list(range(len(Frames))))], set()
+    """Send a chain back by the port that it came from; what was only lent is given back as it came."""
+    frames = SwapAddresses(NetBufferLists)
+    lent = ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES
+    places = list(range(len(frames))) if Port.Running else []
+    # Each frame holds the port once as received, and once as one to be sent.
+    InterlockedExchangeAdd(Port.References, len(frames) + len(places))
+    held, first = BridgeCarry(Port, Port, frames, places, set(places) if lent else set())
+    if first is not None:
+        flags = ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL
+        NdisSendNetBufferLists(Port.Handle, first, NDIS_DEFAULT_PORT_NUMBER, flags)
+    if len(held) < len(frames):
+        returned = [frames[place] for place in sorted(set(range(len(frames))).difference(held))]
+        if lent:
+            SwapAddresses(NetBufferLists)
+        else:
+            flags = ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL
+            NdisReturnNetBufferLists(Port.Handle, BridgeLink(returned), flags)
+        BridgeDereference(Port, len(returned))
