@@ -79,7 +79,7 @@ def parameters_fault(data: bytes, types: int, processors: int) -> str | None:
     if fault is not None:
         return fault
     given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    flags, revision = given.Flags, given.Header.Revision
+    flags = given.Flags
     if _is_off(given):
         return None
     if not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
@@ -87,11 +87,7 @@ def parameters_fault(data: bytes, types: int, processors: int) -> str | None:
     if fault is None and not flags & rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED:
         fault = _table_fault(data, given, processors)
     if fault is None and not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED:
-        fault = _key_fault(data, given, _SIZES[revision])
-    if fault is None and revision >= _WITH_DEFAULT and not flags & rss.NDIS_RSS_PARAM_FLAG_DEFAULT_PROCESSOR_UNCHANGED:
-        default = given.DefaultProcessorNumber
-        if default.Group or default.Number >= processors:
-            fault = f"processor {default.Number} of group {default.Group} is the default, which does not exist"
+        fault = _key_fault(data, given, _SIZES[given.Header.Revision])
     return fault
 
 
@@ -250,11 +246,6 @@ def _table_fault(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS, processors: 
     for each in _table(data, given):
         if each.Group or each.Number >= processors:
             return f"processor {each.Number} of group {each.Group} is in the indirection table, and does not exist"
-    if revision == _BYTES or not given.NumberOfProcessorMasks:
-        return None
-    room = len(data) - given.NumberOfProcessorMasks * given.ProcessorMasksEntrySize
-    if given.ProcessorMasksEntrySize < _MASK or not _SIZES[revision] <= given.ProcessorMasksOffset <= room:
-        return "the processor masks are not in the buffer"
     return None
 
 
@@ -278,12 +269,11 @@ def _table(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS) -> tuple[PROCESSOR
 
 
 def _masks(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS) -> tuple[GROUP_AFFINITY, ...]:
-    if given.Header.Revision == _BYTES:
+    """The processor masks; none where they are not in the buffer, since miniports need not look at them."""
+    start, each, count = given.ProcessorMasksOffset, given.ProcessorMasksEntrySize, given.NumberOfProcessorMasks
+    if given.Header.Revision == _BYTES or each < _MASK or start + count * each > len(data):
         return ()
-    places = (
-        given.ProcessorMasksOffset + place * given.ProcessorMasksEntrySize
-        for place in range(given.NumberOfProcessorMasks)
-    )
+    places = range(start, start + count * each, each)
     return tuple(GROUP_AFFINITY.from_bytes(data[place : place + _MASK]) for place in places)
 
 

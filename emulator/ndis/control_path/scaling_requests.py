@@ -19,6 +19,7 @@ from emulator.ndis.headers.oids import (
     OID_GEN_RECEIVE_SCALE_PARAMETERS,
     oid_name,
 )
+from emulator.ndis.headers.receive_scale_structures import NDIS_HASH_TYPE_MASK
 from emulator.ndis.plug_and_play.filter_modules import driver_of
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 
@@ -77,10 +78,12 @@ def check_accepted(context: Context, handle: int, adapter: Any, request: Any, da
 
 
 def _fault(context: Context, adapter: Any, oid: int, data: bytes) -> str | None:
-    types = receive_scaling.types_of(remembered(context, adapter, OID_GEN_RECEIVE_SCALE_CAPABILITIES))
+    capabilities = remembered(context, adapter, OID_GEN_RECEIVE_SCALE_CAPABILITIES)
+    types = receive_scaling.types_of(capabilities)
     scaling = remembered(context, adapter, OID_GEN_RECEIVE_SCALE_PARAMETERS)
     if oid == OID_GEN_RECEIVE_HASH:
-        fault = receive_scaling.hash_parameters_fault(data, types)
+        # An adapter that cannot scale may hash all the same, and nothing says by which types.
+        fault = receive_scaling.hash_parameters_fault(data, types if capabilities else NDIS_HASH_TYPE_MASK)
         both = receive_scaling.hashes(data) and receive_scaling.scales(scaling)
         return fault or ("receive side scaling is on, which excludes it" if both else None)
     fault = receive_scaling.parameters_fault(data, types, context.machine.geometry.processors)
