@@ -153,6 +153,11 @@ def test_a_received_list_has_its_hash_and_what_it_is(monkeypatch: pytest.MonkeyP
         parameters()[:-1],
         parameters(flags=rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED),
         parameters(flags=rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED),
+        parameters(information=0x0100_0000 | IPV4 | TOEPLITZ),
+        b"\x88" + parameters()[1:],
+        parameters()[:1] + b"\4" + parameters()[2:],
+        parameters()[:2] + b"\x27" + parameters()[3:],
+        parameters()[:16] + b"\x20" + parameters()[17:],
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(wrong: bytes) -> None:
@@ -160,6 +165,10 @@ def test_parameters_that_make_no_sense_are_refused(wrong: bytes) -> None:
     assert ask(rig, wrong) == status.NDIS_STATUS_INVALID_PARAMETER
     assert len(rig.receive(datagram(1, 0), datagram(2, 0))) == 2
     assert rig.nic.vnic.scaling.information == 0
+
+
+def test_parameters_that_end_too_early_are_refused() -> None:
+    assert ask(scaled(), parameters()[:39]) == status.NDIS_STATUS_INVALID_LENGTH
 
 
 def test_what_is_unchanged_is_kept() -> None:

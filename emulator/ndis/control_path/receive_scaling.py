@@ -70,17 +70,18 @@ def types_of(capabilities: bytes | None) -> int:
     return types
 
 
-def parameters_fault(data: bytes, types: int, processors: int) -> str | None:
+def parameters_fault(data: bytes, types: int, processors: int, *, scaled: bool = True) -> str | None:
     """Say why no miniport may accept this set of OID_GEN_RECEIVE_SCALE_PARAMETERS; None where it may.
 
-    ``types`` are the hash types that its adapter can, ``processors`` those that the machine has.
+    ``types`` are the hash types that its adapter can, ``processors`` those that the machine has, ``scaled`` says
+    whether scaling is on before: while it is off and stays off nothing in a set counts.
     """
     fault = _structure_fault("NDIS_RECEIVE_SCALE_PARAMETERS", data)
     if fault is not None:
         return fault
     given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
     flags = given.Flags
-    if _is_off(given):
+    if not turns_on(given, scaled=scaled):
         return None
     if not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
         fault = _information_fault(given.HashInformation, types)
@@ -115,20 +116,13 @@ def scales(remembered: bytes | None) -> bool:
     return bool(read(remembered).information) if remembered else False
 
 
-def turns_on(data: bytes, remembered: bytes | None) -> bool:
-    """Is receive side scaling on after this set, which has no fault?"""
-    given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    unchanged = given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED
-    return not _is_off(given) and (not unchanged or scales(remembered))
-
-
 def after(remembered: bytes | None, data: bytes, processors: int) -> bytes | None:
     """What is in force after a set, as NDIS remembers it; None for a set that cannot be read."""
     if parameters_fault(data, rss.NDIS_HASH_TYPE_MASK, processors) is not None:
         return None
     before = read(remembered) if remembered else Scaling()
     structure = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    if _is_off(structure):
+    if not turns_on(structure, scaled=True):
         return write(before._replace(information=0))
     given, flags = read(data), structure.Flags
     if not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
@@ -157,7 +151,7 @@ def translated(data: bytes, revision: int) -> bytes | None:
         return None
     if parameters_fault(data, rss.NDIS_HASH_TYPE_MASK, _MOST_ENTRIES * 2) is not None:
         return None
-    return write(Scaling() if _is_off(given) else read(data), revision, given.Flags)
+    return write(read(data) if turns_on(given, scaled=True) else Scaling(), revision, given.Flags)
 
 
 def read(data: bytes) -> Scaling:
@@ -204,12 +198,13 @@ def write(scaling: Scaling, revision: int = _WITH_DEFAULT, flags: int = 0) -> by
     return made.to_bytes() + table + scaling.key + masks
 
 
-def _is_off(given: NDIS_RECEIVE_SCALE_PARAMETERS) -> bool:
-    """Do these parameters turn receive side scaling off?  Then nothing else in them counts."""
+def turns_on(given: NDIS_RECEIVE_SCALE_PARAMETERS, *, scaled: bool) -> bool:
+    """Is scaling on after this set?"""
     if given.Flags & rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS:
-        return True
-    unchanged = given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED
-    return not unchanged and not given.HashInformation & rss.NDIS_HASH_FUNCTION_MASK
+        return False
+    if given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
+        return scaled
+    return bool(given.HashInformation & rss.NDIS_HASH_FUNCTION_MASK)
 
 
 def _structure_fault(structure: str, data: bytes) -> str | None:

@@ -127,6 +127,9 @@ def test_the_largest_table_and_what_is_unchanged_have_no_fault() -> None:
     assert parameters_fault(write(Scaling(), 3, UNCHANGED), 0, 1) is None
     assert parameters_fault(write(Scaling(0, BOTH[:3])), 0, 1) is None
     assert parameters_fault(write(Scaling(1, BOTH[:3]), 3, rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS), 0, 1) is None
+    without_table = write(Scaling(), 3, rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED)
+    assert parameters_fault(without_table, TYPES, 1, scaled=False) is None
+    assert parameters_fault(without_table, TYPES, 1) is not None
 
 
 @pytest.mark.parametrize(
