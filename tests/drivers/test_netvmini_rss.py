@@ -273,7 +273,8 @@ def test_a_full_ring_of_one_queue_does_not_stop_another_and_removal_completes_bo
 
 
 def test_lists_of_two_queues_come_back_in_one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig("netvmini", "hello", queues=2, messages=2)
+    # A second processor that only the driver sees, so in the free build: the checked one knows how many there are.
+    rig = Rig("netvmini", "hello", queues=2, messages=2, checked=False)
     module = rig.fake.machine.images.images[0].module
     scaling = module.NICCountQueues.__globals__
     monkeypatch.setitem(scaling, "NdisGroupActiveProcessorCount", lambda group: 2)
