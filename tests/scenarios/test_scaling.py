@@ -21,8 +21,15 @@ PROBE: Final = 4000
 
 def started(lab: Lab, wire: str = "cable", processors: int = 2) -> Nic:
     """An adapter with a queue for each processor; frames in one piece, which the protocol can stamp."""
-    hardware = {"queues": processors, "messages": processors}
-    return lab.start(MINIPORT, protocol=STAMPS, wire=wire, processors=processors, split_frames="off", **hardware)
+    return lab.start(
+        MINIPORT,
+        protocol=STAMPS,
+        wire=wire,
+        processors=processors,
+        queues=processors,
+        messages=processors,
+        split_frames="off",
+    )
 
 
 def scaled(nic: Nic, table: tuple[int, ...]) -> None:
