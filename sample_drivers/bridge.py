@@ -125,16 +125,14 @@ def BridgeCarry(
     if Port.Cuts:
         cut, layouts = BridgeToCut(Target, Frames, Places, Copied)
         Copied = Copied | cut
-    copies = {place: BridgeCopy(Target, Frames[place]) for place in Places if place in Copied}
+    copies = [BridgeCopy(Target, Frames[place]) for place in Places if place in Copied]
+    chain = [copy for several in copies for copy in several]
     held = [place for place in Places if place not in Copied]
     carriers = BridgeTakeCarriers(Target, len(held))
     del held[len(carriers) :]
     for place, carrier in zip(held, carriers, strict=True):
         BridgeLoadCarrier(Port, carrier, Frames[place], layouts.get(place))
-    chain = carriers
-    if copies:  # each where its frame was, among those that go on as they are
-        copies.update((place, [carrier]) for place, carrier in zip(held, carriers, strict=True))
-        chain = [nbl for place in Places for nbl in copies.get(place, ())]
+    chain += carriers
     if len(chain) < len(Places):
         InterlockedExchangeAdd(Port.Discarded, len(Places) - len(chain))
         BridgeDereference(Target, len(Places) - len(chain))

@@ -39,6 +39,8 @@ BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
 LONGEST_LOOK_NS: Final = 500_000
 """How long the host goes on looking at wires and rings while frames move, before it looks at the descriptors too."""
+LONGEST_PATIENCE_NS: Final = 4 * PATIENCE_NS
+"""What the host's patience grows to while its sleeps are shorter than this, as with lone frames that are answered."""
 
 
 def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler, listening: Listening | None) -> int:
@@ -76,8 +78,10 @@ class Host:
         self._ending = False
         self.moved = False
         """Whether a frame has moved since the host last asked."""
-        self._awake_until = 0
+        self._patience = PATIENCE_NS
+        self._awake_until = self._settle_at = 0
         self._looked = 0
+        self._slept_from = 0
         self.watch(console.fileno(), self._on_console)
         self.watch(nursery.fileno(), self._on_nursery)
 
@@ -127,20 +131,22 @@ class Host:
         """Until the console is gone."""
         rounds = 0
         while not self._ending:
-            busy = self._serve_ports()
+            busy = self.serve_ports()
             if busy and rounds < BUSY_ROUNDS:
                 rounds += 1
                 continue
             rounds = 0
-            if not busy and self._lingers():
+            if not busy and self.lingers():
                 continue
-            self._settle_ports()
-            for fd, events in self._poll.poll(0 if busy or self._awake_until else self._doze()):
+            self.settle_ports()
+            for fd, events in self._poll.poll(0 if busy or self._awake_until else self.doze()):
                 callback = self._callbacks.get(fd)
                 if callback is not None:  # an earlier callback of this round may have ended this one's machine
                     callback(events)
-            self._rouse()
+            self.rouse()
             now = self._looked = time.monotonic_ns()
+            if self._slept_from:
+                self._learn(now - self._slept_from)
             for machine in list(self.machines.values()):
                 if now >= machine.due:
                     self._tick(machine, now)
@@ -158,7 +164,7 @@ class Host:
         except Exception as error:
             machine.broken(error)
 
-    def _serve_ports(self) -> bool:
+    def serve_ports(self) -> bool:
         """A batch of frames for every port in turn; True when one has more."""
         busy = False
         for port in self._ports:
@@ -166,30 +172,47 @@ class Host:
                 busy = True
         return busy
 
-    def _settle_ports(self) -> None:
+    def settle_ports(self) -> None:
+        """Tell every driver what has been sent."""
         for port in self._ports:
             port.settle()
 
-    def _lingers(self) -> bool:
-        """Let others run and look again, because a frame has moved a moment ago; False when it is time to poll."""
+    def lingers(self) -> bool:
+        """Let others run and look again, because a frame has moved a moment ago; False when it is time to poll.
+
+        The driver is told of what has been sent after PATIENCE_NS, however much longer the host looks.
+        """
         now = time.monotonic_ns()
         if self.moved:
             self.moved = False
-            self._awake_until = now + PATIENCE_NS
-        elif now >= self._awake_until:
-            self._awake_until = 0
-            return False
+            self._awake_until = now + self._patience
+            self._settle_at = now + PATIENCE_NS
+        elif now >= self._settle_at:
+            if now >= self._awake_until:
+                self._awake_until = 0
+                return False
+            self.settle_ports()
+            self._settle_at = self._awake_until
         if now - self._looked >= LONGEST_LOOK_NS:
             return False
         os.sched_yield()
         return True
 
-    def _doze(self) -> float:
+    def _learn(self, slept: int) -> None:
+        """Be more patient after a sleep that was shorter than the longest patience, and less after a longer one."""
+        self._slept_from = 0
+        if slept < LONGEST_PATIENCE_NS:
+            self._patience = min(2 * self._patience, LONGEST_PATIENCE_NS)
+        else:
+            self._patience = max(self._patience // 2, PATIENCE_NS)
+
+    def doze(self) -> float:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""
         for machine in self.machines.values():
             machine.arena.sleeping[0] = 1
         self.fence()
-        due = time.monotonic_ns() + LONGEST_SLEEP_MS * 1_000_000
+        now = time.monotonic_ns()
+        due = now + LONGEST_SLEEP_MS * 1_000_000
         for machine in self.machines.values():
             if machine.attend():
                 machine.look()
@@ -197,9 +220,11 @@ class Host:
             due = min(due, machine.due)
         if any(port.waits() for port in self._ports):
             return 0
-        return max(0.0, (due - time.monotonic_ns()) / 1e9)
+        self._slept_from = now
+        return max(0.0, (due - now) / 1e9)
 
-    def _rouse(self) -> None:
+    def rouse(self) -> None:
+        """Say in every arena that the host is awake."""
         for machine in self.machines.values():
             machine.arena.sleeping[0] = 0
 

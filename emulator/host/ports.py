@@ -71,7 +71,7 @@ class Port:
         self.pending: Callable[[], bool] = self.pump.pending
         self.settle: Callable[[], None] = self.pump.settle
         self._service: Callable[[], bool] = self.pump.service
-        self._interest = 0
+        self._reads = self._writes = False
         self._alarms: list[int] = []
 
     def _offload_pump(self, wire: Wire) -> AdapterPump:
@@ -127,9 +127,9 @@ class Port:
         """Switch the hardware on, before the adapter is started; frames are thrown away until the driver receives."""
         self._reset()
         self.powered = True
-        self._interest = select.EPOLLIN
+        self._reads, self._writes = True, False
         for descriptor in self._descriptors:
-            self.supervisor.host.watch(descriptor, self._on_wire, self._interest)
+            self.supervisor.host.watch(descriptor, self._on_wire, select.EPOLLIN)
         if self._active is not None:
             self._attend_wire(self._active)
         self.supervisor.host.add_port(self)
@@ -167,9 +167,8 @@ class Port:
         except Exception as error:
             self.supervisor.broken(error)
             return False
-        interest = (select.EPOLLIN if pump.wants_read else 0) | (select.EPOLLOUT if pump.wants_write else 0)
-        if interest != self._interest:
-            self._change_interest(interest)
+        if pump.wants_read is not self._reads or pump.wants_write is not self._writes:
+            self._change_interest()
         if pump.moved:
             pump.moved = False
             self.supervisor.host.moved = True
@@ -183,11 +182,13 @@ class Port:
             self.supervisor.hardware_fault(self.number, str(fault))
             return True
 
-    def _change_interest(self, interest: int) -> None:
-        if self.pump.removed is not None:
+    def _change_interest(self) -> None:
+        pump = self.pump
+        if pump.removed is not None:
             self._gone()
         elif not self.closed:
-            self._interest = interest
+            self._reads, self._writes = pump.wants_read, pump.wants_write
+            interest = (select.EPOLLIN if self._reads else 0) | (select.EPOLLOUT if self._writes else 0)
             for descriptor in self._descriptors:
                 self.supervisor.host.change(descriptor, interest)
 

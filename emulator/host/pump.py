@@ -22,9 +22,11 @@ from __future__ import annotations
 import errno
 import io
 import os
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from vnic.device.layout import (
+    PRODUCER,
     VNIC_DESCRIPTOR_MORE,
     VNIC_MAXIMUM_FRAGMENTS,
     VNIC_MAXIMUM_FRAME,
@@ -41,6 +43,7 @@ from vnic.device.registers import (
     STATISTIC_TRANSMIT_FRAMES,
     VNIC_CONTROL_RECEIVE_ENABLE,
     VNIC_CONTROL_TRANSMIT_ENABLE,
+    WORD_CONTROL,
 )
 from vnic.wires.wire import DROP_ERRORS, REMOVAL_ERRORS
 
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from vnic.wires.wire import FrameCalls
 
 DEFAULT_BUDGET: Final = 64
+PLAIN_BUDGET: Final = 128
+"""Of an adapter with one queue whose frames are never longer than its MTU: as many as a DPC takes at once."""
 
 # Besides the wire's own: what the kernel says of a frame that it cannot make sense of.
 LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
@@ -107,6 +112,7 @@ class AdapterPump:
         self._readinto = self._calls.readinto
         self._write = self._calls.write
         self._frame = self._queue.frames.__getitem__
+        self._known_frame = self._queue.frames.get
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._starved = False
         self._gone = False
@@ -115,19 +121,29 @@ class AdapterPump:
         self._untold_limit = self._queue.transmit.entries // 2
         # The transmit ring's head when all that remained was a frame whose end had not been posted.
         self._unfinished: int | None = None
+        # The driver's control word as it was when last attended to, and the directions that it enables.
+        self._control = self._directions = 0
+        self._words = hardware.words
+        self._transmit_indices = self._queue.transmit.indices
         # The host's own statistics; the driver is shown a copy, since what lies there may be overwritten.
         self._shown = self._queue.statistics
         self.statistics = [0] * len(self._shown)
 
-    def service(self, budget: int = DEFAULT_BUDGET) -> bool:
+    def service(self, budget: int = PLAIN_BUDGET) -> bool:
         """Move up to `budget` frames each way; returns whether more can be moved at once."""
         hardware = self._hardware
         if not hardware.present:
             self.wants_read = self.wants_write = False
             return False
-        enabled = hardware.attend()
-        more = self._receive(budget) if enabled & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(budget)
-        if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
+        control = self._words[WORD_CONTROL]
+        if control != self._control:
+            self._directions = hardware.attend()
+            self._control = control
+        directions = self._directions
+        more = self._receive(budget) if directions & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(budget)
+        if self._transmit_indices[PRODUCER] == self._queue.transmit_tail:
+            self.wants_write = False
+        elif directions & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
             more |= self._transmit(budget)
         return more
 
@@ -170,7 +186,7 @@ class AdapterPump:
     def _receive(self, budget: int) -> bool:
         queue = self._queue
         count = queue.usable
-        if 2 * count < budget:
+        if 4 * count < budget:
             count = queue.refill(budget)
         elif count > budget:
             count = budget
@@ -187,10 +203,15 @@ class AdapterPump:
         self.wants_read = True
         empties = queue.empties
         lengths: list[int] = []
-        append = lengths.append
         more, gone = True, False
         try:
-            for length in map(self._readinto, empties if len(empties) == count else empties[:count]):
+            # Mostly there is no frame at all or a lone one: that is to be known before anything is made ready for many.
+            length = self._readinto(empties[0])
+            if length is None:
+                return False
+            lengths.append(length)
+            append = lengths.append
+            for length in map(self._readinto, islice(empties, 1, count)):
                 if length is None:
                     more = False
                     break
@@ -199,8 +220,8 @@ class AdapterPump:
             if error.errno not in REMOVAL_ERRORS:
                 raise
             gone = True
-        if lengths:
-            # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
+        # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
+        if len(lengths) != 1 or not 0 < lengths[0] < queue.capacity:
             if not all(lengths):
                 del lengths[lengths.index(0) :]
                 gone = True
@@ -261,7 +282,7 @@ class AdapterPump:
         if not posted:
             return False
         # A frame is never longer than the least that is looked at, so one that has no end here has none at all.
-        words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)))
+        words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)) if posted > 1 else 1)
         done = self._send(words)
         if done:
             queue.complete(done)
@@ -269,16 +290,23 @@ class AdapterPump:
             self._untold += done
             if self._untold >= self._untold_limit:
                 self.settle()
+        if done == posted:
+            self._unfinished = None
+            return False
         if self._gone:
             self.remove("the wire is gone")
             return False
         remaining = posted - done
         unfinished = done < len(words) and not self.wants_write
         self._unfinished = remaining if unfinished else None
-        return remaining > 0 and not self.wants_write and not (unfinished and len(words) == posted)
+        return not self.wants_write and not (unfinished and len(words) == posted)
 
     def _send(self, words: list[int]) -> int:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""
+        if len(words) == 1:
+            frame = self._known_frame(words[0])
+            if frame is not None:
+                return self._send_one(frame)
         done = 0
         while done < len(words):
             lengths: list[int] = []
@@ -294,18 +322,35 @@ class AdapterPump:
                 if not pieces:
                     break
                 error = self._gather(pieces)
-            if error is not None:
-                if error is _BLOCKED:
-                    self.wants_write = True
-                    break
-                if error.errno in REMOVAL_ERRORS:
-                    self._gone = True
-                    break
-                if error.errno not in LOST_ERRORS:
-                    raise error
-                self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+            if error is not None and not self._lost(error):
+                break
             done += len(pieces)
         return done
+
+    def _send_one(self, frame: memoryview) -> int:
+        """Write a lone frame; returns whether it is finished with."""
+        try:
+            length = self._write(frame)
+        except OSError as error:
+            return int(self._lost(error))
+        if length is None:
+            self.wants_write = True
+            return 0
+        self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, [length])
+        return 1
+
+    def _lost(self, error: OSError) -> bool:
+        """Count a frame that the wire has refused; False when it stays posted: the wire takes no more, or is gone."""
+        if error is _BLOCKED:
+            self.wants_write = True
+            return False
+        if error.errno in REMOVAL_ERRORS:
+            self._gone = True
+            return False
+        if error.errno not in LOST_ERRORS:
+            raise error
+        self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+        return True
 
     def _write_all(self, words: list[int], lengths: list[int]) -> OSError | None:
         """Write frames of one descriptor each, up to one that is not, that the wire does not take now, or refuses.

@@ -116,18 +116,6 @@ def test_a_port_without_offloads_gets_the_segments() -> None:
         rig.stop(number)
 
 
-def test_frames_that_are_cut_keep_their_place_among_those_that_go_on_whole() -> None:
-    rig = joined([VNIC_OFFLOAD_WIRE, 0])
-    whole = packet(5000)
-    header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1400, 34, 16)
-    first, second, last = (frame(RIGHT, LEFT, payload=bytes((number,))) for number in range(3))
-    rig.nics[0].headers += [bytes(10), header, bytes(10), header, bytes(10)]
-    large = as_the_kernel_wants(whole)
-    rig.receive(first, large, second, large, last, number=0)
-    cut = expected(whole, 1250)
-    assert rig.nics[1].sent == [first, *cut, second, *cut, last]
-
-
 def test_what_goes_to_several_ports_goes_in_segments() -> None:
     rig = joined([VNIC_OFFLOAD_WIRE] * 3)
     whole = packet(5000)

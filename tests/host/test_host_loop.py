@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.host import host as module
-from emulator.host.host import LONGEST_LOOK_NS, Host
+from emulator.host.host import LONGEST_LOOK_NS, LONGEST_PATIENCE_NS, Host
 from emulator.kernel.platform import PATIENCE_NS
 
 if TYPE_CHECKING:
@@ -29,6 +29,25 @@ class Awake:
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic_ns=lambda: self.now))
         monkeypatch.setattr(module, "os", SimpleNamespace(sched_yield=self.step_aside))
         self.host._looked = START
+        self.settled = 0
+        port: Any = SimpleNamespace(settle=self.settle, waits=lambda: False)
+        self.host.add_port(port)
+
+    def settle(self) -> None:
+        self.settled += 1
+
+    def sleep(self, nanoseconds: int) -> None:
+        assert self.host.doze() > 0
+        self.now += nanoseconds
+        self.host._learn(self.now - self.host._slept_from)
+
+    def patience(self) -> int:
+        """For how long it stays awake after a frame, to a microsecond."""
+        self.host._looked, begun = self.now, self.now
+        assert self.lingers(moved=True)
+        while self.lingers(1000):
+            self.host._looked = self.now
+        return self.now - begun
 
     def step_aside(self) -> None:
         self.yields += 1
@@ -36,7 +55,7 @@ class Awake:
     def lingers(self, after: int = 0, moved: bool = False) -> bool:
         self.now += after
         self.host.moved = self.host.moved or moved
-        return self.host._lingers()
+        return self.host.lingers()
 
 
 @pytest.fixture
@@ -74,3 +93,27 @@ def test_however_many_frames_come_the_descriptors_are_looked_at(awake: Awake) ->
     assert awake.host._awake_until, "it polls without sleeping"
     awake.host._looked = awake.now
     assert awake.lingers(1)
+
+
+def test_who_would_have_slept_for_a_moment_looks_for_longer(awake: Awake) -> None:
+    assert awake.patience() == PATIENCE_NS
+    found = []
+    for _ in range(4):
+        awake.sleep(LONGEST_PATIENCE_NS - 1)
+        found.append(awake.patience())
+    assert found == [2 * PATIENCE_NS, 4 * PATIENCE_NS, LONGEST_PATIENCE_NS, LONGEST_PATIENCE_NS]
+    for _ in range(4):
+        awake.sleep(LONGEST_PATIENCE_NS)
+        found.append(awake.patience())
+    assert found[4:] == [2 * PATIENCE_NS, PATIENCE_NS, PATIENCE_NS, PATIENCE_NS]
+
+
+def test_the_driver_hears_of_sent_frames_after_the_same_time_however_long_the_host_looks(awake: Awake) -> None:
+    awake.sleep(1)
+    assert awake.lingers(moved=True)
+    assert awake.lingers(PATIENCE_NS - 1)
+    assert awake.settled == 0
+    assert awake.lingers(1)
+    assert awake.lingers(PATIENCE_NS - 1)
+    assert awake.settled == 1
+    assert not awake.lingers(1)

@@ -257,11 +257,11 @@ class HostQueue:
         self.usable -= count
         if count == 1:
             # A lone frame: somebody waits for it, so it is worth lines of its own.
-            address, head = self.addresses.pop(0), self.receive_head
+            ring, head, address = self.receive, self.receive_head, self.addresses.pop(0)
+            ring.words[head & ring.mask] = address | lengths[0] << VNIC_DESCRIPTOR_LENGTH_SHIFT
+            self.receive_head = ring.indices[PRODUCER] = head + 1 & INDEX_MASK
             self.filled_addresses.append(address)
             self.filled_buffers.append(self.empties.pop(0))
-            self.receive.words[head & self.receive.mask] = address | lengths[0] << VNIC_DESCRIPTOR_LENGTH_SHIFT
-            self.receive_head = self.receive.indices[PRODUCER] = head + 1 & INDEX_MASK
             return
         addresses = self.addresses[:count]
         self.filled_addresses += addresses
@@ -279,13 +279,8 @@ class HostQueue:
         return self.receive.indices[CONSUMER]
 
     def idle(self) -> bool:
-        """Whether the driver has taken every frame, and then let its receive interrupt through again.
-
-        A queue that has never had a frame is idle, whether its driver uses it or not.
-        """
-        if self.receive.indices[CONSUMER] != self.receive_head:
-            return False
-        return self.mask[0] & VNIC_INTERRUPT_RECEIVE != 0 or not self.receive_head
+        """Whether the driver has taken every frame, and then let its receive interrupt through again."""
+        return self.receive.indices[CONSUMER] == self.receive_head and self.mask[0] & VNIC_INTERRUPT_RECEIVE != 0
 
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""
@@ -299,10 +294,6 @@ class HostQueue:
         if count > self.transmit.entries:
             raise self.fault(f"{count} descriptors posted", "transmit ring's head")
         return count
-
-    def sent(self, head: int) -> bool:
-        """Whether all is done that was posted when the transmit ring's head was this."""
-        return self.transmit_tail - head & INDEX_MASK <= INDEX_MASK >> 1
 
     def descriptors(self, count: int) -> list[int]:
         """Copy the next `count` transmit descriptors."""
