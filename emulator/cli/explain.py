@@ -1,4 +1,4 @@
-"""`ndisemu explain NAME`: what is declared about a function or a callback of NDIS, a rule or a stop.
+"""`ndisemu explain NAME`: what is declared about a function or a callback of NDIS, an OID, a rule or a stop.
 
 Law: nothing is said here that the run-time gate and the stop screen do not read from the same declaration or table.
 """
@@ -29,7 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="a function, callback, handler, rule or stop: NdisQueueIoWorkItem, MINIPORT_HALT, SpinLock, 0xC4/0x62",
+        help="a function, callback, handler, OID, rule or stop: NdisQueueIoWorkItem, MINIPORT_HALT, OID_GEN_RCV_OK, "
+        "SpinLock, 0xC4/0x62",
     )
 
 
@@ -49,14 +50,16 @@ def run(options: argparse.Namespace) -> int:
     elif name:
         lines = of_callback(ROLES[name])
     else:
-        lines = of_rule(rule) if rule is not None else of_handler(asked) or of_stop(asked)
+        lines = of_rule(rule) if rule is not None else of_handler(asked) or of_oid(asked) or of_stop(asked)
     if not lines:
         for family in ABSENT:
             if asked in map(str.lower, family.names):
                 raise ConfigurationError(f"{options.name} is absent ({family.title}), {family.why}: {family.reason}")
         close = difflib.get_close_matches(asked, known, 3)
         hint = f"; did you mean {' or '.join(known[key] for key in close)}?" if close else ""
-        raise ConfigurationError(f"{options.name}: the emulator has no such function, callback, rule or stop{hint}")
+        raise ConfigurationError(
+            f"{options.name}: the emulator has no such function, callback, OID, rule or stop{hint}"
+        )
     output = streams.standard_output()
     for line in lines:
         output.line(line)
@@ -118,6 +121,25 @@ def of_rule(rule: Rule) -> list[str]:
     if rule.limit is not None:
         lines.append(f"  limit     {rule.limit:g} s")
     return [*lines, f"  page      {page_of(rule.source)}"]
+
+
+def of_oid(name: str) -> list[str]:
+    """An OID in lines; nothing for what is none."""
+    from emulator.ndis.control_path.oid_table import DIRECT, MUST_SUCCEED, OIDS, By
+
+    entry = next((entry for entry in OIDS if entry.name.lower() == name), None)
+    if entry is None:
+        return []
+    lines = [f"{entry.name} 0x{entry.oid:08X}: {entry.buffer or 'a buffer that is not described here'}", ""]
+    for kind, by in (("query", entry.query), ("set", entry.set), ("method", entry.method)):
+        if by is not By.NOBODY:
+            lines.append(f"  {kind:<8}  {'NDIS answers' if by is By.NDIS else 'the miniport answers'}")
+    lines += [f"  needed    {entry.need}"] if entry.need != "NDIS" else []
+    lines += [f"  bytes     {entry.size}"] if entry.size else []
+    lines += [f"  note      {entry.note}"] if entry.note else []
+    for oids, told in ((MUST_SUCCEED, "the miniport may not fail it"), (DIRECT, "direct requests may ask it")):
+        lines += [f"  also      {told}"] if entry.oid in oids else []
+    return [*lines, f"  page      {page_of(entry.source)}"]
 
 
 def of_stop(text: str) -> list[str]:

@@ -86,6 +86,10 @@ def test_explain_says_what_is_declared() -> None:
         ("0xC4/0x62", "0x62  unload with pool not freed\n  parameter 2: driver (here: whose it is)"),
         ("worker_invalid", "0xE4 WORKER_INVALID: "),
         ("NdisTimedOidComplete", "stop      0xC4/0x92003\n  limit     12 s\n"),
+        (
+            "oid_gen_receive_scale_parameters",
+            "  query     NDIS answers\n  set       the miniport answers\n  needed    if RSS\n",
+        ),
         ("VNIC_NO_STATUS", "what to do: return a status in every way out"),
     ],
 )

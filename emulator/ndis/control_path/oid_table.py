@@ -354,7 +354,14 @@ OIDS: Final[tuple[OidEntry, ...]] = (
     ),
     _row(OID_TCP_RSC_STATISTICS, "Q", "if RSC", "NDIS_RSC_STATISTICS_INFO", None),
     _row(OID_TCP_TASK_OFFLOAD, "Q S", "if legacy NDIS 5", "", None),
-    _row(OID_GEN_RECEIVE_SCALE_PARAMETERS, "Q:NDIS S", "if RSS", "NDIS_RECEIVE_SCALE_PARAMETERS", None),
+    _row(
+        OID_GEN_RECEIVE_SCALE_PARAMETERS,
+        "Q:NDIS S",
+        "if RSS",
+        "NDIS_RECEIVE_SCALE_PARAMETERS",
+        None,
+        note="table: a power of 2 up to 128 entries; key: 40 bytes; mutually exclusive with OID_GEN_RECEIVE_HASH",
+    ),
     _row(
         OID_GEN_RECEIVE_HASH,
         "Q S",
