@@ -170,6 +170,40 @@ def test_buffers_come_back_in_any_order(adapter: Adapter, back: tuple[int, ...])
         VnicReceive(adapter.nic, 0, 8)
 
 
+class Between:
+    """A ring's indices; before the host's second look at any of them the driver does something."""
+
+    def __init__(self, view: memoryview, looks: list[int], act: Callable[[], object]) -> None:
+        self.view, self.looks, self.act = view, looks, act
+
+    def __getitem__(self, place: int) -> int:
+        self.looks.append(place)
+        if len(self.looks) == 2:
+            self.act()
+        return self.view[place]
+
+    def __setitem__(self, place: int, value: int) -> None:
+        self.view[place] = value
+
+
+def test_a_driver_may_take_a_frame_and_post_its_buffer_between_two_looks_of_the_host(adapter: Adapter) -> None:
+    VnicPostReceive(adapter.nic, 0, SLOT[:4], 1920)
+    end = adapter.end
+    assert end.refill(4) == 4
+    end.deliver([60] * 4)
+
+    def act() -> None:
+        addresses, _ = VnicReceive(adapter.nic, 0, 4)
+        VnicPostReceive(adapter.nic, 0, addresses, 1920)
+
+    looks: list[int] = []
+    for ring in (end.receive, end.receive_free):
+        ring.indices = Between(ring.indices, looks, act)  # type: ignore[assignment]
+    assert end.refill(4) == 0
+    assert end.refill(4) == 4
+    assert end.addresses == SLOT[:4]
+
+
 def test_memory_for_known_buffers_is_bounded(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vnic.device.host_queue._REMEMBERED", 32)
     end = adapter.end

@@ -164,6 +164,9 @@ class HostQueue:
         filled = self.filled_addresses
         outstanding = len(filled)
         at_hand = len(self.empties)
+        # First what was posted: a driver that takes a frame and posts its buffer between the two looks has done nothing
+        # wrong, but a buffer seen as posted that was not seen as taken would lie with the hardware twice.
+        posted = self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK
         taken = self.receive.indices[CONSUMER] - self.receive_tail & INDEX_MASK
         if taken:
             if taken > outstanding:
@@ -174,13 +177,11 @@ class HostQueue:
             del filled[:taken], self.filled_buffers[:taken]
             outstanding -= taken
         limit = min(self.receive.entries - outstanding, budget)
-        if at_hand < limit:
-            posted = self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK
-            if posted:
-                if posted > self.receive_free.entries:
-                    raise self.fault(f"{posted} buffers posted", "receive-free ring's head")
-                self._fetch(min(posted, limit - at_hand))
-                at_hand = len(self.empties)
+        if posted and at_hand < limit:
+            if posted > self.receive_free.entries:
+                raise self.fault(f"{posted} buffers posted", "receive-free ring's head")
+            self._fetch(min(posted, limit - at_hand))
+            at_hand = len(self.empties)
         self.usable = min(at_hand, limit)
         return self.usable
 
