@@ -108,7 +108,8 @@ def test_filters_gives_the_ratio_with_two_and_what_each_costs() -> None:
     assert report.figures["filters2_ratio"] == 0.48
     assert report.figures["filter_ns_checked"] == pytest.approx(150.0)
     assert report.figures["filter_ns_free"] is None
-    assert [curve.name for curve in report.plots[0].curves] == ["checked", "free", echo_report.BASELINE]
+    names = ["emulator, checked", "emulator, free", echo_report.BASELINE]
+    assert [curve.name for curve in report.plots[0].curves] == names
 
 
 def samples_of(*taken: tuple[str, float, int, dict[str, float]]) -> Samples:
@@ -191,14 +192,15 @@ def test_startup_gives_its_figures_by_subject() -> None:
 def small(part: str, **figures: float | None) -> PartReport:
     """A part that somebody has measured."""
     plot = Plot("thing", "A thing", "x", "y", [Curve("one", [1.0, 2.0], [Spread(1.0, 0.5, 2.0, 3)] * 2)])
-    bars = msgspec.structs.replace(plot, name="bars", labels=["a", "b"], log_up=True)
+    bars = msgspec.structs.replace(plot, name="bars", labels=["a", "b"])
+    points = msgspec.structs.replace(bars, name="points", log_up=True)
     return PartReport(
         part=part,
         title=part.title(),
         figures=figures,
         machine=MACHINE,
         tables=[Table("", ["who", "what"], [["me", "1"]])],
-        plots=[plot, bars, msgspec.structs.replace(plot, name="empty", curves=[])],
+        plots=[plot, bars, points, msgspec.structs.replace(plot, name="empty", curves=[])],
     )
 
 
@@ -278,9 +280,10 @@ def test_without_matplotlib_one_line_says_what_installs_it(
 
 def test_plots_are_small_files_of_text(tmp_path: Path) -> None:
     drawn = plots.draw(small("echo").plots, str(tmp_path / "new"))
-    assert [path.name for path in drawn] == ["bench-thing.svg", "bench-bars.svg"]
+    assert [path.name for path in drawn] == ["bench-thing.svg", "bench-bars.svg", "bench-points.svg"]
     for path in drawn:
         assert "A thing" in path.read_text()
-        assert path.stat().st_size < 100_000
+        assert path.stat().st_size < 60_000
+        assert (">1.00<" in path.read_text()) == (path.name == "bench-bars.svg")  # the value above its bar
     again = plots.draw(small("echo").plots, str(tmp_path / "again"))
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]

@@ -110,7 +110,7 @@ def plot(rows: Sequence[Row], load: str) -> Plot:
     for build, counts in COUNTS.items():
         found = [(filters, echo_report.find(rows, named(build, filters), load)) for filters in counts]
         there = [(float(filters), row) for filters, row in found if row is not None]
-        curves.append(Curve(build, [at for at, _ in there], [row.pps for _, row in there]))
+        curves.append(Curve(f"emulator, {build}", [at for at, _ in there], [row.pps for _, row in there]))
     baseline = echo_report.find(rows, echo_report.BASELINE, load)
     if baseline is not None:
         curves.append(Curve(echo_report.BASELINE, [0.0, 4.0], [baseline.pps, baseline.pps]))

@@ -124,7 +124,7 @@ def plots(rows: Sequence[Row]) -> list[Plot]:
             "echo-round-trip",
             f"Round trip of a lone frame of {SIZES[0]} B",
             "percentile",
-            "us",
+            "microseconds",
             [Curve(row.contender, [0.0, 1.0, 2.0, 3.0], [getattr(row, one) for one in percentiles]) for row in alone],
             labels=["p50", "p90", "p99", "p99.9"],
             log_up=True,

@@ -30,6 +30,10 @@ SETTINGS: Final[dict[Any, Any]] = {
     "path.simplify": True,
 }
 LEVEL_LETTERS: Final = 70  # more in sum do not stand beside each other under a plot
+FEW_PLACES: Final = 6
+MARGIN: Final = 0.03
+SMALL: Final = 10
+THOUSANDS: Final = 10_000
 STYLES: Final = ("o-", "s--", "^-.", "d:", "v-", "x--")
 
 
@@ -76,31 +80,73 @@ def _fill(axes: Any, plot: Plot) -> None:
     """Put a plot's curves, names and scales on empty axes."""
     there = [curve for curve in plot.curves if curve.values]
     for number, curve in enumerate(there):
-        if plot.labels:
-            _bars(axes, curve, number, len(there))
-        else:
+        if not plot.labels:
             axes.errorbar(curve.at, _medians(curve), _ranges(curve), fmt=STYLES[number % len(STYLES)], capsize=2,
                           markersize=4, linewidth=1.2, label=curve.name)  # fmt: skip
+        elif plot.log_up:
+            _points(axes, curve, number, len(there))
+        else:
+            _bars(axes, curve, number, len(there))
     if plot.labels:
         turn = {"rotation": 25, "ha": "right"} if sum(map(len, plot.labels)) > LEVEL_LETTERS else {}
         axes.set_xticks(range(len(plot.labels)), plot.labels, **turn)
-    if plot.log_across:
-        axes.set_xscale("log")
+        axes.grid(visible=False, axis="x")
+    else:
+        _across(axes, sorted({at for curve in there for at in curve.at}), log=plot.log_across)
     if plot.log_up:
         axes.set_yscale("log")
     else:
         axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(_in_words)
     axes.set_title(plot.title)
     axes.set_xlabel(plot.across)
     axes.set_ylabel(plot.up)
 
 
+def _across(axes: Any, places: list[float], *, log: bool) -> None:
+    """Name the places that were measured, where they are few; from zero where there is a zero."""
+    if log:
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(-MARGIN * places[-1], (1 + MARGIN) * places[-1])
+    if len(places) <= FEW_PLACES:
+        axes.set_xticks(places)
+        axes.minorticks_off()
+    axes.xaxis.set_major_formatter(_in_words)
+
+
+def _in_words(value: float, place: object = None) -> str:
+    """A number with as many digits as it needs."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
+def _short(value: float) -> str:
+    """A number for which there is little room."""
+    digits = 2 if value < SMALL else 1 if value < 10 * SMALL else 0
+    return f"{value / 1000:,.0f}k" if value >= THOUSANDS else f"{value:,.{digits}f}"
+
+
 def _bars(axes: Any, curve: Curve, number: int, of: int) -> None:
-    """One subject's bars, beside those of the others."""
+    """One subject's bars, beside those of the others, each with its value above it."""
+    width, places = _beside(curve, number, of)
+    bars = axes.bar(
+        places, _medians(curve), width, yerr=_ranges(curve), capsize=2, error_kw={"linewidth": 0.8}, label=curve.name
+    )
+    axes.bar_label(bars, [_short(value) for value in _medians(curve)], fontsize=6, padding=1)
+
+
+def _points(axes: Any, curve: Curve, number: int, of: int) -> None:
+    """The same on a scale without a zero, where the height of a bar would say nothing."""
+    _, places = _beside(curve, number, of)
+    axes.errorbar(
+        places, _medians(curve), _ranges(curve), fmt=STYLES[number % len(STYLES)][0], capsize=3, label=curve.name
+    )
+
+
+def _beside(curve: Curve, number: int, of: int) -> tuple[float, list[float]]:
+    """How wide a subject's part of a group is, and where it is."""
     width = 0.8 / of
-    places = [at + (number - (of - 1) / 2) * width for at in curve.at]
-    thin = {"linewidth": 0.8}
-    axes.bar(places, _medians(curve), width, yerr=_ranges(curve), capsize=2, error_kw=thin, label=curve.name)
+    return width, [at + (number - (of - 1) / 2) * width for at in curve.at]
 
 
 def _medians(curve: Curve) -> list[float]:

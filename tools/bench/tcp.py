@@ -180,4 +180,4 @@ def plot(samples: Samples) -> Plot:
         found = [(place, samples.spread(f"{way}: {who}", 0, "gbit")) for place, way in enumerate(WAYS)]
         there = [(float(place), value) for place, value in found if value is not None]
         curves.append(Curve(who, [place for place, _ in there], [value for _, value in there]))
-    return Plot("tcp", "TCP, one connection", "", "Gbit/s", curves, labels=WAYS, log_up=True)
+    return Plot("tcp", "TCP, one connection", "", "Gbit/s", curves, labels=WAYS)
