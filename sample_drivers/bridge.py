@@ -123,16 +123,17 @@ def BridgeCarry(
     """A chain that carries frames to a port, on copies or on the frames' own memory; the places of the latter."""
     layouts: dict[int, Any] = {}
     if Port.Cuts:
-        cut, layouts = BridgeToCut(Target, Frames, Places, Copied)
-        Copied = Copied | cut
-    copies = [BridgeCopy(Target, Frames[place]) for place in Places if place in Copied]
-    chain = [copy for several in copies for copy in several]
+        Copied, layouts = BridgeToCopy(Target, Frames, Places, Copied)
+    copies = {place: BridgeCopy(Target, Frames[place]) for place in Places if place in Copied}
     held = [place for place in Places if place not in Copied]
     carriers = BridgeTakeCarriers(Target, len(held))
     del held[len(carriers) :]
     for place, carrier in zip(held, carriers, strict=True):
         BridgeLoadCarrier(Port, carrier, Frames[place], layouts.get(place))
-    chain += carriers
+    chain = carriers
+    if copies:  # each where its frame was, among those that go on as they are
+        copies.update((place, [carrier]) for place, carrier in zip(held, carriers, strict=True))
+        chain = [nbl for place in Places for nbl in copies.get(place, ())]
     if len(chain) < len(Places):
         InterlockedExchangeAdd(Port.Discarded, len(Places) - len(chain))
         BridgeDereference(Target, len(Places) - len(chain))
@@ -174,7 +175,7 @@ def BridgeSendComplete(Port: PORT, NetBufferList: NET_BUFFER_LIST, SendCompleteF
         frame, source = reserved[0], reserved[1]
         count += 1
         if frame is None:
-            NdisFreeNetBufferList(carrier)
+            BridgeFreeCopy(carrier)
         else:
             if source is not last:
                 last, back = source, received.setdefault(source.Number, (source, []))[1]

@@ -1,8 +1,8 @@
 """What bridge does with frames that adapters have put together: they leave as such, or are cut again.
 
-Law: as in a header file, nothing here keeps state and nothing is called by NDIS.  A frame of many segments that came in
-by a port with offloads goes out by such a port as one that its adapter cuts; wherever it has to be copied, and by any
-other port, it is cut here.
+Law: as in a header file, nothing here keeps state and nothing is called by NDIS.  A frame of many segments that came
+in by a port with offloads goes out by such a port as one that its adapter cuts; by any other port it is cut here, and
+so it is where there is no memory for a copy that is needed.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ def BridgeCuts(Offload: NDIS_OFFLOAD | None) -> int:
     return int(min(Offload.LsoV2.IPv4.MaxOffLoadSize, Offload.LsoV2.IPv6.MaxOffLoadSize) >= 0xFF00)
 
 
-def BridgeToCut(
+def BridgeToCopy(
     Target: PORT, Frames: list[Any], Places: list[int], Copied: set[int]
 ) -> tuple[set[int], dict[int, Any]]:
-    """Which of these frames are to be cut here: the large ones that are copied, or that the port cannot take whole.
+    """Which of these frames are to be copied: ``Copied``, and large ones that the port cannot take as they are.
 
     And of the large ones that go on as they are, by place, the headers and what lies where in them.
     """
-    cut: set[int] = set()
+    copied = set(Copied)
     layouts: dict[int, Any] = {}
     for place in Places:
         received = Frames[place]
         if received.FirstNetBuffer.DataLength > BRIDGE_MAXIMUM_FRAME:
-            layout = _layout_of(received) if Target.Cuts and place not in Copied else None
+            layout = BridgeLayout(received.FirstNetBuffer, BridgeSegments(received)) if Target.Cuts else None
             if layout is None:
-                cut.add(place)
-            else:
+                copied.add(place)
+            elif place not in Copied:
                 layouts[place] = layout
-    return cut, layouts
+    return copied, layouts
 
 
 def BridgeMark(Carrier: Any, Layout: tuple[memoryview, int, int, int]) -> None:
@@ -119,13 +119,12 @@ def BridgeCut(Data: bytes, Segments: int) -> list[bytes]:
     return frames
 
 
-def _layout_of(Received: Any) -> tuple[memoryview, int, int, int] | None:
-    """The headers of a received frame of several segments, in place, and what _layout finds; None if they are apart."""
-    buffer = Received.FirstNetBuffer
-    header = NdisGetDataBuffer(buffer, _LONGEST_HEADERS, None, 1, 0)
+def BridgeLayout(Buffer: Any, Segments: int) -> tuple[memoryview, int, int, int] | None:
+    """The headers of a frame of several segments, in place, and what _layout finds; None if they are apart."""
+    header = NdisGetDataBuffer(Buffer, _LONGEST_HEADERS, None, 1, 0)
     if header is None:
         return None
-    found = _layout(header, BridgeSegments(Received), buffer.DataLength)
+    found = _layout(header, Segments, Buffer.DataLength)
     return (header, *found) if found is not None else None
 
 
@@ -171,7 +170,8 @@ __all__ = [
     "BridgeCut",
     "BridgeCuts",
     "BridgeEncapsulation",
+    "BridgeLayout",
     "BridgeMark",
     "BridgeSegments",
-    "BridgeToCut",
+    "BridgeToCopy",
 ]

@@ -154,18 +154,54 @@ def BridgeCopy(Target: PORT, Frame: Any) -> list[Any]:
     """Lists with memory of their own and the frame's bytes, several where it has to be cut; none without memory."""
     frame = Frame.FirstNetBuffer
     if frame.DataLength > BRIDGE_MAXIMUM_FRAME:
-        whole = NdisGetDataBuffer(frame, frame.DataLength, bytearray(frame.DataLength), 1, 0)
-        pieces = BridgeCut(bytes(whole), BridgeSegments(Frame)) if whole is not None else []
-        lists = [BridgeList(Target, len(piece)) for piece in pieces]
-        for nbl, piece in zip(lists, pieces, strict=True):
-            if nbl is not None:
-                nbl.FirstNetBuffer.CurrentMdl.MappedSystemVa[: len(piece)] = piece
-        return [nbl for nbl in lists if nbl is not None]
+        whole = BridgeCopyWhole(Target, frame, BridgeSegments(Frame)) if Target.Cuts else None
+        return [whole] if whole is not None else BridgeCopyCut(Target, frame, BridgeSegments(Frame))
     copy = BridgeList(Target, frame.DataLength)
     if copy is None:
         return []
     NdisCopyFromNetBufferToNetBuffer(copy.FirstNetBuffer, 0, frame.DataLength, frame, 0)
     return [copy]
+
+
+def BridgeCopyWhole(Target: PORT, Frame: Any, Segments: int) -> Any:
+    """A list with a large frame that the port's adapter cuts, in one piece; None without memory, or if it cannot."""
+    length = Frame.DataLength
+    memory = NdisAllocateMemoryWithTagPriority(Target.Handle, length, BRIDGE_TAG, NormalPoolPriority)
+    mdl = NdisAllocateMdl(Target.Handle, memory, length) if memory is not None else None
+    nbl: Any = NdisAllocateNetBufferAndNetBufferList(Target.Pool, 0, 0, mdl, 0, length) if mdl is not None else None
+    if nbl is not None:
+        nbl.SourceHandle, nbl.ProtocolReserved[2] = Target.Handle, memory
+        NdisCopyFromNetBufferToNetBuffer(nbl.FirstNetBuffer, 0, length, Frame, 0)
+        layout = BridgeLayout(nbl.FirstNetBuffer, Segments)
+        if layout is not None:
+            BridgeMark(nbl, layout)
+            return nbl
+        NdisFreeNetBufferList(nbl)
+    if mdl is not None:
+        NdisFreeMdl(mdl)
+    if memory is not None:
+        NdisFreeMemory(memory, 0, 0)
+    return None
+
+
+def BridgeCopyCut(Target: PORT, Frame: Any, Segments: int) -> list[Any]:
+    """The frames that a large one is cut into, as lists."""
+    whole = NdisGetDataBuffer(Frame, Frame.DataLength, bytearray(Frame.DataLength), 1, 0)
+    pieces = BridgeCut(bytes(whole), Segments) if whole is not None else []
+    lists = [BridgeList(Target, len(piece)) for piece in pieces]
+    for nbl, piece in zip(lists, pieces, strict=True):
+        if nbl is not None:
+            nbl.FirstNetBuffer.CurrentMdl.MappedSystemVa[: len(piece)] = piece
+    return [nbl for nbl in lists if nbl is not None]
+
+
+def BridgeFreeCopy(Copy: Any) -> None:
+    """Free a list of BridgeCopy with its memory."""
+    memory, mdl = Copy.ProtocolReserved[2], Copy.FirstNetBuffer.MdlChain
+    NdisFreeNetBufferList(Copy)
+    if memory is not None:
+        NdisFreeMdl(mdl)
+        NdisFreeMemory(memory, 0, 0)
 
 
 def BridgeLoadCarrier(Source: PORT, Carrier: Any, Received: Any, Layout: Any) -> None:

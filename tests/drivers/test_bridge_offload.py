@@ -12,6 +12,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 
+import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from sample_drivers.bridge_offload import BridgeCut
 from tests.drivers.rig import Rig, frame
@@ -75,8 +76,8 @@ def test_what_is_no_tcp_frame_has_no_segments_and_does_no_harm(data: bytes, segm
     assert BridgeCut(as_the_kernel_wants(packet(100)), 0) == []
 
 
-def joined(offloads: list[int]) -> Rig:
-    made = Rig("netvmini", "bridge", adapters=len(offloads), offloads=offloads)
+def joined(offloads: list[int], **geometry: Any) -> Rig:
+    made = Rig("netvmini", "bridge", adapters=len(offloads), offloads=offloads, **geometry)
     for number in range(len(offloads)):
         made.start(number)
     return made
@@ -116,16 +117,53 @@ def test_a_port_without_offloads_gets_the_segments() -> None:
         rig.stop(number)
 
 
-def test_what_goes_to_several_ports_goes_in_segments() -> None:
-    rig = joined([VNIC_OFFLOAD_WIRE] * 3)
+def test_frames_that_are_cut_keep_their_place_among_those_that_go_on_whole() -> None:
+    rig = joined([VNIC_OFFLOAD_WIRE, 0])
+    whole = packet(5000)
+    header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1400, 34, 16)
+    first, second, last = (frame(RIGHT, LEFT, payload=bytes((number,))) for number in range(3))
+    rig.nics[0].headers += [bytes(10), header, bytes(10), header, bytes(10)]
+    large = as_the_kernel_wants(whole)
+    rig.receive(first, large, second, large, last, number=0)
+    cut = expected(whole, 1250)
+    assert rig.nics[1].sent == [first, *cut, second, *cut, last]
+
+
+def test_what_goes_to_several_ports_goes_whole_to_those_that_cut_and_in_segments_to_others() -> None:
+    rig = joined([VNIC_OFFLOAD_WIRE, VNIC_OFFLOAD_WIRE, 0])
     whole = packet(5000)
     header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1400, 34, 16)
     found = cross(rig, 0, as_the_kernel_wants(whole), header)
-    assert found == [[], expected(whole, 1250), expected(whole, 1250)]
+    assert found == [[], [as_the_kernel_wants(whole)], expected(whole, 1250)]
+    assert rig.nics[1].words[-1] == struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1250, 34, 16)
     cross(rig, 1, frame(EVERYBODY, RIGHT), bytes(10))
     assert cross(rig, 0, as_the_kernel_wants(whole), header) == [[], [as_the_kernel_wants(whole)], []]
     cross(rig, 2, frame(EVERYBODY, THIRD), bytes(10))
     bindings = rig.fake.machine.objects[HandleKind.BINDING]
     assert len(list(bindings.live())) == 3
     for number in range(3):
+        rig.stop(number)
+
+
+def test_without_memory_for_a_copy_a_large_frame_is_cut() -> None:
+    rig = joined([VNIC_OFFLOAD_WIRE] * 3, pool_bytes=2 << 20)
+    whole = packet(60000)
+    header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1400, 34, 16)
+    assert cross(rig, 0, frame(RIGHT, LEFT), bytes(10))[1:] == [[frame(RIGHT, LEFT)]] * 2  # small copies there are
+    with rig.fake.running(rig.pnp):
+        while surface.NdisAllocateMemoryWithTagPriority(None, 50000, b"Test", 0) is not None:
+            pass
+    found = cross(rig, 0, as_the_kernel_wants(whole), header)
+    assert found == [[], *[expected(whole, -(-60000 // 43))] * 2]
+
+
+@pytest.mark.parametrize("split", ["allowed", "anywhere"])
+def test_a_large_frame_whose_headers_lie_apart_goes_on_as_one(split: str) -> None:
+    rig = joined([VNIC_OFFLOAD_WIRE] * 2, split_frames=split)
+    whole = packet(60000)
+    header = struct.pack("<BBHHHH", NEEDS, TCP4, 54, 1400, 34, 16)
+    for _ in range(20):
+        assert cross(rig, 0, as_the_kernel_wants(whole), header) == [[], [as_the_kernel_wants(whole)]]
+    assert rig.outstanding(0) == rig.outstanding(1) == 0
+    for number in range(2):
         rig.stop(number)
