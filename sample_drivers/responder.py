@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.ndis import *
+from sample_drivers.receive_scale import *
 from sample_drivers.responder_packets import *
 
 TAG: Final = int.from_bytes(b"pseR", "little")
@@ -277,9 +278,22 @@ def RespBind(
     if handle is not None and status == NDIS_STATUS_SUCCESS:
         Binding.Handle = handle
         status = RespAllocate(Binding)
+        if status == NDIS_STATUS_SUCCESS:
+            RespScale(Binding, BindParameters.RcvScaleCapabilities)
     if status != NDIS_STATUS_SUCCESS:
         RespFree(Binding)
     return status
+
+
+def RespScale(Binding: BINDING, Capabilities: NDIS_RECEIVE_SCALE_CAPABILITIES | None) -> None:
+    """Let all processors receive where the adapter has several queues; nothing depends on its being done."""
+    if Capabilities is not None and Capabilities.NumberOfReceiveQueues > 1:
+        _, _, size = NdisGetRssProcessorInformation(Binding.Handle, 0)
+        _, found, _ = NdisGetRssProcessorInformation(Binding.Handle, size)
+        if found is not None:
+            processors = [each.ProcNum for each in found.RssProcessors]
+            status = RespSet(Binding, OID_GEN_RECEIVE_SCALE_PARAMETERS, ScaleParameters(Capabilities, processors))
+            DbgPrint("receive side scaling over %d processors: %08x", len(processors), status & 0xFFFF_FFFF)
 
 
 def RespAllocate(Binding: BINDING) -> NDIS_STATUS:

@@ -10,35 +10,18 @@ from emulator.ndis.buffers import macros
 from emulator.ndis.headers import oids, status
 from emulator.ndis.headers import receive_scale_structures as rss
 from emulator.ndis.headers.object_header import NDIS_OBJECT_TYPE_RSS_PARAMETERS
-from emulator.ndis.headers.processor_numbers import PROCESSOR_NUMBER
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
 from emulator.ndis.plug_and_play import pnp
-from tests.drivers.rig import Rig, frame
+from tests.drivers.rig import MAC, PEER, Rig, frame
+from tests.scenarios import scaling
+from tests.scenarios.scaling import KEY, parameters
 from vnic.device.toeplitz import FrameHash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    pass
 
 QUERY, SET = 0, 1
-KEY = bytes.fromhex("6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa")
 IPV4, TOEPLITZ = rss.NDIS_HASH_IPV4 | rss.NDIS_HASH_UDP_IPV4, rss.NdisHashFunctionToeplitz
-
-
-def parameters(
-    table: Sequence[int] = (0, 1), *, flags: int = 0, information: int = IPV4 | TOEPLITZ, key: bytes = KEY
-) -> bytes:
-    """OID_GEN_RECEIVE_SCALE_PARAMETERS: the structure, the table of processors, the key."""
-    processors = b"".join(PROCESSOR_NUMBER(0, number).to_bytes() for number in table)
-    given = rss.NDIS_RECEIVE_SCALE_PARAMETERS(
-        Header=NDIS_OBJECT_HEADER(NDIS_OBJECT_TYPE_RSS_PARAMETERS, 2, 40),
-        Flags=flags,
-        HashInformation=information,
-        IndirectionTableSize=len(processors),
-        IndirectionTableOffset=44,
-        HashSecretKeySize=len(key),
-        HashSecretKeyOffset=44 + len(processors),
-    )
-    return given.to_bytes().ljust(44, b"\0") + processors + key
 
 
 def ask(rig: Rig, data: bytes) -> int:
@@ -47,15 +30,8 @@ def ask(rig: Rig, data: bytes) -> int:
 
 
 def datagram(flow: int, number: int) -> bytes:
-    """A frame of UDP over IPv4: the flow is its source port, the number its payload."""
-    ip = bytes.fromhex("45000024 00000000 40110000 0a4d0001 0a4d0002".replace(" ", ""))
-    udp = flow.to_bytes(2, "big") + bytes.fromhex("0007 0010 0000".replace(" ", ""))
-    return frame(kind=0x0800, payload=ip + udp + number.to_bytes(4, "big"))
-
-
-def flow_of(sent: bytes) -> tuple[int, int]:
-    """The flow and the number of a datagram, or of hello's answer to it."""
-    return int.from_bytes(sent[34:36], "big"), int.from_bytes(sent[42:46], "big")
+    """A frame of a flow to the adapter."""
+    return scaling.datagram(MAC, PEER, flow, number)
 
 
 def scaled(processors: int = 2, queues: int = 2, messages: int | None = None, **options: Any) -> Rig:
@@ -66,13 +42,14 @@ def scaled(processors: int = 2, queues: int = 2, messages: int | None = None, **
     return made
 
 
-def in_order(answers: list[bytes], flows: int, numbers: int) -> bool:
+def in_order(sent: list[bytes], flows: int, numbers: int) -> bool:
     """Is every flow complete, and in order?"""
-    found: dict[int, list[int]] = {flow: [] for flow in range(flows)}
-    for sent in answers:
-        flow, number = flow_of(sent)
-        found[flow].append(number)
-    return all(each == list(range(numbers)) for each in found.values())
+    return scaling.in_order(map(scaling.answer, sent), flows, numbers)
+
+
+def flow_of(sent: bytes) -> tuple[int, int]:
+    """The flow and the number of an answer."""
+    return scaling.answer(sent)[:2]
 
 
 def test_flows_are_spread_and_come_back_by_the_queue_of_their_processor() -> None:
@@ -315,3 +292,17 @@ def test_both_builds_do_the_same(checked: bool) -> None:
     assert ask(rig, parameters()) == 0
     assert len(rig.receive(*(datagram(flow, 0) for flow in range(300)))) == 300
     rig.stop()
+
+
+def test_responder_turns_scaling_on_over_all_processors() -> None:
+    registry = {"Address": "10.77.0.1/24"}
+    rig = Rig("netvmini", "responder", processors=4, queues=2, messages=2, registry=registry)
+    rig.start()
+    found = rig.nic.vnic.scaling
+    assert found.information == IPV4 | TOEPLITZ | 0x400 | 0x200 | 0x1000 | 0x8000
+    assert (len(found.table), set(found.table)) == (128, {0, 1})
+    assert [found.table[place : place + 4] for place in (0, 4)] == [bytes((0, 1, 0, 1))] * 2
+    rig.stop()
+    alone = Rig("netvmini", "responder", processors=4, registry=registry)
+    alone.start()
+    assert alone.nic.vnic.scaling.information == 0
