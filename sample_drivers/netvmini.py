@@ -461,11 +461,13 @@ def MPMessageInterruptDpc(
     NdisReserved2: None,
 ) -> None:
     """Serve the queue.  However long it takes, it stays on this processor, as receive side scaling promises."""
-    nic = Adapter.Nic
-    if NICServe(Adapter, Adapter.Queues[MessageId], nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
+    nic, Queue = Adapter.Nic, Adapter.Queues[MessageId]
+    if NICServe(Adapter, Queue, nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
         ReceiveThrottleParameters.MoreNblsPending = True
-    else:
-        VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS, MessageId)
+        return
+    # While answers wait for room the hardware is not told that the queue is done: it would take a new table over.
+    interrupts = NIC_INTERRUPTS if Queue.SendHead is None else NIC_INTERRUPTS & ~VNIC_INTERRUPT_RECEIVE
+    VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, interrupts, MessageId)
 
 
 @NDIS_IO_WORKITEM_FUNCTION

@@ -44,6 +44,11 @@ NIC_HASH_TYPES: Final = (
 )
 _ENTRIES: Final = VNIC_MESSAGE_ENTRIES - 1
 """Table entries of a queue without the link: of any but queue 0."""
+_SIZES: Final = {
+    NDIS_RECEIVE_SCALE_PARAMETERS_REVISION_1: NDIS_SIZEOF_RECEIVE_SCALE_PARAMETERS_REVISION_1,
+    NDIS_RECEIVE_SCALE_PARAMETERS_REVISION_2: NDIS_SIZEOF_RECEIVE_SCALE_PARAMETERS_REVISION_2,
+    NDIS_RECEIVE_SCALE_PARAMETERS_REVISION_3: NDIS_SIZEOF_RECEIVE_SCALE_PARAMETERS_REVISION_3,
+}
 _KEY: Final = NDIS_RSS_HASH_SECRET_KEY_MAX_SIZE_REVISION_2
 
 
@@ -157,9 +162,12 @@ def NICSetScaling(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
     """OID_GEN_RECEIVE_SCALE_PARAMETERS: what is not said to be unchanged is new; DISABLE_RSS or no function is off."""
     if Adapter.QueueCount == 1:
         return NDIS_STATUS_NOT_SUPPORTED
-    if len(Data) < NDIS_SIZEOF_RECEIVE_SCALE_PARAMETERS_REVISION_1:
-        return NDIS_STATUS_INVALID_LENGTH
     given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(Data)
+    size = _SIZES.get(given.Header.Revision, 0)
+    if len(Data) < max(size, NDIS_SIZEOF_RECEIVE_SCALE_PARAMETERS_REVISION_1):
+        return NDIS_STATUS_INVALID_LENGTH
+    if given.Header.Type != NDIS_OBJECT_TYPE_RSS_PARAMETERS or not size or given.Header.Size < size:
+        return NDIS_STATUS_INVALID_PARAMETER
     flags = given.Flags
     information, key = Adapter.HashInformation, Adapter.HashKey if Adapter.ScalingEntries else b""
     table = Adapter.ScalingTable[: Adapter.ScalingEntries]
@@ -170,11 +178,12 @@ def NICSetScaling(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
         VnicSetReceiveScaling(Adapter.Nic, 0, b"", ())
         return NDIS_STATUS_SUCCESS
     if not flags & NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED:
-        key = _part(Data, given.HashSecretKeyOffset, given.HashSecretKeySize)
+        key = _part(Data[size:], given.HashSecretKeyOffset - size, given.HashSecretKeySize)
         key = key.ljust(_KEY, b"\0") if 0 < len(key) <= _KEY else b""
     if not flags & NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED:
-        table = _queues(Adapter, given, _part(Data, given.IndirectionTableOffset, given.IndirectionTableSize))
-    types = NDIS_RSS_HASH_TYPE_FROM_HASH_INFO(information)
+        entries = _part(Data[size:], given.IndirectionTableOffset - size, given.IndirectionTableSize)
+        table = _queues(Adapter, given, entries)
+    types = information & ~NDIS_HASH_FUNCTION_MASK
     function = NDIS_RSS_HASH_FUNC_FROM_HASH_INFO(information)
     if function != NdisHashFunctionToeplitz or not types or types & ~NIC_HASH_TYPES or not key or not table:
         return NDIS_STATUS_INVALID_PARAMETER
@@ -186,8 +195,8 @@ def NICSetScaling(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
 
 
 def _part(Data: bytes, Offset: int, Size: int) -> bytes:
-    """A part of the parameters by its offset from their start; empty if it does not lie in them."""
-    return Data[Offset : Offset + Size] if Offset + Size <= len(Data) else b""
+    """A part of what follows the structure; empty if it does not lie there."""
+    return Data[Offset : Offset + Size] if 0 <= Offset <= len(Data) - Size else b""
 
 
 def _queues(Adapter: ADAPTER, Given: NDIS_RECEIVE_SCALE_PARAMETERS, Table: bytes) -> bytes:

@@ -15,6 +15,8 @@ from emulator.sync import memory
 from vnic.wires.cable import Cable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.host.specification import AdapterSpecification
     from vnic.wires.wire import Wire
 
@@ -27,9 +29,16 @@ def mac_of(specification: AdapterSpecification, machine: int, number: int) -> by
 
 
 def lay_wires(
-    adapters: list[AdapterSpecification], cables: list[tuple[int, int]], namespaces: dict[int, int], machine: int = 0
+    adapters: list[AdapterSpecification],
+    cables: list[tuple[int, int]],
+    namespaces: dict[int, int],
+    machine: int,
+    report: Callable[[str], None],
 ) -> list[Wire]:
-    """Open every adapter's wire; all or none.  ``cables`` are (socket, flag) of near ends made by the console."""
+    """Open every adapter's wire; all or none.
+
+    ``cables`` are (socket, flag) of near ends made by the console, ``report`` is told what is worth a line.
+    """
     wires: list[Wire] = []
     ends = iter(cables)
     try:
@@ -39,7 +48,7 @@ def lay_wires(
             elif adapter.wire.kind == "pcap":
                 wires.append(_pcap(adapter, machine, number))
             else:
-                wires.append(_tap(adapter, namespaces.get(number)))
+                wires.append(_tap(adapter, namespaces.get(number), report))
             if adapter.capture or adapter.faults.any:
                 wires[-1] = _wrapped(wires[-1], adapter, machine, number)
     except BaseException:
@@ -76,13 +85,19 @@ def _cable(end: tuple[int, int], name: str, mtu: int) -> Cable:
     return HandedCable(socket.socket(fileno=near), mapping, name, mtu)
 
 
-def _tap(adapter: AdapterSpecification, namespace: int | None) -> Wire:
+def _tap(adapter: AdapterSpecification, namespace: int | None, report: Callable[[str], None]) -> Wire:
     from vnic.wires.network import Namespace
+    from vnic.wires.steered import open_queues
     from vnic.wires.tap import Tap
 
     wire = adapter.wire
     with Namespace(namespace).entered() if namespace is not None else contextlib.nullcontext():
-        return Tap.open(wire.interface, wire.address, wire.mtu, offloads=adapter.offloads)
+        if adapter.queues == 1 or adapter.capture or adapter.faults.any:  # wrappers go around one descriptor
+            return Tap.open(wire.interface, wire.address, wire.mtu, offloads=adapter.offloads)
+        tap, told = open_queues(wire.interface, wire.address, wire.mtu, queues=adapter.queues)
+        if told:
+            report(told)
+        return tap
 
 
 def _pcap(adapter: AdapterSpecification, machine: int, number: int) -> Wire:

@@ -24,7 +24,7 @@ from emulator.host.own_namespace import privilege_mend
 from emulator.rules.errors import HostError
 from emulator.sync import memory
 from emulator.sync.libc import SYS_CLOSE_RANGE
-from vnic.wires import tap
+from vnic.wires import steering, tap
 from vnic.wires.network import Namespace
 from vnic.wires.tap import Tap
 from vnic.wires.wire import WireError
@@ -81,6 +81,7 @@ def check_all() -> list[Check]:
         _check_icmp(refusal),
         _check_user_namespaces(refusal),
         _check_pyroute2(),
+        _check_steering(),
     ]
 
 
@@ -240,6 +241,14 @@ def _check_pyroute2() -> Check:
         return Check("pyroute2", Need.COMFORT, Outcome.GOOD, "importable")
     mend = f"{sys.executable} -m pip install pyroute2"
     return Check("pyroute2", Need.COMFORT, Outcome.LIMITED, "absent; a TAP cannot be given an address", mend)
+
+
+def _check_steering() -> Check:
+    refused = steering.refusal()
+    if not refused:
+        return Check("eBPF", Need.COMFORT, Outcome.GOOD, "loadable: a TAP has a descriptor for each hardware queue")
+    detail = f"not loadable ({refused}); a TAP has one descriptor, the host spreads its frames over hardware queues"
+    return Check("eBPF", Need.COMFORT, Outcome.LIMITED, detail, privilege_mend())
 
 
 def effective_capabilities() -> int:

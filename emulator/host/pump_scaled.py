@@ -8,8 +8,9 @@ of its queue.
 - A frame whose queue has no buffer is parked, in order, and other queues go on; with MOST_PARKED of them nothing more
   is read, and the wire's queue is the back-pressure.
 - A new table takes effect where nothing is under way by the old one: nothing is read until every queue is idle (its
-  frames taken and its interrupt let through again, which its driver does when its DPC is done), then the tables change,
-  then reading goes on.  So no frame overtakes another of its flow.  A driver that never lets the interrupt through
+  frames taken and its interrupt let through again, which its driver does when its DPC is done) and what was posted
+  until then is sent; then the tables change, then reading goes on.  So no frame overtakes another of its flow, nor does
+  an answer, which leaves by the queue of the processor that gives it.  A driver that never lets the interrupt through
   keeps the old table; one whose receive is off, or that has no frame under way, gets the new one at once.
 - A wire that steers (a TAP with a descriptor for each queue) is told of a new key in two steps, because frames that
   were steered by the old one may still lie in the kernel: first all flows are steered to the first descriptor while the
@@ -74,6 +75,15 @@ class QueuePump(AdapterPump):
     def taken(self) -> int:
         """How far the driver has taken its frames."""
         return self._queue.taken()
+
+    @property
+    def head(self) -> int:
+        """How far the driver has posted what it sends."""
+        return self._queue.transmit_tail + self._queue.posted()
+
+    def sent(self, head: int) -> bool:
+        """Whether the wire has had all that was posted so far."""
+        return self._queue.sent(head)
 
     def ask(self, asked: bool) -> None:
         """Ask the driver to ring when it posts buffers, or no longer."""
@@ -211,6 +221,7 @@ class ScaledPump:
         self._switching = False
         self._patient_until = 0
         self._taken: list[int] = []
+        self._heads: list[int] | None = None
         self._drained: _Drained | None = None
 
     @property
@@ -267,7 +278,7 @@ class ScaledPump:
     def power_cycled(self) -> None:
         """The hardware has lost what it knew; so has its host."""
         self.wants_read, self.wants_write = True, False
-        self._switching, self._drained, self._hash = False, None, None
+        self._switching, self._drained, self._hash, self._heads = False, None, None, None
         for queue in self.queues:
             queue.power_cycled()
 
@@ -303,10 +314,18 @@ class ScaledPump:
         self.moved = self.moved or self._clock() < self._patient_until
 
     def _idle(self) -> bool:
-        return all(queue.idle for queue in self.queues)
+        """Whether nothing is under way by the old table: the queues have been idle, and what was posted then is sent.
+
+        Nothing has been read since; what others go on sending meanwhile keeps nobody waiting.
+        """
+        if self._heads is None:
+            if not all([queue.idle for queue in self.queues]):
+                return False
+            self._heads = [queue.head for queue in self.queues]
+        return all(queue.sent(head) for queue, head in zip(self.queues, self._heads, strict=True))
 
     def _switched(self) -> None:
-        self._switching = False
+        self._switching, self._heads = False, None
         for queue in self.queues:
             queue.ask(bool(queue.parked))
 

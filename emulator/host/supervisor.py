@@ -131,7 +131,7 @@ class Supervisor:
             log_out.close()
             os.close(arena_fd)
         try:
-            wires = lay_wires(self.specification.adapters, cables, namespaces, self.number)
+            wires = lay_wires(self.specification.adapters, cables, namespaces, self.number, self.wire_reports)
         except BaseException:
             self._give_back()
             raise

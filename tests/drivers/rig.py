@@ -21,7 +21,7 @@ from emulator.ndis.plug_and_play import intermediate, pnp
 from emulator.rules.states import AdapterState
 from tests.fake_platform import FakeMachine, fresh_module
 from vnic.device.hardware import HostVnic
-from vnic.device.layout import CONSUMER, VNIC_DESCRIPTOR_MORE, VNIC_DESCRIPTOR_OFFLOAD, VNIC_LENGTH_MORE
+from vnic.device.layout import VNIC_DESCRIPTOR_MORE, VNIC_DESCRIPTOR_OFFLOAD, VNIC_LENGTH_MORE
 from vnic.device.offloads import VNIC_HEADER_BYTES, VNIC_OFFLOAD_HEADERS, header_of
 from vnic.device.registers import VNIC_CONTROL_RECEIVE_ENABLE, VNIC_CONTROL_TRANSMIT_ENABLE, WORD_OFFLOADS
 from vnic.device.toeplitz import FrameHash
@@ -42,7 +42,8 @@ class Nic:
     """The hardware of one adapter: frames go in by `receive`, and come out in `sent`.
 
     With offloads `headers` says for each frame to come what its header is, and `words` are the headers of those sent.
-    With several queues frames are spread over them as the driver has asked, a new table being taken when all are idle;
+    With several queues frames are spread over them as the driver has asked, a new table being taken when all are idle
+    and everything is sent;
     `carried` says by which queue each frame sent has come.
     """
 
@@ -83,8 +84,7 @@ class Nic:
     def _scale(self) -> bool:
         """Take what the driver has asked for, if nothing is under way."""
         asked = self.vnic.scaling_asked()
-        busy = any(queue.receive.indices[CONSUMER] != queue.receive_head for queue in self.vnic.queues)
-        if asked is None or busy:
+        if asked is None or any(not queue.idle() or queue.posted() for queue in self.vnic.queues):
             return False
         self.vnic.scale(asked)
         self._hash = FrameHash(asked.information, asked.key) if asked.information else None

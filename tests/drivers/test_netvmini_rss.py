@@ -130,6 +130,11 @@ def test_a_received_list_has_its_hash_and_what_it_is(monkeypatch: pytest.MonkeyP
         parameters()[:-1],
         parameters(flags=rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED),
         parameters(flags=rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED),
+        parameters(information=0x0100_0000 | IPV4 | TOEPLITZ),
+        b"\x88" + parameters()[1:],
+        parameters()[:1] + b"\4" + parameters()[2:],
+        parameters()[:2] + b"\x27" + parameters()[3:],
+        parameters()[:16] + b"\x20" + parameters()[17:],
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(wrong: bytes) -> None:
@@ -137,6 +142,10 @@ def test_parameters_that_make_no_sense_are_refused(wrong: bytes) -> None:
     assert ask(rig, wrong) == status.NDIS_STATUS_INVALID_PARAMETER
     assert len(rig.receive(datagram(1, 0), datagram(2, 0))) == 2
     assert rig.nic.vnic.scaling.information == 0
+
+
+def test_parameters_that_end_too_early_are_refused() -> None:
+    assert ask(scaled(), parameters()[:39]) == status.NDIS_STATUS_INVALID_LENGTH
 
 
 def test_what_is_unchanged_is_kept() -> None:
@@ -241,12 +250,15 @@ def test_a_full_ring_of_one_queue_does_not_stop_another_and_removal_completes_bo
 
 
 def test_lists_of_two_queues_come_back_in_one_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig("netvmini", "hello", queues=2, messages=2)
+    # A second processor that only the driver sees, so in the free build: the checked one knows how many there are.
+    rig = Rig("netvmini", "hello", queues=2, messages=2, checked=False)
     module = rig.fake.machine.images.images[0].module
     scaling = module.NICCountQueues.__globals__
     monkeypatch.setitem(scaling, "NdisGroupActiveProcessorCount", lambda group: 2)
     rig.start()
-    assert ask(rig, parameters()) == 0
+    with rig.fake.running(rig.pnp, driver=1):
+        # NDIS would not take the driver's word for a second processor.
+        assert module.NICSetScaling(rig.context_of(), parameters()) == 0
     kept: list[Any] = []
 
     def keep(handle: Any, nbl: Any, *rest: Any) -> None:
@@ -284,6 +296,25 @@ def test_tables_change_in_the_middle_of_traffic() -> None:
     assert len(answers) == 10 * 30 * 16
     assert in_order(answers, 16, 300)
     assert rig.outstanding() == 0
+
+
+def test_a_table_waits_for_answers_that_wait_for_room() -> None:
+    rig = scaled()
+    assert ask(rig, parameters((0, 0))) == 0
+    rig.settle()
+    rig.nic.blocked = True
+    rig.receive(*(datagram(1, number) for number in range(700)))
+    assert rig.queue_of()._stored_SendHead
+    assert ask(rig, parameters((1, 1))) == 0
+    rig.receive(*(datagram(1, number) for number in range(700, 1000)))
+    assert rig.nic.vnic.scaling.table == bytes((0, 0))
+    rig.nic.blocked = False
+    rig.settle()
+    assert rig.nic.vnic.scaling.table == bytes((1, 1))
+    assert [flow_of(sent)[1] for sent in rig.nic.sent] == list(range(1000))
+    assert set(rig.nic.carried[700:]) == {1}
+    assert set(rig.nic.carried[:700]) == {0}
+    rig.stop()
 
 
 @pytest.mark.parametrize("checked", [True, False])

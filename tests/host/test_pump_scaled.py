@@ -316,6 +316,45 @@ def test_a_new_table_waits_until_nothing_is_under_way(station: Station) -> None:
     assert station.bells == bells  # nobody rings for buffers any more
 
 
+def fill(end: socket.socket) -> int:
+    """Send until the other end takes no more; how many frames."""
+    for count in range(100_000):
+        try:
+            end.send(bytes(60))
+        except BlockingIOError:
+            return count
+    raise AssertionError("there is always room")
+
+
+def test_a_new_table_waits_until_the_wire_has_what_was_posted_and_for_nothing_that_is_posted_later(
+    station: Station,
+) -> None:
+    station.post_all()
+    near, far = station.pairs[0]
+    stuffing = fill(near)
+    VnicTransmit(station.nic, 1, [VnicDescriptor(SLOT[0], 60), VnicDescriptor(SLOT[1], 60)])
+    station.scale([1])
+    station.service()
+    assert station.scaled == 0
+    assert not station.pump.wants_read
+    assert not station.pump.pending()  # until the wire can be written again
+    for _ in range(stuffing):
+        far.recv(100)
+    for _ in range(3):  # somebody sends all the time
+        VnicTransmit(station.nic, 2, [VnicDescriptor(SLOT[2], 60)] * 10)
+        station.pump.service()
+    assert station.scaled == 1
+    assert station.pump.wants_read
+
+
+def test_a_queue_that_the_driver_does_not_use_keeps_no_table_waiting(station: Station) -> None:
+    station.post_all()
+    station.mask(3, 0)
+    station.scale([1, 2])
+    station.service()
+    assert station.scaled == 1
+
+
 def test_the_host_does_not_wait_awake_for_a_driver_that_never_unmasks(station: Station) -> None:
     station.post_all()
     station.service()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from tools.bench.path_steps import FILTERS, STEPS, Looks, chance, step_of
 from tools.bench.steps import Steps
 
 
@@ -18,3 +21,34 @@ def test_the_same_frames_take_the_same_steps(checked: bool) -> None:
     assert first == counts(checked=checked)
     assert 0 < first[0] < first[1] < first[2]
     assert first[3] > 0
+
+
+@pytest.mark.parametrize("filters", [0, 1], ids=["no filter", "a filter"])
+def test_every_step_of_the_path_has_its_codes_and_they_are_all(filters: int) -> None:
+    steps = Steps(checked=False, filters=filters)
+    for _ in range(10):  # each buffer has been round once
+        steps.echo(128)
+    found = steps.codes_of_steps(8, 2)
+    assert set(found) == set(STEPS) - ({FILTERS} if not filters else set())
+    assert sum(found.values()) == pytest.approx(steps.counted(8, "codes"), rel=0.02)
+    more = steps.codes_of_steps(64, 2)
+    assert all(more[step] > found[step] for step in ("hello: answer", "netvmini: send", "netvmini: return"))
+
+
+def test_looks_meet_the_rounds_of_the_path_alone() -> None:
+    steps = Steps(checked=False)
+    interval = sys.getswitchinterval()
+    looks = steps.time_of_steps(64, 0.2)
+    assert sys.getswitchinterval() == interval
+    assert looks.seen > 0
+    assert sum(looks.shares().values()) == pytest.approx(1.0)
+    assert step_of(sys._getframe()) is None
+    with Looks() as outside:
+        sum(range(100_000))
+    assert outside.seen == 0
+
+
+def test_chance_shrinks_with_the_looks() -> None:
+    assert chance(0.1, 2000) == pytest.approx(0.0134, rel=0.01)
+    assert chance(0.1, 8000) == pytest.approx(chance(0.1, 2000) / 2)
+    assert chance(0.0, 0) == 0.0

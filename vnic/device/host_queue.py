@@ -280,8 +280,13 @@ class HostQueue:
         return self.receive.indices[CONSUMER]
 
     def idle(self) -> bool:
-        """Whether the driver has taken every frame, and then let its receive interrupt through again."""
-        return self.receive.indices[CONSUMER] == self.receive_head and self.mask[0] & VNIC_INTERRUPT_RECEIVE != 0
+        """Whether the driver has taken every frame, and then let its receive interrupt through again.
+
+        A queue that has never had a frame is idle, whether its driver uses it or not.
+        """
+        if self.receive.indices[CONSUMER] != self.receive_head:
+            return False
+        return self.mask[0] & VNIC_INTERRUPT_RECEIVE != 0 or not self.receive_head
 
     def ask_for_buffers(self, asked: bool) -> None:
         """Say whether the driver is to ring the host's bell when it posts empty buffers."""
@@ -295,6 +300,10 @@ class HostQueue:
         if count > self.transmit.entries:
             raise self.fault(f"{count} descriptors posted", "transmit ring's head")
         return count
+
+    def sent(self, head: int) -> bool:
+        """Whether all is done that was posted when the transmit ring's head was this."""
+        return self.transmit_tail - head & INDEX_MASK <= INDEX_MASK >> 1
 
     def descriptors(self, count: int) -> list[int]:
         """Copy the next `count` transmit descriptors."""

@@ -21,9 +21,16 @@ _IFF_UP: Final = 0x1
 _SIOCGIFCONF: Final = 0x8912
 _SIOCGIFFLAGS: Final = 0x8913
 _SIOCSIFFLAGS: Final = 0x8914
+_SIOCGIFTXQLEN: Final = 0x8942
 _SIOCETHTOOL: Final = 0x8946
+_SYS_BPF: Final = 321
+_BPF_PROG_LOAD: Final = 5
+_BPF_PROG_TYPE_SOCKET_FILTER: Final = 1
+_BPF_INSTRUCTION_BYTES: Final = 8
+_BPF_ATTRIBUTES_BYTES: Final = 48
 _ETHTOOL_GLINK: Final = 0x0A
 _INTERFACE_REQUEST: Final = struct.Struct("16sH22x")  # struct ifreq with ifr_flags
+_INTERFACE_NUMBER: Final = struct.Struct("16si20x")  # struct ifreq with ifr_qlen
 _ADDRESS_REQUEST: Final = struct.Struct("16sHxx4s16x")  # struct ifreq with a sockaddr_in
 _MOST_ADDRESSES: Final = 1024
 
@@ -47,6 +54,32 @@ def unshare(flags: int) -> None:
 def set_namespace(descriptor: int, kind: int) -> None:
     """Move the calling thread into the namespace behind this descriptor (os.setns from Python 3.12 on)."""
     _checked(_library().setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
+def load_program(instructions: bytes) -> int:
+    """Load an eBPF program of the kind that looks at a socket's frames; return its descriptor."""
+    code, licence = ctypes.create_string_buffer(instructions), ctypes.create_string_buffer(b"MIT")
+    count = len(instructions) // _BPF_INSTRUCTION_BYTES
+    attributes = struct.pack(
+        "=IIQQ", _BPF_PROG_TYPE_SOCKET_FILTER, count, ctypes.addressof(code), ctypes.addressof(licence)
+    )
+    # What is behind these is zero, and says nothing.
+    request = ctypes.create_string_buffer(attributes, _BPF_ATTRIBUTES_BYTES)
+    descriptor: int = _library().syscall(_SYS_BPF, _BPF_PROG_LOAD, request, _BPF_ATTRIBUTES_BYTES)
+    if descriptor < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "bpf")
+    return descriptor
+
+
+def longest_queue(control: socket.socket, interface: str) -> int:
+    """Return how many frames the kernel keeps for each descriptor of a TAP; 0 where it does not say."""
+    request = bytearray(_INTERFACE_NUMBER.pack(interface.encode(), 0))
+    try:
+        fcntl.ioctl(control.fileno(), _SIOCGIFTXQLEN, request, True)
+    except OSError:
+        return 0
+    return int(_INTERFACE_NUMBER.unpack(request)[1])
 
 
 def interface_names() -> list[str]:

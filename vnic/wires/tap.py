@@ -13,7 +13,7 @@ import select
 import socket
 import struct
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from vnic.wires import linux
 from vnic.wires.addresses import configure, privilege_command
@@ -35,6 +35,9 @@ _SPARING: Final = (("accept_ra", "0"), ("router_solicitations", "0"), ("dad_tran
 class Tap:
     """An open TAP; closing it takes the interface away, unless somebody else has made it persistent."""
 
+    several_queues = False
+    """Whether the kernel makes it with room for several descriptors."""
+
     def __init__(self, device: Any, name: str, mtu: int) -> None:
         self.name = f"tap:{name}"
         self.mtu = mtu
@@ -47,7 +50,9 @@ class Tap:
         self._control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     @classmethod
-    def open(cls, name: str, address: str = "", mtu: int = DEFAULT_MTU, *, offloads: bool = False) -> Tap:
+    def open(
+        cls, name: str, address: str = "", mtu: int = DEFAULT_MTU, *, offloads: bool = False, queues: int = 1
+    ) -> Self:
         """Make (or attach to) the TAP `name`, quiet it, address it and bring it up, its carrier off.
 
         With `offloads` virtio's header of ten bytes lies in front of each frame that is read or written.
@@ -59,12 +64,13 @@ class Tap:
             raise WireError(f"naming the TAP {name!r}", "--wire tap:ndis0", fault, errno.EINVAL)
         wanted = parse_addresses(address)
         ours = name not in linux.interface_names()
-        device = _make(name, ours, offloads)
+        device = make(name, ours, offloads, several_queues=cls.several_queues)
         tap = cls(device, name, mtu)
         try:
             os.set_blocking(tap.fileno(), False)
             os.set_inheritable(tap.fileno(), False)  # python-pytun leaves it inheritable; a worker must never hold it
             tap._tell_carrier(False)
+            tap.attach(queues)
             if offloads:
                 tap._find_offloads()
             if ours:
@@ -74,6 +80,9 @@ class Tap:
             tap.close()
             raise
         return tap
+
+    def attach(self, queues: int) -> None:
+        """Open the descriptors of further queues; here there are none."""
 
     @property
     def carrier(self) -> bool:
@@ -144,8 +153,8 @@ class Tap:
             pass  # Renamed or moved by somebody: then the kernel acts on it in its own time.
 
 
-def _make(name: str, ours: bool, offloads: bool = False) -> Any:
-    """Open the TAP through python-pytun."""
+def make(name: str, ours: bool, offloads: bool = False, *, several_queues: bool = False) -> Any:
+    """Open the TAP, or another descriptor of it, through python-pytun."""
     try:
         import pytun
     except ImportError as error:
@@ -153,6 +162,7 @@ def _make(name: str, ours: bool, offloads: bool = False) -> Any:
     _open_device()
     try:
         flags = pytun.IFF_TAP | pytun.IFF_NO_PI | (pytun.IFF_VNET_HDR if offloads else 0)
+        flags |= pytun.IFF_MULTI_QUEUE if several_queues else 0
         return pytun.TunTapDevice(name, flags, DEVICE)
     except pytun.Error as error:
         step = f"making the TAP {name}"

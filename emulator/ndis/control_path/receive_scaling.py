@@ -70,28 +70,25 @@ def types_of(capabilities: bytes | None) -> int:
     return types
 
 
-def parameters_fault(data: bytes, types: int, processors: int) -> str | None:
+def parameters_fault(data: bytes, types: int, processors: int, *, scaled: bool = True) -> str | None:
     """Say why no miniport may accept this set of OID_GEN_RECEIVE_SCALE_PARAMETERS; None where it may.
 
-    ``types`` are the hash types that its adapter can, ``processors`` those that the machine has.
+    ``types`` are the hash types that its adapter can, ``processors`` those that the machine has, ``scaled`` says
+    whether scaling is on before: while it is off and stays off nothing in a set counts.
     """
     fault = _structure_fault("NDIS_RECEIVE_SCALE_PARAMETERS", data)
     if fault is not None:
         return fault
     given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    flags, revision = given.Flags, given.Header.Revision
-    if _is_off(given):
+    flags = given.Flags
+    if not turns_on(given, scaled=scaled):
         return None
     if not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
         fault = _information_fault(given.HashInformation, types)
     if fault is None and not flags & rss.NDIS_RSS_PARAM_FLAG_ITABLE_UNCHANGED:
         fault = _table_fault(data, given, processors)
     if fault is None and not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_KEY_UNCHANGED:
-        fault = _key_fault(data, given, _SIZES[revision])
-    if fault is None and revision >= _WITH_DEFAULT and not flags & rss.NDIS_RSS_PARAM_FLAG_DEFAULT_PROCESSOR_UNCHANGED:
-        default = given.DefaultProcessorNumber
-        if default.Group or default.Number >= processors:
-            fault = f"processor {default.Number} of group {default.Group} is the default, which does not exist"
+        fault = _key_fault(data, given, _SIZES[given.Header.Revision])
     return fault
 
 
@@ -119,20 +116,13 @@ def scales(remembered: bytes | None) -> bool:
     return bool(read(remembered).information) if remembered else False
 
 
-def turns_on(data: bytes, remembered: bytes | None) -> bool:
-    """Is receive side scaling on after this set, which has no fault?"""
-    given = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    unchanged = given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED
-    return not _is_off(given) and (not unchanged or scales(remembered))
-
-
 def after(remembered: bytes | None, data: bytes, processors: int) -> bytes | None:
     """What is in force after a set, as NDIS remembers it; None for a set that cannot be read."""
     if parameters_fault(data, rss.NDIS_HASH_TYPE_MASK, processors) is not None:
         return None
     before = read(remembered) if remembered else Scaling()
     structure = NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data)
-    if _is_off(structure):
+    if not turns_on(structure, scaled=True):
         return write(before._replace(information=0))
     given, flags = read(data), structure.Flags
     if not flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
@@ -161,7 +151,7 @@ def translated(data: bytes, revision: int) -> bytes | None:
         return None
     if parameters_fault(data, rss.NDIS_HASH_TYPE_MASK, _MOST_ENTRIES * 2) is not None:
         return None
-    return write(Scaling() if _is_off(given) else read(data), revision, given.Flags)
+    return write(read(data) if turns_on(given, scaled=True) else Scaling(), revision, given.Flags)
 
 
 def read(data: bytes) -> Scaling:
@@ -208,12 +198,13 @@ def write(scaling: Scaling, revision: int = _WITH_DEFAULT, flags: int = 0) -> by
     return made.to_bytes() + table + scaling.key + masks
 
 
-def _is_off(given: NDIS_RECEIVE_SCALE_PARAMETERS) -> bool:
-    """Do these parameters turn receive side scaling off?  Then nothing else in them counts."""
+def turns_on(given: NDIS_RECEIVE_SCALE_PARAMETERS, *, scaled: bool) -> bool:
+    """Is scaling on after this set?"""
     if given.Flags & rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS:
-        return True
-    unchanged = given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED
-    return not unchanged and not given.HashInformation & rss.NDIS_HASH_FUNCTION_MASK
+        return False
+    if given.Flags & rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED:
+        return scaled
+    return bool(given.HashInformation & rss.NDIS_HASH_FUNCTION_MASK)
 
 
 def _structure_fault(structure: str, data: bytes) -> str | None:
@@ -250,11 +241,6 @@ def _table_fault(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS, processors: 
     for each in _table(data, given):
         if each.Group or each.Number >= processors:
             return f"processor {each.Number} of group {each.Group} is in the indirection table, and does not exist"
-    if revision == _BYTES or not given.NumberOfProcessorMasks:
-        return None
-    room = len(data) - given.NumberOfProcessorMasks * given.ProcessorMasksEntrySize
-    if given.ProcessorMasksEntrySize < _MASK or not _SIZES[revision] <= given.ProcessorMasksOffset <= room:
-        return "the processor masks are not in the buffer"
     return None
 
 
@@ -278,12 +264,11 @@ def _table(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS) -> tuple[PROCESSOR
 
 
 def _masks(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS) -> tuple[GROUP_AFFINITY, ...]:
-    if given.Header.Revision == _BYTES:
+    """The processor masks; none where they are not in the buffer, since miniports need not look at them."""
+    start, each, count = given.ProcessorMasksOffset, given.ProcessorMasksEntrySize, given.NumberOfProcessorMasks
+    if given.Header.Revision == _BYTES or each < _MASK or start + count * each > len(data):
         return ()
-    places = (
-        given.ProcessorMasksOffset + place * given.ProcessorMasksEntrySize
-        for place in range(given.NumberOfProcessorMasks)
-    )
+    places = range(start, start + count * each, each)
     return tuple(GROUP_AFFINITY.from_bytes(data[place : place + _MASK]) for place in places)
 
 

@@ -19,6 +19,7 @@ from emulator.ndis.headers.oids import (
     OID_GEN_RECEIVE_SCALE_PARAMETERS,
     oid_name,
 )
+from emulator.ndis.headers.receive_scale_structures import NDIS_HASH_TYPE_MASK, NDIS_RECEIVE_SCALE_PARAMETERS
 from emulator.ndis.plug_and_play.filter_modules import driver_of
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
 
@@ -77,15 +78,17 @@ def check_accepted(context: Context, handle: int, adapter: Any, request: Any, da
 
 
 def _fault(context: Context, adapter: Any, oid: int, data: bytes) -> str | None:
-    types = receive_scaling.types_of(remembered(context, adapter, OID_GEN_RECEIVE_SCALE_CAPABILITIES))
-    scaling = remembered(context, adapter, OID_GEN_RECEIVE_SCALE_PARAMETERS)
+    capabilities = remembered(context, adapter, OID_GEN_RECEIVE_SCALE_CAPABILITIES)
+    types = receive_scaling.types_of(capabilities)
+    scaled = receive_scaling.scales(remembered(context, adapter, OID_GEN_RECEIVE_SCALE_PARAMETERS))
     if oid == OID_GEN_RECEIVE_HASH:
-        fault = receive_scaling.hash_parameters_fault(data, types)
-        both = receive_scaling.hashes(data) and receive_scaling.scales(scaling)
+        # An adapter that cannot scale may hash all the same, and nothing says by which types.
+        fault = receive_scaling.hash_parameters_fault(data, types if capabilities else NDIS_HASH_TYPE_MASK)
+        both = scaled and receive_scaling.hashes(data)
         return fault or ("receive side scaling is on, which excludes it" if both else None)
-    fault = receive_scaling.parameters_fault(data, types, context.machine.geometry.processors)
+    fault = receive_scaling.parameters_fault(data, types, context.machine.geometry.processors, scaled=scaled)
     if fault is not None:
         return fault
+    on = receive_scaling.turns_on(NDIS_RECEIVE_SCALE_PARAMETERS.from_bytes(data), scaled=scaled)
     hashes = receive_scaling.hashes(remembered(context, adapter, OID_GEN_RECEIVE_HASH))
-    both = hashes and receive_scaling.turns_on(data, scaling)
-    return "OID_GEN_RECEIVE_HASH is on, which excludes it" if both else None
+    return "OID_GEN_RECEIVE_HASH is on, which excludes it" if on and hashes else None

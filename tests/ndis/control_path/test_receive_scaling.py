@@ -20,7 +20,7 @@ from emulator.ndis.control_path.receive_scaling import (
     types_of,
     write,
 )
-from emulator.ndis.control_path.remembered import remember
+from emulator.ndis.control_path.remembered import forget_all, remember
 from emulator.ndis.headers import receive_scale_structures as rss
 from emulator.ndis.headers.object_header import NDIS_OBJECT_TYPE_DEFAULT, NDIS_OBJECT_TYPE_RSS_CAPABILITIES
 from emulator.ndis.headers.oids import (
@@ -100,12 +100,9 @@ def test_what_is_written_is_read(revision: int) -> None:
         (changed("HashSecretKeySize", 41), "up to 40 bytes"),
         (changed("HashSecretKeySize", 0), "up to 40 bytes"),
         (changed("HashSecretKeyOffset", 77), "not in the buffer"),
-        (changed("NumberOfProcessorMasks", 2), "masks"),
-        (changed("ProcessorMasksEntrySize", 8), "masks"),
         (write(GOOD._replace(table=(PROCESSOR_NUMBER(0, 2),))), "processor 2 of group 0"),
         (write(GOOD._replace(table=(PROCESSOR_NUMBER(1, 0),))), "processor 0 of group 1"),
         (write(GOOD._replace(table=(PROCESSOR_NUMBER(0, 2),)), 1), "processor 2 of group 0"),
-        (write(GOOD._replace(default=PROCESSOR_NUMBER(0, 9))), "is the default"),
     ],
 )
 def test_a_set_that_no_miniport_may_accept(data: bytes, words: str) -> None:
@@ -115,11 +112,24 @@ def test_a_set_that_no_miniport_may_accept(data: bytes, words: str) -> None:
     assert after(None, data, 2) is None or "types 0x" in words
 
 
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("NumberOfProcessorMasks", 2), ("ProcessorMasksEntrySize", 8), ("ProcessorMasksOffset", 1 << 31)],
+)
+def test_masks_that_are_not_there_are_none(member: str, value: int) -> None:
+    data = changed(member, value)
+    assert parameters_fault(data, TYPES, 2) is None
+    assert read(data) == GOOD._replace(masks=())
+
+
 def test_the_largest_table_and_what_is_unchanged_have_no_fault() -> None:
     assert parameters_fault(write(GOOD._replace(table=BOTH * 32)), TYPES, 2) is None
     assert parameters_fault(write(Scaling(), 3, UNCHANGED), 0, 1) is None
     assert parameters_fault(write(Scaling(0, BOTH[:3])), 0, 1) is None
     assert parameters_fault(write(Scaling(1, BOTH[:3]), 3, rss.NDIS_RSS_PARAM_FLAG_DISABLE_RSS), 0, 1) is None
+    without_table = write(Scaling(), 3, rss.NDIS_RSS_PARAM_FLAG_HASH_INFO_UNCHANGED)
+    assert parameters_fault(without_table, TYPES, 1, scaled=False) is None
+    assert parameters_fault(without_table, TYPES, 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -278,6 +288,16 @@ def test_hashes_and_scaling_exclude_each_other() -> None:
     with pytest.raises(BugCheck):
         stack.set(hashing(), OID_GEN_RECEIVE_HASH)
     assert "scaling is on" in stack.stopped()
+
+
+def test_an_adapter_that_cannot_scale_may_hash() -> None:
+    stack = ScalingStack()
+    with stack.fake.running(stack.context):
+        forget_all(stack.context, stack.adapter_record)
+    assert stack.set(hashing(HashInformation=0x1_0001), OID_GEN_RECEIVE_HASH) == NDIS_STATUS_SUCCESS
+    with pytest.raises(BugCheck):
+        stack.set(hashing(HashSecretKeySize=41), OID_GEN_RECEIVE_HASH)
+    assert "up to 40 bytes" in stack.stopped()
 
 
 def test_scaling_is_not_accepted_while_hashes_are_on() -> None:

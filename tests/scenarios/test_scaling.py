@@ -1,0 +1,95 @@
+"""Receive side scaling on running machines: flows keep to their processors and their order while tables change."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from tests.patience import DEADLINE
+from tests.scenarios.scaling import Answer, answer, by_flow, datagram, expected, in_order, parameters, turns
+from tests.scenarios.traffic import MINIPORT, STATION, free_buffers, settled
+
+if TYPE_CHECKING:
+    from emulator.testing import Lab, Nic
+
+STAMPS: Final = "tests.scenarios.drivers.stamps_processor"
+OID: Final = "OID_GEN_RECEIVE_SCALE_PARAMETERS"
+FLOWS: Final = 16
+PROBE: Final = 4000
+"""A flow beside those that are counted."""
+
+
+def started(lab: Lab, wire: str = "cable", processors: int = 2) -> Nic:
+    """An adapter with a queue for each processor; frames in one piece, which the protocol can stamp."""
+    return lab.start(
+        MINIPORT,
+        protocol=STAMPS,
+        wire=wire,
+        processors=processors,
+        queues=processors,
+        messages=processors,
+        split_frames="off",
+    )
+
+
+def scaled(nic: Nic, table: tuple[int, ...]) -> None:
+    """Turn scaling on, and see it in force: the hardware takes it over a moment after the request is complete."""
+    nic.oid_set(OID, parameters(table))
+    probe = datagram(bytes.fromhex(nic.mac.replace(":", "")), STATION, PROBE, 0)
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        nic.send(probe)
+        if answer(nic.receive_bytes()).information:
+            return
+        assert time.monotonic() < deadline, "scaling does not come into force"
+
+
+def flood(nic: Nic, begin: int, end: int, ahead: int = 256) -> list[Answer]:
+    """Send these numbers of every flow, at most so many frames ahead of the answers; the answers so far."""
+    mac = bytes.fromhex(nic.mac.replace(":", ""))
+    waiting, found = 0, []
+    for number in range(begin, end):
+        for flow in range(FLOWS):
+            nic.send(datagram(mac, STATION, flow, number))
+            waiting += 1
+            if waiting > ahead:
+                found.append(answer(nic.receive_bytes()))
+                waiting -= 1
+    return found
+
+
+def rest(nic: Nic, count: int) -> list[Answer]:
+    """So many answers more."""
+    return [answer(nic.receive_bytes()) for _ in range(count)]
+
+
+def test_flows_come_to_the_processors_of_the_table_with_their_hashes(lab: Lab) -> None:
+    nic = started(lab)
+    buffers = free_buffers(nic)
+    scaled(nic, (0, 1))
+    answers = flood(nic, 0, 50)
+    answers += rest(nic, 50 * FLOWS - len(answers))
+    assert in_order(answers, FLOWS, 50)
+    mac = bytes.fromhex(nic.mac.replace(":", ""))
+    for flow, some in by_flow(answers).items():
+        frame = datagram(mac, STATION, flow, 0)
+        assert {(each.processor, each.information, each.hash) for each in some} == {expected(frame, (0, 1))}
+    assert {each.processor for each in answers} == {0, 1}
+    settled(nic, buffers)
+
+
+def test_tables_change_under_a_flood(lab: Lab) -> None:
+    nic = started(lab)
+    buffers = free_buffers(nic)
+    tables = [(0, 1), (1, 0), (1, 1), (0, 0, 1, 1), (0,)]
+    answers: list[Answer] = []
+    for turn, table in enumerate(tables):
+        answers += flood(nic, turn * 40, turn * 40 + 40)
+        nic.oid_set(OID, parameters(table))
+    answers += flood(nic, 200, 240)
+    answers += rest(nic, 240 * FLOWS - len(answers))
+    assert in_order(answers, FLOWS, 240)
+    for some in by_flow(answers).values():
+        assert len(turns(some)) <= len(tables) + 1
+        assert turns(some)[-1] == 0
+    settled(nic, buffers)
