@@ -235,7 +235,7 @@ def _table_fault(data: bytes, given: NDIS_RECEIVE_SCALE_PARAMETERS, processors: 
     revision = given.Header.Revision
     size, entry = given.IndirectionTableSize, _ENTRY[revision]
     if size % entry or not _is_power_of_two(size // entry) or size // entry > _MOST_ENTRIES:
-        return f"an indirection table of {size} bytes has no power of 2 up to {_MOST_ENTRIES} of entries of {entry}"
+        return f"{size} bytes of indirection table, {entry} for an entry, hold no power of 2 up to {_MOST_ENTRIES}"
     if not _SIZES[revision] <= given.IndirectionTableOffset <= len(data) - size:
         return f"the indirection table, {size} bytes at {given.IndirectionTableOffset}, is not in the buffer"
     for each in _table(data, given):

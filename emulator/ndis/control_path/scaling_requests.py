@@ -72,7 +72,7 @@ def check_accepted(context: Context, handle: int, adapter: Any, request: Any, da
         oid,
         request._pointer,
         text=f"MiniportOidRequest succeeded for {oid_name(oid)}, which it must refuse: {fault}.",
-        sites=[site_of(context, "issued", request.ndis_issued_site)],
+        sites=[site_of(context, "issued", site) for site in (request.ndis_issued_site,) if site],
         frames=[where_it_begins(context, routine)],
     )
 
