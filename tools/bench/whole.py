@@ -23,6 +23,7 @@ GOALS: Final = {
     "rtt_ratio": "at most 1.7",
     "tcp_ratio": "at least 0.75",
     "per_second": "at least 200,000",
+    "per_second_free": "at least 300,000",
     "p50_us": "under 25",
     "first_frame_s": "under 0.6",
 }

@@ -32,6 +32,7 @@ ASLEEP_US: Final = 1000
 AWAKE_US: Final = 50
 
 EMULATOR: Final = "emulator, checked"
+EMULATOR_FREE: Final = "emulator, free"
 PROCESS_POOL: Final = "ProcessPoolExecutor.submit"
 FASTER_FIFO: Final = "faster-fifo"
 
@@ -184,11 +185,13 @@ def report(measured: Measured, machine: Machine) -> PartReport:
     """Summarise what was measured."""
     rows = rows_of(measured)
     ours = next((row for row in rows if row.subject == EMULATOR), None)
+    free = next((row for row in rows if row.subject == EMULATOR_FREE), None)
     return PartReport(
         part="workitems",
         title="Work items",
         figures={
             "per_second": ours.per_second.median if ours else None,
+            "per_second_free": free.per_second.median if free else None,
             "vs_processpool": middle(ours.times.get(PROCESS_POOL)) if ours else None,
             "vs_faster_fifo": middle(ours.times.get(FASTER_FIFO)) if ours else None,
             "p50_us": ours.p50_us.median if ours else None,
