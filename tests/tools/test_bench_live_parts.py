@@ -19,7 +19,7 @@ from tools.bench.echo_subjects import CReflector, PytunLoop, Seat
 from tools.bench.emulator_subjects import EmulatorEcho, wait_started
 from tools.bench.generator import Generator, Load
 from tools.bench.link import wait_running
-from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, Road
+from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, PytunLoopRoad, Road
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +221,21 @@ def test_tcp_takes_each_road(large: bool) -> None:
     values = confined(job, "copier").values
     assert all(value["gbit"] > 0 and value["ends_ns"] > 0 for value in values)
     assert all(value["worker_ns"] > 0 for value in values[1:])
+
+
+@pytest.mark.tap
+@pytest.mark.parametrize("taps", [1, 2])
+def test_tcp_goes_through_a_pytun_loop(taps: int) -> None:
+    def job() -> Seen:
+        road = PytunLoopRoad(taps=taps)
+        try:
+            return Seen(values=[tcp.run(road, 0.0, 0.05)])
+        finally:
+            road.close()
+
+    (value,) = run_confined(job, Seen, 40.0).values
+    assert value["gbit"] > 0
+    assert value["worker_ns"] > 0
 
 
 @pytest.mark.tap

@@ -1,4 +1,4 @@
-"""What each further filter in the stack costs: the echo with no to four copies of ndislwf, beside the C reflector.
+"""What each further filter in the stack costs: the echo with no to four copies of ndislwf, beside C and a pytun loop.
 
 Law: the filter is the sample driver as it is, under as many names, with no rule set: every list passes its handlers in
 both directions, and its completion too.
@@ -12,6 +12,7 @@ import msgspec
 
 from tools.bench import echo_report
 from tools.bench.echo import REST_US, WIDE, Contender
+from tools.bench.echo_subjects import PytunLoop
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.figures import middle
 from tools.bench.frames import measure_together
@@ -53,6 +54,8 @@ def measure(bounds: Bounds) -> PartReport:
         for build, wanted in counts.items()
         for filters in wanted
     ]
+    loop = PytunLoop()
+    contenders.append(Contender(loop.name, loop, offered))
     measured, machine = measure_together(contenders, bounds)
     return report(measured, machine)
 
@@ -105,13 +108,14 @@ def each(found: Sequence[Row | None], counts: Sequence[int] = COUNTS["checked"])
 
 
 def plot(rows: Sequence[Row], load: str) -> Plot:
-    """The rate over the filters, the C reflector's as the level that nothing passes."""
+    """The rate over the filters, its peers' as levels."""
     curves = []
     for build, counts in COUNTS.items():
         found = [(filters, echo_report.find(rows, named(build, filters), load)) for filters in counts]
         there = [(float(filters), row) for filters, row in found if row is not None]
         curves.append(Curve(f"emulator, {build}", [at for at, _ in there], [row.pps for _, row in there]))
-    baseline = echo_report.find(rows, echo_report.BASELINE, load)
-    if baseline is not None:
-        curves.append(Curve(echo_report.BASELINE, [0.0, 4.0], [baseline.pps, baseline.pps]))
+    for peer in (echo_report.BASELINE, PytunLoop.name):  # levels: nothing passes a filter there
+        level = echo_report.find(rows, peer, load)
+        if level is not None:
+            curves.append(Curve(peer, [0.0, 4.0], [level.pps, level.pps]))
     return Plot("filters", f"Echo through filters, {load}", "filters in the stack", "frames/s", curves)

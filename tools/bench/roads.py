@@ -7,9 +7,11 @@ of a connection keep the kernel's own settings.
 from __future__ import annotations
 
 import fcntl
+import select
 import signal
 import subprocess
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytun
@@ -18,17 +20,19 @@ from emulator.host.console import Console
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import HostError
-from tools.bench.echo_subjects import PEER_ADDRESS, Build
+from tools.bench.echo_subjects import FRAME_ROOM, PEER_ADDRESS, Build
 from tools.bench.emulator_subjects import MINIPORT, roles_of, wait_started
 from tools.bench.link import open_tap
-from tools.bench.processes import END_SECONDS
+from tools.bench.processes import END_SECONDS, Forked
 from tools.bench.stream import Ends
 from vnic.wires.network import LinkWatcher, Namespace
 from vnic.wires.wire import parse_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from tools.bench.link import Tap
 
 ADDRESSES: Final = ("10.80.0.1", "10.80.0.2")
 PREFIX: Final = 24
@@ -118,16 +122,15 @@ class KernelBridge:
         self._stack.close()
 
 
-class CopierRoad:
-    """c/copier.c: between two TAPs a bridge, on one a reflector."""
+class TapRoad:
+    """Between two TAPs one process that copies, on one TAP one that sends back what comes."""
 
-    def __init__(self, program: Path, *, taps: int, large: bool) -> None:
+    def __init__(self, *, taps: int, large: bool) -> None:
         self.roles: Mapping[str, tuple[int, ...]] = {}
-        self._process: subprocess.Popen[bytes] | None = None
         self._stack = ExitStack()
         try:
             networks = [self._stack.enter_context(Namespace.create()) for _ in range(taps)]
-            descriptors = []
+            opened = []
             for network, address in zip(networks, ADDRESSES, strict=False):
                 with network.entered():
                     tap = open_tap("tap0", pytun.IFF_VNET_HDR if large else 0)
@@ -136,29 +139,77 @@ class CopierRoad:
                     fcntl.ioctl(tap.fileno(), _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6)
                 _addressed(network, "tap0", address)
                 _wait_up(network, "tap0")
-                descriptors.append(tap.fileno())
+                opened.append(tap)
             if taps == 1:
                 _knows(networks[0], "tap0", ADDRESSES[1], PEER_ADDRESS)
-            header = HEADER_BYTES if large else 0
-            command = [str(program), str(header), *map(str, descriptors)]
-            self._process = subprocess.Popen(command, pass_fds=descriptors)
+            self.roles = {"worker": (self._begin(opened, HEADER_BYTES if large else 0),)}
         except BaseException:
             self.close()
             raise
         self.ends = Ends(networks[0], networks[-1], ADDRESSES[taps - 1], ADDRESSES[1])
-        self.roles = {"worker": (self._process.pid,)}
+
+    def _begin(self, taps: Sequence[Tap], header: int) -> int:
+        """Start the process, which ends with the road; its pid."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """End the program, then the TAPs and the networks."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End the process, then the TAPs and the networks."""
         self._stack.close()
+
+
+class CopierRoad(TapRoad):
+    """c/copier.c."""
+
+    def __init__(self, program: Path, *, taps: int, large: bool) -> None:
+        self._program = program
+        super().__init__(taps=taps, large=large)
+
+    def _begin(self, taps: Sequence[Tap], header: int) -> int:
+        descriptors = [tap.fileno() for tap in taps]
+        process = subprocess.Popen([str(self._program), str(header), *map(str, descriptors)], pass_fds=descriptors)
+        self._stack.callback(_end, process)
+        return process.pid
+
+
+class PytunLoopRoad(TapRoad):
+    """The shortest Python that does it, with pytun and without offloads."""
+
+    def __init__(self, *, taps: int) -> None:
+        super().__init__(taps=taps, large=False)
+
+    def _begin(self, taps: Sequence[Tap], header: int) -> int:
+        process = Forked(partial(_reflect if len(taps) == 1 else _copy, taps))
+        self._stack.callback(process.end)
+        process.wait_ready()
+        return process.pid
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _reflect(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
+    """Send each frame back with the addresses of Ethernet and IP swapped, for good."""
+    ready()
+    read, write = taps[0].read, taps[0].write
+    while True:
+        frame = read(FRAME_ROOM)
+        write(frame[6:12] + frame[:6] + frame[12:26] + frame[30:34] + frame[26:30] + frame[34:])
+
+
+def _copy(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
+    """Give each frame of the one TAP to the other, for good."""
+    ready()
+    first, second = taps
+    others = {first: second, second: first}
+    while True:
+        for tap in select.select(taps, [], [])[0]:
+            others[tap].write(tap.read(FRAME_ROOM))
 
 
 def have_offloads() -> bool:

@@ -18,7 +18,7 @@ from tools.bench.figures import middle
 from tools.bench.machine import this_machine
 from tools.bench.part import Curve, PartReport, Plot, Table
 from tools.bench.processes import machine_busy_seconds
-from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, Road, have_offloads
+from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, PytunLoopRoad, Road, have_offloads
 from tools.bench.stream import stream
 from tools.bench.table import ABSENT, listed, number, ranged
 from tools.bench.turns import Turn, take_turns
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 ONE, BRIDGE = "one miniport", "bridge of two"
 PLAIN, LARGE = "plain frames", "super-frames"
 C, KERNEL, CHECKED, FREE = "C poll copier", "the kernel's bridge", "emulator, checked", "emulator, free"
+PYTUN = "pytun loop"
 WAYS: Final = [f"{road}, {frames}" for road in (ONE, BRIDGE) for frames in (PLAIN, LARGE)]
 NOT_AVAILABLE: Final = "not available: adapters of this emulator have no option `offloads`"
 
@@ -68,6 +69,8 @@ def roads(bounds: Bounds, copier: Callable[[int, bool], Road] | None) -> list[tu
                 made.append((named(KERNEL, road, frames), partial(KernelBridge, large=large)))
             if copier is not None:
                 made.append((named(C, road, frames), partial(copier, taps, large)))
+            if not large:
+                made.append((named(PYTUN, road, frames), partial(PytunLoopRoad, taps=taps)))
             if not large or have_offloads():
                 made.append((named(CHECKED, road, frames), partial(EmulatorRoad, "checked", taps=taps, large=large)))
                 if not bounds.quick:
@@ -77,7 +80,7 @@ def roads(bounds: Bounds, copier: Callable[[int, bool], Road] | None) -> list[tu
 
 def measure(bounds: Bounds) -> PartReport:
     """Run the part; called inside the confined process."""
-    warm_up, seconds = (0.1, 0.15) if bounds.quick else (0.2, 0.5)
+    warm_up, seconds = (0.1, 0.15) if bounds.quick else (0.15, 0.4)
     absent: dict[str, str] = {}
     turns: list[Turn] = []
     with compiled("copier") as programs, ExitStack() as stack:
@@ -168,7 +171,8 @@ def report(samples: Samples, machine: Machine) -> PartReport:
             f"{BRIDGE}: two networks that meet in the bridge alone.",
             "of C: to the C poll copier on as many TAPs, with super-frames (IFF_VNET_HDR, TSO and checksum offload) to "
             "with, without to without, in the same round. tcp_ratio is that of the checked build on one miniport with "
-            "super-frames. The kernel's bridge joins veth pairs: no frame of it leaves the kernel.",
+            "super-frames. The kernel's bridge joins veth pairs: no frame of it leaves the kernel; the pytun loop has "
+            "none of them.",
         ],
     )
 
@@ -176,7 +180,7 @@ def report(samples: Samples, machine: Machine) -> PartReport:
 def plot(samples: Samples) -> Plot:
     """Every road as a bar, by who is behind it."""
     curves: list[Curve] = []
-    for who in (C, CHECKED, FREE, KERNEL):
+    for who in (C, CHECKED, FREE, KERNEL, PYTUN):
         found = [(place, samples.spread(f"{way}: {who}", 0, "gbit")) for place, way in enumerate(WAYS)]
         there = [(float(place), value) for place, value in found if value is not None]
         curves.append(Curve(who, [place for place, _ in there], [value for _, value in there]))
