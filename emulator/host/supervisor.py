@@ -84,6 +84,8 @@ class Supervisor:
         self.failure: messages.MachineFailed | None = None
         self.growing = 0
         self.all_born = False
+        self._ahead = False
+        """The zygote has told that all are born, and the nursery not yet that the zygote is."""
         self.grown = 0
         self.failed = 0
         """A bit for each adapter that has failed for good, as far as it is known here."""
@@ -141,8 +143,11 @@ class Supervisor:
         ]
 
     def zygote_born(self, pid: int, pidfd: int) -> None:
-        """The nursery has forked the zygote."""
+        """The nursery has forked the zygote; on a busy computer it says so when the zygote has said all it has to."""
         self._enter(ZYGOTE_SLOT, pid, pidfd)
+        if self._ahead:
+            self._ahead = False
+            self._all_born()
 
     def zygote_ended(self, ended: processes.Exit) -> None:
         """The nursery has reaped the zygote."""
@@ -197,7 +202,10 @@ class Supervisor:
                 )
             )
         elif isinstance(message, messages.AllBorn):
-            self._all_born()
+            if ZYGOTE_SLOT in self.members:
+                self._all_born()
+            else:
+                self._ahead = True
         descriptors.close_all(fds)
 
     def _take_names(self, fd: int) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.host import supervisor
+from emulator.host import messages, supervisor
 from emulator.host.console import Console, MachineStop
 from emulator.rules.control import ControlOperation
-from tests.host.machines import alive, gone, provoke, started, toy
+from emulator.sync.descriptors import Channel
+from tests.host.machines import alive, children, gone, provoke, started, toy
 from tests.patience import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -26,6 +29,29 @@ def test_a_machine_starts_runs_and_ends_in_order(console: Console) -> None:
     assert machine.stop() is None
     assert machine.screen == ""
     assert gone(list(pids.values())) == []
+
+
+def test_a_nursery_that_is_slower_than_the_zygote_it_has_forked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The machine runs when all of its processes are known, the zygote too."""
+    word = tmp_path / "go on"
+    send = Channel.send
+
+    def late(channel: Channel[Any], message: object, fds: Sequence[int] = ()) -> None:
+        if isinstance(message, messages.ZygoteBorn):
+            eventually(word.exists)
+        send(channel, message, fds)
+
+    monkeypatch.setattr(Channel, "send", late)
+    with contextlib.closing(Console()) as console:
+        machine = console.start_machine(toy(processors=1, passive_workers=1))
+        assert eventually(lambda: [len(children(pid)) for pid in children(console.nursery_pid)] == [4])
+        assert not console.wait(lambda: machine.state != "starting", 0.1)
+        word.touch()
+        machine.wait_running()
+        assert sorted(machine.pids()) == [1, 2, 3, 4, 5]
+        machine.stop()
 
 
 def test_work_goes_from_the_pnp_thread_through_the_queue_to_a_passive_worker(
