@@ -39,7 +39,7 @@ BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
 LONGEST_LOOK_NS: Final = 500_000
 """How long the host goes on looking at wires and rings while frames move, before it looks at the descriptors too."""
-LONGEST_PATIENCE_NS: Final = 4 * PATIENCE_NS
+LONGEST_PATIENCE_NS: Final = 6 * PATIENCE_NS
 """What the host's patience grows to while its sleeps are shorter than this, as with lone frames that are answered."""
 
 
