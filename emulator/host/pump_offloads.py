@@ -15,9 +15,10 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, AdapterPump
+from emulator.host.pump import LOST_ERRORS, AdapterPump
 from vnic.device.host_queue import inside
 from vnic.device.layout import (
+    VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_MORE,
     VNIC_DESCRIPTOR_OFFLOAD,
     VNIC_LENGTH_MORE,
@@ -74,17 +75,12 @@ class OffloadPump(AdapterPump):
         super().__init__(hardware, descriptor, wake)
         self._set_offloads = set_offloads
         self._enabled = 0
+        # What the longest frame could need, and what is known of the buffers: bytes in each, with and without headers.
+        self._each = 1
+        self._known: tuple[int, int] | None = None
         self._scratch_header = memoryview(bytearray(VNIC_HEADER_BYTES))
         # By address: a buffer with the memory in front of it.
         self._fronts: dict[int, memoryview] = {}
-        self._front_bytes = 0
-
-    def service(self, budget: int = DEFAULT_BUDGET) -> bool:
-        """Move up to `budget` frames each way; returns whether more can be moved at once."""
-        hardware = self._hardware
-        if hardware.present and hardware.words[WORD_OFFLOADS] != self._enabled:
-            self._enable(hardware.words[WORD_OFFLOADS])
-        return super().service(budget)
 
     def pending(self) -> bool:
         """Whether work came in that no poll of the wire will report."""
@@ -94,7 +90,6 @@ class OffloadPump(AdapterPump):
     def power_cycled(self) -> None:
         """The hardware has lost what it knew, and with it what the driver had enabled."""
         super().power_cycled()
-        self._fronts.clear()
         self._enable(0)
 
     def _enable(self, wanted: int) -> None:
@@ -113,15 +108,23 @@ class OffloadPump(AdapterPump):
 
     # -- wire to driver ------------------------------------------------------------------------------------------------
 
+    def _discard(self, budget: int) -> bool:
+        self._heed()
+        return super()._discard(budget)
+
+    def _heed(self) -> None:
+        """Look at what the driver enables: it is written before receive is, and so seen here at the latest."""
+        enabled = self._words[WORD_OFFLOADS]
+        if enabled != self._enabled:
+            self._enable(enabled)
+
     def _receive(self, budget: int) -> bool:
-        # Written before the driver enabled receive, and so seen here at the latest.
-        if self._hardware.words[WORD_OFFLOADS] != self._enabled:
-            self._enable(self._hardware.words[WORD_OFFLOADS])
+        self._heed()
         queue = self._queue
-        each = self._buffers_each()
-        count = queue.refill(budget + each)
-        each = self._buffers_each()  # the first buffers have told how long they are
-        if count < each:
+        count = queue.refill(budget + self._each)
+        if self._known != (queue.capacity, self._enabled):
+            self._learn_buffers()
+        if count < self._each:
             self.wants_read = False
             queue.ask_for_buffers(True)
             if not self._starved:
@@ -132,11 +135,11 @@ class OffloadPump(AdapterPump):
             self._starved = False
             queue.ask_for_buffers(False)
         self.wants_read = True
-        lengths, frames, octets, more = self._read(budget, count, each)
+        lengths: list[int] = []
+        more = self._read(lengths, count, budget)
         if lengths:
             queue.deliver(lengths)
-            self._count(STATISTIC_RECEIVE_FRAMES, frames)
-            self._count(STATISTIC_RECEIVE_BYTES, octets)
+            self._count_received(lengths)
             self._wake()
             self.moved = True
         if more is None:
@@ -144,57 +147,67 @@ class OffloadPump(AdapterPump):
             return False
         return more
 
-    def _buffers_each(self) -> int:
+    def _learn_buffers(self) -> None:
         """How many buffers the longest frame could need, and one byte that shows that nothing was cut off."""
         capacity = self._queue.capacity
-        if not capacity or not self._enabled & VNIC_OFFLOAD_SUPER_FRAMES:
-            return 1
-        return VNIC_MAXIMUM_SUPER_FRAME // capacity + 1
+        self._known = capacity, self._enabled
+        self._fronts.clear()
+        self._each = 1
+        if capacity and self._enabled & VNIC_OFFLOAD_SUPER_FRAMES:
+            self._each += VNIC_MAXIMUM_SUPER_FRAME // capacity
 
-    def _read(self, budget: int, count: int, each: int) -> tuple[list[int], int, int, bool | None]:
-        """Fill buffers: their lengths, the frames and bytes in them, and whether more is ready; None: never again."""
-        queue, fronts = self._queue, self._fronts
-        addresses, empties, capacity, descriptor = queue.addresses, queue.empties, queue.capacity, self.descriptor
+    def _read(self, lengths: list[int], count: int, budget: int) -> bool | None:
+        """Fill up to so many buffers, adding their lengths; whether more frames may be ready, or None: never again."""
+        queue, known, descriptor, readv = self._queue, self._fronts.get, self.descriptor, os.readv
+        addresses, empties, capacity, each = queue.addresses, queue.empties, queue.capacity, self._each
+        longest = capacity if each > 1 else capacity - 1
+        try:
+            for _ in range(budget):
+                place = len(lengths)
+                if place + each > count:
+                    break
+                front = known(addresses[place])
+                if front is None:
+                    vector = self._first_look(place)
+                elif each == 2:
+                    vector = [front, empties[place + 1]]
+                else:
+                    vector = [front, *empties[place + 1 : place + each]]
+                length = readv(descriptor, vector) - VNIC_HEADER_BYTES
+                if 0 <= length <= longest:
+                    lengths.append(length)
+                elif length < 0:
+                    return None
+                elif length < each * capacity:
+                    while length > capacity:
+                        lengths.append(capacity | VNIC_LENGTH_MORE)
+                        length -= capacity
+                    lengths.append(length)
+                else:
+                    self._count(STATISTIC_RECEIVE_ERRORS, 1)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            if error.errno not in REMOVAL_ERRORS:
+                raise
+            return None
+        return True
+
+    def _first_look(self, place: int) -> list[memoryview]:
+        """Where a frame is read to that begins in an empty buffer with nothing known in front of it."""
+        queue = self._queue
+        following = queue.empties[place + 1 : place + self._each]
         if not self._enabled:
-            fronts = {}
-        elif self._front_bytes != capacity + VNIC_HEADER_BYTES:
-            self._front_bytes = capacity + VNIC_HEADER_BYTES
-            fronts.clear()
-        lengths: list[int] = []
-        place = frames = octets = 0
-        for _ in range(budget):
-            if place + each > count:
-                break
-            front = fronts.get(addresses[place])
-            if front is not None:
-                vector = [front, *empties[place + 1 : place + each]]
-            elif self._enabled:
-                vector = [self._front(addresses[place]), *empties[place + 1 : place + each]]
-            else:
-                vector = [self._scratch_header, *empties[place : place + each]]
-            try:
-                length = os.readv(descriptor, vector)
-            except BlockingIOError:
-                return lengths, frames, octets, False
-            except OSError as error:
-                if error.errno not in REMOVAL_ERRORS:
-                    raise
-                length = 0
-            if not length:
-                return lengths, frames, octets, None
-            length -= VNIC_HEADER_BYTES
-            if length >= each * capacity:
-                self._count(STATISTIC_RECEIVE_ERRORS, 1)
-                continue
-            frames += 1
-            octets += length
-            while length > capacity:
-                lengths.append(capacity | VNIC_LENGTH_MORE)
-                length -= capacity
-                place += 1
-            lengths.append(length)
-            place += 1
-        return lengths, frames, octets, True
+            return [self._scratch_header, queue.empties[place], *following]
+        return [self._front(queue.addresses[place]), *following]
+
+    def _count_received(self, lengths: list[int]) -> None:
+        """Count frames by the buffers that they lie in."""
+        if max(lengths) < VNIC_LENGTH_MORE:
+            self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
+            return
+        self._count(STATISTIC_RECEIVE_FRAMES, sum(length < VNIC_LENGTH_MORE for length in lengths))
+        self._count(STATISTIC_RECEIVE_BYTES, sum(length & VNIC_DESCRIPTOR_LENGTH_MASK for length in lengths))
 
     def _front(self, address: int) -> memoryview:
         """A buffer with the header's memory in front of it, once that is seen to be the hardware's to write."""
@@ -208,36 +221,31 @@ class OffloadPump(AdapterPump):
     # -- driver to wire ------------------------------------------------------------------------------------------------
 
     def _send(self, words: list[int]) -> int:
-        done = frames = octets = 0
-        frame_of, descriptor = self._frame, self.descriptor
-        while done < len(words):
+        lengths: list[int] = []
+        done, total, writev = 0, len(words), os.writev
+        frame_of, descriptor, ring, tail = self._frame, self.descriptor, self._queue.transmit, self._queue.transmit_tail
+        while done < total:
             word, pieces = words[done], 1
-            vector: list[bytes | memoryview] = []
             try:
                 if word < VNIC_DESCRIPTOR_MORE:
-                    vector = [NO_HEADER, frame_of(word)]
-                elif word >= _CUT and done + 1 < len(words):
+                    vector: list[bytes | memoryview] = [NO_HEADER, frame_of(word)]
+                elif word >> _FLAGS_SHIFT == _CUT and done + 1 < total:
                     # As drivers send what is to be cut: a copy of its headers, and the rest where it lies.
                     first, rest = frame_of(word & _PIECE), frame_of(words[done + 1])
-                    length = len(first) + len(rest)
-                    if length <= VNIC_MAXIMUM_SUPER_FRAME:
-                        vector, pieces = [self._header(word, done, length), first, rest], 2
-            except KeyError:
-                pass  # too short, or in more pieces
-            if not vector:
-                fragments = self._fragments_of(words, done)
-                if not fragments:
-                    break
-                pieces = len(fragments)
-                length = sum(map(len, fragments))
-                vector = [self._header(word, done, length), *fragments]
-                if not VNIC_MINIMUM_FRAME <= length <= VNIC_MAXIMUM_SUPER_FRAME:
+                    header = self._made_header(ring.offloads[tail + done & ring.mask], len(first) + len(rest))
+                    vector, pieces = [header, first, rest], 2
+                else:
+                    raise KeyError(word)
+            except KeyError:  # too short, or in more pieces
+                pieces, vector = self._gathered(words, done)
+                if not vector:
+                    if not pieces:
+                        break
                     self._count(STATISTIC_TRANSMIT_ERRORS, 1)
                     done += pieces
                     continue
             try:
-                octets += os.writev(descriptor, vector) - VNIC_HEADER_BYTES
-                frames += 1
+                lengths.append(writev(descriptor, vector) - VNIC_HEADER_BYTES)
             except BlockingIOError:
                 self.wants_write = True
                 break
@@ -249,9 +257,22 @@ class OffloadPump(AdapterPump):
                     raise
                 self._count(STATISTIC_TRANSMIT_ERRORS, 1)
             done += pieces
-        self._count(STATISTIC_TRANSMIT_FRAMES, frames)
-        self._count(STATISTIC_TRANSMIT_BYTES, octets)
+        if lengths:
+            self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
         return done
+
+    def _gathered(self, words: list[int], first: int) -> tuple[int, list[bytes | memoryview]]:
+        """How many descriptors the frame that begins there has, 0 without its end; what to write, if it is a frame."""
+        fragments = self._fragments_of(words, first)
+        length = sum(map(len, fragments))
+        if not fragments:
+            return 0, []
+        header = NO_HEADER
+        if words[first] & VNIC_DESCRIPTOR_OFFLOAD:
+            header = self._made_header(self._queue.offload(first), length)
+        if not VNIC_MINIMUM_FRAME <= length <= VNIC_MAXIMUM_SUPER_FRAME:
+            return len(fragments), []
+        return len(fragments), [header, *fragments]
 
     def _fragments_of(self, words: list[int], first: int) -> list[memoryview]:
         if not words[first] & VNIC_DESCRIPTOR_OFFLOAD:
@@ -260,17 +281,15 @@ class OffloadPump(AdapterPump):
         words[0] &= ~VNIC_DESCRIPTOR_OFFLOAD
         return self._fragments(words, 0)
 
-    def _header(self, word: int, place: int, length: int) -> bytes:
-        if not word & VNIC_DESCRIPTOR_OFFLOAD:
-            return NO_HEADER
+    def _made_header(self, offload: int, length: int) -> bytes:
         try:
-            return _header_of(self._queue.offload(place), length)
+            return _header_of(offload, length)
         except ValueError as error:
             raise self._queue.fault(str(error), "transmit ring") from None
 
 
-_CUT: Final = VNIC_DESCRIPTOR_OFFLOAD | VNIC_DESCRIPTOR_MORE
-_PIECE: Final = VNIC_DESCRIPTOR_MORE - 1
-"""A descriptor below MORE has no flags at all."""
+_FLAGS_SHIFT: Final = 48
+_CUT: Final = (VNIC_DESCRIPTOR_OFFLOAD | VNIC_DESCRIPTOR_MORE) >> _FLAGS_SHIFT
+_PIECE: Final = (1 << _FLAGS_SHIFT) - 1
 # A stream asks for the same again and again.
 _header_of: Final = lru_cache(1024)(header_of)

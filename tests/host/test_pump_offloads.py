@@ -160,6 +160,38 @@ def test_a_large_frame_is_sent_in_pieces_behind_its_header(station: OffloadStati
     assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == 2
 
 
+def test_a_copy_of_the_headers_and_the_rest_are_one_frame(station: OffloadStation) -> None:
+    whole = frame(7, 1900)
+    station.memory[SLOT[1] : SLOT[1] + 54] = whole[:54]
+    station.memory[SLOT[0] : SLOT[0] + 1900] = bytes(54) + whole[54:]
+    words = [
+        VnicDescriptor(SLOT[1], 54, True) | VNIC_DESCRIPTOR_OFFLOAD,
+        VnicDescriptor(SLOT[0] + 54, 1846),
+        VnicDescriptor(SLOT[1], 54, True) | VNIC_DESCRIPTOR_OFFLOAD,
+        VnicDescriptor(SLOT[0], 7),
+        VnicDescriptor(SLOT[0], 60),
+    ]
+    for _ in range(2):  # known by now
+        assert VnicTransmitOffloads(station.nic, 0, words, [WORD, 0, WORD, 0, 0]) == 5
+        station.pump.service()
+        header = struct.pack("<BBHHHH", 1, 1, 54, 1460, 34, 16)
+        assert station.left() == [header + whole, header + whole[:54] + bytes(7), NONE + bytes(54) + whole[54:60]]
+        assert VnicTransmitCompleted(station.nic, 0) == 5
+    assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == 6
+
+
+@pytest.mark.parametrize("flag", range(50, 64))
+def test_a_reserved_flag_is_a_fault_in_any_descriptor(station: OffloadStation, flag: int) -> None:
+    first, rest = VnicDescriptor(SLOT[1], 54, True) | VNIC_DESCRIPTOR_OFFLOAD, VnicDescriptor(SLOT[0], 1846)
+    VnicTransmitOffloads(station.nic, 0, [first, rest], [WORD, 0])
+    station.pump.service()
+    for words in ([first | 1 << flag, rest], [first, rest | 1 << flag]):
+        VnicTransmitOffloads(station.nic, 0, words, [WORD, 0])
+        with pytest.raises(DeviceFault, match="reserved flags"):
+            station.pump.service()
+        station.hardware.queues[0].complete(2)
+
+
 def test_the_rest_of_a_frame_is_waited_for(station: OffloadStation) -> None:
     words = [VnicDescriptor(SLOT[0], 60, True) | VNIC_DESCRIPTOR_OFFLOAD]
     assert VnicTransmitOffloads(station.nic, 0, [*words, VnicDescriptor(SLOT[1], 60)], [WORD, 0]) == 2
