@@ -256,7 +256,10 @@ def test_tcp_goes_through_the_emulator(taps: int) -> None:
 
 @pytest.mark.tap
 @needs_compiler
-def test_the_first_frame_is_answered_by_a_program_that_is_ended_then() -> None:
+def test_the_first_frame_is_answered_by_a_program_that_is_ended_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LONGEST_SECONDS", "LAST_SECONDS"):
+        monkeypatch.setattr(startup, name, DEADLINE)
+
     def job(programs: Programs) -> Seen:
         reflector = programs.path("reflector")
         assert reflector is not None

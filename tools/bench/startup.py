@@ -43,7 +43,7 @@ INTERFACE: Final = "first0"
 ETHERTYPE: Final = 0x88B5
 LONGEST_SECONDS: Final = 8.0
 """Until a program has answered, and until it is gone: a turn that goes wrong must leave time for the others."""
-LAST_SECONDS: Final = 2.0
+LAST_SECONDS: Final = 4.0
 """Until a program that was asked to end has ended."""
 EVERY_SECONDS: Final = 0.001
 
