@@ -61,10 +61,13 @@ class QueuePump(AdapterPump):
         descriptor: int,
         wake: Callable[[], None],
         queue: int,
+        count: int,
         calls: FrameCalls | None = None,
     ) -> None:
         super().__init__(hardware, descriptor, wake, queue, calls)
         self.parked: list[Frame] = []
+        # All queues together keep as much from the driver as one alone: what answers with frames of its own has so many.
+        self._untold_limit //= count
 
     @property
     def idle(self) -> bool:
@@ -212,7 +215,7 @@ class ScaledPump:
         self._clock = clock
         self._steered = steered
         self.queues = [
-            QueuePump(hardware, descriptors[number % len(descriptors)], wake, number, calls) for number in range(count)
+            QueuePump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls) for number in range(count)
         ]
         self._readers = self.queues[: len(descriptors)]
         memory = memoryview(bytearray(DEFAULT_BUDGET * _SCRATCH_FRAME))

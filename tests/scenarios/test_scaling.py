@@ -44,8 +44,11 @@ def scaled(nic: Nic, table: tuple[int, ...]) -> None:
         assert time.monotonic() < deadline, "scaling does not come into force"
 
 
-def flood(nic: Nic, begin: int, end: int, ahead: int = 256) -> list[Answer]:
-    """Send these numbers of every flow, at most so many frames ahead of the answers; the answers so far."""
+def flood(nic: Nic, begin: int, end: int, ahead: int = 64) -> list[Answer]:
+    """Send these numbers of every flow, at most so many frames ahead of the answers; the answers so far.
+
+    Further ahead the protocol, which has fewer answers than two queues have buffers, would have to refuse some.
+    """
     mac = bytes.fromhex(nic.mac.replace(":", ""))
     waiting, found = 0, []
     for number in range(begin, end):
