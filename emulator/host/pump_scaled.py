@@ -66,7 +66,7 @@ class QueuePump(AdapterPump):
     ) -> None:
         super().__init__(hardware, descriptor, wake, queue, calls)
         self.parked: list[Frame] = []
-        # All queues together keep as much from the driver as one alone: what answers with frames of its own has so many.
+        # All queues together keep as much from the driver as one alone: who answers with frames of his own counts.
         self._untold_limit //= count
 
     @property
@@ -215,7 +215,8 @@ class ScaledPump:
         self._clock = clock
         self._steered = steered
         self.queues = [
-            QueuePump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls) for number in range(count)
+            QueuePump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls)
+            for number in range(count)
         ]
         self._readers = self.queues[: len(descriptors)]
         memory = memoryview(bytearray(DEFAULT_BUDGET * _SCRATCH_FRAME))

@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.patience import DEADLINE
 from tests.scenarios.scaling import Answer, answer, by_flow, datagram, expected, in_order, parameters, turns
 from tests.scenarios.traffic import MINIPORT, STATION, free_buffers, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emulator.testing import Lab, Nic
 
 STAMPS: Final = "tests.scenarios.drivers.stamps_processor"
@@ -44,13 +48,13 @@ def scaled(nic: Nic, table: tuple[int, ...]) -> None:
         assert time.monotonic() < deadline, "scaling does not come into force"
 
 
-def flood(nic: Nic, begin: int, end: int, ahead: int = 64) -> list[Answer]:
-    """Send these numbers of every flow, at most so many frames ahead of the answers; the answers so far.
+def flood(nic: Nic, begin: int, end: int, before: Sequence[Answer] = (), ahead: int = 128) -> list[Answer]:
+    """Send these numbers of every flow, at most so many frames ahead of the answers, to these and to earlier ones.
 
-    Further ahead the protocol, which has fewer answers than two queues have buffers, would have to refuse some.
+    Further ahead the protocol, which has fewer answers than two queues have buffers, would refuse some.
     """
     mac = bytes.fromhex(nic.mac.replace(":", ""))
-    waiting, found = 0, []
+    waiting, found = begin * FLOWS - len(before), []
     for number in range(begin, end):
         for flow in range(FLOWS):
             nic.send(datagram(mac, STATION, flow, number))
@@ -81,15 +85,16 @@ def test_flows_come_to_the_processors_of_the_table_with_their_hashes(lab: Lab) -
     settled(nic, buffers)
 
 
-def test_tables_change_under_a_flood(lab: Lab) -> None:
-    nic = started(lab)
+@pytest.mark.parametrize("wire", ["cable", pytest.param("tap", marks=pytest.mark.tap)])
+def test_tables_change_under_a_flood(lab: Lab, wire: str) -> None:
+    nic = started(lab, wire)
     buffers = free_buffers(nic)
     tables = [(0, 1), (1, 0), (1, 1), (0, 0, 1, 1), (0,)]
     answers: list[Answer] = []
     for turn, table in enumerate(tables):
-        answers += flood(nic, turn * 40, turn * 40 + 40)
+        answers += flood(nic, turn * 40, turn * 40 + 40, answers)
         nic.oid_set(OID, parameters(table))
-    answers += flood(nic, 200, 240)
+    answers += flood(nic, 200, 240, answers)
     answers += rest(nic, 240 * FLOWS - len(answers))
     assert in_order(answers, FLOWS, 240)
     for some in by_flow(answers).values():
