@@ -301,7 +301,9 @@ def test_a_new_table_waits_until_nothing_is_under_way(station: Station) -> None:
     station.service()
     assert station.scaled == 1  # taken, but its DPC is not done
     assert not station.pump.pending()
+    bells = station.bells
     station.mask(1, VNIC_INTERRUPT_ALL)
+    assert station.bells == bells + 1  # the host may sleep meanwhile
     assert station.pump.pending()
     station.service()
     assert station.scaled == 2
@@ -353,6 +355,9 @@ def test_a_queue_that_the_driver_does_not_use_keeps_no_table_waiting(station: St
     station.scale([1, 2])
     station.service()
     assert station.scaled == 1
+    bells = station.bells
+    station.mask(3, VNIC_INTERRUPT_ALL)
+    assert station.bells == bells
 
 
 def test_the_host_does_not_wait_awake_for_a_driver_that_never_unmasks(station: Station) -> None:

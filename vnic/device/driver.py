@@ -56,6 +56,8 @@ from vnic.device.registers import (
     WORD_OFFLOADS,
     WORD_PRESENT,
     WORD_RESET_DONE,
+    WORD_SCALING_DONE,
+    WORD_SCALING_SEQUENCE,
     Register,
 )
 from vnic.device.rings import RingView, get_lists, put, put_filled
@@ -98,6 +100,7 @@ class Vnic:
         "receive",
         "receive_free",
         "ring_host",
+        "several",
         "statistics",
         "transmit",
         "unpublished",
@@ -119,6 +122,7 @@ class Vnic:
         block = check_block(memory, offset, layout)
         self.offset = offset
         self.layout = layout
+        self.several = layout.queues > 1
         self.ring_host = ring_host
         self.raise_interrupt = raise_interrupt
         self.fence = fence
@@ -221,6 +225,8 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
             nic.fence()
             if nic.asserted(queue):
                 nic.raise_interrupt(queue)
+            if nic.several and words[WORD_SCALING_SEQUENCE] != words[WORD_SCALING_DONE]:
+                nic.ring_host()  # it waits for the queues to be idle
     elif register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
         words[WORD_LINK_ACKNOWLEDGE] = value & INDEX_MASK
     elif register == VNIC_REGISTER_OFFLOADS:

@@ -3,7 +3,8 @@
 Law: numbers only. The words are the driver's; WORD_SCALING_BEGUN is raised before they are written and
 WORD_SCALING_SEQUENCE behind them, so that a reader between the two knows that it has read a mixture. The host spreads
 frames by a new table once nothing is under way by the old one, and says so in SCALING_DONE: until then the old one
-holds, and while a queue never runs empty, or its driver never unmasks its interrupt, it goes on holding.
+holds, and while a queue never runs empty, or its driver never unmasks its interrupt, it goes on holding. Meanwhile
+a write of INTERRUPT_MASK that lets something through rings the host.
 
 The hash of a frame lies in word 1 of its descriptor in the receive ring: the value below, above it which type and
 function it was (`hash_information` of this frame), 0 where the frame has no valid hash. An adapter of one queue
