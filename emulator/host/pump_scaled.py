@@ -314,7 +314,7 @@ class ScaledPump:
             self._patient_until = self._clock() + _PATIENCE_NS
             for queue in self.queues:
                 queue.ask(True)
-        # The driver rings when it lets an interrupt through again; since that is soon, the host looks by itself for a while.
+        # The driver rings when it lets an interrupt through; since that is soon, the host looks by itself for a while.
         self.moved = self.moved or self._clock() < self._patient_until
 
     def _idle(self) -> bool:

@@ -24,16 +24,9 @@ PROBE: Final = 4000
 
 
 def started(lab: Lab, wire: str = "cable", processors: int = 2) -> Nic:
-    """An adapter with a queue for each processor; frames in one piece, which the protocol can stamp."""
-    return lab.start(
-        MINIPORT,
-        protocol=STAMPS,
-        wire=wire,
-        processors=processors,
-        queues=processors,
-        messages=processors,
-        split_frames="off",
-    )
+    """An adapter with a queue for each processor."""
+    count = processors
+    return lab.start(MINIPORT, protocol=STAMPS, wire=wire, processors=count, queues=count, messages=count)
 
 
 def scaled(nic: Nic, table: tuple[int, ...]) -> None:
