@@ -9,7 +9,7 @@ import pytest
 
 from tests.patience import DEADLINE
 from tests.scenarios.scaling import Answer, answer, by_flow, datagram, expected, in_order, parameters, turns
-from tests.scenarios.traffic import MINIPORT, STATION, free_buffers, settled
+from tests.scenarios.traffic import MINIPORT, RESPONDER, STATION, free_buffers, settled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,9 @@ OID: Final = "OID_GEN_RECEIVE_SCALE_PARAMETERS"
 FLOWS: Final = 16
 PROBE: Final = 4000
 """A flow beside those that are counted."""
+
+
+WIRES: Final = pytest.mark.parametrize("wire", ["cable", pytest.param("tap", marks=pytest.mark.tap)])
 
 
 def started(lab: Lab, wire: str = "cable", processors: int = 2) -> Nic:
@@ -42,10 +45,7 @@ def scaled(nic: Nic, table: tuple[int, ...]) -> None:
 
 
 def flood(nic: Nic, begin: int, end: int, before: Sequence[Answer] = (), ahead: int = 128) -> list[Answer]:
-    """Send these numbers of every flow, at most so many frames ahead of the answers, to these and to earlier ones.
-
-    Further ahead the protocol, which has fewer answers than two queues have buffers, would refuse some.
-    """
+    """Send these numbers of every flow, at most so many frames ahead of the answers, to these and to earlier ones."""
     mac = bytes.fromhex(nic.mac.replace(":", ""))
     waiting, found = begin * FLOWS - len(before), []
     for number in range(begin, end):
@@ -63,8 +63,9 @@ def rest(nic: Nic, count: int) -> list[Answer]:
     return [answer(nic.receive_bytes()) for _ in range(count)]
 
 
-def test_flows_come_to_the_processors_of_the_table_with_their_hashes(lab: Lab) -> None:
-    nic = started(lab)
+@WIRES
+def test_flows_come_to_the_processors_of_the_table_with_their_hashes(lab: Lab, wire: str) -> None:
+    nic = started(lab, wire)
     buffers = free_buffers(nic)
     scaled(nic, (0, 1))
     answers = flood(nic, 0, 50)
@@ -78,7 +79,7 @@ def test_flows_come_to_the_processors_of_the_table_with_their_hashes(lab: Lab) -
     settled(nic, buffers)
 
 
-@pytest.mark.parametrize("wire", ["cable", pytest.param("tap", marks=pytest.mark.tap)])
+@WIRES
 def test_tables_change_under_a_flood(lab: Lab, wire: str) -> None:
     nic = started(lab, wire)
     buffers = free_buffers(nic)
@@ -94,3 +95,12 @@ def test_tables_change_under_a_flood(lab: Lab, wire: str) -> None:
         assert len(turns(some)) <= len(tables) + 1
         assert turns(some)[-1] == 0
     settled(nic, buffers)
+
+
+@pytest.mark.tap
+def test_pings_through_a_tap_with_two_queues(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap", processors=2, queues=2, messages=2)
+    before = free_buffers(nic)
+    result = nic.ping(count=2000, sizes=(56, 1000), window=64, timeout=DEADLINE)
+    assert result.clean, str(result)
+    settled(nic, before)
