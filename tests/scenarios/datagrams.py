@@ -49,7 +49,10 @@ class Flow:
         self.newest = -1
         """The highest number that has arrived."""
         self.lost: list[int] = []
-        self.wrong: list[str] = []
+        self.doubled: list[int] = []
+        self.reordered: list[int] = []
+        """Those that came behind one that was sent after them; they are not lost."""
+        self.damaged: list[int] = []
         self.gaps: list[Gap] = []
         self._base = 0
         self._heard = time.monotonic()
@@ -86,13 +89,23 @@ class Flow:
             while True:
                 body = self._in.recv(2048)
                 number = int.from_bytes(body[:8], "big")
-                if number <= self.newest:
-                    self.wrong.append(f"{number} behind {self.newest}")
-                elif body != self._body(number):
-                    self.wrong.append(f"{number} is damaged")
-                self.lost += range(self.newest + 1, number)
-                self.newest = max(self.newest, number)
                 self._heard = time.monotonic()
+                if number >= self.sent or body != self._body(number):
+                    self.damaged.append(number)
+                elif number > self.newest:
+                    self.lost += range(self.newest + 1, number)
+                    self.newest = number
+                elif number in self.lost:
+                    self.lost.remove(number)
+                    self.reordered.append(number)
+                else:
+                    self.doubled.append(number)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What did not come in order, once and undamaged."""
+        kinds = {"reordered": self.reordered, "doubled": self.doubled, "damaged": self.damaged}
+        return [f"{number} is {kind}" for kind, numbers in kinds.items() for number in numbers]
 
     @staticmethod
     def _body(number: int) -> bytes:
@@ -111,9 +124,10 @@ class Flow:
 class Exchange:
     """Datagrams both ways at once, in a thread of their own, while something is done to the machine."""
 
-    def __init__(self, networks: Networks) -> None:
-        first, second = networks.nics
-        self.flows = [Flow(networks, first, second), Flow(networks, second, first)]
+    def __init__(self, networks: Networks, flows: int = 1) -> None:
+        """So many flows each way."""
+        ways = [tuple(networks.nics), tuple(reversed(networks.nics))] * flows
+        self.flows = [Flow(networks, source, target) for source, target in ways]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -136,13 +150,17 @@ class Exchange:
                 flow.step()
             poll.poll(5)
         deadline = time.monotonic() + DEADLINE
-        while any(flow.newest + 1 < flow.sent for flow in self.flows) and time.monotonic() < deadline:
-            for flow in self.flows:
-                flow.take()
+        while self._outstanding() and time.monotonic() < deadline:
             if not poll.poll(int(DEADLINE * 250)):
                 break
         for flow in self.flows:
             flow.lost += range(flow.newest + 1, flow.sent)
+
+    def _outstanding(self) -> bool:
+        """Take what has arrived; does anything still stay out?"""
+        for flow in self.flows:
+            flow.take()
+        return any(flow.newest + 1 < flow.sent for flow in self.flows)
 
     def wait_for(self, count: int, timeout: float = DEADLINE) -> None:
         """Wait until so many more datagrams have arrived each way."""
