@@ -68,10 +68,16 @@ def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[in
         head = head + 1 & INDEX_MASK
         ring.indices[PRODUCER] = head
         return head
-    if count < _FEW or end > ring.entries:
+    if count < _FEW:
         return put(ring, head, [address | length << 32 for address, length in zip(addresses, lengths, strict=True)])
-    ring.addresses[start:end] = array("I", addresses)
-    ring.lengths[start:end] = array("I", lengths)
+    if end <= ring.entries:
+        ring.addresses[start:end] = array("I", addresses)
+        ring.lengths[start:end] = array("I", lengths)
+    else:
+        first = ring.entries - start
+        for words, values in ((ring.addresses, addresses), (ring.lengths, lengths)):
+            words[start:] = array("I", values[:first])
+            words[: count - first] = array("I", values[first:])
     head = head + count & INDEX_MASK
     ring.indices[PRODUCER] = head
     return head

@@ -40,8 +40,8 @@ VERIFIER, WRONG_PLACE = 0xC4, 0xE5
 UNLOGGED = "unlogged"
 """Where a context remembers the call of initialise that got no shared memory, as long as no error log tells of it."""
 HOST_SLOT = 0
-MOST_SHARED_MEMORY = 0xFF_FFFF
 WARNING = 30
+MOST_SHARED_MEMORY = 0xFF_FFFF
 """Of one allocation: its length travels with its address in one word."""
 
 
