@@ -212,7 +212,7 @@ def measure(build: str, *, polled: bool, filters: int) -> Measured:
 
 def shown(found: list[Measured]) -> str:
     """The table of the steps, and how to read it."""
-    columns = ("codes a frame", "a round", "ns a frame", "a round")
+    columns = ("codes a frame", "codes a round", "ns a frame", "ns a round")
     head = ["step", *(f"{one.build}: {column}" for one in found for column in columns)]
     rows = [
         [step, *(cell for one in found for cell in one.cells(step))]
