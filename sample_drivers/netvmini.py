@@ -104,6 +104,7 @@ class ADAPTER(NONPAGED):
     ReceiveAddress: u32
     ReceiveCapacity: u32
     FewBuffers: u32
+    Budget: u32  # frames that are indicated at once
     PadMemory: PVOID
 
     Offloads: u32  # what the hardware supports
@@ -231,9 +232,10 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     """The memory of all queues, the zeros that pad short frames, and the queues."""
     handle, queues = Adapter.Handle, Adapter.QueueCount
     count, shift = NIC_RECEIVE_BUFFERS, NIC_SLOT_SHIFT
-    Adapter.FewBuffers = OFFLOAD_FEW_BUFFERS if Adapter.Offloads else NIC_FEW_BUFFERS
+    Adapter.FewBuffers, Adapter.Budget = NIC_FEW_BUFFERS, NIC_BUDGET
     if Adapter.Offloads:
         count, shift = OFFLOAD_BUFFERS, OFFLOAD_SLOT_SHIFT
+        Adapter.FewBuffers, Adapter.Budget = OFFLOAD_FEW_BUFFERS, OFFLOAD_BUDGET
     Adapter.ReceiveCapacity, Adapter.QueueBytes = (1 << shift) - VNIC_RECEIVE_HEADROOM, count << shift
     Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
     Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, queues * count << shift, True)
@@ -428,7 +430,7 @@ def MPInterruptDpc(
 ) -> None:
     """Serve the hardware once; ask for another turn while there is more, and leave to a work item what has no end."""
     nic, Queue = Adapter.Nic, Adapter.FirstQueue
-    if not NICServe(Adapter, Queue, nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
+    if not NICServe(Adapter, Queue, nic, min(Adapter.Budget, ReceiveThrottleParameters.MaxNblsToIndicate)):
         Queue.Rounds = 0
         VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, NIC_INTERRUPTS)
         return
@@ -462,7 +464,7 @@ def MPMessageInterruptDpc(
 ) -> None:
     """Serve the queue.  However long it takes, it stays on this processor, as receive side scaling promises."""
     nic, Queue = Adapter.Nic, Adapter.Queues[MessageId]
-    if NICServe(Adapter, Queue, nic, min(NIC_BUDGET, ReceiveThrottleParameters.MaxNblsToIndicate)):
+    if NICServe(Adapter, Queue, nic, min(Adapter.Budget, ReceiveThrottleParameters.MaxNblsToIndicate)):
         ReceiveThrottleParameters.MoreNblsPending = True
         return
     # While answers wait for room the hardware is not told that the queue is done: it would take a new table over.
@@ -477,7 +479,7 @@ def NICContinue(Adapter: ADAPTER, NdisIoWorkItemHandle: WorkItemHandle) -> None:
     InterlockedExchange(Adapter.WorkItemQueued, 0)
     for _ in range(NIC_WORK_ITEM_ROUNDS):
         irql = NDIS_RAISE_IRQL_TO_DISPATCH()
-        more = NICServe(Adapter, Queue, nic, NIC_BUDGET)
+        more = NICServe(Adapter, Queue, nic, Adapter.Budget)
         NDIS_LOWER_IRQL(irql, DISPATCH_LEVEL)
         if not more:
             break

@@ -15,7 +15,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from emulator.host.pump import LOST_ERRORS, AdapterPump
+from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, AdapterPump
 from vnic.device.host_queue import inside
 from vnic.device.layout import (
     VNIC_DESCRIPTOR_LENGTH_MASK,
@@ -120,7 +120,7 @@ class OffloadPump(AdapterPump):
 
     def _receive(self, budget: int) -> bool:
         self._heed()
-        queue = self._queue
+        queue, budget = self._queue, min(budget, DEFAULT_BUDGET)
         count = queue.refill(budget + self._each)
         if self._known != (queue.capacity, self._enabled):
             self._learn_buffers()

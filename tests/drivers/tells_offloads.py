@@ -31,7 +31,9 @@ def OnReceive(binding: BINDING, nbl: NET_BUFFER_LIST, flags: int) -> None:
         told = (info[TcpIpChecksumNetBufferListInfo], info[TcpRecvSegCoalesceInfo])
         DbgPrint("received %d in %d: %#x %d %s", buffer.DataLength, pieces, *told, bytes(data[:100]).hex())
         frame = frame.Next
-    if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+    if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        DbgPrint("lent")
+    else:
         NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
 
 

@@ -495,6 +495,15 @@ def test_a_frame_beyond_the_budget_is_taken_whole() -> None:
     offloads.rig.stop()
 
 
+def test_as_many_frames_as_there_are_buffers_are_not_lent() -> None:
+    offloads = Offloads()
+    told = arrive(offloads, *[(PLAIN, frame())] * (2 * OFFLOAD_BUFFERS))
+    assert len(told) == 2 * OFFLOAD_BUFFERS
+    assert offloads.told("lent") == []
+    assert offloads.rig.nic.vnic.queues[0].free() == OFFLOAD_BUFFERS
+    offloads.rig.stop()
+
+
 def test_what_says_nothing_of_itself_goes_as_it_is_between_frames_that_do() -> None:
     offloads = Offloads()
     plain = bytes(tcp4(100))
