@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emulator.kernel.devices import DeviceLane
     from emulator.layout.arena import Arena
     from emulator.simulated.platform import SimulatedPlatform
+    from vnic.device.host_queue import HostQueue
 
 HOST_SLOT: Final = 0
 BUDGET: Final = 64
@@ -42,6 +43,7 @@ class SimulatedPort:
         megabits: int,
         messages: int = 0,
         wire: SimulatedWire | None = None,
+        queues: int = 1,
     ) -> None:
         arena = host.arena
         self.host = host
@@ -49,6 +51,7 @@ class SimulatedPort:
         self.mac = mac
         self.megabits = megabits
         self.messages = messages
+        self.queues = queues
         self.wire = wire if wire is not None else SimulatedWire()
         self.powered = False
         self.linked = True
@@ -62,7 +65,7 @@ class SimulatedPort:
 
     def power_on(self) -> None:
         """Switch the hardware on, before the adapter is started."""
-        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages)
+        self.hardware.power_on(self.mac, self.linked, self.megabits, self.messages, queues=self.queues)
         self.powered = True
 
     def started(self, successfully: bool) -> None:
@@ -116,13 +119,13 @@ class SimulatedPort:
         if due:
             moved = self._receive(due) if enabled & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(due)
         if enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
-            moved = self._transmit() or moved
+            moved = self._transmit(self.hardware.queues[0]) or moved
         return moved
 
     @property
-    def listens(self) -> bool:
-        """Would the next frame that arrives be taken?"""
-        return self.powered and self.hardware.present and not self.starved
+    def next_look(self) -> int | None:
+        """When there will be something to do that nobody rings for: the next frame, where it would be taken."""
+        return self.wire.next_arrival if self.powered and self.hardware.present and not self.starved else None
 
     def waits(self) -> bool:
         """Is there something that must be done before the host sleeps?"""
@@ -161,8 +164,7 @@ class SimulatedPort:
         self.discarded += due
         return True
 
-    def _transmit(self) -> bool:
-        queue = self.hardware.queues[0]
+    def _transmit(self, queue: HostQueue) -> bool:
         posted = queue.posted()
         done = 0
         pieces: list[memoryview] = []
@@ -238,7 +240,7 @@ class SimulatedHost:
             except DeviceFault as fault:
                 self.fault = 0, fault
                 return
-            times = [port.wire.next_arrival for port in self.ports if port.listens]
+            times = [port.next_look for port in self.ports]
             times += [port.wire.next_departure for port in self.ports]
             platform.sleep(min((time for time in times if time is not None), default=None))
             arena.sleeping[HOST_SLOT] = 0

@@ -30,6 +30,7 @@ from emulator.simulated.faulty_wire import FaultySimulatedWire
 from emulator.simulated.hardware import HOST_SLOT, SimulatedHost, SimulatedPort
 from emulator.simulated.images import private_module
 from emulator.simulated.platform import STEP_LIMIT
+from emulator.simulated.scaled import ScaledPort
 from emulator.simulated.simulation import NotReached, Simulation
 from emulator.simulated.specification import mac_of, small_geometry, specification_of
 from emulator.simulated.tasks import NEVER, TaskState
@@ -62,9 +63,6 @@ def _gates(checked: bool) -> Iterator[None]:
 
 def _refuse_absent(specification: Any) -> None:
     """NotImplementedByEmulator for what a specification can say and only the live host has."""
-    queues = specification.geometry.hardware_queues
-    if queues > 1:
-        raise NotImplementedByEmulator(f"an adapter with more than one hardware queue (hardware_queues = {queues})")
     for adapter in specification.adapters:
         if adapter.wire.kind == "pcap":
             raise NotImplementedByEmulator("the wire pcap of a simulated machine")
@@ -84,6 +82,7 @@ class SimulatedMachine(Simulation):
             machine that starts sooner.
         faults: With ``drivers``: what the wires do to frames, as in ``loss=0.01,delay=2ms,seed=7``.
         messages: With ``drivers``: interrupt messages that the machine has for each adapter.
+        queues: With ``drivers``: hardware queues of each adapter.
         start: Load the drivers and start the adapters now; else ``start()`` does.
         numbers: With ``drivers``: numbers of the geometry (``processors``, ``passive_workers``, ``checked``...).
     """
@@ -98,6 +97,7 @@ class SimulatedMachine(Simulation):
         defines: dict[str, Any] | None = None,
         faults: str = "",
         messages: int = 0,
+        queues: int = 1,
         start: bool = True,
         seed: int = 0,
         scheduler: str | Scheduler | Schedule = "random",
@@ -106,8 +106,8 @@ class SimulatedMachine(Simulation):
         **numbers: Any,
     ) -> None:
         if specification is None:
-            geometry = small_geometry(adapters=max(1, adapters), **numbers)
-            specification = specification_of(drivers, adapters, registry or {}, geometry, faults, messages)
+            geometry = small_geometry(adapters=max(1, adapters), hardware_queues=queues, **numbers)
+            specification = specification_of(drivers, adapters, registry or {}, geometry, faults, messages, queues)
         _refuse_absent(specification)
         self.specification = specification
         super().__init__(
@@ -131,7 +131,9 @@ class SimulatedMachine(Simulation):
         for number, adapter in enumerate(specification.adapters):
             megabits = max(1, adapter.link_speed // MEGABIT)
             wire = FaultySimulatedWire(adapter.faults) if adapter.faults.any else None
-            port = SimulatedPort(self.host, number, mac_of(adapter, 1, number), megabits, adapter.messages, wire)
+            queues = getattr(adapter, "queues", 1)
+            kind = SimulatedPort if queues == 1 else ScaledPort
+            port = kind(self.host, number, mac_of(adapter, 1, number), megabits, adapter.messages, wire, queues)
             self.ports.append(port)
         self.cables = [SimulatedFarEnd(self, port.wire) for port in self.ports]
         if start:

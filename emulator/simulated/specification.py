@@ -59,6 +59,7 @@ class SimulatedAdapter(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     link_speed: int = 1_000_000_000
     messages: int = 0
+    queues: int = 1
     faults: FaultSpecification = FaultSpecification()
     registry: dict[str, RegistryValue] = {}
 
@@ -85,6 +86,7 @@ def specification_of(
     geometry: Geometry,
     faults: str = "",
     messages: int = 0,
+    queues: int = 1,
 ) -> SimulatedSpecification:
     """A machine of these plug-ins (module names or paths of .py files), the first of them the miniport."""
     made = []
@@ -101,7 +103,7 @@ def specification_of(
         geometry=geometry,
         drivers=made,
         adapters=[
-            SimulatedAdapter(name=f"adapter{number}", faults=parse_faults(faults), messages=messages)
+            SimulatedAdapter(name=f"adapter{number}", faults=parse_faults(faults), messages=messages, queues=queues)
             for number in range(adapters)
         ],
         registry=registry,

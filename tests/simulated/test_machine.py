@@ -11,7 +11,7 @@ import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SlotState
 from emulator.rules.control import ControlOperation
-from emulator.rules.errors import BugCheck, ConfigurationError, NotImplementedByEmulator
+from emulator.rules.errors import BugCheck, ConfigurationError
 from emulator.rules.limits import VnicLimit
 from emulator.rules.states import BindingState, IdleState
 from emulator.simulated import NotReached
@@ -330,11 +330,6 @@ def test_every_context_has_left_after_the_end() -> None:
     assert machine.state == "ended"
     assert {machine.arena.slots[slot].state for slot in machine.contexts} == {SlotState.EXITED}
     machine.close()
-
-
-def test_what_no_machine_has_yet_is_said_by_name() -> None:
-    with pytest.raises(NotImplementedByEmulator, match=r"one hardware queue .* is not implemented"):
-        made(hardware_queues=2)
 
 
 @pytest.mark.parametrize("seed", range(4))
