@@ -130,6 +130,7 @@ def _take_options(options: argparse.Namespace, configuration: Configuration) -> 
         table.offloads = True
     for table in configuration.adapter if options.queues is not None else ():
         table.queues = options.queues
+        table.messages = max(table.messages, options.queues if options.queues > 1 else 0)
 
 
 def _adapters_of(options: argparse.Namespace) -> list[AdapterTable]:

@@ -90,7 +90,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--capture", action="append", default=[], metavar="FILE", help="write the adapter's frames to a pcapng file")
     add("--faults", action="append", default=[], metavar="F", help="a bad wire: loss=0.01,in.delay=2ms~1ms,seed=7")
     add("--offloads", action="store_true", help="the TAPs hand over, and take, large frames and unfinished checksums")
-    add("--queues", type=int, metavar="N", help="hardware queues of each adapter, over which RSS spreads frames (1)")
+    add("--queues", type=int, metavar="N", help="queues of each adapter, with as many messages: for RSS (1)")
     add("--registry", action="append", default=[], metavar="KEY=VALUE", help="a value that drivers find")
     add("--processors", type=int, metavar="N", help="processors at DISPATCH_LEVEL (1)")
     add("--passive-workers", type=int, metavar="M", help="workers for work items at PASSIVE_LEVEL (2)")

@@ -113,6 +113,7 @@ def test_each_adapter_has_its_queues_and_the_option_has_them_all(file: Path) -> 
     assert [adapter.queues for adapter in specification.adapters] == [4, 1]
     assert specification.prepared().geometry.hardware_queues == 4
     assert [adapter.queues for adapter in planned(str(file), "--queues", "2").specification.adapters] == [2, 2]
+    assert [adapter.messages for adapter in planned(str(file), "--queues", "2").specification.adapters] == [2, 2]
 
 
 def test_options_take_the_place_of_what_the_file_says(file: Path) -> None:
