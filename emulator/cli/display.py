@@ -100,7 +100,7 @@ class Display:
         self.errors.text(screen)
 
     def wires(self, sample: Sample, specification: MachineSpecification) -> None:
-        """What capture files, faults and replays came to."""
+        """What capture files, faults and replays came to, and which frames were lost where."""
         for line in wire_lines_of(sample, specification):
             self.line(line)
 
@@ -110,7 +110,8 @@ class Display:
         if sample is not None:
             received = sum(adapter.get("received", 0) for adapter in sample.adapters)
             sent = sum(adapter.get("sent", 0) for adapter in sample.adapters)
-            moved = f"{some(received, 'frame')} in, {sent:,} out, {some(sample.items_run, 'work item')}"
+            lost = f"{sample.lost():,} lost" if sample.lost() else "none lost"
+            moved = f"{some(received, 'frame')} in, {sent:,} out, {lost}, {some(sample.items_run, 'work item')}"
             cut = sample.counters.get("frames_cut", 0)
             pieces = f", {some(cut, 'frame')} cut into several MDLs" if cut else ""
             waited = f", queue to callback p50 {sample.delay(50):,.1f} us" if sample.items_run else ""

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from emulator.host.messages import Statistics
     from emulator.host.specification import MachineSpecification
 
-LOSSES = ("receive_errors", "receive_discards", "send_errors")
+LOSSES = {
+    "receive_discards": "that came while the driver did not receive",
+    "receive_errors": "too long for their buffers",
+    "send_errors": "that the wire refused",
+}
 
 FAULTS = ("lost", "corrupted", "duplicated", "reordered", "delayed", "dropped")
 
@@ -97,7 +101,7 @@ def short_line_of(sample: Sample, before: Sample | None, specification: MachineS
 
 
 def wire_lines_of(sample: Sample, specification: MachineSpecification) -> list[str]:
-    """What the wires of a sample did besides carrying frames, one line for each that did anything."""
+    """What the wires of a sample did besides carrying frames, and what was lost there; a line for each that did."""
     lines = []
     for number, (counted, adapter) in enumerate(zip(sample.adapters, specification.adapters, strict=False)):
         parts = []
@@ -115,9 +119,20 @@ def wire_lines_of(sample: Sample, specification: MachineSpecification) -> list[s
             if done in counted:
                 without = f", {counted[missed]:,} were not" if counted[missed] else ""
                 parts.append(f"{some(counted[done], 'frame')} {done} in {path}{without}")
+        parts += loss_words_of(counted)
         if parts:
             lines.append(f"adapter {number} on {adapter.wire.name}: {'; '.join(parts)}")
     return lines
+
+
+def loss_words_of(counted: dict[str, int]) -> list[str]:
+    """Which frames an adapter has lost, and how often frames had to wait for its buffers; nothing for nothing."""
+    lost = [f"{some(counted[name], 'frame')} {why}" for name, why in LOSSES.items() if counted.get(name)]
+    starved = counted.get("receive_no_buffer", 0)
+    return [
+        *([f"lost {', '.join(lost)}"] if lost else []),
+        *([f"without a free receive buffer {some(starved, 'time')}, frames waited in the wire"] if starved else []),
+    ]
 
 
 def object_of(sample: Sample) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_real_drivers_run_and_end_when_their_time_is_up() -> None:
     counters = [line for line in lines if " s  cable up in 0 (0/s) out 0 (0/s)  lost 0  work items 0 queued" in line]
     assert len(counters) >= 2
     assert lines[-1].startswith("ended after 0.")
+    assert ": 0 frames in, 0 out, none lost, " in lines[-1]
     assert lines[-1].endswith("(its time was up)")
 
 
