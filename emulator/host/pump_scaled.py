@@ -270,7 +270,9 @@ class ScaledPump:
             return True
         enabled = hardware.attend()
         asked = hardware.scaling_asked()
-        if self._drained is not None or (asked is not None and (not self._switching or self._idle())):
+        if self._drained is not None and self.wants_read:
+            return True
+        if self._drained is None and asked is not None and (not self._switching or self._idle()):
             return True
         return any(queue.waits(enabled) for queue in self.queues)
 

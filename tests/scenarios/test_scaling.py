@@ -104,3 +104,17 @@ def test_pings_through_a_tap_with_two_queues(lab: Lab) -> None:
     result = nic.ping(count=2000, sizes=(56, 1000), window=64, timeout=DEADLINE)
     assert result.clean, str(result)
     settled(nic, before)
+
+
+@pytest.mark.tap
+def test_a_tap_with_several_descriptors_is_halted_started_and_taken_away(lab: Lab) -> None:
+    nic = started(lab, "tap")
+    scaled(nic, (0, 1))
+    nic.halt()
+    nic.start()
+    scaled(nic, (1, 0))
+    answers = flood(nic, 0, 4)
+    answers += rest(nic, 4 * FLOWS - len(answers))
+    assert in_order(answers, FLOWS, 4)
+    nic.surprise_remove()
+    nic.machine.end()
