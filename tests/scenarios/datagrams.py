@@ -43,7 +43,8 @@ class Gap(NamedTuple):
 class Flow:
     """Numbered datagrams of one direction; a few are under way at once, and those that stay out are given up."""
 
-    def __init__(self, networks: Networks, source: Nic, target: Nic) -> None:
+    def __init__(self, networks: Networks, source: Nic, target: Nic, window: int = WINDOW) -> None:
+        self.window = window
         self.sent = 0
         """The next number."""
         self.newest = -1
@@ -77,8 +78,8 @@ class Flow:
         if now - self._heard > PATIENCE:
             # Those under way are lost, or only late: when they are many the next ones are sent singly.
             few = self.sent - self.newest <= MOST_UNDER_WAY
-            self._base, self._heard = self.sent if few else self.sent - WINDOW + 1, now
-        while self.sent - max(self._base, self.newest + 1) < WINDOW:
+            self._base, self._heard = self.sent if few else self.sent - self.window + 1, now
+        while self.sent - max(self._base, self.newest + 1) < self.window:
             self.sent += 1  # before it is sent: whoever reads this knows that what comes next has a higher number
             with contextlib.suppress(OSError):  # no carrier, no room: as good as lost on the wire
                 self._out.send(self._body(self.sent - 1))
@@ -124,10 +125,10 @@ class Flow:
 class Exchange:
     """Datagrams both ways at once, in a thread of their own, while something is done to the machine."""
 
-    def __init__(self, networks: Networks, flows: int = 1) -> None:
-        """So many flows each way."""
+    def __init__(self, networks: Networks, flows: int = 1, window: int = WINDOW) -> None:
+        """So many flows each way, of each so many datagrams under way."""
         ways = [tuple(networks.nics), tuple(reversed(networks.nics))] * flows
-        self.flows = [Flow(networks, source, target) for source, target in ways]
+        self.flows = [Flow(networks, source, target, window) for source, target in ways]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 

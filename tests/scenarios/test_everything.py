@@ -22,6 +22,8 @@ pytestmark = pytest.mark.tap
 FILTERS: Final = ["ndislwf", "tests.drivers.second_lwf"]
 POLLED: Final = "tests.scenarios.drivers.poll_mode"
 GIBIBYTE: Final = 1024
+FEW: Final = 4
+"""Datagrams of a flow that are under way: they look at the way of the rest, and leave it the room."""
 MACHINES: Final[dict[str, dict[str, Any]]] = {
     "checked, offloads": {"offloads": True},
     "checked, offloads, 2 processors": {"offloads": True, "processors": 2},
@@ -40,7 +42,7 @@ def everything(lab: Lab, options: dict[str, Any], *, file: int, iperf: int, flow
     networks = Networks(lab, filters=FILTERS, **options)
     server = networks.nics[1]
     losses = Losses(networks)
-    with Exchange(networks, flows) as exchange:
+    with Exchange(networks, flows, FEW) as exchange:
         for reverse, size in ((False, file), (True, max(1, file // 4))):
             began = time.monotonic()
             assert stream(networks, server, size, reverse=reverse)
