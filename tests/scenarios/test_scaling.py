@@ -118,3 +118,31 @@ def test_a_tap_with_several_descriptors_is_halted_started_and_taken_away(lab: La
     assert in_order(answers, FLOWS, 4)
     nic.surprise_remove()
     nic.machine.end()
+
+
+def paused_and_restarted(nic: Nic) -> None:
+    nic.pause()
+    nic.restart()
+
+
+def reset(nic: Nic) -> None:
+    nic.reset()
+
+
+def asleep_and_awake(nic: Nic) -> None:
+    nic.power("d3")
+    nic.power("d0")
+
+
+def test_scaling_outlives_a_pause_a_reset_and_sleep(lab: Lab) -> None:
+    nic = started(lab)
+    scaled(nic, (1, 0))
+    answers: list[Answer] = []
+    for turn, act in enumerate((paused_and_restarted, reset, asleep_and_awake)):
+        act(nic)
+        answers += flood(nic, turn * 10, turn * 10 + 10, answers)
+        answers += rest(nic, (turn + 1) * 10 * FLOWS - len(answers))
+    assert in_order(answers, FLOWS, 30)
+    mac = bytes.fromhex(nic.mac.replace(":", ""))
+    for flow, some in by_flow(answers).items():
+        assert turns(some) == [expected(datagram(mac, STATION, flow, 0), (1, 0))[0]]
