@@ -100,6 +100,8 @@ def NICIndicate(Adapter: ADAPTER, Queue: QUEUE, Lists: list[Any], Lengths: list[
         first = nbl
     NdisMIndicateReceiveNetBufferLists(Adapter.Handle, first, NDIS_DEFAULT_PORT_NUMBER, wanted, flags)
     if flags & NDIS_RECEIVE_FLAGS_RESOURCES:
+        for nbl in Lists:  # whoever serves the hardware next takes them one by one
+            nbl.Next = None
         NICPostReceive(Adapter, Queue, Lists)
         NICDereference(Adapter, wanted)
 

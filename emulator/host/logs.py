@@ -21,6 +21,7 @@ from multiprocessing_logging import MultiProcessingHandler
 from emulator.host.platform import enlarge
 
 if TYPE_CHECKING:
+    from emulator.host.messages import LogRecord
     from emulator.kernel.context import Context
 
 LONGEST_RECORD: Final = 60_000
@@ -88,6 +89,13 @@ class DriverLoggers:
         self.machine = machine
         self.dropped = 0
         self._known: dict[str, logging.Logger] = {}
+
+    def take(self, record: LogRecord, context: str) -> None:
+        """Log what a context has sent, and in front of it how many of its records were lost."""
+        if record.dropped:
+            self.dropped += record.dropped
+            self.emit(logging.WARNING, "ndis", f"{record.dropped} log records found no room", "")
+        self.emit(record.level, record.logger, record.text, context)
 
     def emit(self, level: int, logger: str, text: str, context: str) -> None:
         """Log one record of a context."""

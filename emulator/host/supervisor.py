@@ -84,8 +84,7 @@ class Supervisor:
         self.failure: messages.MachineFailed | None = None
         self.growing = 0
         self.all_born = False
-        self._ahead = False
-        """The zygote has told that all are born, and the nursery not yet that the zygote is."""
+        self._told_born = False
         self.grown = 0
         self.failed = 0
         """A bit for each adapter that has failed for good, as far as it is known here."""
@@ -145,9 +144,7 @@ class Supervisor:
     def zygote_born(self, pid: int, pidfd: int) -> None:
         """The nursery has forked the zygote; on a busy computer it says so when the zygote has said all it has to."""
         self._enter(ZYGOTE_SLOT, pid, pidfd)
-        if self._ahead:
-            self._ahead = False
-            self._all_born()
+        self._all_born()
 
     def zygote_ended(self, ended: processes.Exit) -> None:
         """The nursery has reaped the zygote."""
@@ -202,10 +199,8 @@ class Supervisor:
                 )
             )
         elif isinstance(message, messages.AllBorn):
-            if ZYGOTE_SLOT in self.members:
-                self._all_born()
-            else:
-                self._ahead = True
+            self._told_born = True
+            self._all_born()
         descriptors.close_all(fds)
 
     def _take_names(self, fd: int) -> None:
@@ -257,7 +252,9 @@ class Supervisor:
             os.close(member.pidfd)
 
     def _all_born(self) -> None:
-        self.all_born = True
+        if not self._told_born or ZYGOTE_SLOT not in self.members:
+            return
+        self._told_born, self.all_born = False, True
         self._tell_pids()
         if self.change is not None and self.phase is Phase.CHANGING:
             self.change.born()
@@ -349,10 +346,7 @@ class Supervisor:
                 continue
             slot = record.slot if 0 <= record.slot < len(self.arena.slots) else 0
             box = self.arena.slots[slot]
-            if record.dropped:
-                self.loggers.dropped += record.dropped
-                self.loggers.emit(30, "ndis", f"{record.dropped} log records found no room", "")
-            self.loggers.emit(record.level, record.logger, record.text, words_of(box.kind, box.index))
+            self.loggers.take(record, words_of(box.kind, box.index))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -387,10 +381,9 @@ class Supervisor:
 
     def _grow(self, now: int) -> None:
         """Ask for one more passive worker, one at a time."""
-        if self.specification.debug:
-            return
         first = self.geometry.first_passive_slot
-        if self.add_context(range(first, first + MAXIMUM_PASSIVE_WORKERS), now):
+        workers = range(first, first + MAXIMUM_PASSIVE_WORKERS)
+        if not self.specification.debug and self.add_context(workers, now):
             self.grown += 1
 
     def add_context(self, slots: Iterable[int], now: int) -> bool:
