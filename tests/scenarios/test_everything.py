@@ -34,7 +34,7 @@ MACHINES: Final[dict[str, dict[str, Any]]] = {
     "free, poll mode": {"miniport": POLLED, "checked": False},
 }
 """An adapter with several queues has no offloads, and the driver in poll mode uses none."""
-SAMPLED: Final = ("checked, offloads", "free, 2 queues, 2 processors")
+SAMPLED: Final = ("checked, offloads, 2 processors", "free, 2 queues, 2 processors")
 
 
 def everything(lab: Lab, options: dict[str, Any], *, file: int, iperf: int, flows: int) -> None:

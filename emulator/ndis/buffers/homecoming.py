@@ -128,7 +128,8 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
             f"{context.name} at DISPATCH_LEVEL, where it cannot be waited for.",
             slot,
             remedy="Store the reference last, under the spin lock that guards the field, and take it under the same "
-            "lock; or take it at PASSIVE_LEVEL.",
+            "lock; or take it at PASSIVE_LEVEL. Whoever takes a list takes those along that its Next leads to: lists "
+            "that are stored one by one have None there.",
             sites=[site_of(context, "last handed on", site)] if site else [],
         )
     halves = path.halves
