@@ -234,8 +234,8 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     count, shift = NIC_RECEIVE_BUFFERS, NIC_SLOT_SHIFT
     Adapter.FewBuffers, Adapter.Budget = NIC_FEW_BUFFERS, NIC_BUDGET
     if Adapter.Offloads:
-        count, shift = OFFLOAD_BUFFERS, OFFLOAD_SLOT_SHIFT
-        Adapter.FewBuffers, Adapter.Budget = OFFLOAD_FEW_BUFFERS, OFFLOAD_BUDGET
+        count, shift = OFFLOAD_BUFFERS if queues == 1 else OFFLOAD_QUEUE_BUFFERS, OFFLOAD_SLOT_SHIFT
+        Adapter.FewBuffers, Adapter.Budget = OFFLOAD_FEW_BUFFERS, count // OFFLOAD_BUDGETS
     Adapter.ReceiveCapacity, Adapter.QueueBytes = (1 << shift) - VNIC_RECEIVE_HEADROOM, count << shift
     Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
     Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, queues * count << shift, True)

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 OFFLOAD_SLOT_SHIFT: Final = 16
 """Buffers of 64 KiB: a super-frame fills one, all but the longest datagrams, which need a second one."""
 OFFLOAD_BUFFERS: Final = 128
+OFFLOAD_QUEUE_BUFFERS: Final = 64
+"""Of each queue, where there are several."""
 OFFLOAD_FEW_BUFFERS: Final = 8
-OFFLOAD_BUDGET: Final = 64
-"""Frames that are indicated at once: not all that there are buffers for, since the last ones would only be lent."""
+OFFLOAD_BUDGETS: Final = 2
+"""What part of its buffers a queue indicates at once: not all of them, since the last ones would only be lent."""
 OFFLOAD_CAPACITY: Final = (1 << OFFLOAD_SLOT_SHIFT) - VNIC_RECEIVE_HEADROOM
 OFFLOAD_HEADER_SHIFT: Final = 8
 OFFLOAD_HEADER: Final = 1 << OFFLOAD_HEADER_SHIFT
@@ -495,11 +497,12 @@ __all__ = [
     "NICOffloads",
     "NICSetOffloads",
     "NICSortOffloads",
-    "OFFLOAD_BUDGET",
+    "OFFLOAD_BUDGETS",
     "OFFLOAD_BUFFERS",
     "OFFLOAD_CAPACITY",
     "OFFLOAD_FEW_BUFFERS",
     "OFFLOAD_HEADER_SHIFT",
+    "OFFLOAD_QUEUE_BUFFERS",
     "OFFLOAD_SLOT_SHIFT",
     "RX_IP4",
     "RX_TCP4",

@@ -94,7 +94,9 @@ def _tap(adapter: AdapterSpecification, namespace: int | None, report: Callable[
     with Namespace(namespace).entered() if namespace is not None else contextlib.nullcontext():
         if adapter.queues == 1 or adapter.capture or adapter.faults.any:  # wrappers go around one descriptor
             return Tap.open(wire.interface, wire.address, wire.mtu, offloads=adapter.offloads)
-        tap, told = open_queues(wire.interface, wire.address, wire.mtu, queues=adapter.queues)
+        tap, told = open_queues(
+            wire.interface, wire.address, wire.mtu, queues=adapter.queues, offloads=adapter.offloads
+        )
         if told:
             report(told)
         return tap

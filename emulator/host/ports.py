@@ -62,10 +62,10 @@ class Port:
         self.offloads = wire.offloads if isinstance(wire, OffloadWire) else 0
         self._descriptors = wire.queue_descriptors() if isinstance(wire, SteeredWire) else (wire.fileno(),)
         self.pump: AdapterPump | ScaledPump
-        if self.offloads:
-            self.pump = self._offload_pump(wire)
-        elif self.queues > 1:
+        if self.queues > 1:
             self.pump = self._scaled_pump(wire, calls)
+        elif self.offloads:
+            self.pump = self._offload_pump(wire)
         else:
             self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
         self.pending: Callable[[], bool] = self.pump.pending
@@ -86,6 +86,13 @@ class Port:
         from emulator.host.pump_scaled import ScaledPump
 
         steered = wire if isinstance(wire, SteeredWire) else None
+        if self.offloads:
+            from emulator.host.pump_scaled_offloads import ScaledOffloadPump
+
+            assert isinstance(wire, OffloadWire)
+            return ScaledOffloadPump(
+                self.hardware, self._descriptors, self._wake, self.queues, wire.set_offloads, steered=steered
+            )
         return ScaledPump(self.hardware, self._descriptors, self._wake, self.queues, calls, steered=steered)
 
     def _waker(self) -> Callable[[], None]:

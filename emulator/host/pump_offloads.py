@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, AdapterPump
 from vnic.device.host_queue import inside
@@ -55,7 +55,114 @@ if TYPE_CHECKING:
 NO_HEADER: Final = bytes(VNIC_HEADER_BYTES)
 
 
-class OffloadPump(AdapterPump):
+def judged(hardware: HostVnic, wanted: int) -> int:
+    """What a driver has written to the register OFFLOADS, once it is seen to be possible."""
+    queue = hardware.queues[0]
+    unknown = wanted & ~(hardware.words[WORD_OFFLOADS_SUPPORTED] | VNIC_OFFLOAD_HEADERS)
+    if unknown:
+        raise queue.fault(f"offloads {unknown:#x}, which the adapter does not support", "register OFFLOADS")
+    if (
+        (wanted and not wanted & VNIC_OFFLOAD_HEADERS)
+        or (wanted & VNIC_OFFLOAD_SUPER_FRAMES and not wanted & VNIC_OFFLOAD_CHECKSUM)
+        or wanted & VNIC_OFFLOAD_UDP not in (0, VNIC_OFFLOAD_UDP)
+    ):
+        raise queue.fault(f"offloads {wanted:#x}, of which some need others", "register OFFLOADS")
+    return wanted
+
+
+class HeaderPump(AdapterPump):
+    """What queues have in common whose frames have headers: sending, and the memory in front of a buffer.
+
+    Args:
+        arguments: Of the next class.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._enabled = 0
+        # By address: a buffer with the memory in front of it.
+        self._fronts: dict[int, memoryview] = {}
+
+    def _front(self, address: int) -> memoryview:
+        """A buffer with the header's memory in front of it, once that is seen to be the hardware's to write."""
+        queue = self._queue
+        start = address - VNIC_HEADER_BYTES
+        if not inside(start, VNIC_HEADER_BYTES, queue.receive_regions):
+            raise queue.fault(f"no room for a header in front of buffer {address:#x}", "receive-free ring")
+        front = self._fronts[address] = queue.memory[start : address + queue.capacity]
+        return front
+
+    # -- driver to wire ------------------------------------------------------------------------------------------------
+
+    def _send(self, words: list[int]) -> int:
+        lengths: list[int] = []
+        done, total, writev = 0, len(words), os.writev
+        frame_of, descriptor, ring, tail = self._frame, self.descriptor, self._queue.transmit, self._queue.transmit_tail
+        while done < total:
+            word, pieces = words[done], 1
+            try:
+                if word < VNIC_DESCRIPTOR_MORE:
+                    vector: list[bytes | memoryview] = [NO_HEADER, frame_of(word)]
+                elif word >> _FLAGS_SHIFT == _CUT and done + 1 < total:
+                    # As drivers send what is to be cut: a copy of its headers, and the rest where it lies.
+                    first, rest = frame_of(word & _PIECE), frame_of(words[done + 1])
+                    header = self._made_header(ring.offloads[tail + done & ring.mask], len(first) + len(rest))
+                    vector, pieces = [header, first, rest], 2
+                else:
+                    raise KeyError(word)
+            except KeyError:  # too short, or in more pieces
+                pieces, vector = self._gathered(words, done)
+                if not vector:
+                    if not pieces:
+                        break
+                    self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+                    done += pieces
+                    continue
+            try:
+                lengths.append(writev(descriptor, vector) - VNIC_HEADER_BYTES)
+            except BlockingIOError:
+                self.wants_write = True
+                break
+            except OSError as error:
+                if error.errno in REMOVAL_ERRORS:
+                    self._gone = True
+                    break
+                if error.errno not in LOST_ERRORS:
+                    raise
+                self._count(STATISTIC_TRANSMIT_ERRORS, 1)
+            done += pieces
+        if lengths:
+            self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
+        return done
+
+    def _gathered(self, words: list[int], first: int) -> tuple[int, list[bytes | memoryview]]:
+        """How many descriptors the frame that begins there has, 0 without its end; what to write, if it is a frame."""
+        fragments = self._fragments_of(words, first)
+        length = sum(map(len, fragments))
+        if not fragments:
+            return 0, []
+        header = NO_HEADER
+        if words[first] & VNIC_DESCRIPTOR_OFFLOAD:
+            header = self._made_header(self._queue.offload(first), length)
+        if not VNIC_MINIMUM_FRAME <= length <= VNIC_MAXIMUM_SUPER_FRAME:
+            return len(fragments), []
+        return len(fragments), [header, *fragments]
+
+    def _fragments_of(self, words: list[int], first: int) -> list[memoryview]:
+        if not words[first] & VNIC_DESCRIPTOR_OFFLOAD:
+            return self._fragments(words, first)
+        words = words[first:]
+        words[0] &= ~VNIC_DESCRIPTOR_OFFLOAD
+        return self._fragments(words, 0)
+
+    def _made_header(self, offload: int, length: int) -> bytes:
+        try:
+            return _header_of(offload, length)
+        except ValueError as error:
+            raise self._queue.fault(str(error), "transmit ring") from None
+
+
+class OffloadPump(HeaderPump):
     """Moves the frames of one queue of an adapter whose wire is a TAP with offloads.
 
     Args:
@@ -74,13 +181,10 @@ class OffloadPump(AdapterPump):
     ) -> None:
         super().__init__(hardware, descriptor, wake)
         self._set_offloads = set_offloads
-        self._enabled = 0
         # What the longest frame could need, and what is known of the buffers: bytes in each, with and without headers.
         self._each = 1
         self._known: tuple[int, int] | None = None
         self._scratch_header = memoryview(bytearray(VNIC_HEADER_BYTES))
-        # By address: a buffer with the memory in front of it.
-        self._fronts: dict[int, memoryview] = {}
 
     def pending(self) -> bool:
         """Whether work came in that no poll of the wire will report."""
@@ -93,17 +197,7 @@ class OffloadPump(AdapterPump):
         self._enable(0)
 
     def _enable(self, wanted: int) -> None:
-        queue = self._queue
-        unknown = wanted & ~(self._hardware.words[WORD_OFFLOADS_SUPPORTED] | VNIC_OFFLOAD_HEADERS)
-        if unknown:
-            raise queue.fault(f"offloads {unknown:#x}, which the adapter does not support", "register OFFLOADS")
-        if (
-            (wanted and not wanted & VNIC_OFFLOAD_HEADERS)
-            or (wanted & VNIC_OFFLOAD_SUPER_FRAMES and not wanted & VNIC_OFFLOAD_CHECKSUM)
-            or wanted & VNIC_OFFLOAD_UDP not in (0, VNIC_OFFLOAD_UDP)
-        ):
-            raise queue.fault(f"offloads {wanted:#x}, of which some need others", "register OFFLOADS")
-        self._set_offloads(wanted & VNIC_OFFLOAD_WIRE)
+        self._set_offloads(judged(self._hardware, wanted) & VNIC_OFFLOAD_WIRE)
         self._enabled = wanted
 
     # -- wire to driver ------------------------------------------------------------------------------------------------
@@ -208,84 +302,6 @@ class OffloadPump(AdapterPump):
             return
         self._count(STATISTIC_RECEIVE_FRAMES, sum(length < VNIC_LENGTH_MORE for length in lengths))
         self._count(STATISTIC_RECEIVE_BYTES, sum(length & VNIC_DESCRIPTOR_LENGTH_MASK for length in lengths))
-
-    def _front(self, address: int) -> memoryview:
-        """A buffer with the header's memory in front of it, once that is seen to be the hardware's to write."""
-        queue = self._queue
-        start = address - VNIC_HEADER_BYTES
-        if not inside(start, VNIC_HEADER_BYTES, queue.receive_regions):
-            raise queue.fault(f"no room for a header in front of buffer {address:#x}", "receive-free ring")
-        front = self._fronts[address] = queue.memory[start : address + queue.capacity]
-        return front
-
-    # -- driver to wire ------------------------------------------------------------------------------------------------
-
-    def _send(self, words: list[int]) -> int:
-        lengths: list[int] = []
-        done, total, writev = 0, len(words), os.writev
-        frame_of, descriptor, ring, tail = self._frame, self.descriptor, self._queue.transmit, self._queue.transmit_tail
-        while done < total:
-            word, pieces = words[done], 1
-            try:
-                if word < VNIC_DESCRIPTOR_MORE:
-                    vector: list[bytes | memoryview] = [NO_HEADER, frame_of(word)]
-                elif word >> _FLAGS_SHIFT == _CUT and done + 1 < total:
-                    # As drivers send what is to be cut: a copy of its headers, and the rest where it lies.
-                    first, rest = frame_of(word & _PIECE), frame_of(words[done + 1])
-                    header = self._made_header(ring.offloads[tail + done & ring.mask], len(first) + len(rest))
-                    vector, pieces = [header, first, rest], 2
-                else:
-                    raise KeyError(word)
-            except KeyError:  # too short, or in more pieces
-                pieces, vector = self._gathered(words, done)
-                if not vector:
-                    if not pieces:
-                        break
-                    self._count(STATISTIC_TRANSMIT_ERRORS, 1)
-                    done += pieces
-                    continue
-            try:
-                lengths.append(writev(descriptor, vector) - VNIC_HEADER_BYTES)
-            except BlockingIOError:
-                self.wants_write = True
-                break
-            except OSError as error:
-                if error.errno in REMOVAL_ERRORS:
-                    self._gone = True
-                    break
-                if error.errno not in LOST_ERRORS:
-                    raise
-                self._count(STATISTIC_TRANSMIT_ERRORS, 1)
-            done += pieces
-        if lengths:
-            self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
-        return done
-
-    def _gathered(self, words: list[int], first: int) -> tuple[int, list[bytes | memoryview]]:
-        """How many descriptors the frame that begins there has, 0 without its end; what to write, if it is a frame."""
-        fragments = self._fragments_of(words, first)
-        length = sum(map(len, fragments))
-        if not fragments:
-            return 0, []
-        header = NO_HEADER
-        if words[first] & VNIC_DESCRIPTOR_OFFLOAD:
-            header = self._made_header(self._queue.offload(first), length)
-        if not VNIC_MINIMUM_FRAME <= length <= VNIC_MAXIMUM_SUPER_FRAME:
-            return len(fragments), []
-        return len(fragments), [header, *fragments]
-
-    def _fragments_of(self, words: list[int], first: int) -> list[memoryview]:
-        if not words[first] & VNIC_DESCRIPTOR_OFFLOAD:
-            return self._fragments(words, first)
-        words = words[first:]
-        words[0] &= ~VNIC_DESCRIPTOR_OFFLOAD
-        return self._fragments(words, 0)
-
-    def _made_header(self, offload: int, length: int) -> bytes:
-        try:
-            return _header_of(offload, length)
-        except ValueError as error:
-            raise self._queue.fault(str(error), "transmit ring") from None
 
 
 _FLAGS_SHIFT: Final = 48

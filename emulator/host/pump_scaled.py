@@ -121,13 +121,12 @@ class QueuePump(AdapterPump):
 
     def give(self, frames: list[Frame]) -> bool:
         """Fill buffers with frames, behind those that are parked; park what finds none.  True when one was filled."""
-        queue = self._queue
         if self.parked:
             frames = self.parked + [(bytes(frame), word) for frame, word in frames]
             self.parked = []
         place, filled = 0, False
         while place < len(frames):
-            count = queue.refill(len(frames) - place)
+            count = self._room(frames, place)
             if not count:
                 self.parked = [(bytes(frame), word) for frame, word in frames[place:]]
                 if not self._starved:
@@ -140,6 +139,10 @@ class QueuePump(AdapterPump):
         if filled:
             self.moved = True
         return filled
+
+    def _room(self, frames: list[Frame], place: int) -> int:
+        """How many of the frames from this place on there are buffers for."""
+        return self._queue.refill(len(frames) - place)
 
     def _fill(self, batch: list[Frame]) -> bool:
         queue = self._queue
@@ -157,7 +160,7 @@ class QueuePump(AdapterPump):
 
     def waits(self, enabled: int) -> bool:
         """Whether there is work in the rings."""
-        if self.parked and enabled & VNIC_CONTROL_RECEIVE_ENABLE and self._queue.refill(1):
+        if self.parked and enabled & VNIC_CONTROL_RECEIVE_ENABLE and self._room(self.parked, 0):
             return True
         if self.wants_write or not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
             return False
@@ -193,6 +196,10 @@ class ScaledPump:
         clock: Nanoseconds.
     """
 
+    _queue_pump: type[QueuePump] = QueuePump
+    _scratch_size = DEFAULT_BUDGET, _SCRATCH_FRAME
+    """How many frames are read before they are spread, and how much memory each may take."""
+
     def __init__(
         self,
         hardware: HostVnic,
@@ -215,13 +222,14 @@ class ScaledPump:
         self._clock = clock
         self._steered = steered
         self.queues = [
-            QueuePump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls)
+            self._queue_pump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls)
             for number in range(count)
         ]
         self._readers = self.queues[: len(descriptors)]
-        memory = memoryview(bytearray(DEFAULT_BUDGET * _SCRATCH_FRAME))
-        self._scratch = [memory[at : at + _SCRATCH_FRAME] for at in range(0, len(memory), _SCRATCH_FRAME)]
-        self._hash: FrameHash | None = None
+        frames, each = self._scratch_size
+        memory = memoryview(bytearray(frames * each))
+        self._scratch = [memory[at : at + each] for at in range(0, len(memory), each)]
+        self._hash: Callable[[memoryview, int], tuple[int, int]] | None = None
         self._switching = False
         self._patient_until = 0
         self._taken: list[int] = []
@@ -340,9 +348,13 @@ class ScaledPump:
         self._hardware.scale(asked)
         self._switched()
         if (asked.information, asked.key) != (before.information, before.key):
-            self._hash = FrameHash(asked.information, asked.key) if asked.information else None
+            self._hash = self._hasher(asked) if asked.information else None
             if self._steered is not None and asked.information:
                 self._steer(asked, self._steered)
+
+    def _hasher(self, asked: Scaling) -> Callable[[memoryview, int], tuple[int, int]]:
+        """What hashes the frames of one way of spreading them."""
+        return FrameHash(asked.information, asked.key)
 
     def _steer(self, asked: Scaling, wire: SteeredWire) -> None:
         first, rest = self._readers[0], self._readers[1:]

@@ -33,7 +33,8 @@ ADAPTER_PARTS: Final = {"frame_slots": 1024, "driver_locks": 16, "timers": 16, "
                         "dma_channels": 2, "configurations": 2, "pool_bytes": 1 << 20}  # fmt: skip
 """What an adapter beyond the first few adds to each of these."""
 QUEUE_SLOTS: Final = 1024
-"""Of shared memory for each queue of an adapter beyond the first."""
+OFFLOAD_QUEUE_SLOTS: Final = 2176
+"""Of shared memory for each queue of an adapter beyond the first, without offloads and with."""
 RegistryValue = int | str
 MEGABIT: Final = 1_000_000
 _MAC: Final = re.compile("[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
@@ -140,8 +141,6 @@ def check_hardware(adapter: AdapterSpecification) -> None:
         raise ValueError(f"queues = {adapter.queues}: an adapter has 1 to {MAXIMUM_QUEUES}")
     if 0 < adapter.messages < adapter.queues:
         raise ValueError(f"messages = {adapter.messages}: an adapter with {adapter.queues} queues has none, or as many")
-    if adapter.offloads and adapter.queues > 1:
-        raise ValueError("offloads: an adapter with several queues has none")
     if adapter.offloads and adapter.wire.kind != "tap":
         raise ValueError(f"offloads: the wire {adapter.wire.name} has none; a TAP has")
     if adapter.offloads and (adapter.capture or adapter.faults.any):
@@ -157,7 +156,8 @@ def _roomy(specification: MachineSpecification) -> Geometry:
     more = max(0, len(adapters) - FEW_ADAPTERS)
     rooms = {name: getattr(geometry, name) + part * more for name, part in ADAPTER_PARTS.items()}
     rooms["frame_slots"] += OFFLOAD_SLOTS * sum(each.offloads for each in adapters)
-    rooms["frame_slots"] += QUEUE_SLOTS * sum(each.queues - 1 for each in adapters)
+    for adapter in adapters:
+        rooms["frame_slots"] += (OFFLOAD_QUEUE_SLOTS if adapter.offloads else QUEUE_SLOTS) * (adapter.queues - 1)
     # All adapters have room for as many queues as the one that has most.
     rooms["hardware_queues"] = max((each.queues for each in adapters), default=1)
     kinds = [driver.kind for driver in specification.drivers]

@@ -55,11 +55,13 @@ ROUND_ROBIN = [place % QUEUES for place in range(128)]
 class Station:
     """A host's pump and a driver's adapter with several queues over one memory; `wires` sockets are the wire."""
 
+    offloads = 0
+
     def __init__(self, wires: int = 1) -> None:
         self.memory = memoryview(bytearray(FRAMES[0] + FRAMES[1]))
         layout = VnicLayout(QUEUES, ENTRIES, ENTRIES)
         self.hardware = HostVnic(self.memory, OFFSET, layout, [FRAMES])
-        self.hardware.power_on(b"\x02\0\0\0\0\x01", link_up=True)
+        self.hardware.power_on(b"\x02\0\0\0\0\x01", link_up=True, offloads=self.offloads)
         self.bells = self.wakes = 0
         self.now = 0
         self.nic = Vnic(self.memory, OFFSET, layout, self.ring)
@@ -70,17 +72,20 @@ class Station:
         self.steering: list[bytes] = []
         self.steered_to: list[int] | None = None
         self.longest_queue = 8
-        self.pump = ScaledPump(
-            self.hardware,
-            [near.fileno() for near, _ in self.pairs],
-            self.wake,
-            QUEUES,
-            steered=self if wires > 1 else None,  # type: ignore[arg-type]
-            clock=lambda: self.now,
-        )
+        self.pump = self.make_pump([near.fileno() for near, _ in self.pairs])
         VnicWriteRegister(self.nic, VNIC_REGISTER_CONTROL, BOTH)
         for queue in range(QUEUES):
             self.mask(queue, VNIC_INTERRUPT_ALL)
+
+    def make_pump(self, descriptors: list[int]) -> ScaledPump:
+        return ScaledPump(
+            self.hardware,
+            descriptors,
+            self.wake,
+            QUEUES,
+            steered=self if len(descriptors) > 1 else None,  # type: ignore[arg-type]
+            clock=lambda: self.now,
+        )
 
     def steer(self, information: int, key: bytes) -> None:
         self.steering.append(key)

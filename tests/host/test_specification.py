@@ -10,6 +10,8 @@ import pytest
 from emulator.host.adapters import mac_of
 from emulator.host.specification import (
     FEW_ADAPTERS,
+    OFFLOAD_QUEUE_SLOTS,
+    OFFLOAD_SLOTS,
     AdapterSpecification,
     DriverKind,
     DriverSpecification,
@@ -17,6 +19,8 @@ from emulator.host.specification import (
 )
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import ConfigurationError
+from sample_drivers.netvmini_nic import NIC_TRANSMIT_ENTRIES
+from sample_drivers.netvmini_offload import OFFLOAD_HEADER_SHIFT, OFFLOAD_QUEUE_BUFFERS, OFFLOAD_SLOT_SHIFT
 from vnic.wires.faults import parse_faults
 from vnic.wires.wire import WireSpecification
 
@@ -55,7 +59,6 @@ def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> Non
         ({"queues": 0}, "queues = 0: an adapter has 1 to 16"),
         ({"queues": 17}, "queues = 17: an adapter has 1 to 16"),
         ({"queues": 4, "messages": 3}, "messages = 3: an adapter with 4 queues has none, or as many"),
-        ({**TAP, "queues": 2, "offloads": True}, "offloads: an adapter with several queues has none"),
         ({"offloads": True}, "offloads: the wire cable has none; a TAP has"),
         ({**TAP, "offloads": True, "capture": "x"}, "offloads: frames that are not finished cannot be written"),
         ({**TAP, "offloads": True, "faults": parse_faults("loss=0.1")}, "cannot be subjected to faults"),
@@ -64,6 +67,19 @@ def test_numbers_that_make_no_machine(numbers: dict[str, Any], text: str) -> Non
 def test_hardware_that_there_cannot_be(values: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         MachineSpecification(adapters=[AdapterSpecification(**values)]).prepared()
+
+
+def test_there_is_room_for_the_large_frames_of_each_queue() -> None:
+    (slots,) = {
+        MachineSpecification(adapters=[AdapterSpecification(**TAP, queues=queues, messages=queues, offloads=True)])
+        .prepared()
+        .geometry.frame_slots
+        - OFFLOAD_QUEUE_SLOTS * (queues - 1)
+        for queues in (1, 2, 16)
+    }
+    assert slots == Geometry().frame_slots + OFFLOAD_SLOTS
+    each = OFFLOAD_QUEUE_BUFFERS << OFFLOAD_SLOT_SHIFT
+    assert each + (NIC_TRANSMIT_ENTRIES << OFFLOAD_HEADER_SHIFT) <= OFFLOAD_QUEUE_SLOTS * 2048
 
 
 def test_a_machine_has_room_for_its_adapters_and_debug_makes_it_small() -> None:

@@ -155,14 +155,17 @@ def measure(networks: Networks, server: Nic, megabytes: int, *, udp: bool, rever
             serving.kill()
 
 
-def stream(networks: Networks, server: Nic, megabytes: int, *, reverse: bool) -> bool:
-    """The same for TCP with sockets of our own: did everything arrive as it was sent?"""
+def stream(
+    networks: Networks, server: Nic, megabytes: int, *, reverse: bool, ports: tuple[int, int] = (0, PORT)
+) -> bool:
+    """The same for TCP with sockets of our own, between these ports: did everything arrive as it was sent?"""
     body = random.Random(megabytes).randbytes(1 << 20)
     with inside(server):
-        listening = socket.create_server((networks.address(server), PORT))
+        listening = socket.create_server((networks.address(server), ports[1]))
     with listening, inside(networks.other(server)), socket.socket() as client:
         client.settimeout(DEADLINE)
-        client.connect((networks.address(server), PORT))
+        client.bind((networks.address(networks.other(server)), ports[0]))
+        client.connect((networks.address(server), ports[1]))
         serving, _ = listening.accept()
         with serving:
             source, target = (serving, client) if reverse else (client, serving)

@@ -33,7 +33,7 @@ MACHINES: Final[dict[str, dict[str, Any]]] = {
     "checked, poll mode, 2 processors": {"miniport": POLLED, "processors": 2},
     "free, poll mode": {"miniport": POLLED, "checked": False},
 }
-"""An adapter with several queues has no offloads, and the driver in poll mode uses none."""
+"""The driver in poll mode uses no offloads."""
 SAMPLED: Final = ("checked, offloads, 2 processors", "free, 2 queues, 2 processors")
 
 

@@ -19,17 +19,19 @@ _LONGEST_QUEUE: Final = 1000
 """Frames that the kernel keeps for one descriptor, where it does not tell."""
 
 
-def open_queues(name: str, address: str = "", mtu: int = DEFAULT_MTU, *, queues: int) -> tuple[Tap, str]:
+def open_queues(
+    name: str, address: str = "", mtu: int = DEFAULT_MTU, *, queues: int, offloads: bool = False
+) -> tuple[Tap, str]:
     """Make the TAP `name` with so many descriptors, or with one; what there is to say of it, in one line."""
     refused = steering.refusal()
     if not refused:
         try:
-            return SteeredTap.open(name, address, mtu, queues=queues), ""
+            return SteeredTap.open(name, address, mtu, offloads=offloads, queues=queues), ""
         except WireError as error:
             if error.errno != errno.EEXIST:
                 raise
             refused = "somebody else has made it with one queue"
-    tap = Tap.open(name, address, mtu)
+    tap = Tap.open(name, address, mtu, offloads=offloads)
     return tap, f"{tap.name} has one descriptor for {queues} queues, the host spreads its frames: {refused}"
 
 
@@ -43,10 +45,13 @@ class SteeredTap(Tap):
         self._others: list[Any] = []
         self.longest_queue = _LONGEST_QUEUE
 
-    def attach(self, queues: int) -> None:
-        """Open the other descriptors; all frames go to the first one."""
+    def attach(self, queues: int, offloads: bool) -> None:
+        """Open the other descriptors; all frames go to the first one.
+
+        What the last one is opened with counts for all: with headers or without.
+        """
         for _ in range(queues - 1):
-            device = make(self.interface, False, several_queues=True)
+            device = make(self.interface, False, offloads, several_queues=True)
             self._others.append(device)
             os.set_blocking(device.fileno(), False)
             os.set_inheritable(device.fileno(), False)

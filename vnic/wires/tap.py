@@ -70,7 +70,7 @@ class Tap:
             os.set_blocking(tap.fileno(), False)
             os.set_inheritable(tap.fileno(), False)  # python-pytun leaves it inheritable; a worker must never hold it
             tap._tell_carrier(False)
-            tap.attach(queues)
+            tap.attach(queues, offloads)
             if offloads:
                 tap._find_offloads()
             if ours:
@@ -81,7 +81,7 @@ class Tap:
             raise
         return tap
 
-    def attach(self, queues: int) -> None:
+    def attach(self, queues: int, offloads: bool) -> None:
         """Open the descriptors of further queues; here there are none."""
 
     @property
