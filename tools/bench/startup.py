@@ -110,7 +110,7 @@ def first_frame(environment: dict[str, str], command: Sequence[str], address: by
         try:
             seen, answered = until_answered(address, began + LONGEST_SECONDS, lambda: process.poll() is None)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             try:
                 process.wait(LAST_SECONDS)
             except subprocess.TimeoutExpired:
@@ -121,7 +121,7 @@ def first_frame(environment: dict[str, str], command: Sequence[str], address: by
             told = said.read().decode(errors="replace").strip()[-300:]
             raise EmulatorError(f"no frame was answered within {LONGEST_SECONDS:.0f} s: {told}")
         if process.returncode == -signal.SIGKILL:
-            raise EmulatorError(f"did not end within {LAST_SECONDS:.0f} s of a SIGINT and was killed")
+            raise EmulatorError(f"did not end within {LAST_SECONDS:.0f} s of a SIGTERM and was killed")
     _wait_gone(time.monotonic() + LONGEST_SECONDS)
     return {"seconds": answered - began, "interface": (seen or answered) - began}
 
