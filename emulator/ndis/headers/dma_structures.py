@@ -7,8 +7,9 @@ element.  A bus address is an address of this machine's memory.
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import NONPAGED
@@ -19,8 +20,7 @@ HEAD_BYTES: Final = 16
 ELEMENT_BYTES: Final = 24
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_SG_DMA_DESCRIPTION:
+class NDIS_SG_DMA_DESCRIPTION(Struct, kw_only=True, eq=False):
     """What NdisMRegisterScatterGatherDma wants to know; NDIS writes ScatterGatherListSize."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -31,8 +31,7 @@ class NDIS_SG_DMA_DESCRIPTION:
     ScatterGatherListSize: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_SCATTER_GATHER_LIST_PARAMETERS:
+class NDIS_SCATTER_GATHER_LIST_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NdisBuildScatterGatherList wants to know; NDIS writes ScatterGatherListBufferSizeNeeded."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

@@ -6,7 +6,6 @@ Law: the order of the fields is that of the layout; x64, lowest byte first, padd
 from __future__ import annotations
 
 import struct
-from dataclasses import fields
 from typing import TYPE_CHECKING, ClassVar
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER
@@ -21,21 +20,21 @@ def layout_of(numbers: str) -> struct.Struct:
 
 
 class Packed:
-    """A dataclass whose first field is its header."""
+    """What a msgspec structure adds to be packed; its first field is its header."""
 
     __slots__ = ()
 
     LAYOUT: ClassVar[struct.Struct]
+    __struct_fields__: ClassVar[tuple[str, ...]]
 
     def to_bytes(self) -> bytes:
         """Return the structure as it lies in memory on x64."""
-        header, *numbers = (getattr(self, each.name) for each in fields(self))  # type: ignore[arg-type]
+        header, *numbers = (getattr(self, name) for name in self.__struct_fields__)
         return self.LAYOUT.pack(header.Type, header.Revision, header.Size, *numbers)
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:
         """Read the structure from the start of a buffer."""
         kind, revision, size, *numbers = cls.LAYOUT.unpack_from(data)
-        names = [each.name for each in fields(cls)][1:]  # type: ignore[arg-type]
-        members = dict(zip(names, numbers, strict=True))
+        members = dict(zip(cls.__struct_fields__[1:], numbers, strict=True))
         return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), **members)  # type: ignore[call-arg]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structure_headers import STRUCTURE_HEADERS, header_fault
 
@@ -22,8 +23,7 @@ _STATISTICS: Final = struct.Struct("<BBHI18Q")
 _INTERRUPT_MODERATION: Final = struct.Struct("<BBHIi")
 
 
-@dataclass(slots=True)
-class NDIS_OBJECT_HEADER:
+class NDIS_OBJECT_HEADER(Struct):
     """Type, revision and size of the structure that it begins."""
 
     Type: int = 0
@@ -51,11 +51,10 @@ def structure_fault(structure: HasHeader) -> str | None:
 
 def handlers_in(structure: type[Any]) -> tuple[str, ...]:
     """The members of a structure that are handlers."""
-    return tuple(member.name for member in fields(structure) if member.type == "Handler")
+    return tuple(name for name, kind in structure.__annotations__.items() if kind == "Handler")
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_BUFFER_LIST_POOL_PARAMETERS:
+class NET_BUFFER_LIST_POOL_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NdisAllocateNetBufferListPool wants to know."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -67,8 +66,7 @@ class NET_BUFFER_LIST_POOL_PARAMETERS:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_BUFFER_POOL_PARAMETERS:
+class NET_BUFFER_POOL_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NdisAllocateNetBufferPool wants to know."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -77,8 +75,7 @@ class NET_BUFFER_POOL_PARAMETERS:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_TIMER_CHARACTERISTICS:
+class NDIS_TIMER_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisAllocateTimerObject wants to know."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -87,8 +84,7 @@ class NDIS_TIMER_CHARACTERISTICS:
     FunctionContext: Any = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_DEVICE_OBJECT_ATTRIBUTES:
+class NDIS_DEVICE_OBJECT_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """What NdisRegisterDeviceEx wants to know; MajorFunctions is indexed by IRP_MJ_..."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -100,8 +96,7 @@ class NDIS_DEVICE_OBJECT_ATTRIBUTES:
     DeviceClassGuid: bytes | None = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_CONFIGURATION_OBJECT:
+class NDIS_CONFIGURATION_OBJECT(Struct, kw_only=True, eq=False):
     """Whose registry key NdisOpenConfigurationEx opens."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -109,8 +104,7 @@ class NDIS_CONFIGURATION_OBJECT:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_CONFIGURATION_PARAMETER_DATA:
+class NDIS_CONFIGURATION_PARAMETER_DATA(Struct, kw_only=True, eq=False):
     """The union inside NDIS_CONFIGURATION_PARAMETER; only the member of the parameter's type means anything."""
 
     IntegerData: int = 0
@@ -118,16 +112,14 @@ class NDIS_CONFIGURATION_PARAMETER_DATA:
     BinaryData: bytes = b""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_CONFIGURATION_PARAMETER:
+class NDIS_CONFIGURATION_PARAMETER(Struct, kw_only=True, eq=False):
     """One value of the registry."""
 
     ParameterType: int = 0
     ParameterData: NDIS_CONFIGURATION_PARAMETER_DATA = field(default_factory=NDIS_CONFIGURATION_PARAMETER_DATA)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_STATUS_INDICATION:
+class NDIS_STATUS_INDICATION(Struct, kw_only=True, eq=False):
     """A status on its way up; the buffer belongs to the caller until the call returns."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -143,8 +135,7 @@ class NDIS_STATUS_INDICATION:
     NdisReserved: list[Any] = field(default_factory=lambda: [None] * 4)
 
 
-@dataclass(slots=True, kw_only=True)
-class NDIS_LINK_STATE:
+class NDIS_LINK_STATE(Struct, kw_only=True):
     """Link state as indicated with NDIS_STATUS_LINK_STATE and answered to OID_GEN_LINK_STATE."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -185,8 +176,7 @@ class NDIS_LINK_STATE:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class NDIS_STATISTICS_INFO:
+class NDIS_STATISTICS_INFO(Struct, kw_only=True):
     """The answer to OID_GEN_STATISTICS."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -227,11 +217,10 @@ class NDIS_STATISTICS_INFO:
         )
 
 
-_COUNTERS: Final = tuple(name for name in NDIS_STATISTICS_INFO.__slots__ if name.startswith("if"))
+_COUNTERS: Final = tuple(name for name in NDIS_STATISTICS_INFO.__struct_fields__ if name.startswith("if"))
 
 
-@dataclass(slots=True, kw_only=True)
-class NDIS_INTERRUPT_MODERATION_PARAMETERS:
+class NDIS_INTERRUPT_MODERATION_PARAMETERS(Struct, kw_only=True):
     """The buffer of OID_GEN_INTERRUPT_MODERATION."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -252,8 +241,7 @@ class NDIS_INTERRUPT_MODERATION_PARAMETERS:
         return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), Flags=flags, InterruptModeration=moderation)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_RESTART_ATTRIBUTES:
+class NDIS_RESTART_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """One link of the list of attributes that travels up a stack while it restarts."""
 
     Next: NDIS_RESTART_ATTRIBUTES | None = None
@@ -262,8 +250,7 @@ class NDIS_RESTART_ATTRIBUTES:
     Data: bytes = b""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_PNP_EVENT:
+class NET_PNP_EVENT(Struct, kw_only=True, eq=False):
     """A network PnP event."""
 
     NetEvent: int = 0
@@ -275,8 +262,7 @@ class NET_PNP_EVENT:
     TdiClientReserved: list[Any] = field(default_factory=lambda: [None] * 4)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_PNP_EVENT_NOTIFICATION:
+class NET_PNP_EVENT_NOTIFICATION(Struct, kw_only=True, eq=False):
     """A network PnP event on its way to protocols and filters."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -287,8 +273,7 @@ class NET_PNP_EVENT_NOTIFICATION:
     VPortId: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_DEVICE_PNP_EVENT:
+class NET_DEVICE_PNP_EVENT(Struct, kw_only=True, eq=False):
     """A device PnP event on its way to miniports and filters."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

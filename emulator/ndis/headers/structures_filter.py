@@ -6,8 +6,9 @@ demands and a driver leaves out stays None, and registration refuses it; another
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from emulator.ndis.headers.structures_common import NDIS_RESTART_ATTRIBUTES
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_DRIVER_CHARACTERISTICS:
+class NDIS_FILTER_DRIVER_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisFRegisterFilterDriver wants to know of a driver."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -52,8 +52,7 @@ class NDIS_FILTER_DRIVER_CHARACTERISTICS:
     SynchronousOidRequestCompleteHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_PARTIAL_CHARACTERISTICS:
+class NDIS_FILTER_PARTIAL_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisSetOptionalHandlers puts in place of a driver's handlers, for one module; None bypasses it."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -65,16 +64,14 @@ class NDIS_FILTER_PARTIAL_CHARACTERISTICS:
     ReturnNetBufferListsHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_ATTRIBUTES:
+class NDIS_FILTER_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """What NdisFSetAttributes wants to know of a module."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_ATTACH_PARAMETERS:
+class NDIS_FILTER_ATTACH_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS tells a filter driver of the stack that it attaches to."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -100,8 +97,7 @@ class NDIS_FILTER_ATTACH_PARAMETERS:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_PAUSE_PARAMETERS:
+class NDIS_FILTER_PAUSE_PARAMETERS(Struct, kw_only=True, eq=False):
     """Why a filter module is paused."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -109,8 +105,7 @@ class NDIS_FILTER_PAUSE_PARAMETERS:
     PauseReason: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_RESTART_PARAMETERS:
+class NDIS_FILTER_RESTART_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS tells a filter module when it restarts."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

@@ -5,8 +5,9 @@ Law: Microsoft's member names; what follows a structure in C's buffer (addresses
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
@@ -21,8 +22,7 @@ class NET_PHYSICAL_LOCATION(NamedTuple):
     FunctionNumber: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_IF_PROVIDER_CHARACTERISTICS:
+class NDIS_IF_PROVIDER_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisIfRegisterProvider wants to know."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -32,8 +32,7 @@ class NDIS_IF_PROVIDER_CHARACTERISTICS:
     Reserved2: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NET_IF_INFORMATION:
+class NET_IF_INFORMATION(Struct, kw_only=True, eq=False):
     """What NdisIfRegisterInterface wants to know: what stays the same as long as the interface exists."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

@@ -6,8 +6,9 @@ demands and a driver leaves out stays None, and registration refuses it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from emulator.ndis.headers.structures_common import NDIS_RESTART_ATTRIBUTES
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
+class NDIS_MINIPORT_DRIVER_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisMRegisterMiniportDriver wants to know of a driver."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -47,8 +47,7 @@ class NDIS_MINIPORT_DRIVER_CHARACTERISTICS:
     SynchronousOidRequestHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_PNP_CHARACTERISTICS:
+class NDIS_MINIPORT_PNP_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisSetOptionalHandlers wants to know of a miniport that takes part in PnP."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -58,8 +57,7 @@ class NDIS_MINIPORT_PNP_CHARACTERISTICS:
     MiniportStartDeviceHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES:
+class NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """What MiniportAddDevice registers: the context of the device, which outlives that of the adapter."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -67,8 +65,7 @@ class NDIS_MINIPORT_ADD_DEVICE_REGISTRATION_ATTRIBUTES:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
+class NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """The first attributes of an adapter: its context, and what kind of device it is."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -78,8 +75,7 @@ class NDIS_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES:
     InterfaceType: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
+class NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """The second attributes of an adapter: medium, speeds, addresses, filters, OIDs."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -117,8 +113,7 @@ class NDIS_MINIPORT_ADAPTER_GENERAL_ATTRIBUTES:
     PowerManagementCapabilitiesEx: Any = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
+class NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES(Struct, kw_only=True, eq=False):
     """What an adapter offloads: each an NDIS_OFFLOAD as it lies in memory (a structure, memory or bytes), or None."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -136,8 +131,7 @@ NDIS_MINIPORT_ADAPTER_ATTRIBUTES = (
 )
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
+class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisMRegisterInterruptEx wants to know; NDIS writes InterruptType and MessageInfoTable."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -155,8 +149,7 @@ class NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS:
     MessageInfoTable: Any = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MSIX_CONFIG_PARAMETERS:
+class NDIS_MSIX_CONFIG_PARAMETERS(Struct, kw_only=True, eq=False):
     """One operation on an entry of the adapter's MSI-X table."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -165,8 +158,7 @@ class NDIS_MSIX_CONFIG_PARAMETERS:
     MessageNumber: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_INIT_PARAMETERS:
+class NDIS_MINIPORT_INIT_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS passes to MiniportInitializeEx."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -180,8 +172,7 @@ class NDIS_MINIPORT_INIT_PARAMETERS:
     PciDeviceCustomProperties: Any = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_PAUSE_PARAMETERS:
+class NDIS_MINIPORT_PAUSE_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS passes to MiniportPause."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -189,8 +180,7 @@ class NDIS_MINIPORT_PAUSE_PARAMETERS:
     PauseReason: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_RESTART_PARAMETERS:
+class NDIS_MINIPORT_RESTART_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS passes to MiniportRestart."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -198,8 +188,7 @@ class NDIS_MINIPORT_RESTART_PARAMETERS:
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_RECEIVE_THROTTLE_PARAMETERS:
+class NDIS_RECEIVE_THROTTLE_PARAMETERS(Struct, kw_only=True, eq=False):
     """How much a DPC may indicate, and its answer whether there is more; it has no header."""
 
     MaxNblsToIndicate: int = 0

@@ -6,14 +6,14 @@ the driver's callbacks, and makes them anew, as far as they are read, before eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_POLL_CHARACTERISTICS:
+class NDIS_POLL_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisRegisterPoll wants to know."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -21,8 +21,7 @@ class NDIS_POLL_CHARACTERISTICS:
     PollHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_POLL_TRANSMIT_DATA:
+class NDIS_POLL_TRANSMIT_DATA(Struct, kw_only=True, eq=False):
     """Sends: how many may be completed, and the driver's answer."""
 
     MaxNblsToComplete: int = 0
@@ -35,8 +34,7 @@ class NDIS_POLL_TRANSMIT_DATA:
     Reserved3: list[Any] = field(default_factory=lambda: [None] * 4)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_POLL_RECEIVE_DATA:
+class NDIS_POLL_RECEIVE_DATA(Struct, kw_only=True, eq=False):
     """Receives: how many may be indicated, and the driver's answer."""
 
     MaxNblsToIndicate: int = 0
@@ -49,8 +47,7 @@ class NDIS_POLL_RECEIVE_DATA:
     Reserved3: list[Any] = field(default_factory=lambda: [None] * 4)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_POLL_DATA:
+class NDIS_POLL_DATA(Struct, kw_only=True, eq=False):
     """What NDIS passes to NdisPoll."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -58,8 +55,7 @@ class NDIS_POLL_DATA:
     Receive: NDIS_POLL_RECEIVE_DATA = field(default_factory=NDIS_POLL_RECEIVE_DATA)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_POLL_NOTIFICATION:
+class NDIS_POLL_NOTIFICATION(Struct, kw_only=True, eq=False):
     """What NDIS passes to NdisSetPollNotification: shall the interrupt come?"""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

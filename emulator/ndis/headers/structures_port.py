@@ -5,8 +5,9 @@ Law: Microsoft's members; the numbers of ports are NDIS's to give.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.object_header import NDIS_SIZEOF_PORT_ARRAY_REVISION_1
 from emulator.ndis.headers.packed import Packed, layout_of
@@ -17,8 +18,7 @@ PORT_ELEMENT: Final = 64
 """Bytes of one NDIS_PORT_CHARACTERISTICS in an array on x64."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_CHARACTERISTICS(Packed):
+class NDIS_PORT_CHARACTERISTICS(Packed, Struct, kw_only=True, eq=False):
     """What a port is like; NDIS writes PortNumber."""
 
     LAYOUT = layout_of("4I4x2Q5I")
@@ -37,8 +37,7 @@ class NDIS_PORT_CHARACTERISTICS(Packed):
     RcvAuthorizationState: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_STATE(Packed):
+class NDIS_PORT_STATE(Packed, Struct, kw_only=True, eq=False):
     """The state of a port: the answer to OID_GEN_PORT_STATE, and what NDIS_STATUS_PORT_STATE comes with."""
 
     LAYOUT = layout_of("I2Q6I")
@@ -55,8 +54,7 @@ class NDIS_PORT_STATE(Packed):
     Flags: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT_ARRAY:
+class NDIS_PORT_ARRAY(Struct, kw_only=True, eq=False):
     """The active ports of an adapter: the answer to OID_GEN_ENUMERATE_PORTS."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -93,8 +91,7 @@ class NDIS_PORT_ARRAY:
         return cls(Header=NDIS_OBJECT_HEADER(kind, revision, size), Ports=ports)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PORT:
+class NDIS_PORT(Struct, kw_only=True, eq=False):
     """One port of a linked list: in NetEventPortActivation, and in NDIS_BIND_PARAMETERS.ActivePorts."""
 
     Next: NDIS_PORT | None = None

@@ -5,14 +5,13 @@ Law: Microsoft's members; what is packed lies in memory as on x64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from emulator.ndis.headers.packed import Packed, layout_of
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_MINIPORT_SS_CHARACTERISTICS:
+class NDIS_MINIPORT_SS_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisSetOptionalHandlers wants to know of a miniport whose adapters may be suspended while they are idle."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -21,8 +20,7 @@ class NDIS_MINIPORT_SS_CHARACTERISTICS:
     CancelIdleNotificationHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PM_CAPABILITIES(Packed):
+class NDIS_PM_CAPABILITIES(Packed, Struct, kw_only=True, eq=False):
     """What an adapter can while it sleeps, and what wakes it."""
 
     LAYOUT = layout_of("14I")
@@ -44,8 +42,7 @@ class NDIS_PM_CAPABILITIES(Packed):
     MediaSpecificWakeUpEvents: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PM_PARAMETERS(Packed):
+class NDIS_PM_PARAMETERS(Packed, Struct, kw_only=True, eq=False):
     """What an adapter shall do while it sleeps, and what shall wake it: set with OID_PM_PARAMETERS."""
 
     LAYOUT = layout_of("4I")

@@ -6,8 +6,9 @@ demands and a driver leaves out stays None, and registration refuses it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, Handler
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from emulator.ndis.headers.structures_common import NDIS_RESTART_ATTRIBUTES
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PROTOCOL_DRIVER_CHARACTERISTICS:
+class NDIS_PROTOCOL_DRIVER_CHARACTERISTICS(Struct, kw_only=True, eq=False):
     """What NdisRegisterProtocolDriver wants to know of a driver."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -42,8 +42,7 @@ class NDIS_PROTOCOL_DRIVER_CHARACTERISTICS:
     DirectOidRequestCompleteHandler: Handler = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_OPEN_PARAMETERS:
+class NDIS_OPEN_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NdisOpenAdapterEx wants to know; NDIS writes SelectedMediumIndex."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -55,8 +54,7 @@ class NDIS_OPEN_PARAMETERS:
     FrameTypeArraySize: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_BIND_PARAMETERS:
+class NDIS_BIND_PARAMETERS(Struct, kw_only=True, eq=False):
     """What NDIS tells a protocol of the adapter to bind to."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -106,8 +104,7 @@ class NDIS_BIND_PARAMETERS:
     NicSwitchArray: Any = None
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PROTOCOL_PAUSE_PARAMETERS:
+class NDIS_PROTOCOL_PAUSE_PARAMETERS(Struct, kw_only=True, eq=False):
     """The buffer of NetEventPause."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -115,8 +112,7 @@ class NDIS_PROTOCOL_PAUSE_PARAMETERS:
     PauseReason: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_PROTOCOL_RESTART_PARAMETERS:
+class NDIS_PROTOCOL_RESTART_PARAMETERS(Struct, kw_only=True, eq=False):
     """The buffer of NetEventRestart."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

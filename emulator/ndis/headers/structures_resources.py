@@ -5,9 +5,10 @@ Law: as in a header file, nothing here does anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
+
+from msgspec import Struct, field
 
 CM_RESOURCE_INTERRUPT_POLICY_INCLUDED: Final = 4
 CM_RESOURCE_INTERRUPT_MESSAGE_TOKEN: Final = 0xFFFF_FFFE
@@ -31,8 +32,7 @@ IrqPolicyMachineDefault: Final = IRQ_DEVICE_POLICY.IrqPolicyMachineDefault
 IrqPolicySpecifiedProcessors: Final = IRQ_DEVICE_POLICY.IrqPolicySpecifiedProcessors
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_MEMORY:
+class IO_RESOURCE_MEMORY(Struct):
     """u.Memory of a descriptor."""
 
     Length: int = 0
@@ -41,8 +41,7 @@ class IO_RESOURCE_MEMORY:
     MaximumAddress: int = 0
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_INTERRUPT:
+class IO_RESOURCE_INTERRUPT(Struct):
     """u.Interrupt of a descriptor."""
 
     MinimumVector: int = 0
@@ -52,16 +51,14 @@ class IO_RESOURCE_INTERRUPT:
     TargetedProcessors: int = 0
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_UNION:
+class IO_RESOURCE_UNION(Struct):
     """u of a descriptor: what Type names is valid."""
 
     Memory: IO_RESOURCE_MEMORY = field(default_factory=IO_RESOURCE_MEMORY)
     Interrupt: IO_RESOURCE_INTERRUPT = field(default_factory=IO_RESOURCE_INTERRUPT)
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_DESCRIPTOR:
+class IO_RESOURCE_DESCRIPTOR(Struct):
     """One resource that a device needs."""
 
     Option: int
@@ -71,8 +68,7 @@ class IO_RESOURCE_DESCRIPTOR:
     u: IO_RESOURCE_UNION
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_LIST:
+class IO_RESOURCE_LIST(Struct):
     """What a device needs together."""
 
     Version: int
@@ -81,8 +77,7 @@ class IO_RESOURCE_LIST:
     Descriptors: list[IO_RESOURCE_DESCRIPTOR]
 
 
-@dataclass(slots=True)
-class IO_RESOURCE_REQUIREMENTS_LIST:
+class IO_RESOURCE_REQUIREMENTS_LIST(Struct):
     """What a device needs, as alternatives."""
 
     InterfaceType: int

@@ -6,8 +6,9 @@ of the buffer on x64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
@@ -51,8 +52,7 @@ _FIRST_WITH_BYPASS: Final = 30
 """Minor version of NDIS 6 from which a driver is told of bypassed modules."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_FILTER_INTERFACE:
+class NDIS_FILTER_INTERFACE(Struct, kw_only=True, eq=False):
     """One filter module of a stack."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -65,8 +65,7 @@ class NDIS_FILTER_INTERFACE:
     FilterInstanceName: str = ""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_ENUM_FILTERS:
+class NDIS_ENUM_FILTERS(Struct, kw_only=True, eq=False):
     """What NdisEnumerateFilterModules fills: the filter modules of a stack, the topmost first."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

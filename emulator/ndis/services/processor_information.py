@@ -6,8 +6,9 @@ structure in C's buffer is a list inside it here; the sizes are those of the buf
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from emulator.kernel.platform import current
 from emulator.layout.handles import KIND_SHIFT, HandleKind
@@ -49,8 +50,7 @@ class NDIS_PROCESSOR_INFO_EX(NamedTuple):
     NodeDistance: int
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_SYSTEM_PROCESSOR_INFO_EX:
+class NDIS_SYSTEM_PROCESSOR_INFO_EX(Struct, kw_only=True, eq=False):
     """The processors of the computer."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -75,8 +75,7 @@ class NDIS_PROCESSOR_INFO(NamedTuple):
     HyperThreadID: int
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_SYSTEM_PROCESSOR_INFO:
+class NDIS_SYSTEM_PROCESSOR_INFO(Struct, kw_only=True, eq=False):
     """What NdisGetProcessorInformation fills; the driver fills the header, and RssProcessors where it wants them."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -100,8 +99,7 @@ class NDIS_RSS_PROCESSOR(NamedTuple):
     Reserved: int = 0
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_RSS_PROCESSOR_INFO:
+class NDIS_RSS_PROCESSOR_INFO(Struct, kw_only=True, eq=False):
     """The processors that receive-side scaling may use."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)
@@ -117,8 +115,7 @@ class NDIS_RSS_PROCESSOR_INFO:
     RssProcessors: list[NDIS_RSS_PROCESSOR] = field(default_factory=list)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class NDIS_HYPERVISOR_INFO:
+class NDIS_HYPERVISOR_INFO(Struct, kw_only=True, eq=False):
     """What NdisGetHypervisorInfo fills; the driver fills the header."""
 
     Header: NDIS_OBJECT_HEADER = field(default_factory=NDIS_OBJECT_HEADER)

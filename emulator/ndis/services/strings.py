@@ -6,8 +6,9 @@ Characters are counted in bytes: two for each UTF-16 unit, one for each of Latin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import Memory, load_block
@@ -24,8 +25,7 @@ _RESIDENT: Final = "the levels depend on the memory: any for what is resident, a
 _AS: Final = "; the parameter is `as`, which is a word of Python"
 
 
-@dataclass(slots=True, eq=False)
-class UNICODE_STRING:
+class UNICODE_STRING(Struct, eq=False):
     """A counted string of UTF-16; ``str`` gives its text.  MaximumLength is the room of its buffer."""
 
     Length: int = 0
@@ -36,8 +36,7 @@ class UNICODE_STRING:
         return _text(self.Buffer, self.Length, "utf-16-le")
 
 
-@dataclass(slots=True, eq=False)
-class ANSI_STRING:
+class ANSI_STRING(Struct, eq=False):
     """A counted string of bytes; ``str`` gives its text.  MaximumLength is the room of its buffer."""
 
     Length: int = 0

@@ -137,7 +137,7 @@ def test_every_handler_of_the_characteristics_has_exactly_one_role() -> None:
         "NDIS_PROTOCOL_DRIVER_CHARACTERISTICS",
         "NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS",
     ):
-        wanted = {f"{name}.{slot}" for slot in getattr(structures, name).__slots__ if "Handler" in slot}
+        wanted = {f"{name}.{slot}" for slot in getattr(structures, name).__struct_fields__ if "Handler" in slot}
         assert wanted == {field for field in filled if field.startswith(f"{name}.")}
     assert "NDIS_TIMER_CHARACTERISTICS.TimerFunction" in filled
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import inspect
 from typing import Any
 
+import msgspec
 import pytest
 
 from emulator.ndis.headers import object_header, structures
@@ -31,7 +31,7 @@ u8, u16, u32, i32, u64, pointer = (
     ctypes.c_void_p,
 )
 CLASSES: list[Any] = [
-    kind for _, kind in inspect.getmembers(structures, inspect.isclass) if dataclasses.is_dataclass(kind)
+    kind for _, kind in inspect.getmembers(structures, inspect.isclass) if issubclass(kind, msgspec.Struct)
 ]
 
 
@@ -256,7 +256,7 @@ def test_all_others_are_default() -> None:
 
 
 def test_every_structure_with_a_header_is_in_the_table() -> None:
-    with_header = {kind.__name__ for kind in CLASSES if "Header" in kind.__slots__}
+    with_header = {kind.__name__ for kind in CLASSES if "Header" in kind.__struct_fields__}
     assert with_header <= set(STRUCTURE_HEADERS)
     assert set(STRUCTURE_HEADERS) - with_header == {
         "NDIS_OID_REQUEST",
@@ -287,11 +287,11 @@ def test_a_header_that_the_driver_did_not_fill_is_wrong() -> None:
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_what_is_left_out_is_zero(kind: type) -> None:
     made = kind()
-    for field in dataclasses.fields(kind):
-        value = getattr(made, field.name)
-        if dataclasses.is_dataclass(value):
+    for name in kind.__struct_fields__:  # type: ignore[attr-defined]
+        value = getattr(made, name)
+        if isinstance(value, msgspec.Struct):
             continue
-        assert not value or not any(value), field.name
+        assert not value or not any(value), name
     with pytest.raises(AttributeError):
         made.Mispelt = 1
 
@@ -299,7 +299,7 @@ def test_what_is_left_out_is_zero(kind: type) -> None:
 def test_no_handler_is_filled_in() -> None:
     for kind in (NDIS_MINIPORT_DRIVER_CHARACTERISTICS, NDIS_PROTOCOL_DRIVER_CHARACTERISTICS):
         made = kind()
-        assert all(getattr(made, name) is None for name in kind.__slots__ if "Handler" in name)
+        assert all(getattr(made, name) is None for name in kind.__struct_fields__ if "Handler" in name)
 
 
 def test_two_structures_do_not_share_a_header() -> None:
@@ -339,7 +339,7 @@ def test_statistics_byte_by_byte() -> None:
 
 
 def test_counters_lie_in_the_order_of_the_header() -> None:
-    names = [name for name in NDIS_STATISTICS_INFO.__slots__ if name.startswith("if")]
+    names = [name for name in NDIS_STATISTICS_INFO.__struct_fields__ if name.startswith("if")]
     assert len(names) == 18
     info = NDIS_STATISTICS_INFO()
     for place, name in enumerate(names):
@@ -366,4 +366,4 @@ def test_interrupt_moderation_byte_by_byte() -> None:
 
 
 def test_throttle_parameters_have_no_header() -> None:
-    assert "Header" not in NDIS_RECEIVE_THROTTLE_PARAMETERS.__slots__
+    assert "Header" not in NDIS_RECEIVE_THROTTLE_PARAMETERS.__struct_fields__
