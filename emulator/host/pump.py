@@ -115,6 +115,8 @@ class AdapterPump:
         self._known_frame = self._queue.frames.get
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._starved = False
+        # Buffers without which nothing is received.
+        self._each = 1
         self._gone = False
         # Descriptors done of which the driver has not been told by an interrupt, and how many may be.
         self._untold = 0
@@ -155,7 +157,7 @@ class AdapterPump:
         if hardware.attention:
             return True
         enabled = hardware.attend()
-        if self._starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and queue.refill(1):
+        if self._starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and queue.refill(self._each) >= self._each:
             return True
         if self.wants_write or not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
             return False

@@ -181,8 +181,7 @@ class OffloadPump(HeaderPump):
     ) -> None:
         super().__init__(hardware, descriptor, wake)
         self._set_offloads = set_offloads
-        # What the longest frame could need, and what is known of the buffers: bytes in each, with and without headers.
-        self._each = 1
+        # What is known of the buffers, and so of what the longest frame needs: bytes in each, with and without headers.
         self._known: tuple[int, int] | None = None
         self._scratch_header = memoryview(bytearray(VNIC_HEADER_BYTES))
 

@@ -30,6 +30,7 @@ MACHINES: Final[dict[str, dict[str, Any]]] = {
     "free, offloads, 2 processors": {"offloads": True, "processors": 2, "checked": False},
     "checked, 2 queues, 2 processors": {"queues": 2, "messages": 5, "processors": 2},
     "free, 2 queues, 2 processors": {"queues": 2, "messages": 5, "processors": 2, "checked": False},
+    "checked, offloads, 2 queues": {"offloads": True, "queues": 2, "messages": 5, "processors": 2},
     "checked, poll mode, 2 processors": {"miniport": POLLED, "processors": 2},
     "free, poll mode": {"miniport": POLLED, "checked": False},
 }
