@@ -9,6 +9,7 @@ import ctypes
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -23,6 +24,16 @@ READY_SECONDS: Final = 10.0
 END_SECONDS: Final = 2.0
 _POLL_SECONDS: Final = 0.002
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def end(process: subprocess.Popen[bytes], seconds: float = END_SECONDS) -> None:
+    """End a program by SIGTERM; by SIGKILL when it has not ended after so long."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def die_with_parent(parent: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import select
-import signal
 import subprocess
 from contextlib import ExitStack
 from functools import partial
@@ -23,7 +22,7 @@ from emulator.rules.errors import HostError
 from tools.bench.echo_subjects import FRAME_ROOM, PEER_ADDRESS, Build
 from tools.bench.emulator_subjects import MINIPORT, roles_of, wait_started
 from tools.bench.link import open_tap
-from tools.bench.processes import END_SECONDS, Forked
+from tools.bench.processes import Forked, end
 from tools.bench.stream import Ends
 from vnic.wires.network import LinkWatcher, Namespace
 from vnic.wires.wire import parse_wire
@@ -167,7 +166,7 @@ class CopierRoad(TapRoad):
     def _begin(self, taps: Sequence[Tap], header: int) -> int:
         descriptors = [tap.fileno() for tap in taps]
         process = subprocess.Popen([str(self._program), str(header), *map(str, descriptors)], pass_fds=descriptors)
-        self._stack.callback(_end, process)
+        self._stack.callback(end, process)
         return process.pid
 
 
@@ -182,15 +181,6 @@ class PytunLoopRoad(TapRoad):
         self._stack.callback(process.end)
         process.wait_ready()
         return process.pid
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _reflect(taps: Sequence[Tap], ready: Callable[[], None]) -> None:

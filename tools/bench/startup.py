@@ -29,6 +29,7 @@ from tools.bench.echo_subjects import PEER_ADDRESS, CReflector
 from tools.bench.figures import middle
 from tools.bench.machine import this_machine
 from tools.bench.part import Curve, PartReport, Plot, Table
+from tools.bench.processes import end
 from tools.bench.table import listed, ranged
 from tools.bench.turns import Turn, take_turns
 
@@ -110,12 +111,7 @@ def first_frame(environment: dict[str, str], command: Sequence[str], address: by
         try:
             seen, answered = until_answered(address, began + LONGEST_SECONDS, lambda: process.poll() is None)
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(LAST_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, LAST_SECONDS)
         if answered is None:
             said.seek(0)
             told = said.read().decode(errors="replace").strip()[-300:]
