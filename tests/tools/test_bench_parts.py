@@ -278,6 +278,28 @@ def test_without_matplotlib_one_line_says_what_installs_it(
     assert "pip install matplotlib" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        (["all"], command.DOCS),
+        (["all", "--quick"], None),
+        (["echo"], None),
+        (["echo", "--plots", "there"], "there"),
+        (["all", "--plots", "there"], "there"),
+    ],
+)
+def test_all_parts_are_drawn_into_the_documentation(words: list[str], folder: str | None) -> None:
+    assert command.where_to_draw(command.options(words)) == folder
+
+
+def test_all_parts_are_measured_without_matplotlib_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert command.where_to_draw(command.options(["all"])) is None
+    assert "pip install matplotlib" in capsys.readouterr().err
+
+
 def test_plots_are_small_files_of_text(tmp_path: Path) -> None:
     drawn = plots.draw(small("echo").plots, str(tmp_path / "new"))
     assert [path.name for path in drawn] == ["bench-thing.svg", "bench-bars.svg", "bench-points.svg"]

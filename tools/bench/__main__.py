@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.rules.errors import EXIT_INTERRUPTED, EmulatorError, HostError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tools.bench.part import PartReport
 
+DOCS = str(Path(__file__).parents[2] / "docs")
 MOST_ROUNDS = 5
 MOST_FRAMES = 100_000_000
 
@@ -45,7 +47,9 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--frames", type=int, default=0, metavar="N", help="length: so many frames, as long as it takes"
     )
-    parser.add_argument("--plots", metavar="DIR", help="draw what was measured into SVG files there")
+    parser.add_argument(
+        "--plots", metavar="DIR", help="draw what was measured into SVG files there (all: into docs, unless --quick)"
+    )
     given = parser.parse_args(arguments)
     if not 0 <= given.rounds <= MOST_ROUNDS:
         parser.error(f"rounds must be 1 to {MOST_ROUNDS}: more do not fit into the time")
@@ -54,6 +58,20 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if given.frames and given.what not in ("length", "all"):
         parser.error("--frames is for length")
     return given
+
+
+def where_to_draw(given: argparse.Namespace) -> str | None:
+    """The folder for plots: what was asked for, docs for all parts; None where there are to be none, or can be none."""
+    if given.plots is None and (given.what != "all" or given.quick):
+        return None
+    try:
+        plots.look()
+    except HostError as error:
+        if given.plots is not None:
+            raise
+        say(f"no plots: {error}")
+        return None
+    return given.plots or DOCS
 
 
 def measure(given: argparse.Namespace) -> tuple[list[PartReport], dict[str, str]]:
@@ -79,11 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one part, or all, and print it."""
     given = options(arguments)
     try:
-        if given.plots is not None:
-            plots.look()
+        folder = where_to_draw(given)
         reports, failed = measure(given)
-        if given.plots is not None:
-            for path in plots.draw([one for report in reports for one in report.plots], given.plots):
+        if folder is not None:
+            for path in plots.draw([one for report in reports for one in report.plots], folder):
                 say(f"drawn: {path}")
     except (HostError, EmulatorError) as error:
         print(f"bench: {error}", file=sys.stderr)
