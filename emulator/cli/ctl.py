@@ -92,6 +92,11 @@ def run(options: argparse.Namespace) -> int:
     elif command.operation is None and done.outcome.machine is not None:
         for line in status_lines(done.outcome.machine, control_socket.name_of(path)):
             output.line(line)
+    elif done.outcome.done and done.outcome.data and command.name == "oid query":
+        from emulator.cli.oid_values import oid_lines
+
+        for line in oid_lines(given.argument & 0xFFFF_FFFF, done.outcome.data):
+            output.line(line)
     elif done.outcome.done:
         output.line(_words(command, done))
     else:

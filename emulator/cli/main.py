@@ -30,7 +30,7 @@ SUBCOMMANDS: Final = {
     "ctl": "ask something of a machine that runs: pause, halt, link, OIDs, status and more",
     "demo": "show the emulator's main job in a few seconds, and say whether it went well",
     "doctor": "say what this computer lacks for a TAP, and the command that mends it",
-    "explain": "say what is declared about a function or callback of NDIS, a rule or a stop",
+    "explain": "say what is declared about a function, callback or OID of NDIS, a rule or a stop",
 }
 _EPILOG: Final = """\
 exit codes: 0 done, 1 a driver's fault (a stop, or frames lost), 2 a wrong option or file, 3 the computer lacks
