@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import emulator.ndis as surface
@@ -16,7 +17,6 @@ from emulator.ndis.headers.oids import OID_GEN_CURRENT_PACKET_FILTER, OID_GEN_SU
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from enum import IntEnum
 
 _ADDRESS: Final = 6
 _LARGE: Final = 0x1_0000
@@ -50,7 +50,7 @@ def _told(oid: int, kind: str, data: bytes) -> Iterator[str]:
         yield from (oid_name(each) for each in _numbers(data))
     elif oid == OID_GEN_CURRENT_PACKET_FILTER:
         yield from (_packet_types(each) for each in _numbers(data))
-    elif isinstance(known, type) and issubclass(known, int):
+    elif isinstance(known, type) and issubclass(known, IntEnum):
         yield from (_number(number, known) for number in _numbers(data))
     elif hasattr(known, "from_bytes"):
         yield f"{name}, {len(data)} bytes"
