@@ -15,10 +15,9 @@ from tools.bench import adapters, length, outstanding, startup, tcp
 from tools.bench.compiler import Programs, compiled, find_compiler
 from tools.bench.confinement import run_confined
 from tools.bench.echo import Bench, Contender, Run
-from tools.bench.echo_subjects import CReflector, PytunLoop, Seat
+from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine, Seat
 from tools.bench.emulator_subjects import EmulatorEcho, wait_started
-from tools.bench.generator import Generator, Load
-from tools.bench.link import wait_running
+from tools.bench.generator import FAULTS, Generator, Load
 from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, PytunLoopRoad, Road
 
 if TYPE_CHECKING:
@@ -121,15 +120,13 @@ def test_the_emulator_with_two_filters_and_two_adapters_answers_on_both() -> Non
     def job() -> Seen:
         subject = EmulatorEcho("checked", filters=2, adapters=2)
         try:
-            seat = subject.start("both")
-            for name in ("both", "bothx1"):
-                wait_running(name, DEADLINE)
+            seat = adapters.started_on(subject, "both", 2)
             return Seen(values=[adapters.clock(Generator(Programs()), seat, 2, SHORT)])
         finally:
             subject.stop()
 
     (value,) = run_confined(job, Seen, 40.0).values
-    assert value["lost"] == 0
+    assert not any(value[fault] for fault in FAULTS)
     assert value["host_ns"] > 0
     assert value["worker_ns"] > 0
 
@@ -142,16 +139,36 @@ def test_the_reflector_serves_several_interfaces() -> None:
         assert reflector is not None
         subject = CReflector(reflector, 3)
         try:
-            seat = subject.start("three")
-            for name in ("three", "threex1", "threex2"):
-                wait_running(name, DEADLINE)
+            seat = adapters.started_on(subject, "three", 3)
             return Seen(values=[adapters.clock(Generator(programs), seat, 3, SHORT)])
         finally:
             subject.stop()
 
     (value,) = confined(job, "gen", "reflector").values
-    assert value["lost"] == 0
+    assert not any(value[fault] for fault in FAULTS)
     assert 0 <= value["slowest"] <= value["fastest"] <= value["pps"]
+
+
+@pytest.mark.tap
+@pytest.mark.parametrize("peer", [PytunLoop, ScapyAnsweringMachine])
+def test_a_peer_in_python_serves_several_interfaces(peer: type[PytunLoop | ScapyAnsweringMachine]) -> None:
+    if peer is ScapyAnsweringMachine:
+        pytest.importorskip("scapy")
+
+    def job() -> Seen:
+        subject = peer(2)
+        try:
+            seat = adapters.started_on(subject, "two", 2)
+            load = msgspec.structs.replace(SHORT, window=4)
+            clocked = [Generator(Programs()).run(name, seat.address, load, count=20) for name in ("two", "twox1")]
+            assert [(one.received, one.clean) for one in clocked] == [(20, True), (20, True)]
+            return Seen(values=[adapters.clock(Generator(Programs()), seat, 2, SHORT)])
+        finally:
+            subject.stop()
+
+    (value,) = run_confined(job, Seen, 40.0).values
+    assert not any(value[fault] for fault in FAULTS)
+    assert value["worker_ns"] > 0
 
 
 @pytest.mark.parametrize("build", ["checked", "free"])

@@ -13,8 +13,9 @@ from emulator.rules.errors import EmulatorError, HostError
 from tools.bench import __main__ as command
 from tools.bench import adapters, echo_report, filters, frames, length, outstanding, plots, startup, tcp, whole
 from tools.bench.echo import Measured, Pair, Run
+from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
 from tools.bench.figures import Spread
-from tools.bench.generator import Clocked, Load
+from tools.bench.generator import FAULTS, Clocked, Load
 from tools.bench.machine import this_machine
 from tools.bench.part import Curve, PartReport, Plot, Table, text
 from tools.bench.registry import PARTS, module_of, run_part
@@ -112,6 +113,11 @@ def test_filters_gives_the_ratio_with_two_and_what_each_costs() -> None:
     assert [curve.name for curve in report.plots[0].curves] == names
 
 
+def clean(**faults: float) -> dict[str, float]:
+    """The counters of a run in which this became of frames."""
+    return {**dict.fromkeys(FAULTS, 0.0), **faults}
+
+
 def samples_of(*taken: tuple[str, float, int, dict[str, float]]) -> Samples:
     """Samples as they would have been taken."""
     return Samples([Sample(*one) for one in taken])
@@ -119,16 +125,29 @@ def samples_of(*taken: tuple[str, float, int, dict[str, float]]) -> Samples:
 
 def test_adapters_compares_the_most_with_one() -> None:
     ours, peer = adapters.named(adapters.CHECKED, adapters.ONE), adapters.named(adapters.BASELINE, adapters.ONE)
-    values = {"slowest": 1.0, "fastest": 2.0, "lost": 0.0, "worker_ns": 5.0}
+    values = {"slowest": 1.0, "fastest": 2.0, "worker_ns": 5.0, **clean(lost=1, reordered=2)}
     samples = samples_of(
         (ours, 1, 1, {"pps": 100.0, **values}),
         (peer, 1, 1, {"pps": 200.0, **values}),
         (ours, 16, 1, {"pps": 80.0, **values}),
+        (peer, 16, 1, {"pps": 320.0, **values}),
     )
-    report = adapters.report(samples, {1: 0.5, 16: 0.9}, MACHINE)
-    assert report.figures == {"adapters16_share": 0.8, "adapters16_all_share": None}
-    assert "0.50 [0.50-0.50]" in text(report)
-    assert "0.90" in text(report)
+    report = adapters.report(samples, {(adapters.CHECKED, 1): 0.5, (adapters.CHECKED, 16): 0.93}, MACHINE)
+    assert {name: value for name, value in report.figures.items() if value is not None} == {
+        "adapters16_share": 0.8,
+        "adapters16_ratio": 0.25,
+    }
+    assert report.faults == {"lost": 2, "reordered": 4, "corrupt": 0, "unexpected": 0}
+    shown = text(report)
+    assert "the emulator's frames, all runs: lost 2, reordered 4, corrupt 0, unexpected 0" in shown
+    assert "0.500 [0.500-0.500]" in shown
+    assert "0.93" in shown
+
+
+def test_adapters_has_every_peer_on_as_many_interfaces(tmp_path: Path) -> None:
+    names = [one.name for one in adapters.subjects(3, tmp_path)]
+    assert names == [adapters.CHECKED, CReflector.name, PytunLoop.name, ScapyAnsweringMachine.name]
+    assert len(adapters.subjects(3, None)) == 3
 
 
 def test_outstanding_compares_the_most_with_one() -> None:

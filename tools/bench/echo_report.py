@@ -11,7 +11,8 @@ import msgspec
 
 from tools.bench.echo import LOADS, REST_US, Measured, Pair, Run
 from tools.bench.figures import Spread, middle, spread, spread_of
-from tools.bench.part import PartReport, Table
+from tools.bench.generator import FAULTS, faults_of
+from tools.bench.part import EMULATOR, PartReport, Table
 from tools.bench.table import listed, number, ranged
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ NOTES: Final = (
     "its interrupts: else a slower subject would be charged with waking it for each frame. The baseline has it too.",
     "The generator is the only clock: AF_PACKET on the kernel's side of the TAP, one process, closed loop, ethertype "
     "0x88b5, every answer compared byte by byte, and its number with those before it: one that came behind a "
-    "later one is reordered. Frame sizes are without the check sequence.",
+    "later one is reordered, one that came twice, or after it had been given up, is unexpected. Frame sizes are "
+    "without the check sequence.",
     "A ratio is a run's rate over the mean of the baseline's runs directly before and after it; the figure is the "
     "median of the rounds, with its range. No run is discarded.",
     "ns a frame is processor time of the role's processes, user and kernel, over all frames returned. The kernel's "
@@ -45,7 +47,7 @@ NOTES: Final = (
 
 HEAD: Final = (
     "subject", "kpps", "of C", "RTT p50 us", "p90", "p99", "p99.9", "p50 of C", "host ns", "worker ns", "generator ns",
-    "lost", "reordered", "corrupt", "unclean runs", "foreign cores",
+    *FAULTS, "unclean runs", "foreign cores",
 )  # fmt: skip
 RAW_HEAD: Final = ("raw, in order", "kpps", "C before and after", "RTT p50 us", "C before and after, us")
 
@@ -68,6 +70,7 @@ class Row(msgspec.Struct, frozen=True):
     lost: int
     reordered: int
     corrupt: int
+    unexpected: int
     unclean_runs: int
     foreign_cores: float
     raw_pps: list[float]
@@ -94,9 +97,7 @@ def _row(name: str, load: str, runs: Sequence[Run], pairs: Sequence[Pair]) -> Ro
         ns={role: spread_of([run.ns[role] for run in runs]).median for role in runs[0].ns},
         generator_ns=spread_of([run.generator_ns for run in runs]).median,
         sent=sum(run.clocked.sent for run in runs),
-        lost=sum(run.clocked.lost for run in runs),
-        reordered=sum(run.clocked.reordered for run in runs),
-        corrupt=sum(run.clocked.corrupt for run in runs),
+        **faults_of(run.clocked for run in runs),
         unclean_runs=sum(not run.clocked.clean for run in runs),
         foreign_cores=spread_of([run.foreign_cores for run in runs]).median,
         raw_pps=[round(rate, 1) for rate in rates],
@@ -118,6 +119,12 @@ def rows_of(measured: Measured) -> list[Row]:
             own = [pair for pair in pairs if pair.run.contender == name]
             rows.append(_row(name, load, [pair.run for pair in own], own))
     return rows
+
+
+def faults(rows: Sequence[Row]) -> dict[str, int]:
+    """What became of the emulator's frames under every load."""
+    ours = [row for row in rows if row.contender.startswith(EMULATOR)]
+    return {fault: sum(getattr(row, fault) for row in ours) for fault in FAULTS}
 
 
 def find(rows: Sequence[Row], contender: str, load: str) -> Row | None:
@@ -144,9 +151,7 @@ def _cells(row: Row, why_not: str) -> list[str]:
         number(row.ns.get("host")),
         number(row.ns.get("worker")),
         number(row.generator_ns),
-        str(row.lost),
-        str(row.reordered),
-        str(row.corrupt),
+        *(str(getattr(row, fault)) for fault in FAULTS),
         f"{row.unclean_runs}/{row.pps.count}",
         number(row.foreign_cores, 2),
     ]
@@ -194,6 +199,7 @@ def report(measured: Measured, machine: Machine) -> PartReport:
             "rtt_ratio": middle(lone.rtt_ratio) if lone else None,
         },
         machine=machine,
+        faults=faults(rows),
         absent=measured.absent,
         tables=tables(rows, machine),
         rows=msgspec.to_builtins(rows),

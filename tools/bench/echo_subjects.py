@@ -7,16 +7,15 @@ its speed is the generator's to say.
 
 from __future__ import annotations
 
-import logging
 import signal
 import subprocess
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from emulator.rules.errors import HostError
 from tools.bench.link import Tap, bring_up, open_tap
 from tools.bench.processes import END_SECONDS, Forked
+from tools.bench.python_peers import echo_with_pytun, echo_with_scapy, look_for_scapy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 Build = Literal["checked", "free"]
 PEER_ADDRESS: Final = "02:00:00:00:00:01"
-FRAME_ROOM: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -93,85 +91,49 @@ class CReflector:
 
 
 class _ForkedPeer:
-    """A peer that is one forked Python process."""
+    """A peer that is one forked Python process, on an interface or on several, which are named after the first."""
 
     name = ""
 
-    def __init__(self) -> None:
+    def __init__(self, taps: int = 1) -> None:
+        self._count = taps
         self._process: Forked | None = None
-        self._tap: Tap | None = None
+        self._taps: list[Tap] = []
 
     def _begin(self, interface: str, function: Callable[[Callable[[], None]], None]) -> Seat:
         self._process = Forked(function)
         self._process.wait_ready()
-        bring_up(interface)
+        for name in interface_names(interface, self._count):
+            bring_up(name)
         return Seat(interface, PEER_ADDRESS, {"worker": (self._process.pid,)})
 
     def stop(self) -> None:
-        """End the process, then the interface."""
+        """End the process, then the interfaces."""
         if self._process is not None:
             self._process.end()
             self._process = None
-        if self._tap is not None:
-            self._tap.close()
-            self._tap = None
+        while self._taps:
+            self._taps.pop().close()
 
 
 class PytunLoop(_ForkedPeer):
-    """The shortest Python that answers: blocking reads and writes on a pytun device."""
+    """The shortest Python that answers: reads and writes on pytun devices, with select where there are several."""
 
     name = "pytun loop"
 
     def start(self, interface: str) -> Seat:
-        """Open the TAP and fork the loop."""
-        self._tap = open_tap(interface)
-        return self._begin(interface, partial(_reflect_with_pytun, self._tap))
+        """Open the TAPs and fork the loop."""
+        for name in interface_names(interface, self._count):
+            self._taps.append(open_tap(name))
+        return self._begin(interface, partial(echo_with_pytun, self._taps))
 
 
 class ScapyAnsweringMachine(_ForkedPeer):
-    """scapy's own way of answering packets: an AnsweringMachine on its TunTapInterface."""
+    """scapy's own way of answering packets: an AnsweringMachine on its TunTapInterfaces."""
 
     name = "scapy AnsweringMachine"
 
     def start(self, interface: str) -> Seat:
-        """Fork a process in which scapy makes the interface itself."""
-        try:
-            import scapy  # noqa: F401  (only looked for: the import that costs is made in the child)
-        except ImportError as error:
-            raise HostError("importing scapy", "pip install scapy", str(error)) from error
-        return self._begin(interface, partial(answer_with_scapy, interface))
-
-
-def _reflect_with_pytun(tap: Tap, ready: Callable[[], None]) -> None:
-    ready()
-    read, write = tap.read, tap.write
-    while True:
-        frame = read(FRAME_ROOM)
-        write(frame[6:12] + frame[:6] + frame[12:])
-
-
-def answer_with_scapy(interface: str, ready: Callable[[], None]) -> None:
-    """Make the interface and answer on it for good; `ready` is called when it is there."""
-    from scapy.ansmachine import AnsweringMachine
-    from scapy.layers.l2 import Ether
-    from scapy.layers.tuntap import TunTapInterface
-    from scapy.packet import Packet
-
-    logging.getLogger("scapy.runtime").setLevel(logging.ERROR)  # it warns about every TAP
-    wire = TunTapInterface(interface, mode_tun=False)
-
-    class Swap(AnsweringMachine[Packet]):
-        """Answer each frame with its addresses swapped."""
-
-        function_name = "swap"
-
-        def make_reply(self, req: Packet) -> Packet:
-            reply = Ether(dst=req.src, src=req.dst, type=req.type)
-            reply.add_payload(req.payload)
-            return reply
-
-        def send_reply(self, reply: Packet, send_function: object = None) -> None:
-            wire.send(reply)
-
-    ready()
-    Swap(verbose=0)(opened_socket=wire)
+        """Fork a process in which scapy makes the interfaces itself."""
+        look_for_scapy()
+        return self._begin(interface, partial(echo_with_scapy, interface_names(interface, self._count)))

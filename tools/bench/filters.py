@@ -82,6 +82,7 @@ def report(measured: Measured, machine: Machine) -> PartReport:
             "filter_ns_free": each([row("free", filters) for filters in COUNTS["free"]], COUNTS["free"]),
         },
         machine=machine,
+        faults=echo_report.faults(rows),
         absent=measured.absent,
         tables=echo_report.one_table(rows, machine),
         plots=[plot(rows, flood)],

@@ -89,6 +89,7 @@ def report(measured: Measured, machine: Machine) -> PartReport:
             for window in WINDOWS
         },
         machine=machine,
+        faults=echo_report.faults(rows),
         absent=measured.absent,
         tables=echo_report.one_table(rows, machine),
         plots=plots(rows),

@@ -15,9 +15,13 @@ import msgspec
 from emulator.rules.errors import EmulatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tools.bench.compiler import Programs
 
 GRACE_SECONDS: Final = 3.0
+FAULTS: Final = ("lost", "reordered", "corrupt", "unexpected")
+"""What may become of a frame: the counters that every part which moves frames has, by these names."""
 _PYTHON_GENERATOR: Final = Path(__file__).parent / "python_generator.py"
 
 
@@ -72,7 +76,13 @@ class Clocked(msgspec.Struct, frozen=True):
     @property
     def clean(self) -> bool:
         """Whether every frame came back once and as it must."""
-        return not (self.lost or self.reordered or self.corrupt or self.unexpected or self.stalls)
+        return not (self.stalls or any(faults_of([self]).values()))
+
+
+def faults_of(seen: Iterable[Clocked]) -> dict[str, int]:
+    """What became of the frames of these runs together."""
+    runs = list(seen)
+    return {fault: sum(getattr(one, fault) for one in runs) for fault in FAULTS}
 
 
 class Generator:

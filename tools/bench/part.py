@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tools.bench.figures import Spread
 from tools.bench.machine import Machine, heading
 from tools.bench.table import number, table
+
+EMULATOR: Final = "emulator, "
+"""How the names of our own subjects begin, whichever their build."""
 
 
 class Bounds(NamedTuple):
@@ -65,6 +68,8 @@ class PartReport(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     figures: dict[str, float | None]
     machine: Machine
+    faults: dict[str, int] = {}
+    """What went wrong with the emulator's frames, over all runs; empty where a part moves none."""
     absent: dict[str, str] = {}
     tables: list[Table] = []
     plots: list[Plot] = []
@@ -86,6 +91,9 @@ def text(report: PartReport, *, short: bool = False) -> str:
     for one in report.tables:
         if not (short and one.raw):
             out += ["", *([one.caption, ""] if one.caption else []), table(one.head, one.rows)]
+    if report.faults:
+        told = ", ".join(f"{fault} {count:,}" for fault, count in report.faults.items())
+        out += ["", f"the emulator's frames, all runs: {told}"]
     out += ["", *(f"absent: {name}: {why}" for name, why in report.absent.items())]
     if not short:
         out += ["", *(f"- {note}" for note in report.notes), ""]

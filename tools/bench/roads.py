@@ -7,7 +7,6 @@ of a connection keep the kernel's own settings.
 from __future__ import annotations
 
 import fcntl
-import select
 import subprocess
 from contextlib import ExitStack
 from functools import partial
@@ -19,10 +18,17 @@ from emulator.host.console import Console
 from emulator.host.specification import AdapterSpecification, DriverSpecification, MachineSpecification
 from emulator.layout.arena import Geometry
 from emulator.rules.errors import HostError
-from tools.bench.echo_subjects import FRAME_ROOM, PEER_ADDRESS, Build
+from tools.bench.echo_subjects import PEER_ADDRESS, Build
 from tools.bench.emulator_subjects import MINIPORT, roles_of, wait_started
 from tools.bench.link import open_tap
 from tools.bench.processes import Forked, end
+from tools.bench.python_peers import (
+    copy_with_pytun,
+    copy_with_scapy,
+    look_for_scapy,
+    reflect_with_pytun,
+    reflect_with_scapy,
+)
 from tools.bench.stream import Ends
 from vnic.wires.network import LinkWatcher, Namespace
 from vnic.wires.wire import parse_wire
@@ -124,32 +130,44 @@ class KernelBridge:
 class TapRoad:
     """Between two TAPs one process that copies, on one TAP one that sends back what comes."""
 
-    def __init__(self, *, taps: int, large: bool) -> None:
+    def __init__(self, *, taps: int, large: bool = False) -> None:
         self.roles: Mapping[str, tuple[int, ...]] = {}
         self._stack = ExitStack()
         try:
             networks = [self._stack.enter_context(Namespace.create()) for _ in range(taps)]
-            opened = []
+            self.roles = {"worker": (self._begin(networks, large),)}
             for network, address in zip(networks, ADDRESSES, strict=False):
-                with network.entered():
-                    tap = open_tap("tap0", pytun.IFF_VNET_HDR if large else 0)
-                self._stack.callback(tap.close)
-                if large:
-                    fcntl.ioctl(tap.fileno(), _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6)
                 _addressed(network, "tap0", address)
                 _wait_up(network, "tap0")
-                opened.append(tap)
             if taps == 1:
                 _knows(networks[0], "tap0", ADDRESSES[1], PEER_ADDRESS)
-            self.roles = {"worker": (self._begin(opened, HEADER_BYTES if large else 0),)}
         except BaseException:
             self.close()
             raise
         self.ends = Ends(networks[0], networks[-1], ADDRESSES[taps - 1], ADDRESSES[1])
 
-    def _begin(self, taps: Sequence[Tap], header: int) -> int:
-        """Start the process, which ends with the road; its pid."""
+    def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
+        """Start the process, which ends with the road, with a TAP in each network; its pid."""
         raise NotImplementedError
+
+    def _open(self, networks: Sequence[Namespace], large: bool) -> list[Tap]:
+        """Open the TAPs in this process, which holds them until the road is taken up."""
+        opened = []
+        for network in networks:
+            with network.entered():
+                tap = open_tap("tap0", pytun.IFF_VNET_HDR if large else 0)
+            self._stack.callback(tap.close)
+            if large:
+                fcntl.ioctl(tap.fileno(), _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO4 | _TUN_F_TSO6)
+            opened.append(tap)
+        return opened
+
+    def _fork(self, function: Callable[[Callable[[], None]], None]) -> int:
+        """Run a loop in a process of its own; its pid."""
+        process = Forked(function)
+        self._stack.callback(process.end)
+        process.wait_ready()
+        return process.pid
 
     def close(self) -> None:
         """End the process, then the TAPs and the networks."""
@@ -163,8 +181,9 @@ class CopierRoad(TapRoad):
         self._program = program
         super().__init__(taps=taps, large=large)
 
-    def _begin(self, taps: Sequence[Tap], header: int) -> int:
-        descriptors = [tap.fileno() for tap in taps]
+    def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
+        descriptors = [tap.fileno() for tap in self._open(networks, large)]
+        header = HEADER_BYTES if large else 0
         process = subprocess.Popen([str(self._program), str(header), *map(str, descriptors)], pass_fds=descriptors)
         self._stack.callback(end, process)
         return process.pid
@@ -173,33 +192,17 @@ class CopierRoad(TapRoad):
 class PytunLoopRoad(TapRoad):
     """The shortest Python that does it, with pytun and without offloads."""
 
-    def __init__(self, *, taps: int) -> None:
-        super().__init__(taps=taps, large=False)
-
-    def _begin(self, taps: Sequence[Tap], header: int) -> int:
-        process = Forked(partial(_reflect if len(taps) == 1 else _copy, taps))
-        self._stack.callback(process.end)
-        process.wait_ready()
-        return process.pid
+    def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
+        taps = self._open(networks, large)
+        return self._fork(partial(reflect_with_pytun if len(taps) == 1 else copy_with_pytun, taps))
 
 
-def _reflect(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
-    """Send each frame back with the addresses of Ethernet and IP swapped, for good."""
-    ready()
-    read, write = taps[0].read, taps[0].write
-    while True:
-        frame = read(FRAME_ROOM)
-        write(frame[6:12] + frame[:6] + frame[12:26] + frame[30:34] + frame[26:30] + frame[34:])
+class ScapyRoad(TapRoad):
+    """scapy's bridge_and_sniff between two TAPs that it makes itself, its AnsweringMachine on one."""
 
-
-def _copy(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
-    """Give each frame of the one TAP to the other, for good."""
-    ready()
-    first, second = taps
-    others = {first: second, second: first}
-    while True:
-        for tap in select.select(taps, [], [])[0]:
-            others[tap].write(tap.read(FRAME_ROOM))
+    def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
+        look_for_scapy()
+        return self._fork(partial(reflect_with_scapy if len(networks) == 1 else copy_with_scapy, networks))
 
 
 def have_offloads() -> bool:

@@ -67,9 +67,9 @@ while True:
 """
 SCAPY: Final = """\
 import sys
-from tools.bench.echo_subjects import answer_with_scapy
 from tools.bench.link import bring_up
-answer_with_scapy(sys.argv[1], lambda: bring_up(sys.argv[1]))
+from tools.bench.python_peers import echo_with_scapy
+echo_with_scapy(sys.argv[1:], lambda: bring_up(sys.argv[1]))
 """
 
 
