@@ -140,7 +140,7 @@ def test_adapters_compares_the_most_with_one() -> None:
     assert report.faults == {"lost": 2, "reordered": 4, "corrupt": 0, "unexpected": 0}
     shown = text(report)
     assert "the emulator's frames, all runs: lost 2, reordered 4, corrupt 0, unexpected 0" in shown
-    assert "0.500 [0.500-0.500]" in shown
+    assert "0.50 [0.50-0.50]" in shown
     assert "0.93" in shown
 
 
@@ -186,12 +186,16 @@ def test_tcp_says_where_super_frames_are_not_available(monkeypatch: pytest.Monke
 
 def test_length_counts_growth_from_the_end_of_the_first_quarter() -> None:
     seen: list[dict[str, Any]] = [
-        {"subject": "emulator, checked", "piece": n, "sent": 10, "pps": 50.0, "lost": 0, "host_kib": kib}
+        {"subject": length.CHECKED, "piece": n, "sent": 10, "pps": 50.0, "host_kib": kib, **clean(reordered=1)}
         for n, kib in enumerate((100, 180, 200, 205))
     ]
-    report = length.report(seen, MACHINE)
+    report = length.report(seen, {"scapy": "planted"}, MACHINE)
     assert report.figures["length_host_growth_kib"] == 25.0
     assert (report.figures["length_frames"], report.figures["length_ratio"]) == (40.0, None)
+    assert report.faults == {"lost": 0, "reordered": 4, "corrupt": 0, "unexpected": 0}
+    assert [report.figures[f"length_{fault}"] for fault in FAULTS] == list(report.faults.values())
+    beside = [{"subject": PytunLoop.name, **one, "pps": 25.0} for one in seen]
+    assert length.ratios(seen, beside) == Spread(2.0, 2.0, 2.0, 4)
     assert length.seconds(10_000_000) == 500.0
 
 

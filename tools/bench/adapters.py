@@ -22,7 +22,7 @@ from tools.bench.generator import FAULTS, Generator, Load, faults_of
 from tools.bench.link import wait_running
 from tools.bench.machine import this_machine
 from tools.bench.part import EMULATOR, Curve, PartReport, Plot, Table
-from tools.bench.table import ABSENT, listed, number, ranged
+from tools.bench.table import ABSENT, listed, number, of_peer, ranged
 from tools.bench.turns import Turn, take_turns
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def report(samples: Samples, started: Started, machine: Machine) -> PartReport:
                     subject,
                     f"{at:.0f}",
                     ranged(samples.spread(subject, at, "pps"), 1, 1e-3),
-                    "1" if who == BASELINE else ranged(ratio, 3),
+                    "1" if who == BASELINE else of_peer(ratio),
                     number(middle(samples.spread(subject, at, "host_ns"))),
                     number(middle(samples.spread(subject, at, "worker_ns"))),
                     ranged(samples.spread(subject, at, "slowest"), 1, 1e-3),

@@ -29,19 +29,21 @@ WIDE: Final = 256
 REST_US: Final = 10
 
 LOADS: Final = (
-    Load(size=64, window=WIDE, seconds=0.30, rest_us=REST_US),
-    Load(size=1514, window=WIDE, seconds=0.30, rest_us=REST_US),
+    Load(size=64, window=WIDE, seconds=0.26, rest_us=REST_US),
+    Load(size=1514, window=WIDE, seconds=0.26, rest_us=REST_US),
     Load(size=64, window=1, seconds=0.12, warm_up=0.03),
     Load(size=1514, window=1, seconds=0.10, warm_up=0.03),
     Load(size=64, window=1, seconds=0.15, warm_up=0.03, pause_us=200),
 )
 PEER_LOADS: Final = (
-    Load(size=64, window=WIDE, seconds=0.20, rest_us=REST_US),
-    Load(size=1514, window=WIDE, seconds=0.15, rest_us=REST_US),
+    Load(size=64, window=WIDE, seconds=0.18, rest_us=REST_US),
+    Load(size=1514, window=WIDE, seconds=0.13, rest_us=REST_US),
     Load(size=64, window=1, seconds=0.08, warm_up=0.02),
-    Load(size=1514, window=1, seconds=0.08, warm_up=0.02),
+    Load(size=1514, window=1, seconds=0.06, warm_up=0.02),
+    Load(size=64, window=1, seconds=0.08, warm_up=0.02, pause_us=200),
 )
-SLOW_PEER_LOADS: Final = (PEER_LOADS[0], PEER_LOADS[2])  # at a few thousand frames a second their size hardly matters
+SLOW_PEER_LOADS: Final = (PEER_LOADS[0], PEER_LOADS[2], PEER_LOADS[4])
+"""At a few thousand frames a second their size hardly matters."""
 
 
 @dataclass(frozen=True)

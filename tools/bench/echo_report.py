@@ -13,7 +13,7 @@ from tools.bench.echo import LOADS, REST_US, Measured, Pair, Run
 from tools.bench.figures import Spread, middle, spread, spread_of
 from tools.bench.generator import FAULTS, faults_of
 from tools.bench.part import EMULATOR, PartReport, Table
-from tools.bench.table import listed, number, ranged
+from tools.bench.table import listed, number, of_peer, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +135,7 @@ def find(rows: Sequence[Row], contender: str, load: str) -> Row | None:
 def _ratio(row: Row, why_not: str) -> str:
     if row.contender == BASELINE:
         return "1"
-    return ranged(row.ratio, 2) if row.ratio is not None else why_not
+    return of_peer(row.ratio) if row.ratio is not None else why_not
 
 
 def _cells(row: Row, why_not: str) -> list[str]:

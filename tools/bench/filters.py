@@ -1,4 +1,4 @@
-"""What each further filter in the stack costs: the echo with no to four copies of ndislwf, beside C and a pytun loop.
+"""What each further filter in the stack costs: the echo with no to four copies of ndislwf, beside those who have none.
 
 Law: the filter is the sample driver as it is, under as many names, with no rule set: every list passes its handlers in
 both directions, and its completion too.
@@ -12,7 +12,7 @@ import msgspec
 
 from tools.bench import echo_report
 from tools.bench.echo import REST_US, WIDE, Contender
-from tools.bench.echo_subjects import PytunLoop
+from tools.bench.echo_subjects import PytunLoop, ScapyAnsweringMachine
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.figures import middle
 from tools.bench.frames import measure_together
@@ -54,8 +54,7 @@ def measure(bounds: Bounds) -> PartReport:
         for build, wanted in counts.items()
         for filters in wanted
     ]
-    loop = PytunLoop()
-    contenders.append(Contender(loop.name, loop, offered))
+    contenders += [Contender(peer.name, peer, offered) for peer in (PytunLoop(), ScapyAnsweringMachine())]
     measured, machine = measure_together(contenders, bounds)
     return report(measured, machine)
 
@@ -90,7 +89,8 @@ def report(measured: Measured, machine: Machine) -> PartReport:
         runs=msgspec.to_builtins(measured.runs),
         notes=[
             "The filters are copies of ndislwf without a rule; every frame passes each of them four times: receive, "
-            "return, send and completion, as lists.",
+            "return, send and completion, as lists. The peers have no such thing: they are what the emulator's rate "
+            "with so many filters is compared with.",
             "filters2_ratio is the checked build's rate at 64 B and the wide window over the C reflector's runs "
             "before and after; filter_ns_BUILD is the slope of the worker's nanoseconds a frame over the filters.",
             *echo_report.NOTES,
@@ -115,7 +115,11 @@ def plot(rows: Sequence[Row], load: str) -> Plot:
         found = [(filters, echo_report.find(rows, named(build, filters), load)) for filters in counts]
         there = [(float(filters), row) for filters, row in found if row is not None]
         curves.append(Curve(f"emulator, {build}", [at for at, _ in there], [row.pps for _, row in there]))
-    for peer in (echo_report.BASELINE, PytunLoop.name):  # levels: nothing passes a filter there
+    for peer in (
+        echo_report.BASELINE,
+        PytunLoop.name,
+        ScapyAnsweringMachine.name,
+    ):  # levels: nothing passes a filter there
         level = echo_report.find(rows, peer, load)
         if level is not None:
             curves.append(Curve(peer, [0.0, 4.0], [level.pps, level.pps]))

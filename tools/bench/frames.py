@@ -43,11 +43,6 @@ def loads(quick: bool) -> list[Load]:
     ]
 
 
-def drawn(load: Load) -> bool:
-    """What scapy is measured at: the rates at the widest window, and the round trip of small frames."""
-    return load.window == WINDOWS[-1] or (load.window == 1 and load.size == SIZES[0])
-
-
 def measure_together(contenders: Sequence[Contender], bounds: Bounds) -> tuple[Measured, Machine]:
     """Measure contenders side by side with the C reflector; called inside the confined process."""
     with compiled("gen", "reflector") as programs:
@@ -63,11 +58,8 @@ def measure_together(contenders: Sequence[Contender], bounds: Bounds) -> tuple[M
 def measure(bounds: Bounds) -> PartReport:
     """Run the part."""
     offered = loads(bounds.quick)
-    subjects = (EmulatorEcho("checked"), EmulatorEcho("free"), PytunLoop())
-    scapy = ScapyAnsweringMachine()
-    contenders = [Contender(one.name, one, offered) for one in subjects]
-    contenders.append(Contender(scapy.name, scapy, [load for load in offered if drawn(load)]))
-    measured, machine = measure_together(contenders, bounds)
+    subjects = (EmulatorEcho("checked"), EmulatorEcho("free"), PytunLoop(), ScapyAnsweringMachine())
+    measured, machine = measure_together([Contender(one.name, one, offered) for one in subjects], bounds)
     return report(measured, machine)
 
 

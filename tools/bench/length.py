@@ -1,7 +1,7 @@
 """Memory and rate over the length of a run: frames by the hundred thousand, looked at after each piece.
 
 Law: what grows is private memory (the arena is shared and of a fixed size); each piece of the emulator's run stands
-beside the same piece of the C reflector's, and a run that its time cut short says how long it was.
+beside the same piece of its peers', and a run that its time cut short says how long it was.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.rules.errors import EmulatorError
+from emulator.rules.errors import EmulatorError, HostError
 from tools.bench.compiler import compiled
 from tools.bench.echo import LINK_SECONDS, REST_US, WIDE
-from tools.bench.echo_subjects import CReflector
+from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.figures import Spread, middle, spread
-from tools.bench.generator import Generator, Load
+from tools.bench.generator import FAULTS, Generator, Load, faults_of
 from tools.bench.link import wait_running
 from tools.bench.machine import this_machine
 from tools.bench.part import Curve, PartReport, Plot, Table
-from tools.bench.table import listed, number, ranged
+from tools.bench.table import listed, number, of_peer, ranged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +35,9 @@ QUICK_FRAMES: Final = 20_000
 PIECES: Final = 12
 SLOWEST: Final = 20_000
 """Frames a second that a long run is given time for."""
+SLOW_PEER: Final = 100
+"""One frame in so many is what scapy is offered: all of them would take it longer than everybody else together."""
+CHECKED: Final = "emulator, checked"
 
 
 def seconds(frames: int) -> float:
@@ -59,16 +62,21 @@ def measure(bounds: Bounds) -> PartReport:
     frames = bounds.frames or (QUICK_FRAMES if bounds.quick else FRAMES)
     load = Load(size=64, window=WIDE, seconds=0.0, rest_us=REST_US)
     seen: list[dict[str, Any]] = []
+    absent: dict[str, str] = {}
     with compiled("gen", "reflector") as programs, ExitStack() as stack:
         generator = Generator(programs)
         machine = this_machine(generator.kind, programs.compiler)
         reflector = programs.path("reflector")
-        subjects: list[EchoSubject] = [EmulatorEcho("checked"), *([CReflector(reflector)] if reflector else [])]
+        c = [CReflector(reflector)] if reflector else []
+        subjects: list[EchoSubject] = [EmulatorEcho("checked"), *c, PytunLoop(), ScapyAnsweringMachine()]
         seats: dict[str, Seat] = {}
         for place, subject in enumerate(subjects):
             stack.callback(subject.stop)
-            seats[subject.name] = subject.start(f"long{place}")
-            wait_running(seats[subject.name].interface, LINK_SECONDS)
+            try:
+                seats[subject.name] = subject.start(f"long{place}")
+                wait_running(seats[subject.name].interface, LINK_SECONDS)
+            except HostError as error:
+                absent[subject.name] = str(error)
         longest = 0.0
         for piece in range(PIECES):
             began = time.monotonic()
@@ -76,7 +84,8 @@ def measure(bounds: Bounds) -> PartReport:
                 bounds.say(f"the time is over: {piece} of {PIECES} pieces")
                 break
             for name, seat in seats.items():
-                clocked = generator.run(seat.interface, seat.address, load, count=max(1, frames // PIECES))
+                count = frames // PIECES // (SLOW_PEER if name == ScapyAnsweringMachine.name else 1)
+                clocked = generator.run(seat.interface, seat.address, load, count=max(1, count))
                 memory = {f"{role}_kib": private_kib(pids) for role, pids in seat.roles.items()}
                 seen.append(
                     {
@@ -84,12 +93,12 @@ def measure(bounds: Bounds) -> PartReport:
                         "piece": piece,
                         "sent": clocked.sent,
                         "pps": clocked.pps,
-                        "lost": clocked.lost + clocked.corrupt + clocked.unexpected,
+                        **faults_of([clocked]),
                         **memory,
                     }
                 )
             longest = max(longest, time.monotonic() - began)
-    return report(seen, machine)
+    return report(seen, absent, machine)
 
 
 def growth(pieces: Sequence[dict[str, Any]], role: str) -> float | None:
@@ -98,13 +107,19 @@ def growth(pieces: Sequence[dict[str, Any]], role: str) -> float | None:
     return float(settled[-1] - settled[0]) if len(settled) > 1 else None
 
 
-def report(seen: list[dict[str, Any]], machine: Machine) -> PartReport:
+def ratios(own: Sequence[dict[str, Any]], peer: Sequence[dict[str, Any]]) -> Spread | None:
+    """The rates of a subject's pieces over a peer's."""
+    beside = {one["piece"]: one["pps"] for one in peer}
+    return spread([one["pps"] / beside[one["piece"]] for one in own if beside.get(one["piece"])])
+
+
+def report(seen: list[dict[str, Any]], absent: dict[str, str], machine: Machine) -> PartReport:
     """Summarise what was measured."""
     names = list(dict.fromkeys(one["subject"] for one in seen))
     own = {name: [one for one in seen if one["subject"] == name] for name in names}
-    ours = own.get("emulator, checked", [])
-    beside = {one["piece"]: one["pps"] for one in own.get(CReflector.name, [])}
-    ratio = spread([one["pps"] / beside[one["piece"]] for one in ours if beside.get(one["piece"])])
+    ours = own.get(CHECKED, [])
+    baseline = own.get(CReflector.name, [])
+    faults = {fault: sum(one[fault] for one in ours) for fault in FAULTS}
     body: list[list[str]] = []
     raw: list[list[str]] = []
     curves: list[Curve] = []
@@ -120,27 +135,29 @@ def report(seen: list[dict[str, Any]], machine: Machine) -> PartReport:
                     role,
                     number(at[-1]),
                     ranged(spread([one["pps"] for one in pieces]), 1, 1e-3),
-                    "1" if name == CReflector.name else ranged(ratio, 2),
+                    "1" if name == CReflector.name else of_peer(ratios(pieces, baseline)),
                     number(memory[0]),
                     number(memory[-1]),
                     number(growth(pieces, role)),
-                    number(sum(one["lost"] for one in pieces)),
+                    *(number(sum(one[fault] for one in pieces)) for fault in FAULTS),
                 ]
             )
             raw.append([name, role, listed([one["pps"] for one in pieces], 0, 1e-3), listed(memory)])
             curves.append(Curve(f"{name}, {role}", at, [Spread(value, value, value, 1) for value in memory]))
-    head = ["subject", "process", "frames", "kpps", "of C", "KiB after a piece", "KiB at the end", "grown", "lost"]
+    head = ["subject", "process", "frames", "kpps", "of C", "KiB after a piece", "KiB at the end", "grown", *FAULTS]
     return PartReport(
         part="length",
         title="Memory over the length of a run",
         figures={
             "length_frames": float(sum(one["sent"] for one in ours)),
-            "length_ratio": middle(ratio),
+            "length_ratio": middle(ratios(ours, baseline)),
             "length_host_growth_kib": growth(ours, "host"),
             "length_worker_growth_kib": growth(ours, "worker"),
-            "length_lost": float(sum(one["lost"] for one in ours)),
+            **{f"length_{fault}": float(count) for fault, count in faults.items()},
         },
         machine=machine,
+        faults=faults,
+        absent=absent,
         tables=[
             Table("", head, body),
             Table("", ["raw, in order", "process", "kpps", "private KiB"], raw, raw=True),
@@ -150,6 +167,7 @@ def report(seen: list[dict[str, Any]], machine: Machine) -> PartReport:
         notes=[
             f"{PIECES} pieces of a flood of 64 B, {WIDE} frames under way; after each the private memory of the "
             "processes is read. `--frames 10000000` makes it as long as one likes.",
+            f"scapy is offered one frame in {SLOW_PEER} of what the others are.",
             "grown: from the end of the first quarter, when pools and caches are warm, to the end.",
         ],
     )

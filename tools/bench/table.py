@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tools.bench.figures import Spread
 
 ABSENT = "-"
+LARGE_SHARE = 0.1
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -44,6 +45,11 @@ def ranged(value: Spread | None, digits: int = 0, scale: float = 1.0) -> str:
         return ABSENT
     low, high = value.low * scale, value.high * scale
     return f"{value.median * scale:,.{digits}f} [{low:,.{digits}f}-{high:,.{digits}f}]"
+
+
+def of_peer(value: Spread | None) -> str:
+    """Format a rate as a multiple of a peer's; a small one has a digit more."""
+    return ranged(value, 2 if value is None or value.median >= LARGE_SHARE else 3)
 
 
 def listed(values: Sequence[float], digits: int = 0, scale: float = 1.0) -> str:
