@@ -571,10 +571,8 @@ class COUNTERS(Record):
     completed: u64
     indicated: u64
     returned: u64
-    calls_in: u64
-    calls_out: u64
     cut: u64
-    spare: u64
+    spare: Array[u64, Literal[3]]
 
 
 CUT_COUNTER: int = COUNTERS.cut.offset // 8  # type: ignore[attr-defined]

@@ -16,7 +16,6 @@ from emulator.kernel.platform import current
 from emulator.kernel.pointers import encode
 from emulator.kernel.stop import driver_frames
 from emulator.layout.machine import ROUTINE_CELL
-from emulator.ndis.data_path.ledger import CALLS_IN, CALLS_OUT
 from emulator.ndis.deferred_work.deferred import DeferredKind
 from emulator.rules.errors import NotImplementedByEmulator
 
@@ -30,20 +29,18 @@ NESTING_LIMIT: Final = 12
 WARNING: Final = 30
 
 _ENTER = """
-def enter(context, target, layer, {arguments}):
-    cells, words = context.cells, context.datapath.words
+def enter(context, target, {arguments}):
+    cells = context.cells
     outer, outer_driver = context.callback, context.driver
     irql, held = context.irql, len(context.held)
     context.callback = target.routine
     context.driver = target.driver
     cells[ROUTINE_CELL] = target.mark
     context.nesting += 1
-    words[layer + CALLS_IN] += 1
     try:
         target.function({arguments})
     except PASSED_ON as error:
         context.nesting -= 1
-        words[layer + CALLS_OUT] += 1
         passed_through(context, error, (outer, outer_driver, irql, held))
         raise
     except BaseException as error:
@@ -56,14 +53,11 @@ def enter(context, target, layer, {arguments}):
     context.callback = outer
     context.driver = outer_driver
     cells[ROUTINE_CELL] = outer_driver << 32 | outer
-    words[layer + CALLS_OUT] += 1
 """
 
 
 def _enter(arguments: str) -> Callable[..., None]:
     scope: dict[str, Any] = {
-        "CALLS_IN": CALLS_IN,
-        "CALLS_OUT": CALLS_OUT,
         "PASSED_ON": PASSED_ON,
         "ROUTINE_CELL": ROUTINE_CELL,
         "escaped": escaped,
@@ -80,10 +74,7 @@ enter2 = _enter("a, b")
 enter3 = _enter("a, b, c")
 enter4 = _enter("a, b, c, d")
 enter5 = _enter("a, b, c, d, e")
-"""Call a target with so many arguments: ``enter4(context, target, layer, a, b, c, d)``.
-
-``layer`` is where the counters of the target's layer lie among the arena's words: how many calls are in it.
-"""
+"""Call a target with so many arguments: ``enter4(context, target, a, b, c, d)``."""
 
 OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
 LAYER_MASK = 0xFFF

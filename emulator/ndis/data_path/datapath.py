@@ -74,7 +74,7 @@ def NdisSendNetBufferLists(
     elif context.nesting >= NESTING_LIMIT:
         defer(context, SEND, binding.index, NetBufferLists, SendFlags)
     else:
-        enter4(context, stack.send, layer, stack.context, NetBufferLists, PortNumber, SendFlags)
+        enter4(context, stack.send, stack.context, NetBufferLists, PortNumber, SendFlags)
         if stack.checked:
             guard(stack.path, NetBufferLists, stack.sending)
 
@@ -114,7 +114,7 @@ def NdisMSendNetBufferListsComplete(
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, only.index, NetBufferList, SendCompleteFlags)
     else:
-        enter3(context, only.complete, layer, only.context, NetBufferList, SendCompleteFlags)
+        enter3(context, only.complete, only.context, NetBufferList, SendCompleteFlags)
         if stack.checked:
             guard(stack.path, NetBufferList, only.driver)
 
@@ -156,7 +156,7 @@ def NdisMIndicateReceiveNetBufferLists(
         defer(context, INDICATE, receiver.index, NetBufferList, ReceiveFlags)
     else:
         value = receiver.context
-        enter5(context, receiver.receive, layer, value, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+        enter5(context, receiver.receive, value, NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
         if stack.checked:
             guard(stack.path, NetBufferList, receiver.received)
 
@@ -186,7 +186,7 @@ def NdisReturnNetBufferLists(
     if context.nesting >= NESTING_LIMIT:
         defer(context, RETURN, binding.index, NetBufferLists, ReturnFlags)
     else:
-        enter3(context, stack.returns, layer, stack.context, NetBufferLists, ReturnFlags)
+        enter3(context, stack.returns, stack.context, NetBufferLists, ReturnFlags)
         if stack.checked:
             guard(stack.path, NetBufferLists, stack.driver)
 
@@ -198,7 +198,7 @@ def NdisCancelSendNetBufferLists(NdisBindingHandle: BindingHandle, CancelId: Any
     below = binding_view(context, NdisBindingHandle, "NdisCancelSendNetBufferLists").stack
     cancel, value = below.cancels
     if cancel.function is not None:
-        enter2(context, cancel, below.counters, value, CancelId)
+        enter2(context, cancel, value, CancelId)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | FILTER, rules=("Irql_Miscellaneous_Function",))

@@ -68,7 +68,7 @@ def NdisFSendNetBufferLists(
     elif context.nesting >= NESTING_LIMIT:
         defer(context, SEND, module.index, NetBufferList, SendFlags)
     else:
-        enter4(context, below.send, layer, below.context, NetBufferList, PortNumber, SendFlags)
+        enter4(context, below.send, below.context, NetBufferList, PortNumber, SendFlags)
         if module.checked:
             guard(path, NetBufferList, below.sending)
 
@@ -103,7 +103,7 @@ def NdisFSendNetBufferListsComplete(
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, only.index, NetBufferList, SendCompleteFlags)
     else:
-        enter3(context, only.complete, layer, only.context, NetBufferList, SendCompleteFlags)
+        enter3(context, only.complete, only.context, NetBufferList, SendCompleteFlags)
         if module.checked:
             guard(path, NetBufferList, only.driver)
 
@@ -151,9 +151,7 @@ def NdisFIndicateReceiveNetBufferLists(
         defer(context, INDICATE, receiver.index, NetBufferLists, ReceiveFlags)
     else:
         value = receiver.context
-        enter5(
-            context, receiver.receive, layer, value, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags
-        )
+        enter5(context, receiver.receive, value, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
         if module.checked:
             guard(path, NetBufferLists, receiver.received)
 
@@ -182,7 +180,7 @@ def NdisFReturnNetBufferLists(
     if context.nesting >= NESTING_LIMIT:
         defer(context, RETURN, module.index, NetBufferLists, ReturnFlags)
     else:
-        enter3(context, below.returns, layer, below.context, NetBufferLists, ReturnFlags)
+        enter3(context, below.returns, below.context, NetBufferLists, ReturnFlags)
         if module.checked:
             guard(path, NetBufferLists, below.driver)
 
@@ -194,7 +192,7 @@ def NdisFCancelSendNetBufferLists(NdisFilterHandle: FilterModuleHandle, CancelId
     below = module_view(context, NdisFilterHandle, "NdisFCancelSendNetBufferLists").stack
     cancel, value = below.cancels
     if cancel.function is not None:
-        enter2(context, cancel, below.counters, value, CancelId)
+        enter2(context, cancel, value, CancelId)
 
 
 def _unusual_send(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, flags: int, count: int) -> None:

@@ -97,7 +97,7 @@ def send_down(
         from emulator.ndis.data_path.loopback import loop_back
 
         loop_back(context, base, first, port, flags)
-    enter4(context, below.send, below.counters, below.context, first, port, flags)
+    enter4(context, below.send, below.context, first, port, flags)
 
 
 def complete_by_source(context: Context, stack: Stack | Module, first: NET_BUFFER_LIST, flags: int) -> None:
@@ -214,9 +214,9 @@ def run_nested(context: Context, target: int, argument: int) -> None:
     stack = binding.stack
     at_dispatch = flags | 1
     if operation == SEND:
-        enter4(context, stack.send, stack.counters, stack.context, first, 0, at_dispatch)
+        enter4(context, stack.send, stack.context, first, 0, at_dispatch)
     elif operation == SEND_COMPLETE:
-        enter3(context, binding.complete, binding.counters, binding.context, first, at_dispatch)
+        enter3(context, binding.complete, binding.context, first, at_dispatch)
     elif operation == INDICATE:
         _receive(context, binding, first, count_of(first), at_dispatch)
     elif operation == RETURN:
@@ -238,17 +238,17 @@ def complete(context: Context, binding: Binding | Module, first: NET_BUFFER_LIST
     if context.nesting >= NESTING_LIMIT:
         defer(context, SEND_COMPLETE, binding.index, first, flags)
         return
-    enter3(context, binding.complete, binding.counters, binding.context, first, flags)
+    enter3(context, binding.complete, binding.context, first, flags)
 
 
 def _receive(
     context: Context, binding: Binding | Module, first: NET_BUFFER_LIST, count: int, flags: int, port: int = 0
 ) -> None:
-    enter5(context, binding.receive, binding.counters, binding.context, first, port, count, flags)
+    enter5(context, binding.receive, binding.context, first, port, count, flags)
 
 
 def _return(context: Context, stack: Below | Stack, first: NET_BUFFER_LIST, flags: int) -> None:
-    enter3(context, stack.returns, stack.counters, stack.context, first, flags)
+    enter3(context, stack.returns, stack.context, first, flags)
 
 
 def _lend(

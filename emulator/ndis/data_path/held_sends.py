@@ -59,7 +59,7 @@ def run(context: Context, target: int, argument: int) -> None:
     index = target & _INDEX_MASK
     stack = next(view for view in context.datapath.adapters.values() if view.index == index)
     first, port = decode(context, argument), target >> _PORT_SHIFT
-    enter4(context, stack.send, stack.counters, stack.context, first, port, _DISPATCH_LEVEL)
+    enter4(context, stack.send, stack.context, first, port, _DISPATCH_LEVEL)
 
 
 def _hand_over(context: Context, index: int, port: int, first: NET_BUFFER_LIST) -> None:

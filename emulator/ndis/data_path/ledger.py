@@ -15,16 +15,15 @@ from emulator.ndis.buffers.ownership import FILTER_RECEIVES, FILTER_SENDS, RECEI
 if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
 
-SENT, COMPLETED, INDICATED, RETURNED, CALLS_IN, CALLS_OUT = 0, 1, 2, 3, 4, 5
+SENT, COMPLETED, INDICATED, RETURNED = 0, 1, 2, 3
 """Places of the counters of a layer in the arena's words."""
 
 
 class Outstanding(NamedTuple):
-    """What a stack has in hand: lists in flight, who holds them, and calls that have not returned."""
+    """What a stack has in hand: how many lists are in flight, and who holds them."""
 
     total: int
     holders: list[str]
-    calls: int
 
 
 class Holding(NamedTuple):
@@ -47,12 +46,8 @@ class Holding(NamedTuple):
 def outstanding(machine: Machine, adapter_index: int) -> Outstanding:
     """All lists of an adapter that are sent and not completed, or indicated and not returned, by driver."""
     counts = layer_counts(machine, adapter_index)
-    calls = counts[CALLS_IN] - counts[CALLS_OUT]
-    for index, _ in _bindings(machine, adapter_index):
-        mine = layer_counts(machine, machine.geometry.all_adapters + index)
-        calls += mine[CALLS_IN] - mine[CALLS_OUT]
     total = counts[SENT] - counts[COMPLETED] + counts[INDICATED] - counts[RETURNED]
-    return Outstanding(total, _in_words(machine, holdings(machine, adapter_index)), calls)
+    return Outstanding(total, _in_words(machine, holdings(machine, adapter_index)))
 
 
 def holdings(machine: Machine, adapter_index: int) -> list[Holding]:
@@ -98,7 +93,7 @@ def module_outstanding(machine: Machine, handle: int) -> Outstanding:
     above, below = _module_counts(machine, index)
     mine = [below[SENT] - below[COMPLETED], above[INDICATED] - above[RETURNED]]
     others = [above[SENT] - above[COMPLETED], below[INDICATED] - below[RETURNED]]
-    return Outstanding(sum(map(abs, mine + others)), _in_words(machine, _held_by_module(machine, index)), 0)
+    return Outstanding(sum(map(abs, mine + others)), _in_words(machine, _held_by_module(machine, index)))
 
 
 def _module_layer(machine: Machine, index: int) -> int:
@@ -139,8 +134,8 @@ def binding_outstanding(machine: Machine, index: int) -> int:
 
 
 def layer_counts(machine: Machine, layer: int) -> list[int]:
-    """The counters of a layer, summed over all contexts, in the order of COUNTERS."""
-    return machine.arena.counted((layer,))[: CALLS_OUT + 1]
+    """The counters of a layer, summed over all contexts: SENT, COMPLETED, INDICATED, RETURNED."""
+    return machine.arena.counted((layer,))[: RETURNED + 1]
 
 
 def handed_on(machine: Machine, holding: Holding) -> list[str]:

@@ -65,7 +65,7 @@ def look(context: Context, handle: int, adapter: Any, now: int) -> None:
         return
     index = handle & INDEX_MASK
     counts = ledger.layer_counts(context.machine, index)
-    activity = sum(counts[: ledger.CALLS_IN]) + adapter.requests_given
+    activity = sum(counts) + adapter.requests_given
     used = activity != adapter.idle_activity or not oid_lanes.idle(adapter)
     if used or ledger.outstanding(context.machine, index).total:
         adapter.idle_activity, adapter.idle_since = activity, now
