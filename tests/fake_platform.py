@@ -200,7 +200,6 @@ class FakeServices:
         self.on_deferred: Callable[[Context, int, int, int], None] | None = None
         self.on_round: Callable[[Context], None] | None = None
         self.on_leave: Callable[[Context], None] | None = None
-        self.on_withholds: Callable[[Context], bool] | None = None
         self.on_control: Callable[[Context, CONTROL], int] | None = None
 
     def attach(self, context: Context) -> None:
@@ -271,10 +270,6 @@ class FakeServices:
     def next_look(self, context: Context) -> int | None:
         """Never."""
         return None
-
-    def withholds(self, context: Context) -> bool:
-        """Nothing by default: what was stored is published at the end of each round."""
-        return self.on_withholds(context) if self.on_withholds is not None else False
 
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         """Nothing is in use."""

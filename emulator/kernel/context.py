@@ -43,7 +43,8 @@ class Context:
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
     ``datapath`` what the floor above needs at every frame, ``lines`` the interrupts that it serves here, ``queue_item``
     what it calls to queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
-    published before the lock is released.
+    published before the lock is released, ``stored`` what a processor has stored without one, in the order of storing,
+    to be published at the latest when somebody else may come to DISPATCH_LEVEL on it; ``serve_round`` is its round.
     ``delays`` is its histogram of work items, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
@@ -76,11 +77,13 @@ class Context:
         "processor_lock",
         "queue_item",
         "routines",
+        "serve_round",
         "site",
         "site_numbers",
         "sites",
         "slot",
         "stop_word",
+        "stored",
         "trace",
         "tracked",
         "trail",
@@ -111,7 +114,9 @@ class Context:
         self.datapath: Any = None
         self.lines: Any = None
         self.queue_item: Any = None
+        self.serve_round: Callable[[], bool] | None = None
         self.escaped: list[Any] = []
+        self.stored: dict[Any, None] = {}
         # What the data path has at home here, to be published when a callback returns.
         self.tracked: list[Any] = []
         self.site_numbers: dict[int, int] = {}

@@ -71,9 +71,3 @@ def serve_dpcs(context: Context) -> bool:
         context.machine.services.deferred(context, kind, target, argument)
         served += 1
     return served > 0
-
-
-def dpcs_pending(context: Context) -> bool:
-    """Is a DPC queued to this processor?"""
-    put, take = context.machine.arena.dpc_ends[context.processor]
-    return put != take

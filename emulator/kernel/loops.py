@@ -8,17 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.devices import serve_devices
-from emulator.kernel.dpc import dpcs_pending, serve_dpcs
+from emulator.kernel.dpc import serve_dpcs
 from emulator.kernel.irql import wanted
 from emulator.kernel.lanes import serve_operations, serve_requests
 from emulator.kernel.passive import live_as_worker
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
-from emulator.layout.machine import RETIRING_ALL, ContextKind, SlotState
+from emulator.layout.machine import EPOCH_CELL, RETIRING_ALL, ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
 
 STEP_ASIDE_NS = 1_000_000
@@ -37,36 +39,53 @@ def run_context(context: Context) -> None:
 
 def processor_round(context: Context) -> bool:
     """One dispatch round under the processor's lock; True if anything was served."""
-    machine, box, platform = context.machine, context.box, context.platform
-    services, arena = machine.services, machine.arena
-    if context.stop_word[0]:
-        raise_if_stopped(context)
-    platform.acquire(context.processor_lock)
-    context.irql = box.irql = DISPATCH_LEVEL
-    services.round(context)
-    busy = bool(arena.earliest[context.processor]) and serve_timers(context)
-    put, take = arena.dpc_ends[context.processor]
-    if put != take and serve_dpcs(context):
-        busy = True
-    if services.interrupts(context):
-        busy = True
-    # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
-    # that is put off as long as nobody asks.
-    withheld, asked, published = arena.withheld, wanted(context), False
-    if not asked and services.withholds(context):
-        withheld[context.slot] = 1
-    else:
-        services.leave(context)
-        if withheld[context.slot]:
-            withheld[context.slot] = 0
+    serve = context.serve_round
+    if serve is None:
+        serve = context.serve_round = _round_of(context)
+    return serve()
+
+
+def _round_of(context: Context) -> Callable[[], bool]:
+    """The round of one processor: it is gone through so often that it has looked up already what it needs."""
+    arena, box, platform, services = context.machine.arena, context.box, context.platform, context.machine.services
+    slot, processor, lock = context.slot, context.processor, context.processor_lock
+    acquire, release = platform.bound(lock)
+    stop_word, epoch, cells, recalls = context.stop_word, arena.epoch, context.cells, arena.recalls(slot)
+    earliest, dpc_ends, serve_interrupts = arena.earliest, arena.dpc_ends[processor], services.interrupts
+    raising, withheld, stored = arena.raising, arena.withheld, context.stored
+
+    def serve_round() -> bool:
+        if stop_word[0]:
+            raise_if_stopped(context)
+        if number := acquire():
+            platform.lock_failed(lock, number)
+        context.irql = box.irql = DISPATCH_LEVEL
+        if epoch[0] != cells[EPOCH_CELL] or recalls[0] != recalls[1]:
+            services.round(context)
+        busy = earliest[processor] != 0 and serve_timers(context)
+        if dpc_ends[0] != dpc_ends[1] and serve_dpcs(context):
+            busy = True
+        if serve_interrupts(context):
+            busy = True
+        # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
+        # that is put off as long as nobody asks.
+        asked, published = 1 in bytes(raising) and wanted(context), False
+        if stored and not asked:
+            withheld[slot] = 1
+        elif stored or withheld[slot]:
+            services.leave(context)
+            withheld[slot] = 0
             published = True
-    context.irql = box.irql = PASSIVE_LEVEL
-    platform.release(context.processor_lock)
-    if published:
-        _wake_those_who_raise(context)
-    if asked:
-        sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
-    return busy
+        context.irql = box.irql = PASSIVE_LEVEL
+        if number := release():
+            platform.lock_failed(lock, number)
+        if published:
+            _wake_those_who_raise(context)
+        if asked:
+            sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
+        return busy
+
+    return serve_round
 
 
 def _wake_those_who_raise(context: Context) -> None:
@@ -77,26 +96,29 @@ def _wake_those_who_raise(context: Context) -> None:
 
 
 def _processor(context: Context) -> None:
-    arena, services, platform = context.machine.arena, context.machine.services, context.platform
-    head, withheld = arena.machine, arena.withheld
-
+    arena, slot, now, linger = context.machine.arena, context.slot, context.platform.now, context.platform.linger
+    epoch, cells, recalls, shutting_down = arena.epoch, context.cells, arena.recalls(slot), arena.shutting_down
+    earliest, dpc_ends, withheld = arena.earliest, arena.dpc_ends[context.processor], arena.withheld
+    processor, asserted = context.processor, context.machine.services.interrupts_pending
     slept_for = 0
 
     def ready() -> bool:
-        first = arena.earliest[context.processor]
+        first = earliest[processor]
         return (
-            first != slept_for  # another context has set a timer: the deadline of this sleep is not the right one
-            or head.shutting_down != 0
-            or dpcs_pending(context)
-            or services.interrupts_pending(context)
-            or (withheld[context.slot] != 0 and wanted(context))
-            or (first != 0 and platform.now() >= first)
+            asserted(context)
+            or first != slept_for  # another context has set a timer: the deadline of this sleep is not the right one
+            or dpc_ends[0] != dpc_ends[1]
+            or shutting_down[0] != 0
+            or epoch[0] != cells[EPOCH_CELL]
+            or recalls[0] != recalls[1]
+            or (withheld[slot] != 0 and wanted(context))
+            or (first != 0 and now() >= first)
         )
 
-    while not head.shutting_down:
+    while not shutting_down[0]:
         busy = processor_round(context)
-        slept_for = arena.earliest[context.processor]
-        if not (busy and (ready() or platform.linger(ready))):
+        slept_for = earliest[processor]
+        if not (busy and (ready() or linger(ready))):
             sleep_until(context, ready, slept_for or None)
 
 

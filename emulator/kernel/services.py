@@ -23,13 +23,15 @@ class Services(Protocol):
         """A context has come to life, before its first round: build private caches."""
 
     def round(self, context: Context) -> None:
-        """A round begins, an entry from NDIS or a wait has ended: compare epochs, recompile what changed."""
+        """An entry from NDIS or a wait has ended, or a round begins where the epoch is not the slot's or somebody calls
+        for what is at home here: compare epochs, recompile what changed, give back what is called for.
+        """
 
     def interrupts(self, context: Context) -> bool:
         """Serve the interrupt lines of this processor (IRQL DISPATCH, processor lock held); True if one was served."""
 
     def interrupts_pending(self, context: Context) -> bool:
-        """Is a line of this processor asserted?  Asked before it sleeps."""
+        """Is a line of this processor asserted?  Asked before it sleeps, beside the epoch and the calls."""
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run one entry of the DPC queue at DISPATCH_LEVEL."""
@@ -71,9 +73,6 @@ class Services(Protocol):
     def cancel_device_request(self, context: Context, index: int) -> None:
         """Cancel in an I/O thread what a driver has pending."""
 
-    def withholds(self, context: Context) -> bool:
-        """Does this processor keep private what others may come for, to be published when it has time?"""
-
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         """What this context, which ends because the machine has stopped, has in hand; never raises.
 
@@ -87,4 +86,6 @@ class Services(Protocol):
         """This context has stopped the machine with a bug check, whose record is written: never raises."""
 
     def leave(self, context: Context) -> None:
-        """A callback that began in this context has returned to the loop: publish what must not stay private."""
+        """A callback that began in this context has returned to the loop, or a processor must not withhold any longer
+        what it has stored: publish what must not stay private.
+        """

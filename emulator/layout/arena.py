@@ -219,6 +219,8 @@ class Arena:
         self.stop_word = self.view[stop_word : stop_word + 4].cast("I")
         shutting_down = at["machine"] + records.MACHINE.shutting_down.offset  # type: ignore[attr-defined]
         self.shutting_down = self.view[shutting_down : shutting_down + 4].cast("I")
+        epoch = at["machine"] + records.MACHINE.epoch.offset  # type: ignore[attr-defined]
+        self.epoch = self.view[epoch : epoch + 8].cast("Q")
         self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
 
     @functools.cached_property

@@ -144,6 +144,7 @@ ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]
 ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
 ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
 CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]
+EPOCH_CELL: int = SLOT.epoch.offset // 8  # type: ignore[attr-defined]
 
 
 class STOP_RECORD(Record):

@@ -79,11 +79,7 @@ class Executive:
             publication.serve_recalls(context)
 
     interrupts = staticmethod(interrupt_service.serve_interrupts)
-
-    def interrupts_pending(self, context: Context) -> bool:
-        """Is a line of this processor asserted, or an epoch to be acknowledged?"""
-        changed = context.box.epoch != context.machine.arena.machine.epoch
-        return bool(changed) or publication.recalls_pending(context) or interrupt_service.lines_asserted(context)
+    interrupts_pending = staticmethod(interrupt_service.lines_asserted)
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run one entry of the DPC queue."""
@@ -145,8 +141,6 @@ class Executive:
     def cancel_device_request(self, context: Context, index: int) -> None:
         """Call a driver's cancel routine."""
         device_dispatch.cancel(context, index)
-
-    withholds = staticmethod(publication.withholds)
 
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         """The NET_BUFFER_LISTs in use, by owner."""

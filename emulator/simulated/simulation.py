@@ -106,11 +106,6 @@ class NoServices:
     def cancel_device_request(self, context: Context, index: int) -> None:
         """No devices."""
 
-    def withholds(self, context: Context) -> bool:
-        """Nothing is kept private."""
-        del context
-        return False
-
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         """Nothing is in use."""
         del context, everything

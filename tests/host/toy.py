@@ -50,9 +50,6 @@ class ToyServices:
     def cancel_device_request(self, context: Context, index: int) -> None:
         _finish(context, index, DeviceRequestState.DONE)
 
-    def withholds(self, context: Context) -> bool:
-        return False
-
     def possessions(self, context: Context, *, everything: bool) -> list[Possession]:
         return []
 

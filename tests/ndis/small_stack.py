@@ -127,7 +127,6 @@ class SmallStack:
         services: FakeServices = self.fake.services
         services.on_round = self._round
         services.on_leave = publication.leave
-        services.on_interrupts_pending = publication.recalls_pending
         self.fake.processor()
         machine = self.fake.machine
         driver_handle, driver = self._allocate(HandleKind.MINIPORT_DRIVER, MINI)

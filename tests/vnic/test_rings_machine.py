@@ -171,7 +171,7 @@ class Rings(RuleBasedStateMachine):
 
     @invariant()
     def causes_follow_the_rings(self) -> None:
-        assert self.nic.cause() & 3 == (1 if self.filled else 0) | (2 if self.finished else 0)
+        assert self.nic.causes[0]() & 3 == (1 if self.filled else 0) | (2 if self.finished else 0)
 
     @invariant()
     def each_buffer_is_known_in_one_place(self) -> None:

@@ -70,10 +70,6 @@ def _nothing() -> None:
     """Stand for a callable that the platform did not need."""
 
 
-def _no_interrupt(queue: int, /) -> None:
-    """Stand for the platform's interrupt where whoever made the adapter looks at the line itself."""
-
-
 class Vnic:
     """One adapter's hardware as one process sees it; made once per process over that process's mapping of the arena.
 
@@ -83,16 +79,24 @@ class Vnic:
         layout: The same as the host's.
         ring_host: Wakes the host if it sleeps. It publishes first (fence), then looks at the host's sleeping flag.
         raise_interrupt: Called with a queue's number when the driver's own write (of the mask) has asserted that
-            queue's line; wakes the processor that the queue's interrupt is for.
+            queue's line; wakes the processor that the queue's interrupt is for. None where this is the processor that
+            all the adapter's interrupts are for: it looks at the lines before it sleeps, behind a barrier.
         fence: A full memory barrier, between publishing empty buffers and looking whether the host waits for them.
         unpublished: Not empty while the driver has stored something that others cannot see yet. Before descriptors are
             posted `publish` is called then, since whoever is interrupted for them may look for what was stored.
         publish: Lets the others see it.
     """
 
+    #: What INTERRUPT_CAUSE reads, and whether the line is asserted for some causes: a function for each queue, and no
+    #: method, since they are asked so often that they have looked up already where to read.
+    causes: list[Callable[[], int]]
+    lines: list[Callable[..., bool]]
+
     __slots__ = (
+        "causes",
         "fence",
         "layout",
+        "lines",
         "masks",
         "offset",
         "publish",
@@ -114,7 +118,7 @@ class Vnic:
         layout: VnicLayout,
         ring_host: Callable[[], None],
         *,
-        raise_interrupt: Callable[[int], None] = _no_interrupt,
+        raise_interrupt: Callable[[int], None] | None = None,
         fence: Callable[[], None] = _nothing,
         unpublished: Sequence[object] = (),
         publish: Callable[[], None] = _nothing,
@@ -135,19 +139,44 @@ class Vnic:
         self.receive = [RingView(block, at.receive, layout.receive_entries) for at in offsets]
         self.receive_free = [RingView(block, at.receive_free, layout.receive_entries) for at in offsets]
         self.transmit = [RingView(block, at.transmit, layout.transmit_entries) for at in offsets]
+        self.causes = [self._cause(queue) for queue in range(layout.queues)]
+        self.lines = [self._line(queue) for queue in range(layout.queues)]
 
-    def cause(self, queue: int = 0) -> int:
-        """The causes pending on a queue, masked or not; a removed adapter has one cause, and only on queue 0."""
-        words = self.words
-        if not words[WORD_PRESENT]:
-            return 0 if queue else VNIC_INTERRUPT_REMOVED
-        receive, transmit = self.receive[queue].indices, self.transmit[queue].indices
-        cause = VNIC_INTERRUPT_RECEIVE if receive[PRODUCER] != receive[CONSUMER] else 0
-        if transmit[CONSUMER] != transmit[RECLAIMED]:
-            cause |= VNIC_INTERRUPT_TRANSMIT
-        if not queue and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]:
-            cause |= VNIC_INTERRUPT_LINK
+    def _cause(self, queue: int) -> Callable[[], int]:
+        """The causes pending on a queue, masked or not; all ones once the adapter has been removed."""
+        receive, transmit, words = self.receive[queue].indices, self.transmit[queue].indices, self.words
+
+        def cause() -> int:
+            if not words[WORD_PRESENT]:
+                return VNIC_ALL_ONES
+            pending = VNIC_INTERRUPT_RECEIVE if receive[PRODUCER] != receive[CONSUMER] else 0
+            if transmit[CONSUMER] != transmit[RECLAIMED]:
+                pending |= VNIC_INTERRUPT_TRANSMIT
+            if not queue and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]:
+                pending |= VNIC_INTERRUPT_LINK
+            return pending
+
         return cause
+
+    def _line(self, queue: int) -> Callable[..., bool]:
+        """Whether the queue's line is asserted for some causes, or for any."""
+        mask, words, ring = self.masks[queue], self.words, self.transmit[queue]
+        receive, transmit, entries = self.receive[queue].indices, ring.indices, ring.entries
+
+        def asserted(causes: int = VNIC_INTERRUPT_ALL) -> bool:
+            causes &= mask[0]
+            if not causes:
+                return False
+            if not words[WORD_PRESENT]:
+                return not queue and causes & VNIC_INTERRUPT_REMOVED != 0
+            if causes & VNIC_INTERRUPT_RECEIVE and receive[PRODUCER] != receive[CONSUMER]:
+                return True
+            if causes & VNIC_INTERRUPT_TRANSMIT and transmit[RECLAIMED] - transmit[INTERRUPT] & INDEX_MASK > entries:
+                return True
+            link = causes & VNIC_INTERRUPT_LINK and not queue
+            return bool(link) and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
+
+        return asserted
 
     def asserted(self, queue: int = 0, causes: int = VNIC_INTERRUPT_ALL) -> bool:
         """Whether the queue's interrupt line is asserted; the platform asks before it calls the ISR.
@@ -155,21 +184,8 @@ class Vnic:
         It is for `cause & mask`, except that finished frames alone assert it only once the hardware says so: it
         moderates this interrupt, because a receive that comes soon brings the driver along anyway.
         """
-        mask = self.masks[queue][0] & causes
-        if not mask:
-            return False
-        words = self.words
-        if not words[WORD_PRESENT]:
-            return not queue and mask & VNIC_INTERRUPT_REMOVED != 0
-        indices = self.receive[queue].indices
-        if mask & VNIC_INTERRUPT_RECEIVE and indices[PRODUCER] != indices[CONSUMER]:
-            return True
-        ring = self.transmit[queue]
-        indices = ring.indices
-        if mask & VNIC_INTERRUPT_TRANSMIT and indices[RECLAIMED] - indices[INTERRUPT] & INDEX_MASK > ring.entries:
-            return True
-        link = mask & VNIC_INTERRUPT_LINK and not queue
-        return bool(link) and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
+        result: bool = self.lines[queue](causes)
+        return result
 
     def sends(self, message: int) -> bool:
         """Whether the adapter sends a message; asked only where messages are enabled."""
@@ -181,7 +197,7 @@ class Vnic:
 
     def line_asserted(self) -> bool:
         """Whether the line is asserted, for any queue; of an adapter with one queue `asserted` says it too."""
-        return any(self.asserted(queue) for queue in range(len(self.masks)))
+        return any(asserted() for asserted in self.lines)
 
 
 def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
@@ -192,11 +208,11 @@ def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
         register: One of `VNIC_REGISTER_...`.
         queue: Which queue's, for INTERRUPT_CAUSE and INTERRUPT_MASK.
     """
+    if register == VNIC_REGISTER_INTERRUPT_CAUSE:
+        return nic.causes[queue]()
     words = nic.words
     if not words[WORD_PRESENT]:
         return VNIC_ALL_ONES
-    if register == VNIC_REGISTER_INTERRUPT_CAUSE:
-        return nic.cause(queue)
     if register == VNIC_REGISTER_INTERRUPT_MASK:
         return nic.masks[queue][0]
     if register == VNIC_REGISTER_CONTROL:
@@ -218,16 +234,13 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
     Unmasking a cause that is pending asserts the line at once. Writing VNIC_CONTROL_RESET begins a reset: poll CONTROL
     until the bit reads as clear, and leave the rings alone until then.
     """
-    words = nic.words
     if register == VNIC_REGISTER_INTERRUPT_MASK:
         nic.masks[queue][0] = value & VNIC_INTERRUPT_ALL
-        if value:
-            nic.fence()
-            if nic.asserted(queue):
-                nic.raise_interrupt(queue)
-            if nic.several and words[WORD_SCALING_SEQUENCE] != words[WORD_SCALING_DONE]:
-                nic.ring_host()  # it waits for the queues to be idle
-    elif register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
+        if value and (nic.several or nic.raise_interrupt is not None):
+            _unmasked(nic, queue)
+        return
+    words = nic.words
+    if register == VNIC_REGISTER_LINK_ACKNOWLEDGE:
         words[WORD_LINK_ACKNOWLEDGE] = value & INDEX_MASK
     elif register == VNIC_REGISTER_OFFLOADS:
         words[WORD_OFFLOADS] = value
@@ -241,6 +254,15 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
         nic.ring_host()
     else:
         raise ValueError(f"{_row(register).name} is read only")
+
+
+def _unmasked(nic: Vnic, queue: int) -> None:
+    words = nic.words
+    nic.fence()
+    if nic.raise_interrupt is not None and nic.asserted(queue):
+        nic.raise_interrupt(queue)
+    if nic.several and words[WORD_SCALING_SEQUENCE] != words[WORD_SCALING_DONE]:
+        nic.ring_host()  # it waits for the queues to be idle
 
 
 def VnicReadMacAddress(nic: Vnic, /) -> bytes:

@@ -16,7 +16,7 @@ from emulator.kernel.stop import stop
 from emulator.kernel.waits import wake
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, FRAME_SLOT_BYTES, PAGE
 from emulator.layout.handles import INDEX_MASK
-from emulator.layout.machine import SystemLock
+from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.status import (
@@ -117,13 +117,13 @@ def hardware_of(context: Context, number: int) -> Vnic:
             arena.hardware_offset(number),
             arena.hardware_layout,
             _bell(context, HOST_SLOT),
-            raise_interrupt=_interrupter(context, number),
             fence=context.platform.fence,
             unpublished=context.escaped,
             publish=functools.partial(publish_escaped, context),
         )
-        if messages.messages(found.words):
-            found.raise_interrupt = _message_interrupter(context, number, found)
+        if context.kind is not ContextKind.PROCESSOR or arena.geometry.processors > 1:
+            several = messages.messages(found.words) > 0
+            found.raise_interrupt = (_message_interrupter if several else _interrupter)(context, number, found)
         found._pointer = word
         context.pointers[word] = found
     return found
@@ -137,7 +137,8 @@ def _bell(context: Context, slot: int) -> Any:
     return ring
 
 
-def _interrupter(context: Context, number: int) -> Any:
+def _interrupter(context: Context, number: int, nic: Vnic) -> Any:
+    del nic
     processors = context.machine.geometry.processors
 
     def raise_interrupt(queue: int, /) -> None:
@@ -149,7 +150,7 @@ def _interrupter(context: Context, number: int) -> Any:
 
 
 def _message_interrupter(context: Context, number: int, nic: Vnic) -> Any:
-    processors, line = context.machine.geometry.processors, _interrupter(context, number)
+    processors, line = context.machine.geometry.processors, _interrupter(context, number, nic)
 
     def raise_interrupt(queue: int, /) -> None:
         if not messages.enabled(nic.words):

@@ -40,7 +40,8 @@ class _Line(NamedTuple):
     dpc: Callable[..., Any]
     """The same, with what comes behind for the DPC."""
     asserted: Callable[[], bool]
-    lock: int
+    running: memoryview
+    """The word that says whether the DPC runs on this processor."""
     limit: int
     throttle: NDIS_RECEIVE_THROTTLE_PARAMETERS
 
@@ -50,14 +51,13 @@ def serve_interrupts(context: Context) -> bool:
 
     DPCs are for whom the two out-parameters name, whatever the ISR says of the interrupt's being its own.
     """
-    served = False
-    box = context.box
-    for line in _lines(context):
+    served, box = False, context.box
+    for line in context.lines or _lines(context):
         if not line.asserted() or not line.record.enabled:
             continue
         served = True
         context.irql = box.irql = DIRQL
-        result = _isr_alone(context, line) if line.lock else line.isr()
+        result = line.isr()
         context.irql = box.irql = DISPATCH_LEVEL
         try:
             _, queue_default_dpc, targets = result
@@ -70,11 +70,11 @@ def serve_interrupts(context: Context) -> bool:
     return served
 
 
-def _isr_alone(context: Context, line: _Line) -> Any:
+def _isr_alone(context: Context, lock: int, isr: Callable[[], Any]) -> Any:
     """The ISR, while nobody is in it, or in a function that is synchronised with it, on another processor."""
-    context.platform.acquire(line.lock)
-    result = line.isr()
-    context.platform.release(line.lock)
+    context.platform.acquire(lock)
+    result = isr()
+    context.platform.release(lock)
     return result
 
 
@@ -100,7 +100,8 @@ def _let_go(context: Context, lock: int, irql: int) -> None:
 
 def lines_asserted(context: Context) -> bool:
     """Is a line or a message of this processor asserted?"""
-    return any(line.asserted() and line.record.enabled for line in _lines(context))
+    lines = context.lines or _lines(context)
+    return any([line.asserted() and line.record.enabled for line in lines])  # a generator costs as much as the look
 
 
 def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: int, argument: int) -> int:
@@ -115,14 +116,15 @@ def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: in
 
 def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
     """Call the interrupt's DPC; queued again when it says that more is pending."""
-    throttle, record, processor = line.throttle, line.record, context.processor
-    throttle.MaxNblsToIndicate, throttle.MoreNblsPending = line.limit, False
-    running = record.dpc_running
-    running[processor] = 1
+    throttle, running = line.throttle, line.running
+    throttle.MaxNblsToIndicate = line.limit
+    running[0] = 1
     line.dpc(argument, throttle, None)
-    running[processor] = 0
-    if throttle.MoreNblsPending and record.enabled:
-        queue_interrupt_dpcs(context, line.handle, record, 1 << processor, encode(context, argument))
+    running[0] = 0
+    if throttle.MoreNblsPending:
+        throttle.MoreNblsPending = False
+        if line.record.enabled:
+            queue_interrupt_dpcs(context, line.handle, line.record, 1 << context.processor, encode(context, argument))
 
 
 def run_queued_dpc(context: Context, index: int, argument: int) -> None:
@@ -158,14 +160,16 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     nic = hardware_of(context, record.adapter)
     value = decode(context, record.context)
     arguments = (value, record.message) if record.messages else (value,)
-    line = nic.asserted if nic.layout.queues == 1 else nic.line_asserted
+    asserted = nic.lines[0] if nic.layout.queues == 1 else nic.line_asserted
+    isr = functools.partial(call, context, record.isr, *arguments)
+    running = record.dpc_running
     return _Line(
         handle=make_handle(HandleKind.INTERRUPT, record.head.generation, index),
         record=record,
-        isr=functools.partial(call, context, record.isr, *arguments),
+        isr=functools.partial(_isr_alone, context, record.lock, isr) if record.lock else isr,
         dpc=functools.partial(call, context, record.dpc, *arguments),
-        asserted=functools.partial(nic.sends, record.message) if record.messages else line,
-        lock=record.lock,
+        asserted=functools.partial(nic.sends, record.message) if record.messages else asserted,
+        running=memoryview(running).cast("B").cast("I")[context.processor : context.processor + 1],
         limit=context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS,
         throttle=NDIS_RECEIVE_THROTTLE_PARAMETERS(),
     )

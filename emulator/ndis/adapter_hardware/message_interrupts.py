@@ -144,7 +144,7 @@ def NdisMConfigMSIXTableEntry(
         return NDIS_STATUS_INVALID_PARAMETER
     # What is pending is sent now, perhaps to a processor that sleeps and has not counted on it.
     nic.fence()
-    if messages.enabled(nic.words):
+    if nic.raise_interrupt is not None and messages.enabled(nic.words):
         nic.raise_interrupt(0)
     return NDIS_STATUS_SUCCESS
 

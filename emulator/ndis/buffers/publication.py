@@ -328,18 +328,6 @@ def leave(context: Context) -> None:
     serve_recalls(context)
 
 
-def withholds(context: Context) -> bool:
-    """Has this processor stored what it has not published yet, with nobody asking for it back?"""
-    path: DataPath | None = context.datapath
-    return path is not None and bool(path.escaped) and path.recalls[0] == path.recalls[1]
-
-
-def recalls_pending(context: Context) -> bool:
-    """Has somebody called for what this context has at home?  Asked before it sleeps."""
-    asked = data_path(context).recalls
-    return asked[0] != asked[1]
-
-
 def serve_recalls(context: Context) -> None:
     """Answer a call: publish all that is at home, give back stocks of pools that are being freed, wake who waits.
 

@@ -81,8 +81,8 @@ class DataPath:
         self.bindings: dict[int, Any] = {}
         self.modules: dict[int, Any] = {}
         self.sources: dict[int, int] = {}
-        # In the order of storing; freed ones stay until somebody looks, and are stored again at the same key.
-        self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = {}
+        # Freed ones stay until somebody looks, and are stored again at the same key.
+        self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = context.stored
         self.guarded: list[NET_BUFFER_LIST] = []
         self.tracked: list[NET_BUFFER_LIST | NET_BUFFER] = context.tracked
         self.cycle_told = False

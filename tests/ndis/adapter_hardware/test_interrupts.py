@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import emulator.ndis as surface
+from emulator.kernel.waits import ASLEEP
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.ndis.adapter_hardware import interrupts
+from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.headers.constants import NDIS_INDICATE_ALL_NBLS
 from emulator.ndis.headers.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
 from emulator.ndis.headers.status import (
@@ -22,6 +26,7 @@ from emulator.rules.errors import BugCheck, EmulatorError
 from emulator.rules.irql import DIRQL, PASSIVE_LEVEL
 from tests.drivers.rig import MAC, PEER, Rig
 from tests.fake_platform import fresh_module
+from vnic.device import VNIC_INTERRUPT_ALL, VNIC_REGISTER_INTERRUPT_MASK, VnicWriteRegister
 
 if TYPE_CHECKING:
     import types
@@ -293,3 +298,23 @@ def test_everything_goes_back_when_the_adapter_is_halted() -> None:
     assert not any(machine.fake.arena.lock_used)
     assert not machine.nic.vnic.sends(0)
     assert machine.control(pnp.start_adapter) == 0
+
+
+@pytest.mark.parametrize("messages", [0, 3])
+@pytest.mark.parametrize("processors", [1, 2])
+def test_who_opens_the_mask_wakes_the_processor_that_sleeps_unless_he_is_it(messages: int, processors: int) -> None:
+    machine = Machine(messages, processors=processors)
+    processor, platform = machine.processors[0], machine.fake.platform
+    machine.nic.vnic.set_link(False)
+    for context in (processor, machine.pnp):
+        fences: list[int] = []
+        with machine.fake.running(context):
+            nic = hardware_of(context, 0)
+            nic.fence = partial(fences.append, 1)
+            VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
+            machine.fake.arena.sleeping[:] = bytes([ASLEEP]) * len(machine.fake.arena.sleeping)
+            platform.rings.clear()
+            VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, VNIC_INTERRUPT_ALL)
+        of_link = FIRST_PROCESSOR_SLOT + (min(messages, 3) - 1 if messages else 0) % processors
+        assert platform.rings == ([of_link] if of_link != context.slot else [])
+        assert bool(fences) is (context is not processor or processors > 1), "alone it looks before it sleeps"
