@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.host import logs, messages
 from emulator.host.platform import private_fence
+from emulator.host.pump import Activity
 from emulator.host.supervisor import Supervisor, lacking
 from emulator.kernel.platform import PATIENCE_NS
 from emulator.rules.errors import EmulatorError, HostError
@@ -76,10 +77,11 @@ class Host:
         self._buried: list[Supervisor] = []
         self._outbox: deque[messages.Message] = deque()
         self._ending = False
-        self.moved = False
-        """Whether a frame has moved since the host last asked."""
+        self.activity = Activity()
         self._patience = PATIENCE_NS
-        self._awake_until = self._settle_at = 0
+        # When a frame has moved, while that keeps the host awake, and whether its driver has been told since.
+        self._moved_at = 0
+        self._settled = False
         self._looked = 0
         self._slept_from = 0
         self.watch(console.fileno(), self._on_console)
@@ -139,7 +141,7 @@ class Host:
             if not busy and self.lingers():
                 continue
             self.settle_ports()
-            for fd, events in self._poll.poll(0 if busy or self._awake_until else self.doze()):
+            for fd, events in self._poll.poll(0 if busy or self._moved_at else self.doze()):
                 callback = self._callbacks.get(fd)
                 if callback is not None:  # an earlier callback of this round may have ended this one's machine
                     callback(events)
@@ -168,12 +170,15 @@ class Host:
         """A batch of frames for every port in turn; True when one has more."""
         busy = False
         for port in self._ports:
-            if port.service():
-                busy = True
+            try:
+                if port.service():
+                    busy = True
+            except Exception as error:
+                port.failed(error)
         return busy
 
     def settle_ports(self) -> None:
-        """Tell every driver what has been sent."""
+        """Tell every driver what has been sent, and find out what to poll for."""
         for port in self._ports:
             port.settle()
 
@@ -183,16 +188,17 @@ class Host:
         The driver is told of what has been sent after PATIENCE_NS, however much longer the host looks.
         """
         now = time.monotonic_ns()
-        if self.moved:
-            self.moved = False
-            self._awake_until = now + self._patience
-            self._settle_at = now + PATIENCE_NS
-        elif now >= self._settle_at:
-            if now >= self._awake_until:
-                self._awake_until = 0
+        activity = self.activity
+        if activity.moved:
+            activity.moved = self._settled = False
+            self._moved_at = now
+        elif now >= self._moved_at + PATIENCE_NS:
+            if now >= self._moved_at + self._patience:
+                self._moved_at = 0
                 return False
-            self.settle_ports()
-            self._settle_at = self._awake_until
+            if not self._settled:
+                self._settled = True
+                self.settle_ports()
         if now - self._looked >= LONGEST_LOOK_NS:
             return False
         os.sched_yield()

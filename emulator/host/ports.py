@@ -58,6 +58,7 @@ class Port:
         )
         self._active = wire if isinstance(wire, ActiveWire) else None
         calls = self._active.frame_calls(DescriptorCalls) if self._active is not None else None
+        self._activity = supervisor.host.activity
         self._wake = self._message_waker() if self.messages else self._waker()
         self.offloads = wire.offloads if isinstance(wire, OffloadWire) else 0
         self._descriptors = wire.queue_descriptors() if isinstance(wire, SteeredWire) else (wire.fileno(),)
@@ -67,10 +68,10 @@ class Port:
         elif self.offloads:
             self.pump = self._offload_pump(wire)
         else:
-            self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, calls=calls)
+            self.pump = AdapterPump(self.hardware, wire.fileno(), self._wake, 0, calls, self._activity)
         self.pending: Callable[[], bool] = self.pump.pending
-        self.settle: Callable[[], None] = self.pump.settle
-        self._service: Callable[[], bool] = self.pump.service
+        self.service: Callable[[], bool] = self.pump.service
+        """Moves frames; True when more can be moved at once.  What it raises is for `failed`."""
         self._reads = self._writes = False
         self._alarms: list[int] = []
 
@@ -79,7 +80,7 @@ class Port:
         from emulator.host.pump_offloads import OffloadPump
 
         assert isinstance(wire, OffloadWire)
-        return OffloadPump(self.hardware, wire.fileno(), self._wake, wire.set_offloads)
+        return OffloadPump(self.hardware, wire.fileno(), self._wake, wire.set_offloads, self._activity)
 
     def _scaled_pump(self, wire: Wire, calls: FrameCalls | None) -> ScaledPump:
         """The frame loop for several queues."""
@@ -91,9 +92,23 @@ class Port:
 
             assert isinstance(wire, OffloadWire)
             return ScaledOffloadPump(
-                self.hardware, self._descriptors, self._wake, self.queues, wire.set_offloads, steered=steered
+                self.hardware,
+                self._descriptors,
+                self._wake,
+                self.queues,
+                wire.set_offloads,
+                steered=steered,
+                activity=self._activity,
             )
-        return ScaledPump(self.hardware, self._descriptors, self._wake, self.queues, calls, steered=steered)
+        return ScaledPump(
+            self.hardware,
+            self._descriptors,
+            self._wake,
+            self.queues,
+            calls,
+            steered=steered,
+            activity=self._activity,
+        )
 
     def _waker(self) -> Callable[[], None]:
         """What rings the processor that serves the adapter's line, when it sleeps and the line is asserted."""
@@ -159,27 +174,22 @@ class Port:
             supervisor.host.watch(descriptor, guarded(act))
             self._alarms.append(descriptor)
 
-    def service(self) -> bool:
-        """Move frames; True when more can be moved at once."""
-        pump = self.pump
-        try:
-            more = self._service()
-        except DeviceFault as fault:
-            self.supervisor.hardware_fault(self.number, str(fault))
-            return False
-        except OSError as error:
+    def failed(self, error: Exception) -> None:
+        """What `service` has raised: a stop of the machine, the end of the wire, or the emulator's own fault."""
+        if isinstance(error, DeviceFault):
+            self.supervisor.hardware_fault(self.number, str(error))
+        elif isinstance(error, OSError):
             # The pump knows the errors that lose a frame and those that mean the end; after any other there is no use.
-            pump.remove(f"the wire failed: {error}")
-            more = False
-        except Exception as error:
+            self.pump.remove(f"the wire failed: {error}")
+        else:
             self.supervisor.broken(error)
-            return False
+
+    def settle(self) -> None:
+        """Tell the driver what has been sent, and the host what to poll for: before it polls, and no later."""
+        pump = self.pump
+        pump.settle()
         if pump.wants_read is not self._reads or pump.wants_write is not self._writes:
             self._change_interest()
-        if pump.moved:
-            pump.moved = False
-            self.supervisor.host.moved = True
-        return more
 
     def waits(self) -> bool:
         """Is there work that no poll of the wire will report?  The second look before the host sleeps."""
@@ -253,6 +263,7 @@ class Port:
         """What the port has counted."""
         from vnic.device import registers
 
+        self.pump.count()
         return {
             name: self.pump.statistics[getattr(registers, constant)] for constant, name in STATISTIC_NAMES.items()
         } | {

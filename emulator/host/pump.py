@@ -5,6 +5,7 @@ is. Nothing waits: `service` does a budget of work and says whether more is read
 what the host must poll for, and `pending` is the second look between raising the host's sleeping flag and sleeping.
 The interrupt for sent frames is moderated: `settle` asserts it, which the host does before it sleeps and at least once
 a millisecond; by then the next received frame has mostly brought the driver along, and it costs no interrupt at all.
+Frames are counted then too: the driver's registers say what had moved by that time.
 What the driver wrote is judged by `vnic.device.hardware`; its DeviceFault passes through to the supervisor.
 
 What the wire does to frames:
@@ -61,6 +62,19 @@ PLAIN_BUDGET: Final = 128
 LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}
 _BLOCKED: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 _SCRATCH_BYTES: Final = 65536
+_UNSEEN: Final = -1
+"""Of a control word that is to be attended to, whatever it says."""
+_ENOUGH: Final = 32
+"""Empty buffers at hand with which the rings are not looked at for more."""
+
+
+class Activity:
+    """Whether a frame has moved, on any wire of all that share this; whoever looks sets it back."""
+
+    __slots__ = ("moved",)
+
+    def __init__(self) -> None:
+        self.moved = False
 
 
 class DescriptorCalls(io.FileIO):
@@ -88,6 +102,7 @@ class AdapterPump:
             after each batch that was published.
         queue: Which of the adapter's queues.
         calls: Replaces the calls on the descriptor; wrappers are composed here, so that an absent one costs nothing.
+        activity: Where it is said that a frame has moved.
     """
 
     def __init__(
@@ -97,14 +112,14 @@ class AdapterPump:
         wake: Callable[[], None],
         queue: int = 0,
         calls: FrameCalls | None = None,
+        activity: Activity | None = None,
     ) -> None:
         self.descriptor = descriptor
         self.removed: str | None = None
         """Why the adapter was taken away, once it was."""
         self.wants_read = True
         self.wants_write = False
-        self.moved = False
-        """Whether a frame has moved; whoever looks sets it back."""
+        self.activity = activity if activity is not None else Activity()
         self._hardware = hardware
         self._queue = hardware.queues[queue]
         self._wake = wake
@@ -112,42 +127,49 @@ class AdapterPump:
         self._readinto = self._calls.readinto
         self._write = self._calls.write
         self._frame = self._queue.frames.__getitem__
-        self._known_frame = self._queue.frames.get
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         self._starved = False
         # Buffers without which nothing is received.
         self._each = 1
         self._gone = False
-        # Descriptors done of which the driver has not been told by an interrupt, and how many may be.
-        self._untold = 0
+        # How many descriptors may be done of which the driver has not been told by an interrupt.
         self._untold_limit = self._queue.transmit.entries // 2
         # The transmit ring's head when all that remained was a frame whose end had not been posted.
         self._unfinished: int | None = None
         # The driver's control word as it was when last attended to, and the directions that it enables.
-        self._control = self._directions = 0
+        self._control = _UNSEEN
+        self._receives = self._sends = False
         self._words = hardware.words
         self._transmit_indices = self._queue.transmit.indices
+        # Lengths of the frames that have moved and are not counted yet.
+        self._received: list[int] = []
+        self._sent: list[int] = []
         # The host's own statistics; the driver is shown a copy, since what lies there may be overwritten.
         self._shown = self._queue.statistics
         self.statistics = [0] * len(self._shown)
 
     def service(self, budget: int = PLAIN_BUDGET) -> bool:
         """Move up to `budget` frames each way; returns whether more can be moved at once."""
-        hardware = self._hardware
-        if not hardware.present:
-            self.wants_read = self.wants_write = False
+        if self._words[WORD_CONTROL] != self._control and not self._attend():
+            return False
+        more = self._receive(budget) if self._receives else self._discard(budget)
+        posted = self._transmit_indices[PRODUCER] - self._queue.transmit_tail
+        if posted and self._sends:
+            more |= self._transmit(budget, posted == 1)
+        return more
+
+    def _attend(self) -> bool:
+        """Do as the driver's control word says; False when the adapter is gone."""
+        self.wants_write = False
+        if not self._hardware.present:
+            self.wants_read = False
             return False
         control = self._words[WORD_CONTROL]
-        if control != self._control:
-            self._directions = hardware.attend()
-            self._control = control
-        directions = self._directions
-        more = self._receive(budget) if directions & VNIC_CONTROL_RECEIVE_ENABLE else self._discard(budget)
-        if self._transmit_indices[PRODUCER] == self._queue.transmit_tail:
-            self.wants_write = False
-        elif directions & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
-            more |= self._transmit(budget)
-        return more
+        enabled = self._hardware.attend()
+        self._control = control
+        self._receives = enabled & VNIC_CONTROL_RECEIVE_ENABLE != 0
+        self._sends = enabled & VNIC_CONTROL_TRANSMIT_ENABLE != 0
+        return True
 
     def pending(self) -> bool:
         """Whether work came in that no poll of the wire will report: asked after the host's sleeping flag is up."""
@@ -159,27 +181,41 @@ class AdapterPump:
         enabled = hardware.attend()
         if self._starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and queue.refill(self._each) >= self._each:
             return True
-        if self.wants_write or not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
+        if not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
             return False
         posted = queue.posted()
-        return bool(posted) and posted != self._unfinished
+        if not posted:
+            self.wants_write = False
+        return posted not in (0, self._unfinished) and not self.wants_write
 
     def settle(self) -> None:
-        """Assert the interrupt for the frames that have been sent since the last one."""
-        if self._untold:
-            self._untold = 0
-            self._queue.assert_transmit()
+        """Count what has moved, and assert the interrupt for the frames that have been sent since the last one."""
+        self.count()
+        queue = self._queue
+        if queue.interrupt != queue.transmit_tail:
+            queue.assert_transmit()
             self._wake()
+
+    def count(self) -> None:
+        """Count the frames that have moved since the last time, and let the driver see it."""
+        if self._received:
+            self._count_received(self._received)
+            self._received.clear()
+        if self._sent:
+            self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, self._sent)
+            self._sent.clear()
 
     def power_cycled(self) -> None:
         """The hardware has lost what it knew; so has its host."""
         self.wants_read, self.wants_write = True, False
-        self._starved, self._untold, self._unfinished = False, 0, None
+        self._starved, self._unfinished = False, None
+        self._control = _UNSEEN
 
     def remove(self, reason: str) -> None:
         """Take the adapter away from the driver: a surprise removal."""
         self.removed = reason
-        self.wants_read = self.wants_write = False
+        self.wants_read = self.wants_write = self._sends = False
+        self._control = _UNSEEN
         self._hardware.remove()
         self._wake()
 
@@ -187,33 +223,52 @@ class AdapterPump:
 
     def _receive(self, budget: int) -> bool:
         queue = self._queue
-        count = queue.usable
-        if 4 * count < budget:
-            count = queue.refill(budget)
-        elif count > budget:
-            count = budget
+        if queue.usable < _ENOUGH:
+            count = self._refill(budget)
+            return self._receive_batch([], count) if count else False
+        # Mostly there is no frame at all or a lone one: that is to be known before anything is made ready for many.
+        length: int | None = 0
+        try:
+            length = self._readinto(queue.empties[0])
+            if length is None:
+                return False
+            following = self._readinto(queue.empties[1])
+        except OSError as error:
+            if error.errno not in REMOVAL_ERRORS:
+                raise
+            return self._receive_batch([length or 0, 0], 0)
+        if following is not None or not 0 < length < queue.capacity:
+            return self._receive_batch([length] if following is None else [length, following], budget)
+        queue.deliver_one(length)
+        self._received.append(length)
+        self._wake()
+        self.activity.moved = True
+        return False
+
+    def _refill(self, budget: int) -> int:
+        """How many buffers may be filled; without any nothing is read, and the driver is asked for some."""
+        queue = self._queue
+        count = queue.refill(budget)
         if not count:
             self.wants_read = False
             queue.ask_for_buffers(True)
             if not self._starved:
                 self._starved = True
                 self._count(STATISTIC_RECEIVE_NO_BUFFER, 1)
-            return False
-        if self._starved:
-            self._starved = False
-            queue.ask_for_buffers(False)
-        self.wants_read = True
-        empties = queue.empties
-        lengths: list[int] = []
+        else:
+            self.wants_read = True
+            if self._starved:
+                self._starved = False
+                queue.ask_for_buffers(False)
+        return count
+
+    def _receive_batch(self, lengths: list[int], count: int) -> bool:
+        """Read on behind frames of these lengths, until so many buffers are filled; a length of 0 is the wire's end."""
+        queue = self._queue
         more, gone = True, False
         try:
-            # Mostly there is no frame at all or a lone one: that is to be known before anything is made ready for many.
-            length = self._readinto(empties[0])
-            if length is None:
-                return False
-            lengths.append(length)
             append = lengths.append
-            for length in map(self._readinto, islice(empties, 1, count)):
+            for length in map(self._readinto, islice(queue.empties, len(lengths), min(count, queue.usable))):
                 if length is None:
                     more = False
                     break
@@ -223,17 +278,16 @@ class AdapterPump:
                 raise
             gone = True
         # Looked at by the batch, in C: tests and sums in the loop above would cost more than the loop.
-        if len(lengths) != 1 or not 0 < lengths[0] < queue.capacity:
-            if not all(lengths):
-                del lengths[lengths.index(0) :]
-                gone = True
-            if max(lengths, default=0) >= queue.capacity:
-                lengths = self._drop_too_long(lengths)
+        if not all(lengths):
+            del lengths[lengths.index(0) :]
+            gone = True
+        if max(lengths, default=0) >= queue.capacity:
+            lengths = self._drop_too_long(lengths)
         if lengths:
             queue.deliver(lengths)
-            self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
+            self._received += lengths
             self._wake()
-            self.moved = True
+            self.activity.moved = True
         if gone:
             self.remove("the wire is gone")
         return more and not gone
@@ -277,45 +331,55 @@ class AdapterPump:
 
     # -- driver to wire ------------------------------------------------------------------------------------------------
 
-    def _transmit(self, budget: int) -> bool:
+    def _transmit(self, budget: int, lone: bool) -> bool:
+        queue = self._queue
+        self.wants_write = False
+        frame = queue.oldest() if lone else None
+        if frame is None:
+            return self._transmit_batch(budget)
+        self._unfinished = None
+        try:
+            length = self._write(frame)
+        except OSError as error:
+            self._finish(int(self._lost(error)))
+            return False
+        if length is None:
+            self.wants_write = True
+            return False
+        self._sent.append(length)
+        self._complete(1)
+        return False
+
+    def _transmit_batch(self, budget: int) -> bool:
         queue = self._queue
         posted = queue.posted()
-        self.wants_write = False
-        if not posted:
-            return False
         # A frame is never longer than the least that is looked at, so one that has no end here has none at all.
-        words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)) if posted > 1 else 1)
+        words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)))
         done = self._send(words)
+        unfinished = done < len(words) and not self.wants_write
+        self._unfinished = posted - done if unfinished else None
+        self._finish(done)
+        return done < posted and not (self.wants_write or self._gone or (unfinished and len(words) == posted))
+
+    def _finish(self, done: int) -> None:
         if done:
-            queue.complete(done)
-            self.moved = True
-            self._untold += done
-            if self._untold >= self._untold_limit:
-                self.settle()
-        if done == posted:
-            self._unfinished = None
-            return False
+            self._complete(done)
         if self._gone:
             self.remove("the wire is gone")
-            return False
-        remaining = posted - done
-        unfinished = done < len(words) and not self.wants_write
-        self._unfinished = remaining if unfinished else None
-        return not self.wants_write and not (unfinished and len(words) == posted)
+
+    def _complete(self, done: int) -> None:
+        self.activity.moved = True
+        if self._queue.complete(done) >= self._untold_limit:
+            self.settle()
 
     def _send(self, words: list[int]) -> int:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""
-        if len(words) == 1:
-            frame = self._known_frame(words[0])
-            if frame is not None:
-                return self._send_one(frame)
         done = 0
         while done < len(words):
             lengths: list[int] = []
             error = self._write_all(words[done:] if done else words, lengths)
-            if lengths:
-                done += len(lengths)
-                self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
+            done += len(lengths)
+            self._sent += lengths
             if done == len(words):
                 break
             pieces = self._fragments(words, done)
@@ -328,18 +392,6 @@ class AdapterPump:
                 break
             done += len(pieces)
         return done
-
-    def _send_one(self, frame: memoryview) -> int:
-        """Write a lone frame; returns whether it is finished with."""
-        try:
-            length = self._write(frame)
-        except OSError as error:
-            return int(self._lost(error))
-        if length is None:
-            self.wants_write = True
-            return 0
-        self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, [length])
-        return 1
 
     def _lost(self, error: OSError) -> bool:
         """Count a frame that the wire has refused; False when it stays posted: the wire takes no more, or is gone."""
@@ -382,7 +434,7 @@ class AdapterPump:
             return error
         if length is None:
             return _BLOCKED
-        self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, [length])
+        self._sent.append(length)
         return None
 
     def _fragments(self, words: list[int], first: int) -> list[memoryview]:
@@ -399,6 +451,9 @@ class AdapterPump:
 
     def _count(self, statistic: int, amount: int) -> None:
         self.statistics[statistic] = self._shown[statistic] = self.statistics[statistic] + amount
+
+    def _count_received(self, lengths: list[int]) -> None:
+        self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
 
     def _count_frames(self, frames: int, octets: int, lengths: list[int]) -> None:
         own, shown = self.statistics, self._shown

@@ -15,7 +15,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, AdapterPump
+from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, Activity, AdapterPump
 from vnic.device.host_queue import inside
 from vnic.device.layout import (
     VNIC_DESCRIPTOR_LENGTH_MASK,
@@ -39,9 +39,7 @@ from vnic.device.registers import (
     STATISTIC_RECEIVE_ERRORS,
     STATISTIC_RECEIVE_FRAMES,
     STATISTIC_RECEIVE_NO_BUFFER,
-    STATISTIC_TRANSMIT_BYTES,
     STATISTIC_TRANSMIT_ERRORS,
-    STATISTIC_TRANSMIT_FRAMES,
     WORD_OFFLOADS,
     WORD_OFFLOADS_SUPPORTED,
 )
@@ -79,6 +77,7 @@ class HeaderPump(AdapterPump):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self._write = self._write_plain
         self._enabled = 0
         # By address: a buffer with the memory in front of it.
         self._fronts: dict[int, memoryview] = {}
@@ -93,6 +92,13 @@ class HeaderPump(AdapterPump):
         return front
 
     # -- driver to wire ------------------------------------------------------------------------------------------------
+
+    def _write_plain(self, frame: memoryview) -> int | None:
+        """Write a lone frame that is as the driver has made it."""
+        try:
+            return os.writev(self.descriptor, (NO_HEADER, frame)) - VNIC_HEADER_BYTES
+        except BlockingIOError:
+            return None
 
     def _send(self, words: list[int]) -> int:
         lengths: list[int] = []
@@ -132,7 +138,7 @@ class HeaderPump(AdapterPump):
                 self._count(STATISTIC_TRANSMIT_ERRORS, 1)
             done += pieces
         if lengths:
-            self._count_frames(STATISTIC_TRANSMIT_FRAMES, STATISTIC_TRANSMIT_BYTES, lengths)
+            self._sent += lengths
         return done
 
     def _gathered(self, words: list[int], first: int) -> tuple[int, list[bytes | memoryview]]:
@@ -170,6 +176,7 @@ class OffloadPump(HeaderPump):
         descriptor: As for AdapterPump; each read and write begins with virtio's header.
         wake: As for AdapterPump.
         set_offloads: Tells the wire what the driver is ready to receive.
+        activity: As for AdapterPump.
     """
 
     def __init__(
@@ -178,8 +185,9 @@ class OffloadPump(HeaderPump):
         descriptor: int,
         wake: Callable[[], None],
         set_offloads: Callable[[int], None],
+        activity: Activity | None = None,
     ) -> None:
-        super().__init__(hardware, descriptor, wake)
+        super().__init__(hardware, descriptor, wake, 0, None, activity)
         self._set_offloads = set_offloads
         # What is known of the buffers, and so of what the longest frame needs: bytes in each, with and without headers.
         self._known: tuple[int, int] | None = None
@@ -232,9 +240,9 @@ class OffloadPump(HeaderPump):
         more = self._read(lengths, count, budget)
         if lengths:
             queue.deliver(lengths)
-            self._count_received(lengths)
+            self._received += lengths
             self._wake()
-            self.moved = True
+            self.activity.moved = True
         if more is None:
             self.remove("the wire is gone")
             return False
@@ -297,7 +305,7 @@ class OffloadPump(HeaderPump):
     def _count_received(self, lengths: list[int]) -> None:
         """Count frames by the buffers that they lie in."""
         if max(lengths) < VNIC_LENGTH_MORE:
-            self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
+            super()._count_received(lengths)
             return
         self._count(STATISTIC_RECEIVE_FRAMES, sum(length < VNIC_LENGTH_MORE for length in lengths))
         self._count(STATISTIC_RECEIVE_BYTES, sum(length & VNIC_DESCRIPTOR_LENGTH_MASK for length in lengths))

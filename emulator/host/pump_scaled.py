@@ -22,12 +22,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from emulator.host.pump import DEFAULT_BUDGET, AdapterPump
+from emulator.host.pump import DEFAULT_BUDGET, Activity, AdapterPump
 from vnic.device.registers import (
-    STATISTIC_RECEIVE_BYTES,
     STATISTIC_RECEIVE_DISCARDS,
     STATISTIC_RECEIVE_ERRORS,
-    STATISTIC_RECEIVE_FRAMES,
     STATISTIC_RECEIVE_NO_BUFFER,
     VNIC_CONTROL_RECEIVE_ENABLE,
     VNIC_CONTROL_TRANSMIT_ENABLE,
@@ -62,9 +60,10 @@ class QueuePump(AdapterPump):
         wake: Callable[[], None],
         queue: int,
         count: int,
-        calls: FrameCalls | None = None,
+        calls: FrameCalls | None,
+        activity: Activity,
     ) -> None:
-        super().__init__(hardware, descriptor, wake, queue, calls)
+        super().__init__(hardware, descriptor, wake, queue, calls, activity)
         self.parked: list[Frame] = []
         # All queues together keep as much from the driver as one alone: who answers with frames of his own counts.
         self._untold_limit //= count
@@ -96,7 +95,11 @@ class QueuePump(AdapterPump):
 
     def send(self, budget: int) -> bool:
         """Move frames to the wire; returns whether more can be moved at once."""
-        return self._transmit(budget)
+        posted = self._queue.posted()
+        if posted:
+            return self._transmit(budget, posted == 1)
+        self.wants_write = False
+        return False
 
     def discard(self, budget: int) -> bool:
         """Throw away what comes while receive is not enabled; a budget of 0: only what had come."""
@@ -137,7 +140,7 @@ class QueuePump(AdapterPump):
             filled = self._fill(batch) or filled
         self.ask(bool(self.parked))
         if filled:
-            self.moved = True
+            self.activity.moved = True
         return filled
 
     def _room(self, frames: list[Frame], place: int) -> int:
@@ -155,7 +158,7 @@ class QueuePump(AdapterPump):
             buffer[: len(frame)] = frame
         lengths = [len(frame) for frame, _ in fitting]
         queue.deliver_hashed(lengths, [word for _, word in fitting])
-        self._count_frames(STATISTIC_RECEIVE_FRAMES, STATISTIC_RECEIVE_BYTES, lengths)
+        self._received += lengths
         return True
 
     def waits(self, enabled: int) -> bool:
@@ -194,6 +197,7 @@ class ScaledPump:
         calls: Replaces the calls on the descriptor, where there is one.
         steered: The wire, where it spreads flows over the descriptors by itself.
         clock: Nanoseconds.
+        activity: As for AdapterPump.
     """
 
     _queue_pump: type[QueuePump] = QueuePump
@@ -210,19 +214,21 @@ class ScaledPump:
         *,
         steered: SteeredWire | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        activity: Activity | None = None,
     ) -> None:
         self.removed: str | None = None
         """Why the adapter was taken away, once it was."""
         self.wants_read = True
         self.wants_write = False
-        self.moved = False
-        """Whether a frame has moved; whoever looks sets it back."""
+        self.activity = activity if activity is not None else Activity()
         self._hardware = hardware
         self._wake = wake
         self._clock = clock
         self._steered = steered
         self.queues = [
-            self._queue_pump(hardware, descriptors[number % len(descriptors)], wake, number, count, calls)
+            self._queue_pump(
+                hardware, descriptors[number % len(descriptors)], wake, number, count, calls, self.activity
+            )
             for number in range(count)
         ]
         self._readers = self.queues[: len(descriptors)]
@@ -261,9 +267,6 @@ class ScaledPump:
         if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
             more |= any([queue.send(budget) for queue in self.queues])
         self.wants_write = any(queue.wants_write for queue in self.queues)
-        for queue in self.queues:
-            self.moved = self.moved or queue.moved
-            queue.moved = False
         if not hardware.present:
             self._gone()
             return False
@@ -285,9 +288,14 @@ class ScaledPump:
         return any(queue.waits(enabled) for queue in self.queues)
 
     def settle(self) -> None:
-        """Assert the interrupt for the frames that have been sent since the last one."""
+        """Count what has moved, and assert the interrupt for the frames that have been sent since the last one."""
         for queue in self.queues:
             queue.settle()
+
+    def count(self) -> None:
+        """Count the frames that have moved since the last time, and let the driver see it."""
+        for queue in self.queues:
+            queue.count()
 
     def power_cycled(self) -> None:
         """The hardware has lost what it knew; so has its host."""
@@ -325,7 +333,7 @@ class ScaledPump:
             for queue in self.queues:
                 queue.ask(True)
         # The driver rings when it lets an interrupt through; since that is soon, the host looks by itself for a while.
-        self.moved = self.moved or self._clock() < self._patient_until
+        self.activity.moved |= self._clock() < self._patient_until
 
     def _idle(self) -> bool:
         """Whether nothing is under way by the old table: the queues have been idle, and what was posted then is sent.

@@ -28,6 +28,7 @@ from vnic.device.registers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emulator.host.pump import Activity
     from emulator.host.pump_scaled import Frame
     from vnic.device.hardware import HostVnic
     from vnic.device.scaling import Scaling
@@ -130,6 +131,7 @@ class ScaledOffloadPump(ScaledPump):
         set_offloads: Tells the wire what the driver is ready to receive.
         steered: As for ScaledPump.
         clock: As for ScaledPump.
+        activity: As for ScaledPump.
     """
 
     _queue_pump = OffloadQueuePump
@@ -145,8 +147,9 @@ class ScaledOffloadPump(ScaledPump):
         *,
         steered: SteeredWire | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
+        activity: Activity | None = None,
     ) -> None:
-        super().__init__(hardware, descriptors, wake, count, steered=steered, clock=clock)
+        super().__init__(hardware, descriptors, wake, count, steered=steered, clock=clock, activity=activity)
         self._set_offloads = set_offloads
         self._enabled = 0
 

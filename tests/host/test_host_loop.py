@@ -54,7 +54,7 @@ class Awake:
 
     def lingers(self, after: int = 0, moved: bool = False) -> bool:
         self.now += after
-        self.host.moved = self.host.moved or moved
+        self.host.activity.moved |= moved
         return self.host.lingers()
 
 
@@ -90,7 +90,7 @@ def test_each_frame_begins_the_moment_anew(awake: Awake) -> None:
 def test_however_many_frames_come_the_descriptors_are_looked_at(awake: Awake) -> None:
     assert awake.lingers(LONGEST_LOOK_NS - 1, moved=True)
     assert not awake.lingers(1, moved=True)
-    assert awake.host._awake_until, "it polls without sleeping"
+    assert awake.host._moved_at, "it polls without sleeping"
     awake.host._looked = awake.now
     assert awake.lingers(1)
 

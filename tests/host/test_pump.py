@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import cast
 
 import pytest
@@ -45,6 +46,8 @@ from vnic.device import (
     VnicWriteRegister,
 )
 from vnic.device.hardware import DeviceFault, HostVnic
+from vnic.device.layout import PRODUCER
+from vnic.device.registers import WORD_CONTROL, WORD_RESET_DONE
 
 ENTRIES = 128
 OFFSET = 4096
@@ -115,6 +118,7 @@ class Station:
             frames.append(frame)
 
     def counter(self, register: int) -> int:
+        self.pump.count()
         return VnicReadRegister(self.nic, register)
 
 
@@ -210,17 +214,17 @@ def test_half_a_ring_of_sent_frames_does_not_wait_for_the_host_to_settle(station
 
 def test_a_pump_says_once_that_a_frame_has_moved(station: Station) -> None:
     station.pump.service()
-    assert not station.pump.moved
+    assert not station.pump.activity.moved
     station.post(SLOT[:2])
     station.arrive(frame(0))
     station.pump.service()
-    assert station.pump.moved
-    station.pump.moved = False
+    assert station.pump.activity.moved
+    station.pump.activity.moved = False
     station.pump.service()
-    assert not station.pump.moved
+    assert not station.pump.activity.moved
     station.send(frame(1))
     station.pump.service()
-    assert station.pump.moved
+    assert station.pump.activity.moved
 
 
 def test_buffers_used_again_carry_the_new_frame(station: Station) -> None:
@@ -563,3 +567,79 @@ def test_a_reserved_flag_stops_before_anything_is_written(station: Station) -> N
     with pytest.raises(DeviceFault, match="reserved flags"):
         station.pump.service()
     assert station.left() == []
+
+
+def test_frames_are_counted_when_the_host_settles(station: Station) -> None:
+    station.post(SLOT[:40])
+    station.send(frame(0))
+    station.arrive(frame(1), frame(2, 70))
+    station.pump.service()
+    station.arrive(frame(3))
+    station.pump.service()
+    station.pump.settle()
+    read = partial(VnicReadRegister, station.nic)
+    assert (read(VNIC_REGISTER_RECEIVE_FRAMES), read(VNIC_REGISTER_RECEIVE_BYTES)) == (3, 190)
+    assert (read(VNIC_REGISTER_TRANSMIT_FRAMES), read(VNIC_REGISTER_TRANSMIT_BYTES)) == (1, 60)
+    station.pump.settle()
+    assert read(VNIC_REGISTER_RECEIVE_FRAMES) == 3, "once"
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_a_wire_that_goes_behind_a_lone_frame(station: Station, calls: Calls, whole: int) -> None:
+    station.post(SLOT[:64])
+    station.pump.service()
+    station.arrive(frame(0))
+    calls.failures = [0] * whole + [errno.EBADFD]
+    assert not station.pump.service()
+    assert station.pump.removed
+    assert station.received() == [frame(0)] * whole
+
+
+@pytest.mark.parametrize("length", [100, 200])
+def test_a_lone_frame_as_long_as_its_buffer_is_dropped(station: Station, length: int) -> None:
+    VnicPostReceive(station.nic, 0, SLOT[:64], 100)
+    station.pump.service()
+    station.arrive(frame(0, length))
+    station.pump.service()
+    station.arrive(frame(1))
+    station.pump.service()
+    assert station.received() == [frame(1)]
+    assert station.counter(VNIC_REGISTER_RECEIVE_ERRORS) == 1
+
+
+def test_a_lone_frame_behind_an_unfinished_one_is_not_taken_for_it(station: Station) -> None:
+    station.send(frame(0))  # known from now on
+    station.pump.service()
+    VnicTransmit(station.nic, 0, [VnicDescriptor(SLOT[210], 20, True)])
+    assert not station.pump.service()
+    station.send(frame(1)[20:], first=211)
+    station.pump.service()
+    assert len(station.left()) == 2
+    station.send(frame(0))
+    assert station.pump.pending(), "one is posted, as when the other had no end"
+    station.pump.service()
+    assert station.left() == [frame(0)]
+
+
+def test_a_power_cycle_makes_a_control_word_new_though_it_is_the_same(station: Station) -> None:
+    station.enable(VNIC_CONTROL_RESET)
+    station.pump.service()
+    station.enable(BOTH)
+    station.pump.service()
+    word = station.nic.words[WORD_CONTROL]
+    station.hardware.power_on(b"\x02\0\0\0\0\x01", link_up=True)
+    station.pump.power_cycled()
+    station.nic.words[WORD_CONTROL] = word
+    station.pump.service()
+    assert station.nic.words[WORD_RESET_DONE] == 1
+
+
+def test_a_full_wire_is_not_polled_for_frames_that_are_no_longer_posted(station: Station) -> None:
+    while not station.pump.wants_write:
+        station.send(*(frame(n, 1500) for n in range(32)))
+        VnicTransmitCompleted(station.nic, 0)
+        station.pump.service()
+    station.nic.transmit[0].indices[PRODUCER] = station.hardware.queues[0].transmit_tail
+    assert not station.pump.service()
+    assert not station.pump.pending()
+    assert not station.pump.wants_write

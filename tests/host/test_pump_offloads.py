@@ -85,6 +85,22 @@ def test_a_driver_that_knows_no_offloads_sees_frames_alone(station: OffloadStati
     assert station.told == []
 
 
+def test_a_lone_frame_is_sent_behind_a_header_whether_it_is_known_or_not(station: OffloadStation) -> None:
+    for _ in range(3):
+        station.send(frame(1))
+        station.pump.service()
+        assert station.left() == [NONE + frame(1)]
+        assert VnicTransmitCompleted(station.nic, 0) == 1
+    while not station.pump.wants_write:
+        station.send(frame(1))
+        station.pump.service()
+        VnicTransmitCompleted(station.nic, 0)
+    left = len(station.left())
+    station.pump.service()
+    assert len(station.left()) == 1
+    assert station.counter(VNIC_REGISTER_TRANSMIT_FRAMES) == left + 4
+
+
 def test_a_header_lies_in_front_of_its_frame(station: OffloadStation) -> None:
     station.offer(VNIC_OFFLOAD_HEADERS | VNIC_OFFLOAD_CHECKSUM)
     assert station.pump.pending()

@@ -256,19 +256,20 @@ class HostQueue:
         """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
         count = len(lengths)
         self.usable -= count
-        if count == 1:
-            # A lone frame: somebody waits for it, so it is worth lines of its own.
-            ring, head, address = self.receive, self.receive_head, self.addresses.pop(0)
-            ring.words[head & ring.mask] = address | lengths[0] << VNIC_DESCRIPTOR_LENGTH_SHIFT
-            self.receive_head = ring.indices[PRODUCER] = head + 1 & INDEX_MASK
-            self.filled_addresses.append(address)
-            self.filled_buffers.append(self.empties.pop(0))
-            return
         addresses = self.addresses[:count]
         self.filled_addresses += addresses
         self.filled_buffers += self.empties[:count]
         del self.addresses[:count], self.empties[:count]
         self.receive_head = put_filled(self.receive, self.receive_head, addresses, lengths)
+
+    def deliver_one(self, length: int) -> None:
+        """`deliver` for a lone frame: somebody waits for it, so it is worth lines of its own."""
+        self.usable -= 1
+        ring, head, address = self.receive, self.receive_head, self.addresses.pop(0)
+        ring.words[head & ring.mask] = address | length << VNIC_DESCRIPTOR_LENGTH_SHIFT
+        self.receive_head = ring.indices[PRODUCER] = head + 1 & INDEX_MASK
+        self.filled_addresses.append(address)
+        self.filled_buffers.append(self.empties.pop(0))
 
     def deliver_hashed(self, lengths: list[int], hashes: list[int]) -> None:
         """`deliver`, with the hash of each frame: value below, information above."""
@@ -301,6 +302,11 @@ class HostQueue:
             raise self.fault(f"{count} descriptors posted", "transmit ring's head")
         return count
 
+    def oldest(self) -> memoryview | None:
+        """The frame of the oldest transmit descriptor, if it lies in one piece and has been judged before."""
+        ring = self.transmit
+        return self.frames.get(ring.words[self.transmit_tail & ring.mask])
+
     def sent(self, head: int) -> bool:
         """Whether all is done that was posted when the transmit ring's head was this."""
         return self.transmit_tail - head & INDEX_MASK <= INDEX_MASK >> 1
@@ -315,10 +321,13 @@ class HostQueue:
         word: int = ring.offloads[self.transmit_tail + place & ring.mask]
         return word
 
-    def complete(self, count: int) -> None:
-        """Be done with the next `count` transmit descriptors; the driver sees it when it looks."""
-        self.transmit_tail = tail = self.transmit_tail + count & INDEX_MASK
-        self.transmit.indices[CONSUMER] = tail
+    def complete(self, count: int) -> int:
+        """Be done with the next `count` transmit descriptors; the driver sees it when it looks.
+
+        Returns how many are done since the driver was last to be interrupted for them.
+        """
+        self.transmit_tail = self.transmit.indices[CONSUMER] = tail = self.transmit_tail + count & INDEX_MASK
+        return tail - self.interrupt & INDEX_MASK
 
     def assert_transmit(self) -> None:
         """Assert the interrupt for the transmit descriptors that are done."""
