@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import msgspec
@@ -11,14 +10,13 @@ import pytest
 
 from emulator.rules.errors import EmulatorError
 from tests.patience import DEADLINE, eventually
-from tools.bench import adapters, length, outstanding, startup, tcp
+from tools.bench import adapters, length, outstanding, startup
 from tools.bench.compiler import Programs, compiled, find_compiler
 from tools.bench.confinement import run_confined
 from tools.bench.echo import Bench, Contender, Run
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine, Seat
 from tools.bench.emulator_subjects import EmulatorEcho, wait_started
 from tools.bench.generator import FAULTS, Generator, Load
-from tools.bench.roads import CopierRoad, EmulatorRoad, KernelBridge, PytunLoopRoad, Road
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,62 +211,6 @@ def test_private_memory_is_read_and_a_process_that_is_gone_is_said() -> None:
     assert length.private_kib([os.getpid()]) > 1000
     with pytest.raises(EmulatorError, match="has ended"):
         length.private_kib([1 << 22])
-
-
-@pytest.mark.tap
-@needs_compiler
-@pytest.mark.parametrize("large", [False, True], ids=["plain", "super-frames"])
-def test_tcp_takes_each_road(large: bool) -> None:
-    def job(programs: Programs) -> Seen:
-        copier = programs.path("copier")
-        assert copier is not None
-        ways: list[Callable[[], Road]] = [
-            lambda: KernelBridge(large=large),
-            lambda: CopierRoad(copier, taps=1, large=large),
-            lambda: CopierRoad(copier, taps=2, large=large),
-        ]
-        seen = Seen()
-        with ExitStack() as stack:
-            for lay in ways:
-                road = lay()
-                stack.callback(road.close)
-                seen.values.append(tcp.run(road, 0.0, 0.05))
-        return seen
-
-    values = confined(job, "copier").values
-    assert all(value["gbit"] > 0 and value["ends_ns"] > 0 for value in values)
-    assert all(value["worker_ns"] > 0 for value in values[1:])
-
-
-@pytest.mark.tap
-@pytest.mark.parametrize("taps", [1, 2])
-def test_tcp_goes_through_a_pytun_loop(taps: int) -> None:
-    def job() -> Seen:
-        road = PytunLoopRoad(taps=taps)
-        try:
-            return Seen(values=[tcp.run(road, 0.0, 0.05)])
-        finally:
-            road.close()
-
-    (value,) = run_confined(job, Seen, 40.0).values
-    assert value["gbit"] > 0
-    assert value["worker_ns"] > 0
-
-
-@pytest.mark.tap
-@pytest.mark.parametrize("taps", [1, 2])
-def test_tcp_goes_through_the_emulator(taps: int) -> None:
-    def job() -> Seen:
-        road = EmulatorRoad("checked", taps=taps, large=False)
-        try:
-            return Seen(values=[tcp.run(road, 0.0, 0.05)])
-        finally:
-            road.close()
-
-    (value,) = run_confined(job, Seen, 40.0).values
-    assert value["gbit"] > 0
-    assert value["host_ns"] > 0
-    assert value["worker_ns"] > 0
 
 
 @pytest.mark.tap

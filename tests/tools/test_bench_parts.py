@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 import pytest
@@ -17,12 +17,14 @@ from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachi
 from tools.bench.figures import Spread
 from tools.bench.generator import FAULTS, Clocked, Load
 from tools.bench.machine import this_machine
-from tools.bench.part import Curve, PartReport, Plot, Table, text
+from tools.bench.part import Bounds, Curve, PartReport, Plot, Table, text
 from tools.bench.registry import PARTS, module_of, run_part
 from tools.bench.turns import Sample, Samples, Turn, take_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tools.bench.roads import Road
 
 MACHINE: Final = this_machine("C", "cc 1")
 
@@ -163,18 +165,35 @@ def test_outstanding_compares_the_most_with_one() -> None:
 
 
 def test_tcp_compares_with_the_c_copier_on_the_same_road_and_frames() -> None:
+    counts = {"again": 1.0, "out_of_order": 0.0, "corrupt": 2.0}
     taken = [
-        (tcp.named(who, road, kind), 0.0, 1, {"gbit": rate, "again": 0.0, "ends_ns": 1.0, "foreign_cores": 0.0})
+        (tcp.named(who, road, kind), 0.0, 1, {"gbit": rate, "ends_ns": 1.0, "foreign_cores": 0.0, **counts})
         for who, road, kind, rate in (
             (tcp.C, tcp.ONE, tcp.PLAIN, 2.0),
             (tcp.CHECKED, tcp.ONE, tcp.PLAIN, 0.5),
             (tcp.C, tcp.ONE, tcp.LARGE, 10.0),
             (tcp.CHECKED, tcp.ONE, tcp.LARGE, 8.0),
+            (tcp.SCAPY, tcp.ONE, tcp.PLAIN, 0.02),
         )
     ]
     report = tcp.report(samples_of(*taken), MACHINE)
     assert (report.figures["tcp_ratio"], report.figures["tcp_plain_ratio"]) == (0.8, 0.25)
     assert report.figures["tcp_bridge_ratio"] is None
+    assert report.faults == {"sent again": 2, "out of order": 0, "corrupt": 4}
+    assert "0.020 [0.020-0.020]" in text(report)
+
+
+def test_tcp_has_every_peer_where_it_can_be() -> None:
+    def peers(road: str, frames: str) -> list[str]:
+        begin = tcp.named("", road, frames)
+        return [name.removeprefix(begin) for name, _ in laid if name.startswith(begin)]
+
+    laid = tcp.roads(Bounds(print, 1), lambda taps, large: cast("Road", None))
+    own = [tcp.CHECKED, tcp.FREE]
+    assert peers(tcp.ONE, tcp.PLAIN) == [tcp.C, tcp.PYTUN, tcp.SCAPY, *own]
+    assert peers(tcp.ONE, tcp.LARGE) == [tcp.C, tcp.PYTUN, *own]
+    assert peers(tcp.BRIDGE, tcp.PLAIN) == [tcp.KERNEL, tcp.C, tcp.PYTUN, tcp.SCAPY, *own]
+    assert peers(tcp.BRIDGE, tcp.LARGE) == [tcp.KERNEL, tcp.C, tcp.PYTUN, *own]
 
 
 def test_tcp_says_where_super_frames_are_not_available(monkeypatch: pytest.MonkeyPatch) -> None:

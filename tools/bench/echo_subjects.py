@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from tools.bench.link import Tap, bring_up, open_tap
+from tools.bench.link import Tap, open_tap
 from tools.bench.processes import END_SECONDS, Forked
 from tools.bench.python_peers import echo_with_pytun, echo_with_scapy, look_for_scapy
 
@@ -103,8 +103,6 @@ class _ForkedPeer:
     def _begin(self, interface: str, function: Callable[[Callable[[], None]], None]) -> Seat:
         self._process = Forked(function)
         self._process.wait_ready()
-        for name in interface_names(interface, self._count):
-            bring_up(name)
         return Seat(interface, PEER_ADDRESS, {"worker": (self._process.pid,)})
 
     def stop(self) -> None:

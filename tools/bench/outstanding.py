@@ -158,7 +158,8 @@ def report(samples: Samples, machine: Machine) -> PartReport:
         runs=samples.as_runs(),
         notes=[
             "Each item queues itself again from its routine, so that as many are outstanding all the time; one passive "
-            "worker does both. The peers: one process that takes an item of 64 bytes and puts it back.",
+            "worker does both. The peers: one process that takes an item of 64 bytes and puts it back. C, pytun and "
+            "scapy move frames and have no work items: nothing of them belongs beside these.",
             "Where an item waits for more than 50 ms with all workers busy, the machine adds workers, which share the "
             "queue; ns an item is processor time of all of them.",
             "outstanding_share is the checked build's rate with the most items over that with one, of the same round.",

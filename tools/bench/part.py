@@ -17,7 +17,7 @@ from tools.bench.machine import Machine, heading
 from tools.bench.table import number, table
 
 EMULATOR: Final = "emulator, "
-"""How the names of our own subjects begin, whichever their build."""
+"""What is in the names of our own subjects, whichever their build."""
 
 
 class Bounds(NamedTuple):

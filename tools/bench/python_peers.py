@@ -11,6 +11,7 @@ import select
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.rules.errors import HostError
+from tools.bench.link import bring_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vnic.wires.network import Namespace
 
 FRAME_ROOM: Final = 2048
+LARGE_ROOM: Final = (1 << 16) + 256
+HEADER_BYTES: Final = 10
+"""The virtio_net_hdr that stands before each frame of a TAP with IFF_VNET_HDR."""
 
 
 def echo_with_pytun(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
@@ -44,14 +48,24 @@ def reflect_with_pytun(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
         write(frame[6:12] + frame[:6] + frame[12:26] + frame[30:34] + frame[26:30] + frame[34:])
 
 
-def copy_with_pytun(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
-    """Give each frame of the one TAP to the other."""
+def reflect_large_with_pytun(taps: Sequence[Tap], ready: Callable[[], None]) -> None:
+    """The same with super-frames: their virtio_net_hdr goes back as it came."""
+    ready()
+    read, write = taps[0].read, taps[0].write
+    while True:
+        frame = read(LARGE_ROOM)
+        # The first ten bytes are the header.
+        write(frame[:10] + frame[16:22] + frame[10:16] + frame[22:36] + frame[40:44] + frame[36:40] + frame[44:])
+
+
+def copy_with_pytun(room: int, taps: Sequence[Tap], ready: Callable[[], None]) -> None:
+    """Give each frame of the one TAP to the other, and what stands before it."""
     ready()
     first, second = taps
     others = {first: second, second: first}
     while True:
         for tap in select.select(taps, [], [])[0]:
-            others[tap].write(tap.read(FRAME_ROOM))
+            others[tap].write(tap.read(room))
 
 
 def look_for_scapy() -> None:
@@ -63,11 +77,13 @@ def look_for_scapy() -> None:
 
 
 def scapy_wire(interface: str) -> Any:
-    """A TAP that scapy makes itself."""
+    """A TAP that scapy makes itself, and that is up."""
     from scapy.layers.tuntap import TunTapInterface
 
     logging.getLogger("scapy.runtime").setLevel(logging.ERROR)  # it warns about every TAP
-    return TunTapInterface(interface, mode_tun=False)
+    wire = TunTapInterface(interface, mode_tun=False)
+    bring_up(interface)
+    return wire
 
 
 def echo_with_scapy(interfaces: Sequence[str], ready: Callable[[], None]) -> None:

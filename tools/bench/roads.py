@@ -23,9 +23,13 @@ from tools.bench.emulator_subjects import MINIPORT, roles_of, wait_started
 from tools.bench.link import open_tap
 from tools.bench.processes import Forked, end
 from tools.bench.python_peers import (
+    FRAME_ROOM,
+    HEADER_BYTES,
+    LARGE_ROOM,
     copy_with_pytun,
     copy_with_scapy,
     look_for_scapy,
+    reflect_large_with_pytun,
     reflect_with_pytun,
     reflect_with_scapy,
 )
@@ -44,7 +48,6 @@ PREFIX: Final = 24
 BRIDGE: Final = "sample_drivers.bridge"
 REFLECTOR: Final = "tools.bench.tcp_driver"
 LINK_SECONDS: Final = 8.0
-HEADER_BYTES: Final = 10
 _TUNSETOFFLOAD: Final = 0x400454D0
 _TUN_F_CSUM, _TUN_F_TSO4, _TUN_F_TSO6 = 1, 2, 4
 _NUD_PERMANENT: Final = 0x80
@@ -190,15 +193,17 @@ class CopierRoad(TapRoad):
 
 
 class PytunLoopRoad(TapRoad):
-    """The shortest Python that does it, with pytun and without offloads."""
+    """The shortest Python that does it with pytun."""
 
     def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
         taps = self._open(networks, large)
-        return self._fork(partial(reflect_with_pytun if len(taps) == 1 else copy_with_pytun, taps))
+        if len(taps) == 1:
+            return self._fork(partial(reflect_large_with_pytun if large else reflect_with_pytun, taps))
+        return self._fork(partial(copy_with_pytun, LARGE_ROOM if large else FRAME_ROOM, taps))
 
 
 class ScapyRoad(TapRoad):
-    """scapy's bridge_and_sniff between two TAPs that it makes itself, its AnsweringMachine on one."""
+    """scapy's bridge_and_sniff between two TAPs that it makes itself, its AnsweringMachine on one; plain frames."""
 
     def _begin(self, networks: Sequence[Namespace], large: bool) -> int:
         look_for_scapy()

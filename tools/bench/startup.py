@@ -67,9 +67,8 @@ while True:
 """
 SCAPY: Final = """\
 import sys
-from tools.bench.link import bring_up
 from tools.bench.python_peers import echo_with_scapy
-echo_with_scapy(sys.argv[1:], lambda: bring_up(sys.argv[1]))
+echo_with_scapy(sys.argv[1:], lambda: None)
 """
 
 
@@ -263,7 +262,7 @@ def report(samples: Samples, machine: Machine) -> PartReport:
         runs=samples.as_runs(),
         notes=[
             "From the start of the program until its first right answer; a frame is offered every millisecond from the "
-            "moment at which the interface is there.",
+            "moment at which the interface is there, and an answer with one wrong byte is none.",
             "The first three rows end when the interpreter has ended; each of them contains the one before. The "
             "command line imports in one process and NDIS in another, which is forked before: what lies between the "
             "rows is what could be had by importing less, as far as the two do not run beside each other.",

@@ -57,9 +57,9 @@ class Samples:
             one.values[name] for one in self.taken if one.subject == subject and one.at == at and name in one.values
         ]
 
-    def total(self, begins: str, name: str) -> float:
-        """One value's sum over every subject whose name begins so."""
-        return sum(one.values.get(name, 0.0) for one in self.taken if one.subject.startswith(begins))
+    def total(self, part: str, name: str) -> float:
+        """One value's sum over every subject in whose name that is."""
+        return sum(one.values.get(name, 0.0) for one in self.taken if part in one.subject)
 
     def spread(self, subject: str, at: float, name: str) -> Spread | None:
         """One value of a subject over the rounds."""
