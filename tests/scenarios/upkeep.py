@@ -42,7 +42,7 @@ class Growth(NamedTuple):
 
 
 class Upkeep:
-    """A spectator of a machine; its workers that come and go with the load are left out."""
+    """A spectator of a machine; workers and stand-ins, which come and go with the load, are left out."""
 
     def __init__(self, machine: LabMachine) -> None:
         self._proxy = machine.proxy
@@ -59,9 +59,11 @@ class Upkeep:
     def processes(self) -> dict[str, list[int]]:
         """The lasting processes by what they are."""
         found = {"host": [self._proxy.console.host_pid], "nursery": [self._proxy.console.nursery_pid]}
+        workers = self._geometry.passive_workers
+        lasting = {ContextKind.PASSIVE_WORKER: workers, ContextKind.PNP: 1, ContextKind.REQUESTS: 1}
         for slot, pid in self._proxy.pids().items():
             kind, index = self._geometry.place_of(slot)
-            if kind is not ContextKind.PASSIVE_WORKER or index < self._geometry.passive_workers:
+            if index < lasting.get(kind, index + 1):
                 found.setdefault(kind.name.lower(), []).append(pid)
         return found
 

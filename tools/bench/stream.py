@@ -92,6 +92,7 @@ def stream(ends: Ends, warm_up: float, seconds: float, most: int = 0) -> Stream:
 def _receive(ends: Ends, words: memoryview, warm_up: float, ready: Callable[[], None]) -> None:
     """The receiver's process: count what comes after the warm-up, until the connection is closed."""
     ends.receiver.enter()
+    refused = _refused()
     with socket.create_server((ends.listens, PORT)) as listening:
         listening.settimeout(PATIENCE)
         ready()
@@ -99,7 +100,6 @@ def _receive(ends: Ends, words: memoryview, warm_up: float, ready: Callable[[], 
     line.settimeout(PATIENCE)
     room = bytearray(4 * PIECE)
     expected = pattern(LOOKED_AT)
-    refused = _refused()
     total = counted = began = spoilt = 0
     last = time.monotonic_ns()
     until_warm = last + int(warm_up * 1e9)

@@ -47,7 +47,7 @@ NOTES: Final = (
     "percentiles of a round are taken over its items; the figure is the median of the rounds.",
     "ns an item is processor time of each process, user and kernel, in the saturated run.",
     "The peers do less: an item that their consumer has taken is forgotten, and a killed process can leave their "
-    "queues stuck. What is compared is the cost of running a callback elsewhere. C, pytun and scapy are peers of frames "
+    "queues stuck. What is compared is the cost of running a callback elsewhere. C, pytun and scapy move frames "
     "and have no such thing.",
     "ProcessPoolExecutor sends a result back for each item. Not measured: several producers or consumers.",
     "The emulator: a miniport's timer queues on the processor at DISPATCH_LEVEL, a passive worker runs the callbacks. "
