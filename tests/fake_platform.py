@@ -62,6 +62,8 @@ class WouldBlock(EmulatorError):
 class FakePlatform:
     """Platform of all contexts of one fake machine.  Locks are a dictionary of owners, interlocked is plain."""
 
+    sees_locks: bool = False
+
     def __init__(self) -> None:
         self.time = 1_000_000_000
         self.tick = 0

@@ -15,7 +15,6 @@ from emulator.kernel.workqueue import SERVICE_ORDER, waiting_entries
 from emulator.layout.handles import HandleKind, decode_handle, kind_name
 from emulator.layout.machine import (
     DRIVER_LOCKS,
-    MAXIMUM_HELD_LOCKS,
     SITES_PER_SLOT,
     WORK_ITEM,
     ContextKind,
@@ -82,7 +81,6 @@ def read(arena: Arena, names: Names, slot: int, now: int) -> BlackBox:
     kind = box.kind
     entered = box.entered
     item = box.item
-    count = min(box.locks_held, MAXIMUM_HELD_LOCKS)
     wanted = box.lock_wanted
     routine = entry(names.routines, box.routine)
     if kind == ContextKind.ZYGOTE and entered and not routine:
@@ -99,7 +97,7 @@ def read(arena: Arena, names: Names, slot: int, now: int) -> BlackBox:
         ddi=entry(names.ddis, box.ddi),
         site=site_name(arena, names, box.site),
         for_ns=max(0, now - entered) if entered else 0,
-        held=[lock_name(arena, box.held[place]) for place in range(count)],
+        held=[lock_name(arena, lock) for lock, site in enumerate(arena.lock_holders) if site >> 16 == slot],
         wanted=lock_name(arena, wanted) if wanted else "",
         item=item_name(arena, names, item) if item else "",
         callbacks=box.callbacks,

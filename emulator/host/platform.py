@@ -94,6 +94,8 @@ class LivePlatform:
         "try_acquire",
     )
 
+    sees_locks: bool = False
+
     #: Take a lock of the lock table, blocking.
     acquire: Callable[[int], None]
     #: Take a lock if it is free.

@@ -126,7 +126,7 @@ def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
 
 def returned_with_lock(context: Context, routine: int) -> None:
     """SDV SpinLock: every spin lock is released before the handler returns (shown as 0xC4, our choice of code)."""
-    lock = context.held[-1]
+    lock, site = context.locks_held()[-1]
     _blame(context, routine)
     shared = context.machine.arena.lock_used[lock - SystemLock.FIRST_DRIVER] == READ_WRITE_ENTRY
     kind = "reader/writer" if shared else "spin"
@@ -137,5 +137,5 @@ def returned_with_lock(context: Context, routine: int) -> None:
         routine,
         rule="SpinLock",
         text=f"{_name(context, routine)} returned while it holds a {kind} lock.",
-        sites=[site_of(context, "acquired", context.held_sites[-1])],
+        sites=[site_of(context, "acquired", site)],
     )

@@ -29,6 +29,10 @@ KIND_NAMES = {
 _NUMBERED = (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER, ContextKind.IO)
 
 
+AGAIN = 1 << 16
+"""More than a lock table has entries."""
+
+
 def context_name(kind: int, index: int) -> str:
     """``processor 0``, ``passive worker 1``, ``PnP thread``: the words that stop screens and logs use."""
     name = KIND_NAMES.get(ContextKind(kind), "context")
@@ -48,7 +52,10 @@ class Context:
     ``delays`` is its histogram of work items, ``cells`` the slot as words.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
-    ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one).
+    ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), ``nowhere`` what stands
+    for it where 0 would say nobody.
+    ``held`` are the locks that it holds, oldest first: the entry of the lock table, with AGAIN for each time that it
+    was acquired before, and where that was and at which IRQL.  ``takes_mutexes``: locks of drivers have mutexes.
     """
 
     __slots__ = (
@@ -61,16 +68,16 @@ class Context:
         "escaped",
         "forgotten",
         "held",
-        "held_cells",
-        "held_sites",
         "idle",
         "index",
         "irql",
         "kind",
         "lines",
+        "lock_holders",
         "machine",
         "memory",
         "nesting",
+        "nowhere",
         "platform",
         "pointers",
         "processor",
@@ -84,6 +91,7 @@ class Context:
         "slot",
         "stop_word",
         "stored",
+        "takes_mutexes",
         "trace",
         "tracked",
         "trail",
@@ -101,8 +109,10 @@ class Context:
         self.processor = index if kind is ContextKind.PROCESSOR else slot % geometry.processors
         self.processor_lock = machine.processor_lock(self.processor)
         self.nesting = 0
-        self.held: list[int] = []
-        self.held_sites: list[int] = []
+        self.held: dict[int, tuple[int, int]] = {}
+        self.takes_mutexes = geometry.processors > 1 or platform.sees_locks
+        self.lock_holders = machine.arena.lock_holders
+        self.nowhere = slot << 16
         self.driver = 0
         self.callback = 0
         self.delays = machine.arena.delays(slot)
@@ -126,7 +136,6 @@ class Context:
         # The two words that every DDI call writes, and the one that it reads, as raw views: half a field's price.
         self.site = 0
         self.trail = machine.arena.trail(slot)
-        self.held_cells = machine.arena.held_cells(slot)
         self.stop_word = machine.arena.stop_word
         self.trace: Callable[[int], None] = call_recorder(machine.arena.calls(slot)) if geometry.traced else ignore
         self.box.kind = kind
@@ -137,6 +146,10 @@ class Context:
     def name(self) -> str:
         """The context in words."""
         return context_name(self.kind, self.index)
+
+    def locks_held(self) -> list[tuple[int, int]]:
+        """The locks that it holds, oldest first: the entry of the lock table, and the call site."""
+        return [(lock % AGAIN, site) for lock, (site, _) in self.held.items()]
 
     def enter_state(self, state: SlotState) -> None:
         """Publish a step of the slot's life."""

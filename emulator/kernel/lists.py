@@ -9,13 +9,15 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import loaders
 from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG
-from emulator.kernel.spinlocks import FIRST_DRIVER_LOCK, VERIFIER
-from emulator.kernel.stop import site_of, stop, stop_limit
+from emulator.kernel.spinlocks import FIRST_DRIVER_LOCK, VERIFIER, held_since, meet_holder, wait_for
+from emulator.kernel.stop import stop, stop_limit
 from emulator.layout.records import Record, u32, u64
 from emulator.rules.bugcheck_entries import KERNEL_SECURITY_CHECK_FAILURE
+from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
@@ -195,12 +197,16 @@ def pop(context: Context, head: Any) -> SINGLE_LIST_ENTRY | None:
 
 
 class Guarded:
-    """``with Guarded(context, lock)``: under a spin lock at whatever IRQL, for what an interlocked function does."""
+    """``with Guarded(context, lock)``: under a spin lock at whatever IRQL, for what an interlocked function does.
 
-    __slots__ = ("context", "index")
+    Where spin locks have no mutexes it is done at DISPATCH_LEVEL, as Windows does it with interrupts off.
+    """
+
+    __slots__ = ("before", "context", "index")
 
     def __init__(self, context: Context, lock: Any) -> None:
         self.context = context
+        self.before = context.irql
         self.index: int = lock.index
         if self.index < FIRST_DRIVER_LOCK:
             stop(VERIFIER, 0x1002, self.index, text="An interlocked function was given a spin lock that is none yet.")
@@ -211,21 +217,29 @@ class Guarded:
                 self.index,
                 rule="SpinLock",
                 text="An interlocked function was given a spin lock that its caller holds: it would wait for itself.",
-                sites=[site_of(context, "acquired", lock.site)],
+                sites=held_since(context, self.index),
             )
 
     def __enter__(self) -> None:
         """Take the lock."""
         context, index = self.context, self.index
-        if not context.platform.try_acquire(index):
-            context.box.lock_wanted = index
-            context.platform.acquire(index)
-            context.box.lock_wanted = 0
+        if context.takes_mutexes:
+            if not context.platform.try_acquire(index):
+                wait_for(context, index)
+            return
+        if self.before < DISPATCH_LEVEL:
+            raise_irql(context, DISPATCH_LEVEL)
+        if context.lock_holders[index]:
+            meet_holder(context, index)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Give it back; when the machine has stopped it stays with the dying."""
-        if kind is None or issubclass(kind, Exception):
+        if kind is not None and not issubclass(kind, Exception):
+            return
+        if self.context.takes_mutexes:
             self.context.platform.release(self.index)
+        elif self.before < DISPATCH_LEVEL:
+            lower_irql(self.context, self.before)
 
 
 def containing_record(context: Context, link: Any, structure: type, field: str) -> Any:

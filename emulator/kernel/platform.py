@@ -24,6 +24,9 @@ else run in between, and who has had nothing to do does not look at all.
 class Platform(Protocol):
     """What a platform gives to the kernel.  Times are nanoseconds of the machine's monotonic clock."""
 
+    sees_locks: bool
+    """Every lock is to be taken here, also one for which nobody can be waiting: it shows in a trace."""
+
     def now(self) -> int:
         """The machine's clock, ns since an arbitrary start; never goes back."""
 

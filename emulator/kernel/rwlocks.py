@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ctypes
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from emulator.kernel import lock_entries
+from emulator.kernel.context import AGAIN
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import publish_escaped
-from emulator.kernel.spinlocks import COUNT, FIRST_DRIVER_LOCK, HELD, VERIFIER
+from emulator.kernel.spinlocks import FIRST_DRIVER_LOCK, VERIFIER, held_since, meet_holder, wait_for
 from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop
-from emulator.layout.machine import MAXIMUM_HELD_LOCKS, READ_WRITE_ENTRY
-from emulator.layout.records import Array, Record, u32
+from emulator.layout.machine import READ_WRITE_ENTRY
+from emulator.layout.records import Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
 
 if TYPE_CHECKING:
@@ -41,13 +42,10 @@ class Held(IntEnum):
 
 
 class KRW_LOCK(Record):
-    """A lock as it lies in memory: its first entry of the lock table, its writer, and each reader's call site."""
+    """A lock as it lies in memory: its first entry of the lock table, and its writer."""
 
     first: u32
     writer: u32
-    writer_site: u32
-    spare: u32
-    reader_sites: Array[u32, Literal[32]]
 
 
 class KLOCK_STATE(Record):
@@ -79,18 +77,16 @@ def _clear(lock: Any, first: int) -> None:
 
 def free(context: Context, lock: Any) -> None:
     """Give the entries back.  0xC4/0x100B when the lock is held."""
-    first, platform = lock.first, context.platform
-    for processor in range(context.machine.geometry.processors):
-        index = first + processor
-        if index in context.held or not platform.try_acquire(index):
+    first = lock.first
+    for index in _entries(context, first):
+        if context.lock_holders[index]:
             stop(
                 VERIFIER,
                 HELD_WHEN_FREED,
                 first,
                 text="A reader/writer lock was freed while it is held.",
-                sites=_holders(context, lock, processor),
+                sites=_holder(context, lock, index),
             )
-        platform.release(index)
     lock.first = 0
     lock_entries.give_back(context, first, READ_WRITE_ENTRY)
 
@@ -103,17 +99,16 @@ def acquire(context: Context, lock: Any, state: Any, site: int, *, write: bool, 
     first = lock.first
     if first < FIRST_DRIVER_LOCK:
         stop(VERIFIER, NOT_INITIALIZED, first, text="A reader/writer lock was acquired that has not been initialised.")
-    held = context.held
     index = first + context.processor
-    again = index in held
-    if again and write and lock.writer != context.slot + 1:
+    times = _times_held(context, index)
+    if times and write and lock.writer != context.slot + 1:
         stop(
             VERIFIER,
             ALREADY_HELD,
             first,
             text="A reader/writer lock was acquired for writing by a context that reads under it: it would wait for "
             "itself for ever.",
-            sites=[site_of(context, "acquired for reading", lock.reader_sites[context.processor])],
+            sites=held_since(context, index, "acquired for reading"),
         )
     if context.machine.checked and state.first == first and state.state in (Held.READ, Held.WRITE):
         stop(
@@ -129,38 +124,39 @@ def acquire(context: Context, lock: Any, state: Any, site: int, *, write: bool, 
         raise_irql(context, DISPATCH_LEVEL)
     elif context.stop_word[0]:
         raise_if_stopped(context)
-    if not again:
+    if not times:
+        for each in _entries(context, first) if write else (index,):
+            _take(context, each, site)
         if write:
-            for each in range(first, first + context.machine.geometry.processors):
-                _take(context, each)
             lock.writer = context.slot + 1
-            lock.writer_site = site
-        else:
-            _take(context, index)
-            lock.reader_sites[context.processor] = site
-    cells, count = context.held_cells, len(held)
-    if count < MAXIMUM_HELD_LOCKS:
-        cells[HELD + count] = index
-    held.append(index)
-    context.held_sites.append(site)
-    cells[COUNT] = count + 1
+    context.held[index + times * AGAIN] = site, before
     state.state = Held.WRITE if write else Held.READ
     state.first = first
     state.old_irql = before
     state.site = site
 
 
-def _take(context: Context, index: int) -> None:
-    if not context.platform.try_acquire(index):
-        context.box.lock_wanted = index
-        context.platform.acquire(index)
-        context.box.lock_wanted = 0
+def _entries(context: Context, first: int) -> range:
+    return range(first, first + context.machine.geometry.processors)
+
+
+def _times_held(context: Context, index: int) -> int:
+    return sum(held == index for held, _ in context.locks_held())
+
+
+def _take(context: Context, index: int, site: int) -> None:
+    if context.lock_holders[index]:
+        meet_holder(context, index)
+    if context.takes_mutexes and not context.platform.try_acquire(index):
+        wait_for(context, index)
+    context.lock_holders[index] = site or context.nowhere
 
 
 def release(context: Context, lock: Any, state: Any, *, lowers: bool = True) -> None:
     """Give one acquisition back; the last one frees the lock.  With ``lowers`` return to the IRQL kept in ``state``."""
-    held, first = context.held, lock.first
+    first = lock.first
     index = first + context.processor
+    times = _times_held(context, index)
     if context.irql != DISPATCH_LEVEL:
         stop(
             VERIFIER,
@@ -169,13 +165,13 @@ def release(context: Context, lock: Any, state: Any, *, lowers: bool = True) -> 
             context.irql,
             text=f"A reader/writer lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
         )
-    if first < FIRST_DRIVER_LOCK or index not in held:
+    if first < FIRST_DRIVER_LOCK or not times:
         stop(
             VERIFIER,
             NOT_ACQUIRED,
             first,
             text="A reader/writer lock was released that this context has not acquired.",
-            sites=_holders(context, lock, context.processor) if first else [],
+            sites=_holder(context, lock, index) if first else [],
         )
     if state.first != first or state.state not in (Held.READ, Held.WRITE):
         stop(
@@ -184,30 +180,23 @@ def release(context: Context, lock: Any, state: Any, *, lowers: bool = True) -> 
             first,
             text="A reader/writer lock was released with a lock state that no acquisition of it has filled, or whose "
             "acquisition has been released before.",
-            sites=_holders(context, lock, context.processor),
+            sites=_holder(context, lock, index),
         )
-    place = len(held) - 1 - held[::-1].index(index)
-    del held[place], context.held_sites[place]
-    cells = context.held_cells
-    for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
-        cells[HELD + number] = value
-    cells[COUNT] = len(held)
+    del context.held[index + (times - 1) * AGAIN]
     old, state.state = state.old_irql, Held.NOT
     if context.escaped:
         publish_escaped(context)
-    if index not in held:
-        if lock.writer == context.slot + 1:
+    if times == 1:
+        writes = lock.writer == context.slot + 1
+        if writes:
             lock.writer = 0
-            for each in range(first + context.machine.geometry.processors - 1, first - 1, -1):
+        for each in reversed(_entries(context, first)) if writes else (index,):
+            context.lock_holders[each] = 0
+            if context.takes_mutexes:
                 context.platform.release(each)
-        else:
-            context.platform.release(index)
     if lowers and old < DISPATCH_LEVEL:
         lower_irql(context, old)
 
 
-def _holders(context: Context, lock: Any, processor: int) -> list[CallSite]:
-    if lock.writer:
-        return [site_of(context, "acquired for writing", lock.writer_site)]
-    site = lock.reader_sites[processor]
-    return [site_of(context, "acquired for reading", site)] if site else []
+def _holder(context: Context, lock: Any, index: int) -> list[CallSite]:
+    return held_since(context, index, "acquired for writing" if lock.writer else "acquired for reading")

@@ -37,8 +37,8 @@ def site_at(context: Context, code: CodeType, place: int) -> int:
 
 def describe_site(machine: Machine, site: int) -> tuple[str, str]:
     """(``file:line in function``, the context that was there) of a stored site."""
-    if not site:
-        return "(not recorded)", ""
     slot, number = site >> 16, site & 0xFFFF
+    if not number:
+        return "(not recorded)", machine.describe_slot(slot) if slot else ""
     word = machine.arena.sites(slot)[number]
     return machine.images.describe_code(word >> 16, (word & 0xFFFF) * 2), machine.describe_slot(slot)

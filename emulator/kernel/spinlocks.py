@@ -1,6 +1,8 @@
-"""Spin locks: an index into the lock table, the old IRQL kept in the lock, and who holds it since where.
+"""Spin locks: an index into the lock table, who holds it since where, and the IRQL to which each holder returns.
 
-Law: the processor's lock comes before any spin lock; a lock lives in the kernel region, so no stray write can break it.
+Law: the processor's lock comes before any spin lock, and who holds which is kept in the kernel region, so no stray
+write can break it.  On a machine of one processor that lock is enough, as it is in a uniprocessor kernel: nobody else
+can be at DISPATCH_LEVEL, so the entry's mutex is not taken at all (``Context.takes_mutexes``).
 """
 
 from __future__ import annotations
@@ -9,32 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import publish_escaped
-from emulator.kernel.stop import raise_if_stopped, site_of, stop, stop_limit
-from emulator.layout.machine import MAXIMUM_HELD_LOCKS, SPIN_LOCK_ENTRY, SystemLock
+from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop, stop_limit
+from emulator.layout.machine import SPIN_LOCK_ENTRY, SystemLock
 from emulator.layout.records import Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from emulator.kernel.context import Context
 
 VERIFIER = 0xC4
 FIRST_DRIVER_LOCK = int(SystemLock.FIRST_DRIVER)
-COUNT = 0
-HELD = 2
-"""Places among a context's ``held_cells``."""
 
 
 class KSPIN_LOCK(Record):
-    """A spin lock as it lies in a driver's memory: only the index of its entry in the lock table, and the old IRQL."""
+    """A spin lock as it lies in a driver's memory: only the index of its entry in the lock table."""
 
     index: u32
-    old_irql: u32
-    site: u32
-    owner: u32
+    spare: u32
 
 
-def initialize(context: Context, lock: Any, site: int) -> None:
+def initialize(context: Context, lock: Any) -> None:
     """Give the lock an entry of the lock table."""
     used = context.machine.arena.lock_used
     platform = context.platform
@@ -50,84 +49,98 @@ def initialize(context: Context, lock: Any, site: int) -> None:
             remedy="Free locks with NdisFreeSpinLock, or give the machine more: driver_locks in its [machine] table.",
         )
     lock.index = SystemLock.FIRST_DRIVER + index
-    lock.old_irql = 0
-    lock.owner = 0
-    lock.site = site
 
 
 def free(context: Context, lock: Any) -> None:
     """Give the entry back.  0xC4/0x100B when the lock is held."""
-    if lock.owner:
+    index, arena = lock.index, context.machine.arena
+    number = index - SystemLock.FIRST_DRIVER
+    lock.index = 0
+    if not 0 <= number < len(arena.lock_used):
+        return
+    if arena.lock_holders[index]:
         stop(
             VERIFIER,
             0x100B,
-            lock.index,
+            index,
             text="A spin lock was freed while it is held.",
-            sites=[site_of(context, "acquired", lock.site)],
+            sites=[site_of(context, "acquired", arena.lock_holders[index])],
         )
-    index = lock.index - SystemLock.FIRST_DRIVER
-    lock.index = 0
-    if 0 <= index < len(context.machine.arena.lock_used):
-        context.machine.arena.lock_used[index] = 0
+    arena.lock_used[number] = 0
 
 
 def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> None:
-    """Take the lock; with ``raises`` go to DISPATCH_LEVEL first and keep the old IRQL in the lock."""
+    """Take the lock; with ``raises`` go to DISPATCH_LEVEL first, and back to the old IRQL with its release."""
     index = lock.index
     if index < FIRST_DRIVER_LOCK:
         stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
-    held = context.held
-    if index in held:
+    before = context.irql
+    if before < DISPATCH_LEVEL and raises:
+        raise_irql(context, DISPATCH_LEVEL)
+    elif context.stop_word[0]:
+        raise_if_stopped(context)
+    holders = context.lock_holders
+    if holders[index]:
+        meet_holder(context, index)
+    if context.takes_mutexes and not context.platform.try_acquire(index):
+        wait_for(context, index)
+    holders[index] = site or context.nowhere
+    context.held[index] = site, before
+
+
+def meet_holder(context: Context, index: int) -> None:
+    """The stop for a lock that will never be free; one that is held on another processor is waited for."""
+    if index in context.held:
         stop(
             VERIFIER,
             0x1000,
             index,
             rule="SpinLock",
             text="A spin lock was acquired again by the context that holds it: it would wait for itself for ever.",
-            sites=[site_of(context, "acquired the first time", lock.site)],
+            sites=held_since(context, index, "acquired the first time"),
         )
-    before = context.irql
-    if raises and before < DISPATCH_LEVEL:
-        raise_irql(context, DISPATCH_LEVEL)
-    elif context.stop_word[0]:
-        raise_if_stopped(context)
-    platform = context.platform
-    if not platform.try_acquire(index):
-        context.box.lock_wanted = index
-        platform.acquire(index)
-        context.box.lock_wanted = 0
-    cells, count = context.held_cells, len(held)
-    if count < MAXIMUM_HELD_LOCKS:
-        cells[HELD + count] = index
-    held.append(index)
-    context.held_sites.append(site)
-    cells[COUNT] = count + 1
-    lock.old_irql = before
-    lock.owner = context.slot + 1
-    lock.site = site
+    if not context.takes_mutexes:
+        stop_limit(
+            VnicLimit.VNIC_DEADLOCK,
+            "A lock was acquired whose holder has gone below DISPATCH_LEVEL with it: whoever waits for it has the only "
+            "processor, so that its holder never comes back to release it.",
+            index,
+            sites=held_since(context, index),
+        )
+
+
+def held_since(context: Context, index: int, what: str = "acquired") -> list[CallSite]:
+    """Where a lock was acquired that somebody holds."""
+    site = context.lock_holders[index]
+    return [site_of(context, what, site)] if site else []
+
+
+def wait_for(context: Context, index: int) -> None:
+    """Block for the mutex of a lock, which the black box tells."""
+    context.box.lock_wanted = index
+    context.platform.acquire(index)
+    context.box.lock_wanted = 0
 
 
 def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
-    """Give the lock back; with ``lowers`` return to the IRQL kept in *this* lock, right order or not."""
-    held, index = context.held, lock.index
-    if held and held[-1] == index and context.irql == DISPATCH_LEVEL:
-        held.pop()
-        context.held_sites.pop()
-    else:
-        _let_go_of_another(context, lock, index)
-    context.held_cells[COUNT] = len(held)
+    """Give the lock back; with ``lowers`` return to the IRQL kept for *this* lock, right order or not."""
+    index = lock.index
+    if context.irql != DISPATCH_LEVEL:
+        _refuse(context, index)
+    kept = context.held.pop(index, None)
+    if kept is None:
+        _refuse(context, index)
     if context.escaped:
         publish_escaped(context)
-    old = lock.old_irql
-    lock.owner = 0
-    context.platform.release(index)
-    if lowers and old < DISPATCH_LEVEL:
-        lower_irql(context, old)
+    context.lock_holders[index] = 0
+    if context.takes_mutexes:
+        context.platform.release(index)
+    if lowers and kept[1] < DISPATCH_LEVEL:
+        lower_irql(context, kept[1])
 
 
-def _let_go_of_another(context: Context, lock: Any, index: int) -> None:
-    """Forget a lock that is not the last one taken; the stop for one that may not be released."""
-    held, cells = context.held, context.held_cells
+def _refuse(context: Context, index: int) -> NoReturn:
+    """The stop for a lock that may not be released here, or by this context."""
     if context.irql != DISPATCH_LEVEL:
         stop(
             VERIFIER,
@@ -137,16 +150,11 @@ def _let_go_of_another(context: Context, lock: Any, index: int) -> None:
             rule="SpinLockRelease",
             text=f"A spin lock was released at {irql_name(context.irql)}; a holder is at DISPATCH_LEVEL.",
         )
-    if index not in held:
-        stop(
-            VERIFIER,
-            0x1007,
-            index,
-            rule="SpinLockRelease",
-            text="A spin lock was released that this context has not acquired.",
-            sites=[site_of(context, "acquired", lock.site)] if lock.owner else [],
-        )
-    place = held.index(index)
-    del held[place], context.held_sites[place]
-    for number, value in enumerate(held[place:MAXIMUM_HELD_LOCKS], place):
-        cells[HELD + number] = value
+    stop(
+        VERIFIER,
+        0x1007,
+        index,
+        rule="SpinLockRelease",
+        text="A spin lock was released that this context has not acquired.",
+        sites=held_since(context, index),
+    )

@@ -201,6 +201,8 @@ class Arena:
         self.withheld = self.view[at["withheld"] : at["withheld"] + geometry.slots]
         self.lock_used = self.view[at["lock_used"] : at["lock_used"] + geometry.driver_locks]
         self.lock_homes = self.view[at["lock_homes"] : at["lock_homes"] + 8 * geometry.driver_locks].cast("Q")
+        # Where each lock of a driver has been acquired that is held; the call site's slot is the holder's.
+        self.lock_holders = self.view[at["lock_holders"] : at["lock_holders"] + 4 * geometry.locks].cast("I")
         self.words = self.view.cast("B").cast("Q")
         self.queues = [
             records.WORK_QUEUE.at(memory, at["queues"] + i * records.WORK_QUEUE.size()) for i in range(WORK_QUEUES)
@@ -242,11 +244,6 @@ class Arena:
         """(times asked, times answered) of the calls to a slot to give what it has at home."""
         start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.recall.offset  # type: ignore[attr-defined]
         return self.view[start : start + 8].cast("I")
-
-    def held_cells(self, slot: int) -> memoryview:
-        """The words of a slot that tell which locks are held: their count, one other word, and the locks."""
-        start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.locks_held.offset  # type: ignore[attr-defined]
-        return self.view[start : start + 8 + 4 * records.MAXIMUM_HELD_LOCKS].cast("I")
 
     def sites(self, slot: int) -> memoryview:
         """The call sites a context has met: one u32 each (code object number << 16 | instruction offset / 2)."""
@@ -370,6 +367,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("locks", geometry.locks * records.LOCK_BYTES),
         ("lock_used", geometry.driver_locks),
         ("lock_homes", 8 * geometry.driver_locks),
+        ("lock_holders", 4 * geometry.locks),
         ("sites", slots * records.SITES_PER_SLOT * 4),
         ("journal", slots * records.JOURNAL_WORDS * 4),
         ("queues", WORK_QUEUES * records.WORK_QUEUE.size()),

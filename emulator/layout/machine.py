@@ -19,7 +19,6 @@ SPIN_LOCK_ENTRY, READ_WRITE_ENTRY, INTERRUPT_ENTRY = 1, 2, 3
 """What ``lock_used`` holds for an entry of the lock table that a driver's lock, or the lock of an interrupt, has."""
 DRIVER_LOCKS = {SPIN_LOCK_ENTRY: "spin lock", READ_WRITE_ENTRY: "reader/writer lock", INTERRUPT_ENTRY: "interrupt lock"}
 """Those in words."""
-MAXIMUM_HELD_LOCKS = 8
 SITES_PER_SLOT = 2048
 JOURNAL_WORDS = 512
 CALL_WORDS = 16_384
@@ -123,9 +122,7 @@ class SLOT(Record):
     site: u32
     nesting: u32
     lock_wanted: u32
-    locks_held: u32
     entries: u32
-    held: Array[u32, Literal[8]]
     entered: u64
     item: u64
     waiting_since: u64
@@ -136,7 +133,7 @@ class SLOT(Record):
     journal_index: u32
     deadline: u64
     recall: u64
-    spare: Array[u64, Literal[4]]
+    spare: Array[u64, Literal[8]]
 
 
 ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]

@@ -48,6 +48,8 @@ _CALL = int(EventKind.CALL)
 class SimulatedPlatform:
     """One Platform for all contexts of one machine, with the scheduler behind it."""
 
+    sees_locks: bool = True
+
     def __init__(self, scheduler: Scheduler, trace: Trace, step_limit: int = STEP_LIMIT) -> None:
         self.scheduler = scheduler
         self.trace = trace

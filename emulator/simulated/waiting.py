@@ -144,7 +144,7 @@ def _sites(machine: Machine, task: Task) -> list[CallSite]:
     if context is None:
         return []
     sites = []
-    for lock, site in zip(context.held, context.held_sites, strict=True):
+    for lock, site in context.locks_held():
         if site:
             where, _ = describe_site(machine, site)
             sites.append(CallSite(f"acquired {lock_name(machine, lock)}", where, task.name))

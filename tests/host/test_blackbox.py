@@ -45,12 +45,14 @@ def test_a_black_box_in_words() -> None:
     box.routine, box.driver, box.entered, box.ddi = 1, 1, 1_000_000, 1
     box.site = 4 << 16 | 3
     made.sites(4)[3] = 1 << 16 | 5 // 2
-    box.held[0], box.locks_held, box.lock_wanted = SystemLock.PROCESSOR, 1, SystemLock.FIRST_DRIVER + 3
+    box.lock_wanted = SystemLock.FIRST_DRIVER + 3
+    made.lock_holders[SystemLock.FIRST_DRIVER + 1] = 4 << 16 | 3
+    made.lock_holders[SystemLock.FIRST_DRIVER + 2] = 5 << 16 | 3
     box.item = make_handle(HandleKind.WORK_ITEM, 1, 5)
     words = blackbox.read(made, NAMES, 4, 3_000_000).in_words()
     assert words == (
         "processor 0 (pid 99), DISPATCH_LEVEL; in netvmini!MPInitialize for 2.0 ms; last DDI NdisMSleep; "
-        "last at netvmini.py:11 in MPInitialize; holds the lock of processor 0; waits for spin lock 3; "
+        "last at netvmini.py:11 in MPInitialize; holds spin lock 1; waits for spin lock 3; "
         "has work item 0x3100000100000005 in hand"
     )
 

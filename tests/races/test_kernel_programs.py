@@ -32,8 +32,8 @@ class SHARED(NONPAGED):
 
 def prepare(machine: Simulation) -> SHARED:
     shared: SHARED = machine.make(SHARED)
-    spinlocks.initialize(machine.main, shared.Lock, 0)
-    spinlocks.initialize(machine.main, shared.Other, 0)
+    spinlocks.initialize(machine.main, shared.Lock)
+    spinlocks.initialize(machine.main, shared.Other)
     events.initialize(shared.Event)
     return shared
 

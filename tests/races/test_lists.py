@@ -42,7 +42,7 @@ def program(machine: Simulation, shared: SHARED, insert: Callable[[SHARED, int],
 
 def run(machine: Simulation, insert: Callable[[SHARED, int], None]) -> None:
     shared: SHARED = machine.make(SHARED)
-    spinlocks.initialize(machine.main, shared.Lock, 0)
+    spinlocks.initialize(machine.main, shared.Lock)
     function("NdisInitializeListHead")(shared.Head)
     for number in range(PROGRAMS):
         machine.program(partial(program, machine, shared, insert, number))

@@ -136,7 +136,7 @@ def test_a_lock_is_held_by_one_at_a_time() -> None:
     for seed in range(30):
         machine = Simulation(seed=seed, processors=2)
         block = machine.make(BLOCK)
-        spinlocks.initialize(machine.main, block.Lock, 0)
+        spinlocks.initialize(machine.main, block.Lock)
         inside: list[int] = []
 
         def body(machine: Simulation = machine, inside: list[int] = inside, block: Any = block) -> None:

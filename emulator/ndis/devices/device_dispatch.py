@@ -96,8 +96,8 @@ def cancel(context: Context, index: int) -> None:
     entry = context.machine.arena.device_request(index)
     platform = context.platform
     context.site = 0
+    before = context.irql
     spinlocks.acquire(context, lock := cancel_lock(context), 0)
-    before = lock.old_irql
     platform.acquire(SystemLock.DEVICES)
     irp: Any = decode(context, entry.irp) if entry.state == _S.PENDING else None
     routine = 0

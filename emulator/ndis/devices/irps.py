@@ -293,7 +293,7 @@ def cancel_lock(context: Context) -> Any:
     if not lock.index:
         platform.acquire(SystemLock.DEVICES)
         if not lock.index:
-            spinlocks.initialize(context, lock, 0)
+            spinlocks.initialize(context, lock)
         platform.release(SystemLock.DEVICES)
     return lock
 

@@ -231,7 +231,7 @@ def wrong_irql(context: Context, name: str) -> None:
     rule = next((rule for rule in declaration.rules if rule.startswith("Irql_")), "")
     text = f"{name} was called at {irql_name(context.irql)}; it may be called at {mask_name(declaration.irql)}."
     # A lock that is held is what raised the IRQL, as a rule.
-    sites = [site_of(context, "lock acquired", site) for site in context.held_sites]
+    sites = [site_of(context, "lock acquired", site) for _, site in context.locks_held()]
     if name == "NdisWaitEvent":
         stop(0x7C, 0x14, context.irql, text=text, rule=rule, ddi=name, sites=sites)
     stop(0xC4, 0xE5, context.irql, declaration.number, text=text, rule=rule, ddi=name, sites=sites)

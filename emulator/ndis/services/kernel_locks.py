@@ -33,7 +33,6 @@ NDIS_MUTEX = KMUTEX
 def KeInitializeSpinLock(SpinLock: KSPIN_LOCK, /) -> None:
     """Initialise a spin lock in the driver's memory; nothing gives it back but that memory's end."""
     SpinLock.index = lock_entries.take_in_place(current.context, SpinLock, SPIN_LOCK_ENTRY)
-    SpinLock.old_irql = SpinLock.site = SpinLock.owner = 0
 
 
 @ddi(irql=AT_MOST_DISPATCH, rules=("SpinLock", "SpinLockRelease"), page="nf-wdm-keacquirespinlock")
@@ -152,7 +151,7 @@ def _acquire(lock: KSPIN_LOCK) -> int:
 def _release(lock: KSPIN_LOCK, level: int) -> None:
     context = current.context
     if lock.index in context.held:
-        lock.old_irql = level
+        context.held[lock.index] = context.held[lock.index][0], level
     spinlocks.release(context, lock)
 
 

@@ -30,8 +30,7 @@ _SYNCH = ("Irql_Synch_Function",)
 @ddi(irql=ANY, rules=("SpinLockDpr", "SpinLockDprRelease", "SpinlockRelease"), acquires="spin lock")
 def NdisAllocateSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Initialise a spin lock in the driver's memory."""
-    context = current.context
-    spinlocks.initialize(context, SpinLock, context.site)
+    spinlocks.initialize(current.context, SpinLock)
 
 
 @ddi(irql=ANY, releases="spin lock")
@@ -54,7 +53,7 @@ def NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     gate=GateKind.INLINE,
 )
 def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
-    """Give the lock back and restore the IRQL that is kept in *this* lock."""
+    """Give the lock back and restore the IRQL that is kept for *this* lock."""
     context = current.context
     spinlocks.release(context, SpinLock)
 

@@ -49,9 +49,9 @@ def test_a_spin_lock_raises_and_gives_the_level_back(fake: FakeMachine, acquire:
     lock = things(fake).Lock
     with fake.running(fake.processor(), irql) as context:
         before = ddi(acquire)(lock)
-        assert (before, context.irql, context.held) == (irql, DISPATCH_LEVEL, [lock.index])
+        assert (before, context.irql, list(context.held)) == (irql, DISPATCH_LEVEL, [lock.index])
         ddi(release)(lock, before)
-        assert (context.irql, context.held) == (irql, [])
+        assert (context.irql, list(context.held)) == (irql, [])
 
 
 def test_at_dispatch_level_the_irql_stays(fake: FakeMachine) -> None:
@@ -59,7 +59,7 @@ def test_at_dispatch_level_the_irql_stays(fake: FakeMachine) -> None:
     with fake.dispatch() as context:
         ddi("KeAcquireSpinLockAtDpcLevel")(lock)
         ddi("KeReleaseSpinLockFromDpcLevel")(lock)
-        assert (context.irql, context.held) == (DISPATCH_LEVEL, [])
+        assert (context.irql, list(context.held)) == (DISPATCH_LEVEL, [])
 
 
 def test_locks_whose_memory_is_gone_give_their_entries_back(fake: FakeMachine) -> None:
