@@ -224,8 +224,9 @@ class Host:
                 machine.look()
                 return 0
             due = min(due, machine.due)
-        if any(port.waits() for port in self._ports):
-            return 0
+        for port in self._ports:
+            if port.waits():
+                return 0
         self._slept_from = now
         return max(0.0, (due - now) / 1e9)
 

@@ -64,7 +64,7 @@ _BLOCKED: Final = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 _SCRATCH_BYTES: Final = 65536
 _UNSEEN: Final = -1
 """Of a control word that is to be attended to, whatever it says."""
-_ENOUGH: Final = 32
+ENOUGH: Final = 32
 """Empty buffers at hand with which the rings are not looked at for more."""
 
 
@@ -173,15 +173,12 @@ class AdapterPump:
 
     def pending(self) -> bool:
         """Whether work came in that no poll of the wire will report: asked after the host's sleeping flag is up."""
-        hardware, queue = self._hardware, self._queue
-        if not hardware.present:
-            return False
-        if hardware.attention:
+        if self._words[WORD_CONTROL] != self._control:
+            return self._hardware.present
+        queue = self._queue
+        if self._starved and self._receives and queue.refill(self._each) >= self._each:
             return True
-        enabled = hardware.attend()
-        if self._starved and enabled & VNIC_CONTROL_RECEIVE_ENABLE and queue.refill(self._each) >= self._each:
-            return True
-        if not enabled & VNIC_CONTROL_TRANSMIT_ENABLE:
+        if not self._sends:
             return False
         posted = queue.posted()
         if not posted:
@@ -223,7 +220,7 @@ class AdapterPump:
 
     def _receive(self, budget: int) -> bool:
         queue = self._queue
-        if queue.usable < _ENOUGH:
+        if queue.usable < ENOUGH:
             count = self._refill(budget)
             return self._receive_batch([], count) if count else False
         # Mostly there is no frame at all or a lone one: that is to be known before anything is made ready for many.
@@ -247,9 +244,12 @@ class AdapterPump:
 
     def _refill(self, budget: int) -> int:
         """How many buffers may be filled; without any nothing is read, and the driver is asked for some."""
+        return self._fed(self._queue.refill(budget))
+
+    def _fed(self, count: int) -> int:
         queue = self._queue
-        count = queue.refill(budget)
-        if not count:
+        if count < self._each:
+            count = 0
             self.wants_read = False
             queue.ask_for_buffers(True)
             if not self._starved:
@@ -347,7 +347,9 @@ class AdapterPump:
             self.wants_write = True
             return False
         self._sent.append(length)
-        self._complete(1)
+        self.activity.moved = True
+        if queue.complete(1) >= self._untold_limit:
+            self.settle()
         return False
 
     def _transmit_batch(self, budget: int) -> bool:
@@ -363,14 +365,11 @@ class AdapterPump:
 
     def _finish(self, done: int) -> None:
         if done:
-            self._complete(done)
+            self.activity.moved = True
+            if self._queue.complete(done) >= self._untold_limit:
+                self.settle()
         if self._gone:
             self.remove("the wire is gone")
-
-    def _complete(self, done: int) -> None:
-        self.activity.moved = True
-        if self._queue.complete(done) >= self._untold_limit:
-            self.settle()
 
     def _send(self, words: list[int]) -> int:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""

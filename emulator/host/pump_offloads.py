@@ -15,7 +15,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.host.pump import DEFAULT_BUDGET, LOST_ERRORS, Activity, AdapterPump
+from emulator.host.pump import DEFAULT_BUDGET, ENOUGH, LOST_ERRORS, Activity, AdapterPump
 from vnic.device.host_queue import inside
 from vnic.device.layout import (
     VNIC_DESCRIPTOR_LENGTH_MASK,
@@ -38,7 +38,6 @@ from vnic.device.registers import (
     STATISTIC_RECEIVE_BYTES,
     STATISTIC_RECEIVE_ERRORS,
     STATISTIC_RECEIVE_FRAMES,
-    STATISTIC_RECEIVE_NO_BUFFER,
     STATISTIC_TRANSMIT_ERRORS,
     WORD_OFFLOADS,
     WORD_OFFLOADS_SUPPORTED,
@@ -189,8 +188,8 @@ class OffloadPump(HeaderPump):
     ) -> None:
         super().__init__(hardware, descriptor, wake, 0, None, activity)
         self._set_offloads = set_offloads
-        # What is known of the buffers, and so of what the longest frame needs: bytes in each, with and without headers.
-        self._known: tuple[int, int] | None = None
+        # Bytes in each buffer, by which it is known how many the longest frame needs, and what fits in the first one.
+        self._capacity = self._longest = 0
         self._scratch_header = memoryview(bytearray(VNIC_HEADER_BYTES))
 
     def pending(self) -> bool:
@@ -206,6 +205,7 @@ class OffloadPump(HeaderPump):
     def _enable(self, wanted: int) -> None:
         self._set_offloads(judged(self._hardware, wanted) & VNIC_OFFLOAD_WIRE)
         self._enabled = wanted
+        self._learn_buffers()
 
     # -- wire to driver ------------------------------------------------------------------------------------------------
 
@@ -220,24 +220,13 @@ class OffloadPump(HeaderPump):
             self._enable(enabled)
 
     def _receive(self, budget: int) -> bool:
-        self._heed()
-        queue, budget = self._queue, min(budget, DEFAULT_BUDGET)
-        count = queue.refill(budget + self._each)
-        if self._known != (queue.capacity, self._enabled):
-            self._learn_buffers()
-        if count < self._each:
-            self.wants_read = False
-            queue.ask_for_buffers(True)
-            if not self._starved:
-                self._starved = True
-                self._count(STATISTIC_RECEIVE_NO_BUFFER, 1)
+        if self._words[WORD_OFFLOADS] != self._enabled:
+            self._heed()
+        queue = self._queue
+        if queue.usable < ENOUGH + self._each and not self._refill(DEFAULT_BUDGET + self._each):
             return False
-        if self._starved:
-            self._starved = False
-            queue.ask_for_buffers(False)
-        self.wants_read = True
         lengths: list[int] = []
-        more = self._read(lengths, count, budget)
+        more = self._read(lengths, min(budget, DEFAULT_BUDGET))
         if lengths:
             queue.deliver(lengths)
             self._received += lengths
@@ -248,24 +237,30 @@ class OffloadPump(HeaderPump):
             return False
         return more
 
+    def _refill(self, budget: int) -> int:
+        count = self._queue.refill(budget)
+        if self._capacity != self._queue.capacity:
+            self._learn_buffers()
+        return self._fed(count)
+
     def _learn_buffers(self) -> None:
         """How many buffers the longest frame could need, and one byte that shows that nothing was cut off."""
-        capacity = self._queue.capacity
-        self._known = capacity, self._enabled
+        self._capacity = capacity = self._queue.capacity
         self._fronts.clear()
         self._each = 1
         if capacity and self._enabled & VNIC_OFFLOAD_SUPER_FRAMES:
             self._each += VNIC_MAXIMUM_SUPER_FRAME // capacity
+        self._longest = capacity if self._each > 1 else capacity - 1
 
-    def _read(self, lengths: list[int], count: int, budget: int) -> bool | None:
-        """Fill up to so many buffers, adding their lengths; whether more frames may be ready, or None: never again."""
+    def _read(self, lengths: list[int], budget: int) -> bool | None:
+        """Read up to so many frames, adding their lengths; whether more may be ready, or None: never again."""
         queue, known, descriptor, readv = self._queue, self._fronts.get, self.descriptor, os.readv
-        addresses, empties, capacity, each = queue.addresses, queue.empties, queue.capacity, self._each
-        longest = capacity if each > 1 else capacity - 1
+        addresses, empties, each, longest = queue.addresses, queue.empties, self._each, self._longest
+        last = queue.usable - each
         try:
             for _ in range(budget):
                 place = len(lengths)
-                if place + each > count:
+                if place > last:
                     break
                 front = known(addresses[place])
                 if front is None:
@@ -279,10 +274,10 @@ class OffloadPump(HeaderPump):
                     lengths.append(length)
                 elif length < 0:
                     return None
-                elif length < each * capacity:
-                    while length > capacity:
-                        lengths.append(capacity | VNIC_LENGTH_MORE)
-                        length -= capacity
+                elif length < each * queue.capacity:
+                    while length > longest:
+                        lengths.append(longest | VNIC_LENGTH_MORE)
+                        length -= longest
                     lengths.append(length)
                 else:
                     self._count(STATISTIC_RECEIVE_ERRORS, 1)
