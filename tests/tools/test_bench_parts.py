@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
@@ -11,7 +13,19 @@ import pytest
 
 from emulator.rules.errors import EmulatorError, HostError
 from tools.bench import __main__ as command
-from tools.bench import adapters, echo_report, filters, frames, length, outstanding, plots, startup, tcp, whole
+from tools.bench import (
+    adapters,
+    echo_report,
+    filters,
+    frames,
+    length,
+    outstanding,
+    plots,
+    startup,
+    tcp,
+    whole,
+    workitems,
+)
 from tools.bench.echo import Measured, Pair, Run
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
 from tools.bench.figures import Spread
@@ -22,8 +36,6 @@ from tools.bench.registry import PARTS, module_of, run_part
 from tools.bench.turns import Sample, Samples, Turn, take_turns
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tools.bench.roads import Road
 
 MACHINE: Final = this_machine("C", "cc 1")
@@ -226,6 +238,29 @@ def test_startup_gives_its_figures_by_subject() -> None:
     report = startup.report(samples, MACHINE)
     assert (report.figures["first_frame_s"], report.figures["python_pass_s"]) == (0.7, 0.02)
     assert (report.figures["first_frame_interface_s"], report.figures["first_frame_free_s"]) == (0.4, None)
+
+
+def test_every_figure_is_explained_in_the_documentation() -> None:
+    reports = [
+        echo_report.report(Measured(), MACHINE),
+        workitems.report(workitems.Measured(), MACHINE),
+        frames.report(Measured(), MACHINE),
+        filters.report(Measured(), MACHINE),
+        adapters.report(Samples(), {}, MACHINE),
+        tcp.report(Samples(), MACHINE),
+        outstanding.report(Samples(), MACHINE),
+        length.report([], {}, MACHINE),
+        startup.report(Samples(), MACHINE),
+    ]
+    assert [one.part for one in reports] == list(PARTS)
+    lines = Path(command.DOCS, "benchmarks.md").read_text(encoding="utf-8").splitlines()
+    for report in reports:
+        told = " ".join(line for line in lines if line.startswith(f"| {report.part} |"))
+        for name in report.figures:
+            known = "frames_BUILD_SIZE_WINDOW" if report.part == "frames" else name
+            assert f"`{known}`" in told, f"{name} of {report.part} is not in docs/benchmarks.md"
+        named = set(re.findall(r"`([a-z0-9_]+)`", " ".join(told.split("|")[2::4])))
+        assert report.part == "frames" or named == set(report.figures)
 
 
 # -- the whole, and the command ----------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ def report(samples: Samples, started: Started, machine: Machine) -> PartReport:
             "adapters16_ratio the rate with the most adapters over C's with as many; adapters16_all_share and "
             "adapters16_all_ratio the same where all are busy.",
             "start s: until every interface's carrier is on; of the emulator nursery, host and machine, of scapy its "
-            "import. Measured once.",
+            "import in an empty network. Measured once.",
         ],
     )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from tools.bench.link import Tap, open_tap
 from tools.bench.processes import END_SECONDS, Forked
-from tools.bench.python_peers import echo_with_pytun, echo_with_scapy, look_for_scapy
+from tools.bench.python_peers import echo_with_pytun, echo_with_scapy, import_scapy, look_for_scapy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -134,4 +134,9 @@ class ScapyAnsweringMachine(_ForkedPeer):
     def start(self, interface: str) -> Seat:
         """Fork a process in which scapy makes the interfaces itself."""
         look_for_scapy()
-        return self._begin(interface, partial(echo_with_scapy, interface_names(interface, self._count)))
+        return self._begin(interface, partial(_echo_with_scapy, interface_names(interface, self._count)))
+
+
+def _echo_with_scapy(interfaces: list[str], ready: Callable[[], None]) -> None:
+    import_scapy()
+    echo_with_scapy(interfaces, ready)

@@ -34,7 +34,7 @@ FEW_PLACES: Final = 6
 MARGIN: Final = 0.03
 SMALL: Final = 10
 THOUSANDS: Final = 10_000
-STYLES: Final = ("o-", "s--", "^-.", "d:", "v-", "x--")
+STYLES: Final = ("o-", "s--", "^-.", "d:", "v-", "x--", "*-.", "+:")
 
 
 def look() -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.rules.errors import HostError
 from tools.bench.link import bring_up
+from vnic.wires.network import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tools.bench.link import Tap
-    from vnic.wires.network import Namespace
 
 FRAME_ROOM: Final = 2048
 LARGE_ROOM: Final = (1 << 16) + 256
@@ -74,6 +74,13 @@ def look_for_scapy() -> None:
         import scapy  # noqa: F401  (only looked for: the import that costs is made in the process that needs it)
     except ImportError as error:
         raise HostError("importing scapy", "pip install scapy", str(error)) from error
+
+
+def import_scapy() -> None:
+    """Import it in an empty network: it looks at every interface that there is, which takes seconds beside many."""
+    with Namespace.create() as empty, empty.entered():
+        import scapy.ansmachine
+        import scapy.layers.tuntap  # noqa: F401
 
 
 def scapy_wire(interface: str) -> Any:
