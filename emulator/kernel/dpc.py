@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
 DPC_BUDGET = 64
+PUT, TAKE = 0, 1
+"""Places of the two ends of a ring, which run freely."""
+INDEX_MASK = 0xFFFF_FFFF
 
 
 class KDPC_RECORD(Record):
@@ -37,15 +40,14 @@ class KDPC_RECORD(Record):
 def queue_dpc(context: Context, processor: int, kind: int, target: int, argument: int) -> None:
     """Queue a deferred call; ``kind``, ``target`` and ``argument`` mean what the floor above says."""
     arena, platform = context.machine.arena, context.platform
-    ring = arena.dpc_rings[processor]
-    lock = SystemLock.DPC + processor
+    ends, entries, lock = arena.dpc_ends[processor], arena.dpc_entries[processor], SystemLock.DPC + processor
     platform.acquire(lock)
-    put = ring.put
-    full = put - ring.take & 0xFFFF_FFFF >= DPC_ENTRIES
+    put = ends[PUT]
+    full = put - ends[TAKE] & INDEX_MASK >= DPC_ENTRIES
     if not full:
-        entry = arena.dpc_entry(processor, put)
-        entry.kind, entry.target, entry.argument = kind, target, argument
-        ring.put = put + 1 & 0xFFFF_FFFF
+        place = put % DPC_ENTRIES * 2
+        entries[place], entries[place + 1] = target << 32 | kind, argument
+        ends[PUT] = put + 1 & INDEX_MASK
     platform.release(lock)
     if full:
         stop_limit(
@@ -59,15 +61,14 @@ def queue_dpc(context: Context, processor: int, kind: int, target: int, argument
 
 def serve_dpcs(context: Context) -> bool:
     """Run the DPCs queued to this processor, at most DPC_BUDGET; True if one ran."""
-    arena = context.machine.arena
-    ring = arena.dpc_rings[context.processor]
-    served = 0
+    arena, deferred = context.machine.arena, context.machine.services.deferred
+    ends, entries = arena.dpc_ends[context.processor], arena.dpc_entries[context.processor]
     # What a DPC queues again waits for the next round, so that timers and other DPCs have their turn.
-    last = ring.put
-    while ring.take != last and served < DPC_BUDGET:
-        entry = arena.dpc_entry(context.processor, ring.take)
-        kind, target, argument = entry.kind, entry.target, entry.argument
-        ring.take = ring.take + 1 & 0xFFFF_FFFF
-        context.machine.services.deferred(context, kind, target, argument)
-        served += 1
-    return served > 0
+    waiting = min(ends[PUT] - ends[TAKE] & INDEX_MASK, DPC_BUDGET)
+    for _ in range(waiting):
+        take = ends[TAKE]
+        place = take % DPC_ENTRIES * 2
+        what, argument = entries[place], entries[place + 1]
+        ends[TAKE] = take + 1 & INDEX_MASK
+        deferred(context, what & INDEX_MASK, what >> 32, argument)
+    return waiting > 0

@@ -69,30 +69,28 @@ def _round_of(context: Context) -> Callable[[], bool]:
             busy = True
         # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
         # that is put off as long as nobody asks.
-        asked, published = 1 in bytes(raising) and wanted(context), False
-        if stored and not asked:
-            withheld[slot] = 1
-        elif stored or withheld[slot]:
+        asked = 1 in bytes(raising) and wanted(context)
+        if asked:
             services.leave(context)
-            withheld[slot] = 0
-            published = True
+        awaited = withheld[slot]
+        withheld[slot] = 1 if stored else 0
         context.irql = box.irql = PASSIVE_LEVEL
         if number := release():
             platform.lock_failed(lock, number)
-        if published:
-            _wake_those_who_raise(context)
         if asked:
-            sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
+            _step_aside(context, awaited)
         return busy
 
     return serve_round
 
 
-def _wake_those_who_raise(context: Context) -> None:
-    """Nothing is withheld any more; the lock's release is the fence in between."""
-    for slot, flag in enumerate(bytes(context.machine.arena.raising)):
-        if flag:
-            wake(context, slot)
+def _step_aside(context: Context, awaited: int) -> None:
+    """Let those have the processor who raise; nothing is withheld any more, and the lock's release was the fence."""
+    if awaited:
+        for slot, flag in enumerate(bytes(context.machine.arena.raising)):
+            if flag:
+                wake(context, slot)
+    sleep_until(context, lambda: not wanted(context), context.platform.now() + STEP_ASIDE_NS)
 
 
 def _processor(context: Context) -> None:

@@ -207,13 +207,13 @@ class Arena:
         self.queues = [
             records.WORK_QUEUE.at(memory, at["queues"] + i * records.WORK_QUEUE.size()) for i in range(WORK_QUEUES)
         ]
-        self.dpc_rings = [
-            records.DPC_RING.at(memory, at["dpc_rings"] + i * records.DPC_RING.size())
-            for i in range(geometry.processors)
-        ]
-        # (put, take) of each as raw words: what a processor looks at in every round.
+        # (put, take) of each processor's DPC queue; its entries as pairs: target and kind, argument (see DPC_ENTRY).
         self.dpc_ends = [
             self.view[at["dpc_rings"] + i * records.DPC_RING.size() :][:8].cast("I") for i in range(geometry.processors)
+        ]
+        dpc_bytes = DPC_ENTRIES * records.DPC_ENTRY.size()
+        self.dpc_entries = [
+            self.view[at["dpc_entries"] + i * dpc_bytes :][:dpc_bytes].cast("Q") for i in range(geometry.processors)
         ]
         self.control = control.CONTROL_RING.at(memory, at["control"])
         self.earliest = self.view[at["earliest"] : at["earliest"] + 8 * geometry.processors].cast("Q")
@@ -264,11 +264,6 @@ class Arena:
         """Offset and capacity (a power of two) of a worker queue's ring of 32-byte entries."""
         capacity = _power_of_two(self.geometry.work_items)
         return self.offsets["queue_entries"] + queue * capacity * WORK_ENTRY_BYTES, capacity
-
-    def dpc_entry(self, processor: int, index: int) -> records.DPC_ENTRY:
-        """One entry of a processor's DPC ring; ``index`` runs freely."""
-        place = (processor * DPC_ENTRIES + index % DPC_ENTRIES) * records.DPC_ENTRY.size()
-        return records.DPC_ENTRY.at(self.memory, self.offsets["dpc_entries"] + place)
 
     def control_entry(self, index: int) -> control.CONTROL:
         """One entry of the control ring; ``index`` runs freely."""

@@ -83,7 +83,7 @@ class Executive:
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run one entry of the DPC queue."""
-        _DEFERRED[DeferredKind(kind)](context, target, argument)
+        _DEFERRED[kind](context, target, argument)
 
     def timer(self, context: Context, routine: int, value: int) -> None:
         """Call a timer's routine: SystemSpecific1, FunctionContext, SystemSpecific2, SystemSpecific3."""
@@ -191,7 +191,7 @@ _WITH_DATA: dict[int, Callable[[Context, CONTROL], int]] = {
 }
 """Operations that are given data, or answer with some."""
 
-_DEFERRED: dict[DeferredKind, Callable[[Context, int, int], None]] = {
+_DEFERRED: dict[int, Callable[[Context, int, int], None]] = {
     DeferredKind.INTERRUPT_DPC: interrupt_service.run_queued_dpc,
     DeferredKind.NESTED_CALL: datapath_slow.run_nested,
     DeferredKind.KERNEL_DPC: kernel_dpcs.run_dpc,

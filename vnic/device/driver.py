@@ -145,6 +145,7 @@ class Vnic:
     def _cause(self, queue: int) -> Callable[[], int]:
         """The causes pending on a queue, masked or not; all ones once the adapter has been removed."""
         receive, transmit, words = self.receive[queue].indices, self.transmit[queue].indices, self.words
+        has_link = queue == 0
 
         def cause() -> int:
             if not words[WORD_PRESENT]:
@@ -152,7 +153,7 @@ class Vnic:
             pending = VNIC_INTERRUPT_RECEIVE if receive[PRODUCER] != receive[CONSUMER] else 0
             if transmit[CONSUMER] != transmit[RECLAIMED]:
                 pending |= VNIC_INTERRUPT_TRANSMIT
-            if not queue and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]:
+            if has_link and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]:
                 pending |= VNIC_INTERRUPT_LINK
             return pending
 
@@ -162,19 +163,19 @@ class Vnic:
         """Whether the queue's line is asserted for some causes, or for any."""
         mask, words, ring = self.masks[queue], self.words, self.transmit[queue]
         receive, transmit, entries = self.receive[queue].indices, ring.indices, ring.entries
+        link, removed = (0, 0) if queue else (VNIC_INTERRUPT_LINK, VNIC_INTERRUPT_REMOVED)
 
         def asserted(causes: int = VNIC_INTERRUPT_ALL) -> bool:
             causes &= mask[0]
             if not causes:
                 return False
             if not words[WORD_PRESENT]:
-                return not queue and causes & VNIC_INTERRUPT_REMOVED != 0
+                return causes & removed != 0
             if causes & VNIC_INTERRUPT_RECEIVE and receive[PRODUCER] != receive[CONSUMER]:
                 return True
             if causes & VNIC_INTERRUPT_TRANSMIT and transmit[RECLAIMED] - transmit[INTERRUPT] & INDEX_MASK > entries:
                 return True
-            link = causes & VNIC_INTERRUPT_LINK and not queue
-            return bool(link) and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
+            return causes & link != 0 and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
 
         return asserted
 

@@ -100,8 +100,10 @@ def _let_go(context: Context, lock: int, irql: int) -> None:
 
 def lines_asserted(context: Context) -> bool:
     """Is a line or a message of this processor asserted?"""
-    lines = context.lines or _lines(context)
-    return any([line.asserted() and line.record.enabled for line in lines])  # a generator costs as much as the look
+    for line in context.lines or _lines(context):  # noqa: SIM110  (a generator costs as much as the look)
+        if line.asserted() and line.record.enabled:
+            return True
+    return False
 
 
 def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: int, argument: int) -> int:
