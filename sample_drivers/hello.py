@@ -20,7 +20,10 @@ HelloDriver: ProtocolDriverHandle | None = None
 
 
 class BINDING(NONPAGED):
-    """One adapter.  References is 1 while the binding runs, and 1 more for each answer that is on its way."""
+    """One adapter.  References is 1 while the binding runs, and 1 more for each list that a pause must wait for.
+
+    Lock guards it, and the answers that are free.
+    """
 
     Handle: BindingHandle
     Pool: NetBufferListPoolHandle
@@ -28,7 +31,7 @@ class BINDING(NONPAGED):
     Lock: NDIS_SPIN_LOCK
     Free: u32
     Answers: Array[PVOID, Literal[512]]
-    References: LONG
+    References: u32
     Running: u32
     Status: i32
     Done: NDIS_EVENT
@@ -40,33 +43,30 @@ def HelloReceive(
 ) -> None:
     """Answer a chain of received frames with a chain of answers; return at once what is not answered."""
     handle, lent = Binding.Handle, ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES
-    answers: NET_BUFFER_LIST | None = None
-    refused: NET_BUFFER_LIST | None = None if lent else NetBufferLists
-    count = 0
-    InterlockedExchangeAdd(Binding.References, NumberOfNetBufferLists)
-    if Binding.Running and lent:
-        answers, count = HelloCopy(Binding, NetBufferLists)
-    elif Binding.Running:
-        answers, refused, count = HelloAnswer(Binding, NetBufferLists, NumberOfNetBufferLists)
-    if answers is not None:
-        NdisSendNetBufferLists(handle, answers, NDIS_DEFAULT_PORT_NUMBER, ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL)
+    answers = HelloReference(Binding, NumberOfNetBufferLists, 0 if lent else NumberOfNetBufferLists)
+    refused: NET_BUFFER_LIST | None = None
+    if lent:
+        first, count = HelloCopy(Binding, NetBufferLists)
+    else:
+        first, count, refused = HelloAnswer(NetBufferLists, answers)
+    if first is not None:
+        NdisSendNetBufferLists(handle, first, NDIS_DEFAULT_PORT_NUMBER, ReceiveFlags & NDIS_SEND_FLAGS_DISPATCH_LEVEL)
     if refused is not None:
         NdisReturnNetBufferLists(handle, refused, ReceiveFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
     if count < NumberOfNetBufferLists:
-        HelloDereference(Binding, NumberOfNetBufferLists - count)
+        HelloDereference(Binding, NumberOfNetBufferLists - count, answers[count:])
 
 
-def HelloAnswer(Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int) -> tuple[Any, Any, int]:
-    """Answers on the received frames' own memory, the frames for which there were none, and how many answers."""
-    answers = HelloTakeAnswers(Binding, Count)
-    used = len(answers)
+def HelloAnswer(Chain: NET_BUFFER_LIST, Answers: list[Any]) -> tuple[Any, int, Any]:
+    """Answers on the received frames' own memory, how many, and the frames for which there were none."""
+    count = len(Answers)
     last: Any = None
     received: Any = Chain
-    for answer in answers:
+    for answer in Answers:
         frame, buffer = received.FirstNetBuffer, answer.FirstNetBuffer
         header = NdisGetDataBuffer(frame, HELLO_HEADER, None, 1, 0)
         if header is None:
-            used = answers.index(answer)
+            count = Answers.index(answer)
             break
         destination, source = HELLO_ADDRESSES.unpack(header)
         HELLO_ADDRESSES.pack_into(header, 0, source, destination)
@@ -78,36 +78,40 @@ def HelloAnswer(Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int) -> tuple[A
         if last is not None:
             last.Next = answer
         last = answer
-    HelloGiveAnswers(Binding, answers[used:])
-    return answers[0] if used else None, received, used
+    return Answers[0] if count else None, count, received
 
 
-def HelloTakeAnswers(Binding: BINDING, Count: int) -> list[Any]:
-    """Take so many free answers, or as many as there are."""
+def HelloReference(Binding: BINDING, Count: int, Answers: int) -> list[Any]:
+    """Take references, and so many free answers, or as many as there are; none while the binding is paused."""
+    answers: list[Any] = []
     NdisAcquireSpinLock(Binding.Lock)
-    free = Binding.Free
-    left = max(free - Count, 0)
-    answers: list[Any] = Binding.Answers[left:free]
-    Binding.Free = left
+    Binding.References += Count
+    if Answers and Binding.Running:
+        free = Binding.Free
+        Binding.Free = left = max(free - Answers, 0)
+        answers = Binding.Answers[left:free]
     NdisReleaseSpinLock(Binding.Lock)
     return answers
 
 
-def HelloGiveAnswers(Binding: BINDING, Answers: list[Any]) -> None:
-    """Keep answers for the next frames."""
+def HelloDereference(Binding: BINDING, Count: int, Answers: list[Any]) -> None:
+    """Give references back, and answers for the next frames; the last one says that a pause may go on."""
+    NdisAcquireSpinLock(Binding.Lock)
     if Answers:
-        NdisAcquireSpinLock(Binding.Lock)
         free = Binding.Free
-        Binding.Answers[free : free + len(Answers)] = Answers
-        Binding.Free = free + len(Answers)
-        NdisReleaseSpinLock(Binding.Lock)
+        Binding.Free = end = free + len(Answers)
+        Binding.Answers[free:end] = Answers
+    Binding.References = left = Binding.References - Count
+    NdisReleaseSpinLock(Binding.Lock)
+    if not left:
+        NdisSetEvent(Binding.Done)
 
 
 def HelloCopy(Binding: BINDING, Chain: NET_BUFFER_LIST) -> tuple[NET_BUFFER_LIST | None, int]:
     """Answers on copies of frames that are only lent, and how many; what cannot be copied is not answered."""
     first = last = None
     count = 0
-    received: Any = Chain
+    received: Any = Chain if Binding.Running else None
     while received is not None:
         frame, answer = received.FirstNetBuffer, NdisAllocateNetBufferList(Binding.Copies, 0, 0)
         if answer is not None and answer.FirstNetBuffer is not None:
@@ -149,18 +153,9 @@ def HelloSendComplete(Binding: BINDING, NetBufferList: NET_BUFFER_LIST, SendComp
                 last.Next = received
             last = received
         answer = following
-    count = copies + len(answers)
     if first is not None:
-        last.Next = None
-        HelloGiveAnswers(Binding, answers)
         NdisReturnNetBufferLists(Binding.Handle, first, SendCompleteFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
-    HelloDereference(Binding, count)
-
-
-def HelloDereference(Binding: BINDING, Count: int) -> None:
-    """Give references back; the last one says that a pause may go on."""
-    if InterlockedExchangeAdd(Binding.References, -Count) == Count:
-        NdisSetEvent(Binding.Done)
+    HelloDereference(Binding, copies + len(answers), answers)
 
 
 @PROTOCOL_NET_PNP_EVENT
@@ -168,13 +163,13 @@ def HelloNetPnPEvent(Binding: BINDING, NetPnPEventNotification: NET_PNP_EVENT_NO
     """Restart: ask for the frames that are addressed to the adapter.  Pause: wait until every answer is back."""
     event = NetPnPEventNotification.NetPnPEvent.NetEvent
     if event == NET_PNP_EVENT_CODE.NetEventRestart:
-        InterlockedExchange(Binding.References, 1)
+        HelloReference(Binding, 1, 0)
         Binding.Running = 1
         return HelloSetFilter(Binding, NDIS_PACKET_TYPE_DIRECTED)
     if event == NET_PNP_EVENT_CODE.NetEventPause:
         NdisResetEvent(Binding.Done)
         Binding.Running = 0
-        HelloDereference(Binding, 1)
+        HelloDereference(Binding, 1, [])
         NdisWaitEvent(Binding.Done, 0)
     return NDIS_STATUS_SUCCESS
 
@@ -264,13 +259,14 @@ def HelloAllocate(Binding: BINDING) -> bool:
         if answer is None:
             break
         answers.append(answer)
-    HelloGiveAnswers(Binding, answers)
+    Binding.Answers[: len(answers)] = answers
+    Binding.Free = len(answers)
     return copies is not None and len(answers) == HELLO_ANSWERS
 
 
 def HelloFree(Binding: BINDING) -> None:
     """Free what HelloAllocate has made, and the binding's context."""
-    for answer in HelloTakeAnswers(Binding, HELLO_ANSWERS):
+    for answer in Binding.Answers[: Binding.Free]:
         NdisFreeNetBufferList(answer)
     for pool in (Binding.Pool, Binding.Copies):
         if pool:

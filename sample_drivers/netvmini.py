@@ -418,7 +418,7 @@ def MPDevicePnpEventNotify(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_E
 def MPIsr(Adapter: ADAPTER) -> IsrResult:
     """The line is ours alone.  It stays masked until the DPC, or its work item, has served it."""
     VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0)
-    return IsrResult(True, True, 0)
+    return NIC_RECOGNIZED
 
 
 @MINIPORT_INTERRUPT_DPC
@@ -451,7 +451,7 @@ def MPInterruptDpc(
 def MPMessageIsr(Adapter: ADAPTER, MessageId: int) -> IsrResult:
     """Each message is of the queue with its number."""
     VnicWriteRegister(Adapter.Nic, VNIC_REGISTER_INTERRUPT_MASK, 0, MessageId)
-    return IsrResult(True, True, 0)
+    return NIC_RECOGNIZED
 
 
 @MINIPORT_MESSAGE_INTERRUPT_DPC
@@ -515,32 +515,33 @@ def MPSendNetBufferLists(Adapter: ADAPTER, NetBufferList: NET_BUFFER_LIST, PortN
         first, last, rejected, count = NICSortOffloads(Adapter, NetBufferList, NIC_MAXIMUM_FRAME)
     else:
         first, last, rejected, count = NICSortSends(NetBufferList)
-    running, nic = NICReference(Adapter, count), Adapter.Nic
-    status = NDIS_STATUS_SUCCESS if running else NICRefusal(Adapter)
-    if running and first is not None:
+    if not NICReference(Adapter, count):
+        for chain in (first, rejected):
+            NICCompleteSends(Adapter, Queue, NICChainToList(chain), NICRefusal(Adapter), flags, False)
+        return
+    if first is not None:
         NdisAcquireSpinLock(Queue.SendLock)
-        tail = Queue.SendTail
-        if Adapter.Removed:
-            status = NDIS_STATUS_FAILURE
+        tail, removed = Queue.SendTail, Adapter.Removed
+        if removed:
+            pass  # nobody would send them
         elif tail is not None:
             # The old end is stored again because it was changed; then the new end.
             tail.Next = first
             Queue.SendTail = tail
             Queue.SendTail = last
-        elif lists and count <= VnicTransmitRoom(nic, Queue.Number):
+        elif lists and VnicTransmitFrames(Adapter.Nic, Queue.Number, addresses, lengths):
+            # Whoever is interrupted for them waits for the lock.
             for nbl in lists:
                 nbl.Next = None
             NICStoreTransmitted(Queue, lists, count, sum(lengths))
-            VnicTransmitFrames(nic, Queue.Number, addresses, lengths)
         else:
             NICTransmit(Adapter, Queue, first, last, first.FirstNetBuffer)
         NdisReleaseSpinLock(Queue.SendLock)
-    if status != NDIS_STATUS_SUCCESS:
-        NICCompleteSends(Adapter, Queue, NICChainToList(first), status, flags, running)
+        if removed:
+            NICCompleteSends(Adapter, Queue, NICChainToList(first), NDIS_STATUS_FAILURE, flags, True)
     if rejected is not None:
-        refusal = NDIS_STATUS_FAILURE if offloads else NDIS_STATUS_INVALID_LENGTH
-        status = refusal if running else status
-        NICCompleteSends(Adapter, Queue, NICChainToList(rejected), status, flags, running)
+        status = NDIS_STATUS_FAILURE if offloads else NDIS_STATUS_INVALID_LENGTH
+        NICCompleteSends(Adapter, Queue, NICChainToList(rejected), status, flags, True)
 
 
 @MINIPORT_CANCEL_SEND

@@ -37,6 +37,8 @@ NIC_DPC_ROUNDS: Final = 2048
 NIC_WORK_ITEM_ROUNDS: Final = 16
 NIC_INTERRUPTS: Final = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT | VNIC_INTERRUPT_LINK
 """Not REMOVED, which nothing could clear: PnP tells of it."""
+NIC_RECOGNIZED: Final = IsrResult(True, True, 0)
+"""What an interrupt service routine says: it was ours, and its DPC shall run on this processor."""
 NIC_RESET_POLLS: Final = 1000
 NIC_HANG_SECONDS: Final = 8
 """A wire whose other end is slow is no reason for a reset; one that takes nothing for so long is."""
@@ -289,10 +291,12 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
 def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
     """Store lists in a ring of references from the free-running index ``Put`` on."""
     start = Put & NIC_RING_MASK
-    room = NIC_RING_ENTRIES - start
-    Ring[start : start + len(Lists)] = Lists[:room]
-    if room < len(Lists):
-        Ring[: len(Lists) - room] = Lists[room:]
+    end = start + len(Lists)
+    if end <= NIC_RING_ENTRIES:
+        Ring[start:end] = Lists
+    else:
+        room = NIC_RING_ENTRIES - start
+        Ring[start:], Ring[: end - NIC_RING_ENTRIES] = Lists[:room], Lists[room:]
 
 
 def NICTake(Ring: Any, Take: int, Count: int) -> list[Any]:
@@ -528,6 +532,7 @@ __all__ = [
     "NIC_NOBODY",
     "NIC_OFFLOAD_OIDS",
     "NIC_RECEIVE_BUFFERS",
+    "NIC_RECOGNIZED",
     "NIC_RESET_INTERVAL",
     "NIC_RESET_POLLS",
     "NIC_SLOT_SHIFT",

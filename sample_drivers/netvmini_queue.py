@@ -37,12 +37,14 @@ def NICServe(Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Budget: int) -> bool:
     """Serve every cause, at DISPATCH_LEVEL, what somebody waits for first; True when more frames are likely to wait."""
     number = Queue.Number
     cause = VnicReadRegister(Nic, VNIC_REGISTER_INTERRUPT_CAUSE, number)
-    if cause == VNIC_ALL_ONES:
-        return False
+    more = False
     if cause & VNIC_INTERRUPT_LINK:
+        if cause == VNIC_ALL_ONES:
+            return False
         VnicWriteRegister(Nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(Nic, VNIC_REGISTER_LINK_SEQUENCE))
         NdisMIndicateStatusEx(Adapter.Handle, NICLinkIndication(Adapter))
-    more = bool(cause & VNIC_INTERRUPT_RECEIVE) and NICReceive(Adapter, Queue, Nic, Budget) == Budget
+    if cause & VNIC_INTERRUPT_RECEIVE:
+        more = NICReceive(Adapter, Queue, Nic, Budget) == Budget
     if cause & VNIC_INTERRUPT_TRANSMIT:
         NdisDprAcquireSpinLock(Queue.SendLock)
         lists = NICTakeTransmitted(Queue, VnicTransmitCompleted(Nic, number))

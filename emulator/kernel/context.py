@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.pointers import Pointers
 from emulator.layout.machine import ContextKind, SlotState
 from emulator.trace.calls import call_recorder, ignore
 
@@ -117,7 +118,7 @@ class Context:
         self.callback = 0
         self.delays = machine.arena.delays(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
-        self.pointers: dict[int, Any] = {}
+        self.pointers = Pointers(self)
         # How often a word was taken out of them: what was found by one before is to be looked up again.
         self.forgotten = 0
         self.memory: dict[str, Any] = {}

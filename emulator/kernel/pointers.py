@@ -163,18 +163,26 @@ def forget(context: Context, word: int) -> None:
     context.forgotten += 1
 
 
+class Pointers(dict[int, Any]):
+    """The objects of the words that a context has met; another word is looked up when it is asked for.  0 is NULL."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context) -> None:
+        super().__init__({0: None})
+        self._context = context
+
+    def __missing__(self, word: int) -> Any:
+        tag = word >> 56
+        if tag == POINTER_TAG:
+            return load_block(self._context, word)
+        loader = loaders.get(tag)
+        return loader(self._context, word) if loader is not None else word
+
+
 def decode(context: Context, word: int) -> Any:
     """The object that a word stands for, in this context; None for 0."""
-    if not word:
-        return None
-    found = context.pointers.get(word)
-    if found is not None:
-        return found
-    tag = word >> 56
-    if tag == POINTER_TAG:
-        return load_block(context, word)
-    loader = loaders.get(tag)
-    return loader(context, word) if loader is not None else word
+    return context.pointers[word]
 
 
 def decode_argument(context: Context, word: int) -> Any:
@@ -266,11 +274,7 @@ class PointerField(FieldType):
         get, put = raw.__get__, raw.__set__
 
         def read(record: Any) -> Any:
-            word = get(record)
-            if not word:
-                return None
-            found = current.context.pointers.get(word)
-            return found if found is not None else decode(current.context, word)
+            return current.context.pointers[get(record)]
 
         def write(record: Any, value: Any) -> None:
             put(record, encode(current.context, value, True))
@@ -289,76 +293,71 @@ class PointerArray:
     where the words are still the same, and no reference has been forgotten since, they need not be looked up again.
     """
 
-    __slots__ = ("_bytes", "_context", "_image", "_objects", "_since", "_words")
+    __slots__ = ("_cells", "_context", "_image", "_objects", "_since")
 
     def __init__(self, words: Any) -> None:
-        self._words = words
-        self._bytes = memoryview(words).cast("B")
+        self._cells = memoryview(words).cast("B").cast("Q")
         self._context = current.context
         self._forget()
 
     def _forget(self) -> None:
         self._since = self._context.forgotten
-        self._image = bytearray(_NO_WORD * len(self._words))
-        self._objects: list[Any] = [None] * len(self._words)
+        self._image = memoryview(bytearray(_NO_WORD * len(self._cells))).cast("Q")
+        self._objects: list[Any] = [None] * len(self._cells)
 
     def __len__(self) -> int:
-        return len(self._words)
+        return len(self._cells)
 
     def __getitem__(self, index: Any) -> Any:
+        found = self._cells[index]
+        if type(index) is not slice:
+            return current.context.pointers[found]
+        if len(found) == 1:
+            return [current.context.pointers[found[0]]]
+        return self._run(index, found)
+
+    def _run(self, index: slice, words: memoryview) -> list[Any]:
         context = current.context
-        if type(index) is slice:
-            start, end, step = index.indices(len(self._words))
-            if step != 1:
-                return [decode(context, word) for word in self._words[index]]
-            if self._since != context.forgotten or self._context is not context:
-                self._context = context
-                self._forget()
-            if end - start == 1:
-                return [self[start]]
-            image = bytes(self._bytes[8 * start : 8 * end])
-            if image == self._image[8 * start : 8 * end]:
-                return self._objects[start:end]
-            found = [decode(context, word) for word in self._words[index]]
-            self._remember(start, found, image)
-            return found[:]
-        word = self._words[index]
-        try:
-            return context.pointers[word]
-        except KeyError:
-            return decode(context, word)
+        if self._since != context.forgotten or self._context is not context:
+            self._context = context
+            self._forget()
+        image = words.tobytes()
+        if image == self._image[index].tobytes():
+            return self._objects[index]
+        found = [context.pointers[word] for word in words]
+        self._remember(index, found, image)
+        return found[:]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        context = current.context
+        cells = self._cells
         if type(index) is slice:
-            start, end, step = index.indices(len(self._words))
-            if step != 1 or len(value) != end - start:
+            cells = cells[index]
+            count = len(cells)
+            if len(value) != count:
                 raise ValueError(f"{len(value)} references do not fit {index}; an array keeps its length")
-            if end - start == 1:
-                self[start] = value[0]
+            if count != 1:
+                image = encode_all(current.context, value)
+                cells[:] = memoryview(image).cast("Q")
+                self._remember(index, value, image)
                 return
-            image = encode_all(context, value)
-            self._bytes[8 * start : 8 * end] = image
-            self._remember(start, value, image)
-            return
+            index, (value,) = 0, value
         try:
             # What has been stored before and is still to be published: the word is all that is new.
             if value._escaped is not None:
-                self._words[index] = value._word
+                cells[index] = value._word
                 return
         except AttributeError:
             pass
-        self._words[index] = encode(context, value, True)
+        cells[index] = encode(current.context, value, True)
 
-    def _remember(self, start: int, objects: list[Any], image: bytes) -> None:
+    def _remember(self, index: slice, objects: list[Any], image: bytes) -> None:
         # Whoever was called in between may have forgotten some, or all.
         if self._since == self._context.forgotten and self._context is current.context:
-            end = start + len(objects)
-            self._objects[start:end] = objects
-            self._image[8 * start : 8 * end] = image
+            self._objects[index] = objects
+            self._image[index] = memoryview(image).cast("Q")
 
     def __iter__(self) -> Any:
-        return (self[index] for index in range(len(self._words)))
+        return (self[index] for index in range(len(self._cells)))
 
 
 class HandleField(FieldType):

@@ -13,11 +13,10 @@ from tests.ndis.buffers.test_split_choice import being_cut, cut_so_far
 
 DIRECTLY = (
     "        NdisReturnNetBufferLists(Binding.Handle, first, SendCompleteFlags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL)\n"
-    "    HelloDereference(Binding, count)\n"
+    "    HelloDereference(Binding, copies + len(answers), answers)\n"
 )
-LATER = '''        HelloLater(Binding, first, count)
-    else:
-        HelloDereference(Binding, count)
+LATER = '''        HelloLater(Binding, first, len(answers))
+    HelloDereference(Binding, copies, answers)
 
 
 def HelloLater(Binding: BINDING, Chain: NET_BUFFER_LIST, Count: int) -> None:
@@ -44,7 +43,7 @@ def HelloReturn(DeviceObject: DEVICE_OBJECT, Binding: BINDING) -> None:
     Binding.Held, Binding.Count, Binding.Queued = None, 0, 0
     NdisReleaseSpinLock(Binding.Lock)
     NdisReturnNetBufferLists(Binding.Handle, chain, 0)
-    HelloDereference(Binding, count)
+    HelloDereference(Binding, count, [])
 '''
 CHANGES = (
     (DIRECTLY, LATER),

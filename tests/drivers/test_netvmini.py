@@ -258,7 +258,7 @@ def test_waiting_sends_are_cancelled_by_their_id(rig: Rig) -> None:
         )
         pool = surface.NdisAllocateNetBufferListPool(None, parameters)
         assert pool is not None
-        decode(context, binding.context).References.value += 200
+        decode(context, binding.context).References += 200
         for number in range(200):
             nbl = surface.NdisAllocateNetBufferList(pool, 0, 0)
             assert nbl is not None
@@ -304,7 +304,7 @@ def test_a_send_of_nothing_but_a_frame_that_is_too_short_is_refused(rig: Rig) ->
         nbl = surface.NdisAllocateNetBufferList(pool, 0, 0)
         assert nbl is not None
         assert nbl.FirstNetBuffer is not None
-        decode(rig.processors[0], binding.context).References.value += 1
+        decode(rig.processors[0], binding.context).References += 1
         nbl.SourceHandle = rig.binding()
         nbl.FirstNetBuffer.DataLength = 5
         surface.NdisSendNetBufferLists(surface.BindingHandle(rig.binding()), nbl, 0, 1)

@@ -309,13 +309,12 @@ def VnicReceive(nic: Vnic, queue: int, maximum: int, /) -> tuple[list[int], list
     ring = nic.receive[queue]
     indices = ring.indices
     tail = indices[CONSUMER]
-    count = indices[PRODUCER] - tail & INDEX_MASK
+    count = min(indices[PRODUCER] - tail & INDEX_MASK, maximum)
     if not count:
         return [], []
-    count = min(count, maximum)
-    addresses, lengths = get_lists(ring, tail, count)
+    lists = get_lists(ring, tail, count)
     indices[CONSUMER] = tail + count & INDEX_MASK
-    return addresses, lengths
+    return lists
 
 
 def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
@@ -343,22 +342,18 @@ def VnicTransmit(nic: Vnic, queue: int, descriptors: list[int], /) -> int:
     return count
 
 
-def VnicTransmitFrames(nic: Vnic, queue: int, addresses: list[int], lengths: list[int], /) -> int:
-    """`VnicTransmit` for frames of one descriptor each; returns how many were accepted, from the front."""
+def VnicTransmitFrames(nic: Vnic, queue: int, addresses: list[int], lengths: list[int], /) -> bool:
+    """`VnicTransmit` for frames of one descriptor each: all of them, or none (False) where there is no room for all."""
     ring = nic.transmit[queue]
     indices = ring.indices
     head = indices[PRODUCER]
-    count = len(addresses)
-    room = ring.entries - (head - indices[RECLAIMED] & INDEX_MASK)
-    if count > room:
-        count = room
-        addresses, lengths = addresses[:count], lengths[:count]
-    if count:
-        if nic.unpublished:
-            nic.publish()
-        put_filled(ring, head, addresses, lengths)
-        nic.ring_host()
-    return count
+    if len(addresses) > ring.entries - (head - indices[RECLAIMED] & INDEX_MASK):
+        return False
+    if nic.unpublished:
+        nic.publish()
+    put_filled(ring, head, addresses, lengths)
+    nic.ring_host()
+    return True
 
 
 def VnicTransmitOffloads(nic: Vnic, queue: int, descriptors: list[int], offloads: list[int], /) -> int:

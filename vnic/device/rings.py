@@ -61,15 +61,14 @@ def put(ring: RingView, head: int, descriptors: list[int]) -> int:
 def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[int]) -> int:
     """Store buffers filled to these lengths behind `head`; as `put` else."""
     count = len(lengths)
-    start = head & ring.mask
-    end = start + count
     if count == 1:
-        ring.words[start] = addresses[0] | lengths[0] << 32
-        head = head + 1 & INDEX_MASK
-        ring.indices[PRODUCER] = head
+        ring.words[head & ring.mask] = addresses[0] | lengths[0] << 32
+        ring.indices[PRODUCER] = head = head + 1 & INDEX_MASK
         return head
     if count < _FEW:
         return put(ring, head, [address | length << 32 for address, length in zip(addresses, lengths, strict=True)])
+    start = head & ring.mask
+    end = start + count
     if end <= ring.entries:
         ring.addresses[start:end] = array("I", addresses)
         ring.lengths[start:end] = array("I", lengths)
@@ -111,6 +110,8 @@ def get_lists(ring: RingView, tail: int, count: int) -> tuple[list[int], list[in
     """Copy the addresses of `count` descriptors, and their lengths with flags."""
     start = tail & ring.mask
     addresses, lengths = ring.addresses, ring.lengths
+    if count == 1:
+        return [addresses[start]], [lengths[start]]
     end = start + count
     if end <= ring.entries:
         return addresses[start:end].tolist(), lengths[start:end].tolist()

@@ -11,7 +11,7 @@ from struct import Struct
 from typing import Any, Final
 
 from emulator.ndis import *
-from sample_drivers.hello import BINDING, HelloCopy, HelloDereference
+from sample_drivers.hello import BINDING, HelloCopy, HelloDereference, HelloReference
 from tests.bad_drivers.include import include
 
 include(globals(), Path(__file__).parents[3] / "sample_drivers" / "hello.py")
@@ -24,8 +24,8 @@ def HelloReceive(
     Binding: BINDING, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, NumberOfNetBufferLists: int, ReceiveFlags: int
 ) -> None:
     """Answer frames on copies with a stamp, and return what was not only lent."""
-    InterlockedExchangeAdd(Binding.References, NumberOfNetBufferLists)
-    answers, count = HelloCopy(Binding, NetBufferLists) if Binding.Running else (None, 0)
+    HelloReference(Binding, NumberOfNetBufferLists, 0)
+    answers, count = HelloCopy(Binding, NetBufferLists)
     if count == NumberOfNetBufferLists:
         HelloStamp(answers, NetBufferLists)
     if not ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
@@ -33,7 +33,7 @@ def HelloReceive(
     if answers is not None:
         NdisSendNetBufferLists(Binding.Handle, answers, NDIS_DEFAULT_PORT_NUMBER, NDIS_SEND_FLAGS_DISPATCH_LEVEL)
     if count < NumberOfNetBufferLists:
-        HelloDereference(Binding, NumberOfNetBufferLists - count)
+        HelloDereference(Binding, NumberOfNetBufferLists - count, [])
 
 
 def HelloStamp(Answer: Any, Received: Any) -> None:
