@@ -367,7 +367,7 @@ class FakeMachine:
         current.context = context
         outer_driver = context.driver
         if driver:
-            context.driver = context.box.driver = driver
+            context.driver = driver
         old = context.irql
         if irql is not None and irql != old:
             raise_irql(context, irql)

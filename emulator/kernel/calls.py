@@ -27,26 +27,22 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
 
     Raises BugCheck when it returns at another IRQL or with a spin lock held, and for an exception that escapes it.
     """
-    irql, held = context.irql, len(context.held)
-    cells = context.cells
-    outer_callback, outer_driver = context.callback, context.driver
-    context.callback = routine
-    context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
-    if not outer_callback:
+    cells, irql, held = context.cells, context.irql, len(context.held)
+    outer = cells[ROUTINE_CELL]
+    cells[ROUTINE_CELL] = context.machine.images.marks[routine]
+    if not outer:
         cells[ENTERED_CELL] = context.platform.now()
         cells[CALLBACKS_CELL] += 1
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
     except PASSED_ON as error:
-        if outer_callback:
-            passed_through(context, error, (outer_callback, outer_driver, irql, held))
+        if outer:
+            passed_through(context, error, outer, irql, held)
         raise
     except BaseException as error:
         escaped(context, error)
-    context.callback = outer_callback
-    context.driver = outer_driver
-    cells[ROUTINE_CELL] = outer_driver << 32 | outer_callback
-    if not outer_callback:
+    cells[ROUTINE_CELL] = outer
+    if not outer:
         cells[ENTERED_CELL] = 0
     if context.irql != irql:
         returned_at_other_irql(context, routine, irql)
@@ -58,8 +54,7 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
 def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -> None:
     """Call a driver's routine that releases the lock which it is called with, and returns at ``irql``."""
     held, cells = len(context.held) - 1, context.cells
-    context.callback = routine
-    context.driver, cells[ROUTINE_CELL] = context.machine.images.marks[routine]
+    cells[ROUTINE_CELL] = context.machine.images.marks[routine]
     cells[ENTERED_CELL] = context.platform.now()
     cells[CALLBACKS_CELL] += 1
     try:
@@ -68,28 +63,26 @@ def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -
         raise
     except BaseException as error:
         escaped(context, error)
-    context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+    cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
     if len(context.held) != held:
         returned_with_lock(context, routine)
     if context.irql != irql:
         returned_at_other_irql(context, routine, irql)
 
 
-def passed_through(context: Context, error: BaseException, outer: tuple[int, int, int, int]) -> None:
+def passed_through(context: Context, error: BaseException, outer: int, irql: int, held: int) -> None:
     """Our own fault leaves a driver for the one above, which may catch it: let that one be itself again.
 
-    ``outer`` is the callback and the driver above, and the IRQL and the number of held locks at the call.  Where these
-    two have changed nobody above can put them right, and we stop as broken.  Of a machine that has stopped the black
-    box stays as it is, for the screen: whoever swallows that gets no further than the next call.
+    ``outer`` is the black box's word for the one above, ``irql`` and ``held`` are the IRQL and the number of held locks
+    at the call.  Where these two have changed nobody above can put them right, and we stop as broken.  Of a machine
+    that has stopped the black box stays as it is, for the screen: who swallows that gets no further than the next call.
     """
     if not isinstance(error, BROKEN):
         return
-    callback, driver, irql, held = outer
     if context.irql != irql or len(context.held) != held:
         stop_broken(error)
     error.add_note(f"It left {context.machine.images.routine_name(context.callback)}.")
-    context.callback, context.driver = callback, driver
-    context.cells[ROUTINE_CELL] = driver << 32 | callback
+    context.cells[ROUTINE_CELL] = outer
 
 
 def escaped(context: Context, error: BaseException) -> NoReturn:
@@ -108,7 +101,7 @@ def _name(context: Context, routine: int) -> str:
 def _blame(context: Context, routine: int) -> None:
     """The screen is about the routine that has just returned."""
     if routine:
-        context.callback, context.driver = routine, context.machine.images.marks[routine][0]
+        context.cells[ROUTINE_CELL] = context.machine.images.marks[routine]
 
 
 def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:

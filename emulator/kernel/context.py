@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import Pointers
-from emulator.layout.machine import ContextKind, SlotState
+from emulator.layout.machine import DRIVER_SHIFT, ROUTINE_CELL, ROUTINE_MASK, ContextKind, SlotState
 from emulator.trace.calls import call_recorder, ignore
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Context:
     what it calls to queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
     published before the lock is released, ``stored`` what a processor has stored without one, in the order of storing,
     to be published at the latest when somebody else may come to DISPATCH_LEVEL on it; ``serve_round`` is its round.
-    ``delays`` is its histogram of work items, ``cells`` the slot as words.
+    ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs.
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), ``nowhere`` what stands
@@ -61,11 +61,9 @@ class Context:
 
     __slots__ = (
         "box",
-        "callback",
         "cells",
         "datapath",
         "delays",
-        "driver",
         "escaped",
         "forgotten",
         "held",
@@ -114,8 +112,6 @@ class Context:
         self.takes_mutexes = geometry.processors > 1 or platform.sees_locks
         self.lock_holders = machine.arena.lock_holders
         self.nowhere = slot << 16
-        self.driver = 0
-        self.callback = 0
         self.delays = machine.arena.delays(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers = Pointers(self)
@@ -142,6 +138,20 @@ class Context:
         self.box.kind = kind
         self.box.index = index
         self.box.processor = self.processor
+
+    @property
+    def driver(self) -> int:
+        """The number of the image whose code runs; 0 outside every driver.  The black box's word is the only one."""
+        return self.cells[ROUTINE_CELL] >> DRIVER_SHIFT
+
+    @driver.setter
+    def driver(self, number: int) -> None:
+        self.cells[ROUTINE_CELL] = number << DRIVER_SHIFT | self.callback
+
+    @property
+    def callback(self) -> int:
+        """The number of the callback that runs; 0 outside every callback, and in a DriverEntry."""
+        return self.cells[ROUTINE_CELL] & ROUTINE_MASK
 
     @property
     def name(self) -> str:

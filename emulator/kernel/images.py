@@ -8,6 +8,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.layout.machine import DRIVER_SHIFT
 from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Images:
     def __init__(self, builtin_types: Iterable[type] = ()) -> None:
         self.images: list[Image] = []
         self.routines: list[Routine | None] = [None]
-        self.marks: list[tuple[int, int]] = [(0, 0)]
+        self.marks: list[int] = [0]
         self.types: list[type | None] = [None, *builtin_types]
         self.type_numbers: dict[type, int] = {t: n for n, t in enumerate(self.types) if t is not None}
         self.codes: list[types.CodeType | None] = [None]
@@ -105,7 +106,7 @@ class Images:
             routine = Routine(len(self.routines), key[1], number, function, role)
             function.__ndis_routine__ = routine.number  # type: ignore[attr-defined]
             self.routines.append(routine)
-            self.marks.append((number, number << 32 | routine.number))
+            self.marks.append(number << DRIVER_SHIFT | routine.number)
         for kind_key in sorted(kinds):
             kind = kinds[kind_key]
             if kind not in self.type_numbers:

@@ -217,9 +217,8 @@ def start_driver(context: Context, image: Image) -> None:
     name = machine.images.driver_name(image.number)
     driver_object = DRIVER_OBJECT(name, image.number)
     machine.driver_objects[image.number] = driver_object
-    context.driver = image.number
     # Seen by the watchdog like any callback, though DriverEntry has no routine number.
-    context.box.driver = image.number
+    context.driver = image.number
     context.box.callbacks += 1
     context.box.entered = context.platform.now()
     try:

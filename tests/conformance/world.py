@@ -216,7 +216,7 @@ class World:
 
     def call(self, context: Context, driver: int, function: Any, arguments: Any) -> Outcome:
         """Call as a driver does, in a context that is at its level."""
-        context.driver = context.box.driver = driver
+        context.driver = driver
         error: BaseException | None = None
         result: Any = None
         try:

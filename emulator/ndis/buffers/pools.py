@@ -13,7 +13,7 @@ from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import CallSite, site_of, stop
 from emulator.kernel.waits import sleep_in_call, wake
 from emulator.layout.handles import HandleKind
-from emulator.layout.machine import ContextKind, SlotState, SystemLock
+from emulator.layout.machine import DRIVER_SHIFT, ROUTINE_CELL, ContextKind, SlotState, SystemLock
 from emulator.ndis.buffers.buffer_pools import (
     CLOSING,
     DIRECTORY_BYTES,
@@ -181,7 +181,7 @@ def NdisAllocateNetBufferAndNetBufferList(
         nbl = taken
     if type(nbl) is FREED_LIST:
         set_class(nbl, NET_BUFFER_LIST)
-    nbl._owner = context.driver
+    nbl._owner = context.cells[ROUTINE_CELL] >> DRIVER_SHIFT
     nbl._site = context.site
     nbl.Next = nbl.ParentNetBufferList = None
     nbl.NblFlags = nbl.Flags = nbl.Status = nbl.ChildRefCount = 0
@@ -212,7 +212,7 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     nbl = NetBufferList
     pool = nbl._pool
     if pool.path.checked:
-        if not nbl._owner == context.driver == pool.driver or nbl.ChildRefCount:
+        if not nbl._owner == context.cells[ROUTINE_CELL] >> DRIVER_SHIFT == pool.driver or nbl.ChildRefCount:
             bad_free(context, nbl)
         if nbl.Context is not nbl._context:
             free_contexts(context, nbl)
@@ -332,7 +332,7 @@ def take_list(context: Context, pool: BufferPool) -> NET_BUFFER_LIST | None:
         nbl = taken
     if type(nbl) is FREED_LIST:
         set_class(nbl, NET_BUFFER_LIST)
-    nbl._owner = context.driver
+    nbl._owner = context.cells[ROUTINE_CELL] >> DRIVER_SHIFT
     nbl._site = context.site
     nbl.Next = nbl.ParentNetBufferList = nbl.FirstNetBuffer = None
     nbl.NblFlags = nbl.Flags = nbl.Status = nbl.ChildRefCount = 0

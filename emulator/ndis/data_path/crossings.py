@@ -30,18 +30,15 @@ WARNING: Final = 30
 
 _ENTER = """
 def enter(context, target, {arguments}):
-    cells = context.cells
-    outer, outer_driver = context.callback, context.driver
-    irql, held = context.irql, len(context.held)
-    context.callback = target.routine
-    context.driver = target.driver
+    cells, irql, held = context.cells, context.irql, len(context.held)
+    outer = cells[ROUTINE_CELL]
     cells[ROUTINE_CELL] = target.mark
     context.nesting += 1
     try:
         target.function({arguments})
     except PASSED_ON as error:
         context.nesting -= 1
-        passed_through(context, error, (outer, outer_driver, irql, held))
+        passed_through(context, error, outer, irql, held)
         raise
     except BaseException as error:
         escaped(context, error)
@@ -50,9 +47,7 @@ def enter(context, target, {arguments}):
         returned_at_other_irql(context, target.routine, irql)
     if len(context.held) != held:
         returned_with_lock(context, target.routine)
-    context.callback = outer
-    context.driver = outer_driver
-    cells[ROUTINE_CELL] = outer_driver << 32 | outer
+    cells[ROUTINE_CELL] = outer
 """
 
 

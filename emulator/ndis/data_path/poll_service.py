@@ -66,7 +66,6 @@ class _Poll(NamedTuple):
     handle: int
     record: Any
     adapter: AdapterHandle
-    driver: int
     mark: int
     poll: Callable[[NDIS_POLL_DATA], Any]
     notify: Callable[[NDIS_POLL_NOTIFICATION], Any]
@@ -131,11 +130,10 @@ def _poll_once(context: Context, poll: _Poll) -> tuple[int, int]:
     # What the driver gives is passed on as if NdisPoll were still in progress: a stop is about it, and what the drivers
     # above do is in the watchdog's sight.
     cells = context.cells
-    context.callback, context.driver = poll.record.poll, poll.driver
     cells[ROUTINE_CELL] = poll.mark
     cells[ENTERED_CELL], context.site = context.platform.now(), poll.site
     taken = _pass_on(context, poll)
-    context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+    cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
     return taken
 
 
@@ -204,13 +202,11 @@ def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
     poll = polls.get(index)
     if poll is None or poll.handle != handle:
         value = decode(context, record.context)
-        driver, mark = context.machine.images.marks[record.poll]
         poll = polls[index] = _Poll(
             handle=handle,
             record=record,
             adapter=AdapterHandle(record.head.parent),
-            driver=driver,
-            mark=mark,
+            mark=context.machine.images.marks[record.poll],
             poll=functools.partial(call, context, record.poll, value),
             notify=functools.partial(call, context, record.notification, value),
             data=NDIS_POLL_DATA(Header=header_of("NDIS_POLL_DATA", 1)),

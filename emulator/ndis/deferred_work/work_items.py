@@ -167,8 +167,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
             value, sign_at, sign = decoded(word)
             last = word
         # What kernel.calls.call does, for a routine that nothing of a driver lies below.
-        context.callback = routine
-        context.driver, cells[ROUTINE_CELL] = marks[routine]
+        cells[ROUTINE_CELL] = marks[routine]
         cells[ENTERED_CELL] = entered = now()
         cells[CALLBACKS_CELL] += 1
         try:
@@ -180,7 +179,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
             raise
         except BaseException as error:
             escaped(context, error)
-        context.callback = context.driver = cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+        cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
         if context.irql or held:
             _left_behind(context, taken)
         if tracked:

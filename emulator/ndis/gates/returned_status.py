@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.calls import call
 from emulator.kernel.stop import stop_limit
+from emulator.layout.machine import ROUTINE_CELL
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def wrong_result(context: Context, routine: int, found: object, wanted: str) -> 
     """The stop for a routine that returned what it must not."""
     images = context.machine.images
     # For the screen the routine is in progress once more: it is the one to look at.
-    context.callback, context.driver = routine, images.marks[routine][0]
+    context.cells[ROUTINE_CELL] = images.marks[routine]
     stop_limit(
         VnicLimit.VNIC_NO_STATUS,
         f"{images.routine_name(routine)} returned {found!r}; it must return {wanted}.",
