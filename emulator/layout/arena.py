@@ -251,9 +251,9 @@ class Arena:
         return self.view[start : start + records.SITES_PER_SLOT * 4].cast("I")
 
     def journal(self, slot: int) -> memoryview:
-        """The journal of hand-offs of a context: pairs (site << 8 | operation, NBL reference)."""
-        start = self.offsets["journal"] + slot * records.JOURNAL_WORDS * 4
-        return self.view[start : start + records.JOURNAL_WORDS * 4].cast("I")
+        """The journal of hand-offs of a context: NBL reference << 32 | call site << 8 | operation; the index behind."""
+        start = self.offsets["journal"] + slot * records.JOURNAL_WORDS * 8
+        return self.view[start : start + records.JOURNAL_WORDS * 8].cast("Q")
 
     def calls(self, slot: int) -> memoryview:
         """The DDI calls of a context of a traced machine: their count, then one number each."""
@@ -364,7 +364,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("lock_homes", 8 * geometry.driver_locks),
         ("lock_holders", 4 * geometry.locks),
         ("sites", slots * records.SITES_PER_SLOT * 4),
-        ("journal", slots * records.JOURNAL_WORDS * 4),
+        ("journal", slots * records.JOURNAL_WORDS * 8),
         ("queues", WORK_QUEUES * records.WORK_QUEUE.size()),
         ("queue_entries", WORK_QUEUES * work_items * WORK_ENTRY_BYTES),
         ("dpc_rings", geometry.processors * records.DPC_RING.size()),

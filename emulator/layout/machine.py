@@ -20,7 +20,9 @@ SPIN_LOCK_ENTRY, READ_WRITE_ENTRY, INTERRUPT_ENTRY = 1, 2, 3
 DRIVER_LOCKS = {SPIN_LOCK_ENTRY: "spin lock", READ_WRITE_ENTRY: "reader/writer lock", INTERRUPT_ENTRY: "interrupt lock"}
 """Those in words."""
 SITES_PER_SLOT = 2048
-JOURNAL_WORDS = 512
+JOURNAL_WORDS = 256
+"""Of 64 bits: JOURNAL_ENTRIES hand-offs, and at JOURNAL_INDEX which of them is the next."""
+JOURNAL_ENTRIES = JOURNAL_INDEX = JOURNAL_WORDS - 1
 CALL_WORDS = 16_384
 """Of a slot's DDI calls in a traced machine: their count, then one number each."""
 MAXIMUM_HANDLERS = 24

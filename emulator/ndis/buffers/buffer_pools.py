@@ -311,7 +311,7 @@ class BufferPool:
         made._index = index
         made._entry = entry
         made._word = LIST_TAG << 56 | self.number << 32 | index
-        made._mark = (self.number & 0xFF) << 24 | index
+        made._mark = (self.number & 0xFF) << 56 | index << 32
         made._owner = NOBODY
         made._site = 0
         made._info = False

@@ -100,6 +100,11 @@ def wrong_link(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
     _stop(context, nbl, NOT_OWNER, text)
 
 
+def wrong_number(context: Context, first: NET_BUFFER_LIST, found: int, said: int) -> NoReturn:
+    """NumberOfNetBufferLists is not the number of lists in the chain."""
+    wrong_link(context, first, f"NumberOfNetBufferLists says {said}, and the chain has {found} lists.")
+
+
 def not_as_indicated(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
     """Stop for a receiver that gave lent lists back in another shape than it got them."""
     _stop(context, nbl, RESOURCES_RETURNED, text)

@@ -3,7 +3,7 @@
 Law: what a crossing writes is readable in any half state; a handler returns at the IRQL and with the locks that it was
 called with.  What leaves a handler otherwise stops the machine here: no driver above may catch it and go on in the name
 of the one below.  A fault of ours (EmulatorError, HostError) goes on, and the driver above is itself again.  It is
-kernel.calls.call with fixed arguments: a data path cannot afford more.
+kernel.calls.call with fixed arguments, and as a text: a data path cannot afford more.
 """
 
 from __future__ import annotations
@@ -28,48 +28,57 @@ if TYPE_CHECKING:
 NESTING_LIMIT: Final = 12
 WARNING: Final = 30
 
-_ENTER = """
-def enter(context, target, {arguments}):
-    cells, irql, held = context.cells, context.irql, len(context.held)
+CROSSING: Final = """
+    context.nesting = nesting + 1
     outer = cells[ROUTINE_CELL]
-    cells[ROUTINE_CELL] = target.mark
-    context.nesting += 1
+    held = len(locks)
+    cells[ROUTINE_CELL] = mark
     try:
-        target.function({arguments})
+        function(value, {arguments})
     except PASSED_ON as error:
-        context.nesting -= 1
+        context.nesting = nesting
         passed_through(context, error, outer, irql, held)
         raise
     except BaseException as error:
         escaped(context, error)
-    context.nesting -= 1
+    context.nesting = nesting
     if context.irql != irql:
-        returned_at_other_irql(context, target.routine, irql)
-    if len(context.held) != held:
-        returned_with_lock(context, target.routine)
+        returned_at_other_irql(context, routine, irql)
+    if len(locks) != held:
+        returned_with_lock(context, routine)
     cells[ROUTINE_CELL] = outer
 """
+"""What calls a target's function, for the text of a function that has these names."""
+_ENTER: Final = (
+    """
+def enter(context, target, value, {arguments}):
+    cells, locks, irql, nesting = context.cells, context.held, context.irql, context.nesting
+    function, mark, routine = target.function, target.mark, target.routine
+"""
+    + CROSSING
+)
+IN_CROSSINGS: Final[dict[str, Any]] = {
+    "PASSED_ON": PASSED_ON,
+    "ROUTINE_CELL": ROUTINE_CELL,
+    "escaped": escaped,
+    "passed_through": passed_through,
+    "returned_at_other_irql": returned_at_other_irql,
+    "returned_with_lock": returned_with_lock,
+}
 
 
 def _enter(arguments: str) -> Callable[..., None]:
-    scope: dict[str, Any] = {
-        "PASSED_ON": PASSED_ON,
-        "ROUTINE_CELL": ROUTINE_CELL,
-        "escaped": escaped,
-        "passed_through": passed_through,
-        "returned_at_other_irql": returned_at_other_irql,
-        "returned_with_lock": returned_with_lock,
-    }
+    scope = dict(IN_CROSSINGS)
     exec(compile(_ENTER.format(arguments=arguments), f"<enter with {arguments}>", "exec"), scope)
     made: Callable[..., None] = scope["enter"]
     return made
 
 
-enter2 = _enter("a, b")
-enter3 = _enter("a, b, c")
-enter4 = _enter("a, b, c, d")
-enter5 = _enter("a, b, c, d, e")
-"""Call a target with so many arguments: ``enter4(context, target, a, b, c, d)``."""
+enter2 = _enter("a")
+enter3 = _enter("a, b")
+enter4 = _enter("a, b, c")
+enter5 = _enter("a, b, c, d")
+"""Call a target with so many arguments, the first its context value: ``enter2(context, target, value, x)``."""
 
 OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
 LAYER_MASK = 0xFFF

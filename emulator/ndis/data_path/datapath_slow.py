@@ -9,7 +9,7 @@ our choice, the documents leave it to NDIS.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
@@ -37,7 +37,7 @@ from emulator.ndis.data_path.crossings import (
     not_implemented,
 )
 from emulator.ndis.data_path.hand_offs import count_of
-from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED
+from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED, SENT
 from emulator.ndis.data_path.stacks import Binding, Stack, refresh
 from emulator.ndis.headers.constants import (
     NDIS_PACKET_TYPE_ALL_LOCAL,
@@ -72,20 +72,20 @@ def unusual_send(context: Context, binding: Binding, first: NET_BUFFER_LIST, por
     """A send that cannot go straight down: refused because of a state or a port, or asking for what is not there."""
     if flags & SWITCH_FLAGS:
         not_implemented("NdisSendNetBufferLists", "flags of the extensible switch")
-    stack = binding.stack
+    stack, words, count = binding.stack, binding.stack.path.words, count_of(first)
+    words[binding.counters + SENT] += count
+    words[stack.counters + SENT] += count
     refused = NDIS_STATUS_PAUSED if binding.refuses else refusal(binding.base.ports, port)
     if refused == NDIS_STATUS_SUCCESS:
         send_down(context, stack, binding.base, first, port, flags)
         return
     nbl: NET_BUFFER_LIST | None = first
-    count = 0
     while nbl is not None:
         nbl.Status = refused
         if stack.checked:
             nbl._owner = binding.driver
-        count += 1
         nbl = nbl.Next
-    stack.path.words[stack.counters + COMPLETED] += count
+    words[stack.counters + COMPLETED] += count
     complete(context, binding, first, count, at_dispatch(context, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL))
 
 
@@ -221,11 +221,6 @@ def run_nested(context: Context, target: int, argument: int) -> None:
         _receive(context, binding, first, count_of(first), at_dispatch)
     elif operation == RETURN:
         _return(context, stack, first, at_dispatch)
-
-
-def wrong_number(context: Context, first: NET_BUFFER_LIST, found: int, said: int) -> NoReturn:
-    """NumberOfNetBufferLists is not the number of lists in the chain."""
-    wrong_link(context, first, f"NumberOfNetBufferLists says {said}, and the chain has {found} lists.")
 
 
 def _is(view: object, layer: int) -> bool:

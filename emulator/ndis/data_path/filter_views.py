@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
     from emulator.ndis.data_path.datapath_state import DataPath
-    from emulator.ndis.data_path.stacks import Binding
+    from emulator.ndis.data_path.stacks import Binding, HandOff
 
 MODULE_MOVES: Final = frozenset(FILTER.operations[Operation.SEND].states)
 
@@ -83,11 +83,14 @@ class Module:
         "base",
         "checked",
         "complete",
+        "complete_up",
         "completer",
         "context",
         "counters",
         "driver",
         "edge",
+        "hand_down",
+        "hand_up",
         "handle",
         "image",
         "index",
@@ -101,6 +104,7 @@ class Module:
         "receiver",
         "receivers",
         "refuses",
+        "return_down",
         "returns",
         "send",
         "sent",
@@ -111,6 +115,10 @@ class Module:
         "upper",
     )
 
+    complete_up: HandOff
+    hand_down: HandOff
+    hand_up: HandOff
+    return_down: HandOff
     stack: Below | Stack
     only: Binding | Completer | None
     completer: Module | None
@@ -161,6 +169,12 @@ class Module:
         edge.sending, edge.send = self.driver, self.send
         edge.driver, edge.returns = self.received, self.returns
         edge.cancels = Target(context, handlers[FILTER_CANCEL_SEND], image), self.context
+
+    def connect(self) -> None:
+        """Make its edges, when all of the stack is there."""
+        from emulator.ndis.data_path import filter_edges
+
+        filter_edges.connect(self)
 
 
 def link(stack: Stack, modules: list[tuple[int, Any]]) -> list[Module]:

@@ -1,40 +1,208 @@
-"""A chain of lists passes from one driver to the next: walked once, counted, in the checked build given to its owner.
+"""A chain of lists passes from one driver to the next: walked once, counted, and the next driver's handler called.
 
-Law: in the checked build each list must have the owner that rules/nbl.py demands and gets the next one.  One that has
-another, or not the SourceHandle that is expected, is shown to the caller's ``look``, which stops or lets it pass;
-nothing else is done for each list, since this is what a frame costs.
+Law: each way of a compiled stack (edges.py) has a function of its own, made from the one text below, with all that does
+not change from chain to chain bound into it.  In the checked build each list must have the owner that rules/nbl.py
+demands and gets the next one.  One that has another, or not the SourceHandle that is expected, is shown to the edge's
+``look``, which stops or lets it pass; nothing else is done for each list, since this is what a frame costs.  What is
+rare goes to the edge's ``unusual``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import functools
+import textwrap
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.layout.machine import JOURNAL_WORDS
-from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, false_dispatch_flag
+from emulator.layout.machine import JOURNAL_ENTRIES, JOURNAL_INDEX
+from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, set_class
+from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, false_dispatch_flag, wrong_number
+from emulator.ndis.data_path.crossings import CROSSING, IN_CROSSINGS, NESTING_LIMIT, defer
+from emulator.ndis.data_path.guards import GUARDED_LIST, take_guards_away
+from emulator.ndis.headers.constants import (
+    NDIS_RECEIVE_FLAGS_RESOURCES,
+    NDIS_SEND_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_FLAGS_SINGLE_QUEUE,
+)
 from emulator.rules.irql import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
-    from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
+    from emulator.ndis.data_path.datapath_state import DataPath
+    from emulator.ndis.data_path.stacks import Target
 
     Look = Callable[[Context, NET_BUFFER_LIST, Any], None]
 
-JOURNAL_INDEX: Final = JOURNAL_WORDS - 1
-JOURNAL_END: Final = JOURNAL_WORDS - 2
-_FLAGS_OF: Final = {
-    SEND: "SendFlags",
-    SEND_COMPLETE: "SendCompleteFlags",
-    INDICATE: "ReceiveFlags",
-    RETURN: "ReturnFlags",
-}
+ANY_SOURCE: Final = 0
+"""No handle: the first list of each run with one SourceHandle is looked at."""
+_SITE_MASK: Final = 0xFFFF
 _AT_DISPATCH: Final = 1
 """The flag of that meaning is the same number in all four."""
 
 
-ANY_SOURCE: Final = 0
-"""No handle: the first list of each run with one SourceHandle is looked at."""
+class Edge(NamedTuple):
+    """One way that chains go: from one driver to the next."""
+
+    operation: int
+    view: Any
+    """What gives: ``look`` and ``unusual`` are told."""
+    target: Target
+    value: Any
+    """The handler that gets them, and the context that it is called with."""
+    owners: tuple[int, int]
+    given: int
+    taken: int
+    """The counters of the two, among the arena's words."""
+    layer: int
+    """What finds the way again when a call is put off."""
+    look: Look
+    source: int | None = None
+    """The SourceHandle that is expected; None where it is nobody's concern any more."""
+    unusual: Callable[..., None] | None = None
+    refuses: bool = False
+    """Every chain is unusual."""
+    single: bool = False
+    """One NET_BUFFER in each list."""
+
+
+class _Operation(NamedTuple):
+    """What the text needs to know of an operation."""
+
+    arguments: str
+    flags: str
+    rare: str = ""
+    told: str = ""
+    """What ``unusual`` is told of a chain."""
+
+
+_OPERATIONS: Final = {
+    SEND: _Operation("first, port, flags", "SendFlags", "port or flags & RARE_OF_SENDS", "first, port, flags"),
+    SEND_COMPLETE: _Operation("first, flags", "SendCompleteFlags", "not same", "first, flags"),
+    INDICATE: _Operation("first, port, number, flags", "ReceiveFlags", "port or flags & LENT", "first, port, flags"),
+    RETURN: _Operation("first, flags", "ReturnFlags"),
+}
+
+_HAND_OFF: Final = (
+    """
+def made(context, path, edge):
+    operation, view, target, value, owners, given, taken, layer, look, source, unusual, *_ = edge
+    function, mark, routine = target.function, target.mark, target.routine
+    cells, locks, words, journal, guarded = context.cells, context.held, path.words, path.journal, path.guarded
+    mine, theirs = owners
+
+    def hand_off({arguments}):
+        irql = context.irql
+        site = context.site                                     #: checked
+        count = number                                          #: told
+        count = 0                                               #: walked
+        nbl = first                                             #: walked
+        known = source                                          #: source
+        same = True                                             #: same
+        while nbl is not None:                                  #: walked
+            if nbl._owner != mine{crowded}:                     #: checked
+                look(context, nbl, view)                        #: checked
+            if nbl.SourceHandle is not known:                   #: source
+                known = nbl.SourceHandle                        #: source
+                if known != source:                             #: source
+                    same = False                                #: same
+                    look(context, nbl, view)                    #: checked source
+            following = nbl.Next                                #: touched
+            nbl._owner = theirs                                 #: checked
+            nbl._site = site                                    #: checked
+            count += 1                                          #: walked
+            nbl = nbl.Next                                      #: walked free
+            nbl = nbl.Next                                      #: checked source
+            nbl = following                                     #: touched
+        if irql < DISPATCH_LEVEL and flags & AT_DISPATCH:       #: checked
+            false_dispatch_flag(context, FLAGS, flags)          #: checked
+        if count != number:                                     #: checked number
+            wrong_number(context, first, count, number)         #: checked number
+        if not count:
+            return
+        at = journal[JOURNAL_INDEX]                             #: checked
+        journal[at] = first._mark | (site & SITE_MASK) << 8 | operation     #: checked
+        journal[JOURNAL_INDEX] = (at + 1) % JOURNAL_ENTRIES     #: checked
+        if not at:                                              #: checked
+            take_guards_away(path)                              #: checked
+        if {rare}:                                              #: rare
+            unusual(context, view, {told})                      #: rare
+            return                                              #: rare
+        words[given] += count
+        words[taken] += count
+        nesting = context.nesting
+        if nesting >= NESTING_LIMIT:
+            defer(context, operation, layer, first, flags)
+            return
+"""
+    + textwrap.indent(CROSSING, "    ")
+    + """
+        if type(first) is NET_BUFFER_LIST and first._owner == theirs:       #: checked
+            guarded.append(first)                               #: checked
+            set_class(first, GUARDED_LIST)                      #: checked
+
+    return hand_off
+"""
+)
+"""What a chain goes through on any edge.  A line with words behind ``#:`` is there only where all of them apply.
+
+The index of the journal is written last.  Where it begins anew the guards of old lists are taken away, which keeps them
+few; a list is guarded that whoever got it still has.
+"""
+
+
+def hand_off(path: DataPath, edge: Edge) -> Callable[..., None]:
+    """The function that hands chains on over an edge."""
+    tags = set()
+    if path.checked:
+        tags |= {"checked", "walked"}
+        # A guarded list is its owner's until it has the next one: the first public member must be read before that.
+        tags.add("source" if edge.source is not None else "touched")
+        if edge.operation == INDICATE:
+            tags.add("number")
+    else:
+        tags |= {"free", "told" if edge.operation == INDICATE else "walked"}
+    if edge.operation == SEND_COMPLETE:
+        tags |= {"source", "same"}
+    if edge.unusual is not None:
+        tags.add("rare")
+    make = _compiled(edge.operation, edge.single, edge.refuses, frozenset(tags))
+    made: Callable[..., None] = make(path.context, path, edge)
+    return made
+
+
+@functools.cache
+def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str]) -> Callable[..., Callable[..., None]]:
+    how = _OPERATIONS[operation]
+    lines = []
+    for line in _HAND_OFF.splitlines():
+        code, _, wanted = line.partition("#:")
+        if tags.issuperset(wanted.split()):
+            lines.append(code.rstrip())
+    crowded = " or nbl.FirstNetBuffer.Next is not None" if single else ""
+    text = "\n".join(lines).format(arguments=how.arguments, rare=refuses or how.rare, told=how.told, crowded=crowded)
+    scope: dict[str, Any] = {
+        **IN_CROSSINGS,
+        "AT_DISPATCH": _AT_DISPATCH,
+        "DISPATCH_LEVEL": DISPATCH_LEVEL,
+        "FLAGS": how.flags,
+        "GUARDED_LIST": GUARDED_LIST,
+        "JOURNAL_ENTRIES": JOURNAL_ENTRIES,
+        "JOURNAL_INDEX": JOURNAL_INDEX,
+        "LENT": NDIS_RECEIVE_FLAGS_RESOURCES,
+        "NESTING_LIMIT": NESTING_LIMIT,
+        "NET_BUFFER_LIST": NET_BUFFER_LIST,
+        "RARE_OF_SENDS": ~(NDIS_SEND_FLAGS_DISPATCH_LEVEL | NDIS_SEND_FLAGS_SINGLE_QUEUE),
+        "SITE_MASK": _SITE_MASK,
+        "defer": defer,
+        "false_dispatch_flag": false_dispatch_flag,
+        "set_class": set_class,
+        "take_guards_away": take_guards_away,
+        "wrong_number": wrong_number,
+    }
+    exec(compile(text, f"<hand-off of operation {operation}>", "exec"), scope)
+    made: Callable[..., Callable[..., None]] = scope["made"]
+    return made
 
 
 def count_of(first: NET_BUFFER_LIST | None) -> int:
@@ -47,112 +215,10 @@ def count_of(first: NET_BUFFER_LIST | None) -> int:
     return count
 
 
-def count_from(first: NET_BUFFER_LIST | None, source: int) -> tuple[int, bool]:
-    """How many lists a chain has, and whether all have this SourceHandle."""
-    count = 0
-    same = True
-    known: int | None = source
-    nbl = first
-    while nbl is not None:
-        if nbl.SourceHandle is not known:
-            known = nbl.SourceHandle
-            same = same and known == source
-        count += 1
-        nbl = nbl.Next
-    return count, same
-
-
-def hand_on(
-    context: Context,
-    first: NET_BUFFER_LIST | None,
-    operation: int,
-    flags: int,
-    owners: tuple[int, int],
-    source: int,
-    look: Look,
-    view: Any,
-) -> tuple[int, bool]:
-    """From the first of ``owners`` to the second, in the checked build; gives what ``count_from`` does.
-
-    ``look(context, list, view)`` sees each list with another owner, and each with another SourceHandle than ``source``
-    or the list before has.
-    """
-    mine, theirs = owners
-    site = context.site
-    count = 0
-    same = True
-    known: int | None = source
-    nbl = first
-    while nbl is not None:
-        if nbl._owner != mine:
-            look(context, nbl, view)
-        if nbl.SourceHandle is not known:
-            known = nbl.SourceHandle
-            if known != source:
-                same = False
-                look(context, nbl, view)
-        following = nbl.Next
-        nbl._owner = theirs
-        nbl._site = site
-        count += 1
-        nbl = following
-    _note(context, first, operation, flags, count)
-    return count, same
-
-
-def hand_up(
-    context: Context,
-    first: NET_BUFFER_LIST | None,
-    flags: int,
-    owners: tuple[int, int],
-    source: int,
-    look: Look,
-    view: Any,
-) -> int:
-    """As ``hand_on``, for what a miniport indicates: one NET_BUFFER in each list; how many there are."""
-    mine, theirs = owners
-    site = context.site
-    count = 0
-    known: int | None = source
-    nbl = first
-    while nbl is not None:
-        if nbl._owner != mine or nbl.FirstNetBuffer.Next is not None:  # type: ignore[union-attr]
-            look(context, nbl, view)
-        if nbl.SourceHandle is not known:
-            known = nbl.SourceHandle
-            if known != source:
-                look(context, nbl, view)
-        following = nbl.Next
-        nbl._owner = theirs
-        nbl._site = site
-        count += 1
-        nbl = following
-    _note(context, first, INDICATE, flags, count)
-    return count
-
-
-def hand_back(
-    context: Context, first: NET_BUFFER_LIST | None, flags: int, owners: tuple[int, int], look: Look, view: Any
-) -> int:
-    """As ``hand_on``, for what a protocol returns, whose SourceHandle is nobody's concern any more."""
-    mine, theirs = owners
-    site = context.site
-    count = 0
-    nbl = first
-    while nbl is not None:
-        if nbl._owner != mine:
-            look(context, nbl, view)
-        following = nbl.Next
-        nbl._owner = theirs
-        nbl._site = site
-        count += 1
-        nbl = following
-    _note(context, first, RETURN, flags, count)
-    return count
-
-
-def hand_on_lent(context: Context, first: NET_BUFFER_LIST | None, flags: int, look: Look, module: Any) -> int:
+def count_lent(context: Context, first: NET_BUFFER_LIST | None, flags: int, look: Look, module: Any) -> int:
     """What a filter indicates with NDIS_RECEIVE_FLAGS_RESOURCES: it has the lists or was lent them, and so it stays."""
+    if flags & _AT_DISPATCH and context.irql < DISPATCH_LEVEL:
+        false_dispatch_flag(context, _OPERATIONS[INDICATE].flags, flags)
     count = 0
     nbl = first
     while nbl is not None:
@@ -161,17 +227,9 @@ def hand_on_lent(context: Context, first: NET_BUFFER_LIST | None, flags: int, lo
         nbl._site = context.site
         count += 1
         nbl = nbl.Next
-    _note(context, first, INDICATE, flags, count)
-    return count
-
-
-def _note(context: Context, first: Any, operation: int, flags: int, count: int) -> None:
-    """Look at the flags, and write two words into the journal of hand-offs, the index last."""
-    if flags & _AT_DISPATCH and context.irql < DISPATCH_LEVEL:
-        false_dispatch_flag(context, _FLAGS_OF[operation], flags)
-    if count:
+    if first is not None:
         journal = context.datapath.journal
         at = journal[JOURNAL_INDEX]
-        journal[at] = (context.site & 0xFFFF) << 8 | operation
-        journal[at + 1] = first._mark
-        journal[JOURNAL_INDEX] = at + 2 if at + 2 < JOURNAL_END else 0
+        journal[at] = first._mark | (context.site & _SITE_MASK) << 8 | INDICATE
+        journal[JOURNAL_INDEX] = (at + 1) % JOURNAL_ENTRIES
+    return count

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind, make_handle
+from emulator.layout.machine import DRIVER_SHIFT
 from emulator.ndis.buffers.buffer_pools import forget_dead_pools
 from emulator.ndis.buffers.ownership import LENT, RECEIVED, SENDING
 from emulator.ndis.data_path.datapath_state import DataPath, data_path
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.data_path.filter_views import Below, Completer, Module
 
+    HandOff = Callable[..., None]
+
 _WANTS_WHAT_IS_SENT: Final = NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_ALL_LOCAL
 ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
 ADAPTER_RECEIVES: Final = (AdapterState.RESTARTING, AdapterState.RUNNING, AdapterState.PAUSING)
@@ -42,19 +45,23 @@ BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
 class Target:
     """A handler as a context calls it."""
 
-    __slots__ = ("driver", "function", "mark", "routine")
+    __slots__ = ("function", "mark", "routine")
 
     def __init__(self, context: Context, routine: int, driver: int) -> None:
         self.function: Callable[..., Any] | None = context.routines[routine] if routine else None
         self.routine = routine
-        self.driver = driver
-        self.mark = driver << 32 | routine
+        self.mark = driver << DRIVER_SHIFT | routine
 
     def around(self, function: Callable[..., Any] | None) -> Target:
         """The same routine, called through a function of NDIS's."""
         made = object.__new__(Target)
-        made.function, made.routine, made.driver, made.mark = function, self.routine, self.driver, self.mark
+        made.function, made.routine, made.mark = function, self.routine, self.mark
         return made
+
+
+NOWHERE: Final = object.__new__(Target)
+"""Where an edge leads that is always unusual."""
+NOWHERE.function, NOWHERE.routine, NOWHERE.mark = None, 0, 0
 
 
 class Binding:
@@ -67,15 +74,20 @@ class Binding:
         "counters",
         "driver",
         "filter",
+        "hand_down",
         "handle",
         "index",
         "lent",
         "receive",
         "received",
         "refuses",
+        "return_down",
         "stack",
         "takes",
     )
+
+    hand_down: HandOff
+    return_down: HandOff
 
     def __init__(self, path: DataPath, stack: Stack, handle: int, index: int, record: Any) -> None:
         context = path.context
@@ -107,11 +119,13 @@ class Stack:
         "bindings",
         "cancels",
         "checked",
+        "complete_up",
         "completer",
         "context",
         "counters",
         "driver",
         "epoch",
+        "hand_up",
         "handle",
         "index",
         "loops",
@@ -129,6 +143,8 @@ class Stack:
         "upper",
     )
 
+    complete_up: HandOff
+    hand_up: HandOff
     only: Binding | Completer | None
     receiver: Binding | Module | None
     turn: Below | Stack
@@ -204,16 +220,13 @@ def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:
 
 
 def _compile(path: DataPath, epoch: int) -> None:
+    from emulator.ndis.data_path import edges
+
     forget_dead_pools(path)
     views: dict[int, Any] = {}
     modules: dict[int, Any] = {}
     owners: dict[int, int] = {}
     attached = path.context.machine.objects[HandleKind.FILTER_MODULE].live()
-    if attached:
-        # The module is above this one: a stack without filters has nothing of it.
-        from emulator.ndis.data_path.filter_views import link
-    else:
-        link = None  # type: ignore[assignment]
     cut: Callable[[Stack, int], Callable[[], None]] | None = None
     if path.checked and path.context.machine.geometry.split_frames != "off":
         from emulator.ndis.buffers import split_frames
@@ -239,11 +252,20 @@ def _compile(path: DataPath, epoch: int) -> None:
             from emulator.ndis.data_path import held_sends
 
             held_sends.install(stack)
-        for module in link(stack, sorted(own, key=lambda each: each[1].position)) if own else ():
+        chain: list[Module] = []
+        if own:
+            # A stack without filters has nothing of them.
+            from emulator.ndis.data_path.filter_views import link
+
+            chain = link(stack, sorted(own, key=lambda each: each[1].position))
+        for module in chain:
             modules[module.handle] = module
             owners[module.driver] = owners[module.received] = owners[module.lent] = module.image
         if cut_above is not None:
             cut_above()
+        edges.connect(stack)
+        for module in chain:
+            module.connect()
         owners[stack.sending] = stack.driver
         for binding in stack.bindings:
             views[binding.handle] = binding
