@@ -1,10 +1,11 @@
 """Calling into a driver: the black box is written before, IRQL and held locks are looked at after.
 
-Law: every entry from NDIS goes through ``call``; what it writes is readable in any half state.
+Law: every entry from NDIS goes through ``call`` or a ``caller``; what they write is readable in any half state.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.stop import site_of, stop, stop_broken, stop_for_exception, stop_not_implemented
@@ -13,6 +14,8 @@ from emulator.rules.errors import BugCheck, EmulatorError, HostError, MachineSto
 from emulator.rules.irql import irql_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
 
 IRQL_UNEXPECTED_VALUE = 0xC8
@@ -49,6 +52,33 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     if len(context.held) != held:
         returned_with_lock(context, routine)
     return result
+
+
+def caller(context: Context, routine: int, *arguments: Any) -> Callable[..., Any]:
+    """``call`` of one routine with these arguments in front, again and again, from where no driver's code is below."""
+    handler: Any = context.routines[routine]
+    function = functools.partial(handler, *arguments)
+    mark, cells, held, now = context.machine.images.marks[routine], context.cells, context.held, context.platform.now
+
+    def call_it(*more: Any) -> Any:
+        irql = context.irql
+        cells[ROUTINE_CELL] = mark
+        cells[ENTERED_CELL] = now()
+        cells[CALLBACKS_CELL] += 1
+        try:
+            result = function(*more)
+        except PASSED_ON:
+            raise
+        except BaseException as error:
+            escaped(context, error)
+        cells[ROUTINE_CELL] = cells[ENTERED_CELL] = 0
+        if context.irql != irql:
+            returned_at_other_irql(context, routine, irql)
+        if held:
+            returned_with_lock(context, routine)
+        return result
+
+    return call_it
 
 
 def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -> None:

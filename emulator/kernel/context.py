@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import Pointers
+from emulator.kernel.sites import SiteNumbers
 from emulator.layout.machine import DRIVER_SHIFT, ROUTINE_CELL, ROUTINE_MASK, ContextKind, SlotState
 from emulator.trace.calls import call_recorder, ignore
 
@@ -93,7 +94,6 @@ class Context:
         "takes_mutexes",
         "trace",
         "tracked",
-        "trail",
     )
 
     def __init__(self, machine: Machine, platform: Platform, slot: int, kind: ContextKind, index: int) -> None:
@@ -126,13 +126,11 @@ class Context:
         self.stored: dict[Any, None] = {}
         # What the data path has at home here, to be published when a callback returns.
         self.tracked: list[Any] = []
-        self.site_numbers: dict[int, int] = {}
+        self.site_numbers = SiteNumbers(self)
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]
         self.cells = machine.arena.cells(slot)
-        # The two words that every DDI call writes, and the one that it reads, as raw views: half a field's price.
         self.site = 0
-        self.trail = machine.arena.trail(slot)
         self.stop_word = machine.arena.stop_word
         self.trace: Callable[[int], None] = call_recorder(machine.arena.calls(slot)) if geometry.traced else ignore
         self.box.kind = kind

@@ -5,24 +5,34 @@ Law: the number costs two look-ups on the hot path; names and lines are worked o
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from emulator.layout.machine import SITES_PER_SLOT
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import CodeType
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
 
 
-def new_site(context: Context, frame: FrameType) -> int:
-    """Enter a site that this context has not met: its code object's number and instruction go to the arena."""
-    return site_at(context, frame.f_code, frame.f_lasti)
+class SiteNumbers(dict[int, int]):
+    """A context's call sites, each a number by ``id(frame.f_code) + frame.f_lasti``: to ask for a new one enters it."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def __missing__(self, key: int) -> int:
+        """A site that has not been met: whoever asks was called from there."""
+        frame = sys._getframe(2)
+        return site_at(self.context, frame.f_code, frame.f_lasti)
 
 
 def site_at(context: Context, code: CodeType, place: int) -> int:
-    """Enter a site by code object and instruction."""
+    """Enter a site by code object and instruction, which go to the arena."""
     box = context.box
     count = box.site_count
     number = context.machine.images.code_number(code)

@@ -230,11 +230,6 @@ class Arena:
         """Where the memory begins in this process: what turns a view of a record back into its place."""
         return ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
-    def trail(self, slot: int) -> memoryview:
-        """The two words of a slot that say where a context is: the DDI in progress and its call site."""
-        start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.ddi.offset  # type: ignore[attr-defined]
-        return self.view[start : start + 8].cast("I")
-
     def cells(self, slot: int) -> memoryview:
         """A slot as 64-bit words (see ROUTINE_CELL and its neighbours): the half of a field's price."""
         start = self.offsets["slots"] + slot * records.SLOT.size()

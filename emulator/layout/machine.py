@@ -142,6 +142,8 @@ ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]
 """``routine`` and ``driver`` of a slot as one of its 64-bit words: what is written at each callback is written so."""
 DRIVER_SHIFT, ROUTINE_MASK = 32, 0xFFFF_FFFF
 """Where in that word the driver's number is, and which part of it is the routine's."""
+DDI_CELL: int = SLOT.ddi.offset // 8  # type: ignore[attr-defined]
+"""``ddi`` and ``site``, so too."""
 ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
 ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
 CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]

@@ -72,7 +72,7 @@ def test_every_call_leaves_its_number_and_line_in_the_black_box(fresh: list[Fake
     irql = next(level for level in LEVELS if is_legal(level, declaration.irql))
     with fake.running(fake.processor(), irql) as context:
         stubbed(declaration, [])(*arguments_for(declaration))
-        assert list(context.trail)[:2] == [declaration.number, context.site]
+        assert (context.box.ddi, context.box.site) == (declaration.number, context.site)
         assert context.site >> 16 == context.slot
 
 

@@ -9,10 +9,9 @@ call would run, in the name of the driver and of its NdisPoll.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from emulator.kernel.calls import call
+from emulator.kernel.calls import caller
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.pointers import decode
 from emulator.kernel.sites import site_at
@@ -207,8 +206,8 @@ def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
             record=record,
             adapter=AdapterHandle(record.head.parent),
             mark=context.machine.images.marks[record.poll],
-            poll=functools.partial(call, context, record.poll, value),
-            notify=functools.partial(call, context, record.notification, value),
+            poll=caller(context, record.poll, value),
+            notify=caller(context, record.notification, value),
             data=NDIS_POLL_DATA(Header=header_of("NDIS_POLL_DATA", 1)),
             notification=NDIS_POLL_NOTIFICATION(Header=header_of("NDIS_POLL_NOTIFICATION", 1)),
             site=site_at(context, code_of(context, record.poll), 0) if context.machine.checked else 0,

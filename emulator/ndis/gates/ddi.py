@@ -15,8 +15,8 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from emulator.kernel.platform import current
-from emulator.kernel.sites import new_site
 from emulator.kernel.stop import raise_if_stopped, site_of, stop
+from emulator.layout.machine import DDI_CELL
 from emulator.ndis.gates.inlining import inlined
 from emulator.rules.irql import ANY, irql_name, mask_name
 
@@ -145,14 +145,9 @@ _STOPPED = """    if context.stop_word[0]:
         raise_if_stopped(context)
 """
 _SITE = """    frame = getframe(1)
-    site = context.site_numbers.get(id(frame.f_code) + frame.f_lasti)
-    if site is None:
-        site = new_site(context, frame)
-    context.site = site
+    site = context.site = context.site_numbers[id(frame.f_code) + frame.f_lasti]
 """
-_TRAIL = """    trail = context.trail
-    trail[0] = {number}
-    trail[1] = site
+_TRAIL = """    context.cells[DDI_CELL] = site << 32 | {number}
 """
 _CHECK = """    if {wrong}:
         wrong_irql(context, {name!r})
@@ -188,9 +183,9 @@ def gate(
         )
     )
     scope: dict[str, Any] = {
+        "DDI_CELL": DDI_CELL,
         "current": current,
         "getframe": sys._getframe,
-        "new_site": new_site,
         "raise_if_stopped": raise_if_stopped,
         "wrong_irql": wrong_irql,
     }
