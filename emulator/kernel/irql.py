@@ -66,10 +66,8 @@ def _take_processor(context: Context) -> None:
 def wanted(context: Context) -> bool:
     """Does a passive context wait for this processor?"""
     arena = context.machine.arena
-    raising = bytes(arena.raising)
-    if 1 not in raising:
-        return False
-    return any(flag and slot % arena.geometry.processors == context.processor for slot, flag in enumerate(raising))
+    raising, processors = bytes(arena.raising), arena.geometry.processors
+    return any(flag and slot % processors == context.processor for slot, flag in enumerate(raising))
 
 
 def lower_irql(context: Context, level: int) -> None:

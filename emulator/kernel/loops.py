@@ -69,34 +69,41 @@ def _round_of(context: Context) -> Callable[[], bool]:
             busy = True
         # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
         # that is put off as long as nobody asks.
-        asked = 1 in bytes(raising) and wanted(context)
-        if asked:
-            services.leave(context)
-        awaited = withheld[slot]
+        if 1 in bytes(raising) and wanted(context):
+            _step_aside(context)
+            return busy
         withheld[slot] = 1 if stored else 0
         context.irql = box.irql = PASSIVE_LEVEL
         if number := release():
             platform.lock_failed(lock, number)
-        if asked:
-            _step_aside(context, awaited)
         return busy
 
     return serve_round
 
 
-def _step_aside(context: Context, awaited: int) -> None:
-    """Let those have the processor who raise; nothing is withheld any more, and the lock's release was the fence."""
+def _step_aside(context: Context) -> None:
+    """End a round: publish what is withheld, and let those have the processor who raise."""
+    withheld, slot, platform = context.machine.arena.withheld, context.slot, context.platform
+    context.machine.services.leave(context)
+    awaited, withheld[slot] = withheld[slot], 0
+    context.irql = context.box.irql = PASSIVE_LEVEL
+    platform.release(context.processor_lock)
     if awaited:
-        for slot, flag in enumerate(bytes(context.machine.arena.raising)):
+        for other, flag in enumerate(bytes(context.machine.arena.raising)):
             if flag:
-                wake(context, slot)
-    sleep_until(context, lambda: not wanted(context), context.platform.now() + STEP_ASIDE_NS)
+                wake(context, other)
+    sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
 
 
 def _processor(context: Context) -> None:
     arena, slot, now, linger = context.machine.arena, context.slot, context.platform.now, context.platform.linger
     epoch, cells, recalls, shutting_down = arena.epoch, context.cells, arena.recalls(slot), arena.shutting_down
-    earliest, dpc_ends, withheld = arena.earliest, arena.dpc_ends[context.processor], arena.withheld
+    earliest, dpc_ends, raising, withheld = (
+        arena.earliest,
+        arena.dpc_ends[context.processor],
+        arena.raising,
+        arena.withheld,
+    )
     processor, asserted = context.processor, context.machine.services.interrupts_pending
     slept_for = 0
 
@@ -109,12 +116,13 @@ def _processor(context: Context) -> None:
             or shutting_down[0] != 0
             or epoch[0] != cells[EPOCH_CELL]
             or recalls[0] != recalls[1]
-            or (withheld[slot] != 0 and wanted(context))
+            or (withheld[slot] != 0 and 1 in bytes(raising) and wanted(context))
             or (first != 0 and now() >= first)
         )
 
+    serve_round = _round_of(context)
     while not shutting_down[0]:
-        busy = processor_round(context)
+        busy = serve_round()
         slept_for = earliest[processor]
         if not (busy and (ready() or linger(ready))):
             sleep_until(context, ready, slept_for or None)

@@ -130,9 +130,12 @@ def hardware_of(context: Context, number: int) -> Vnic:
 
 
 def _bell(context: Context, slot: int) -> Any:
+    sleeping, fence = context.machine.arena.sleeping, context.platform.fence
+
     def ring() -> None:
-        context.platform.fence()
-        wake(context, slot)
+        fence()
+        if sleeping[slot]:
+            wake(context, slot)
 
     return ring
 
