@@ -23,6 +23,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from emulator.host.pump import DEFAULT_BUDGET, Activity, AdapterPump
+from vnic.device.layout import PRODUCER
 from vnic.device.registers import (
     STATISTIC_RECEIVE_DISCARDS,
     STATISTIC_RECEIVE_ERRORS,
@@ -95,7 +96,7 @@ class QueuePump(AdapterPump):
 
     def send(self, budget: int) -> bool:
         """Move frames to the wire; returns whether more can be moved at once."""
-        posted = self._queue.posted()
+        posted = self._transmit_indices[PRODUCER] - self._queue.transmit_tail
         if posted:
             return self._transmit(budget, posted == 1)
         self.wants_write = False
@@ -265,8 +266,9 @@ class ScaledPump:
             self.wants_read = True
             more = any([queue.discard(budget if queue in self._readers else 0) for queue in self.queues])
         if enabled & VNIC_CONTROL_TRANSMIT_ENABLE and hardware.present:
-            more |= any([queue.send(budget) for queue in self.queues])
-        self.wants_write = any(queue.wants_write for queue in self.queues)
+            for queue in self.queues:
+                more |= queue.send(budget)
+        self.wants_write = any([queue.wants_write for queue in self.queues])
         if not hardware.present:
             self._gone()
             return False

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from functools import partial
 
-from tools.bench.host_steps import HostSteps
+import pytest
+
+from tools.bench.host_steps import HostSteps, LargeHostSteps
 
 
-def counts() -> list[int]:
-    steps = HostSteps()
+def counts(kind: type[HostSteps]) -> list[int]:
+    steps = kind()
+    most = steps.batches[-1] // 2
     try:
-        for _ in range(8):
-            steps.echo(64)
+        for _ in range(512 // most):
+            steps.echo(most)
         return [
             steps.counted(act, look)
             for look in ("codes", "calls")
-            for act in (partial(steps.looked, steps.turn), partial(steps.echo, 1), partial(steps.echo, 64))
+            for act in (partial(steps.looked, steps.turn), partial(steps.echo, 1), partial(steps.echo, most))
         ]
     finally:
         steps.close()
 
 
-def test_the_same_frames_take_the_same_steps() -> None:
-    first = counts()
-    assert first == counts()
+@pytest.mark.parametrize("kind", [HostSteps, LargeHostSteps])
+def test_the_same_frames_take_the_same_steps(kind: type[HostSteps]) -> None:
+    first = counts(kind)
+    assert first == counts(kind)
     assert 0 < first[0] < first[1] < first[2]
     assert 0 < first[3] < first[4] < first[5]
