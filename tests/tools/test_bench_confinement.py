@@ -76,7 +76,7 @@ def test_a_helper_that_ends_before_it_is_ready_is_an_error(capfd: pytest.Capture
         raise ValueError("planted")
 
     forked = Forked(fails)
-    with pytest.raises(RuntimeError, match="before it was ready"):
+    with pytest.raises(EmulatorError, match="before it was ready"):
         forked.wait_ready()
     assert "ValueError: planted" in capfd.readouterr().err
 

@@ -20,6 +20,8 @@ from tools.bench.processes import Forked
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.bench.echo_subjects import EchoSubject
+
 pytestmark = pytest.mark.tap
 
 SHORT: Final = Load(size=64, window=16, seconds=0.03, warm_up=0.01)
@@ -204,16 +206,30 @@ class Absent:
         """Nothing was started."""
 
 
-def test_an_absent_subject_is_reported_and_the_others_run() -> None:
+class Broken(PytunLoop):
+    """A peer whose process fails before it can answer."""
+
+    name = "broken"
+
+    def start(self, interface: str) -> Seat:
+        def fail(ready: Callable[[], None]) -> None:
+            raise OSError("planted")
+
+        return self._begin(interface, fail)
+
+
+def test_absent_and_broken_subjects_are_reported_and_the_others_run() -> None:
     def job(programs: Programs) -> Runs:
         bench = Bench(Generator(programs), None, lambda line: None)
-        contenders = [Contender("absent", Absent(), [SHORT]), Contender("pytun", PytunLoop(), [SHORT])]
+        subjects: dict[str, EchoSubject] = {"absent": Absent(), "broken": Broken(), "pytun": PytunLoop()}
+        contenders = [Contender(name, subject, [SHORT]) for name, subject in subjects.items()]
         measured = bench.run(contenders, rounds=1)
         return Runs(measured.runs, measured.absent)
 
     seen = with_programs("Python", job)
     assert [run.contender for run in seen.runs] == ["pytun"]
     assert "planted" in seen.absent["absent"]
+    assert "broken ended before it was ready" in seen.absent["broken"]
 
 
 def test_when_the_time_is_over_what_was_left_out_is_reported() -> None:

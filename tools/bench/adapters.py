@@ -59,7 +59,7 @@ def subjects(count: int, reflector: Path | None) -> list[EchoSubject]:
 def loads(name: str, quick: bool) -> Load:
     """What a subject is offered: the emulator and the program that it is compared with for longer than the others."""
     longer = name in (CHECKED, BASELINE)
-    seconds, warm_up = (0.06, 0.02) if quick else (0.2, 0.05) if longer else (0.12, 0.03)
+    seconds, warm_up = (0.06, 0.02) if quick else (0.18, 0.04) if longer else (0.1, 0.03)
     return Load(size=64, window=WIDE, seconds=seconds, warm_up=warm_up, rest_us=REST_US)
 
 

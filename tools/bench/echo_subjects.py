@@ -101,7 +101,7 @@ class _ForkedPeer:
         self._taps: list[Tap] = []
 
     def _begin(self, interface: str, function: Callable[[Callable[[], None]], None]) -> Seat:
-        self._process = Forked(function)
+        self._process = Forked(function, self.name)
         self._process.wait_ready()
         return Seat(interface, PEER_ADDRESS, {"worker": (self._process.pid,)})
 

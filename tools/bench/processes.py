@@ -16,6 +16,8 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from emulator.rules.errors import EmulatorError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -46,7 +48,8 @@ def die_with_parent(parent: int) -> None:
 class Forked:
     """A function running in a forked process; it says when it is ready and is ended by `end`."""
 
-    def __init__(self, function: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, function: Callable[[Callable[[], None]], None], what: str = "a helper process") -> None:
+        self._what = what
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -75,7 +78,8 @@ class Forked:
         os.close(self._ready_end)
         if said != b"r":
             self.end()
-            raise RuntimeError("a helper process ended before it was ready" if ready else "a helper process is stuck")
+            fault = "ended before it was ready" if ready else f"was not ready within {seconds:.0f} s"
+            raise EmulatorError(f"{self._what} {fault}")
 
     def wait(self, seconds: float) -> bool:
         """Wait for the process to end by itself; True when it ended with code 0."""

@@ -63,9 +63,9 @@ def stream(ends: Ends, warm_up: float, seconds: float, most: int = 0) -> Stream:
     words = cells.words
     receiver = sender = None
     try:
-        receiver = Forked(partial(_receive, ends, words, warm_up))
+        receiver = Forked(partial(_receive, ends, words, warm_up), "the receiver of a TCP connection")
         receiver.wait_ready()
-        sender = Forked(partial(_send, ends, words, warm_up + seconds, most))
+        sender = Forked(partial(_send, ends, words, warm_up + seconds, most), "the sender of a TCP connection")
         sender.wait_ready(2 * PATIENCE)
         if not sender.wait(warm_up + seconds + 3 * PATIENCE):
             raise EmulatorError("the sender of a TCP connection did not come to its end")
@@ -80,8 +80,6 @@ def stream(ends: Ends, warm_up: float, seconds: float, most: int = 0) -> Stream:
         bits_per_second = words[_BYTES] * 8e9 / words[_NANOSECONDS]
         counts = words[_TOTAL], words[_AGAIN], words[_OUT_OF_ORDER], words[_CORRUPT]
         return Stream(bits_per_second, *counts, sum(words[_USED]))
-    except RuntimeError as error:
-        raise EmulatorError(f"no TCP connection: {error}") from error
     finally:
         for one in (sender, receiver):
             if one is not None:
