@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import pytest
 
 import emulator.ndis as surface
-from emulator.ndis.gates.ddi import declarations, install
+from emulator.ndis.gates.ddi import GateKind, declarations, install
 from emulator.rules.errors import MachineStopped
+from emulator.rules.irql import ANY
 from tests.conformance.ddi_gates import LEVELS, NAMES, arguments_for, stubbed
 from tests.fake_platform import FakeMachine
 
@@ -37,8 +39,10 @@ def test_the_free_build_has_no_gate() -> None:
 def test_the_checked_build_has_a_gate_around_each_function() -> None:
     install(checked=True)
     for name in NAMES:
-        function = getattr(surface, name)
-        assert function.__wrapped__ is declarations[name].function
+        function, declaration = getattr(surface, name), declarations[name]
+        assert inspect.unwrap(function) is declaration.function
+        # A gate that would look at nothing is none.
+        assert (function is declaration.function) is (declaration.gate is GateKind.LEAF and declaration.irql == ANY)
         assert function.__name__ == name
         assert function.__doc__ == declarations[name].function.__doc__
 

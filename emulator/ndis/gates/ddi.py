@@ -58,6 +58,8 @@ class GateKind(IntEnum):
     """IRQL: for a function that looks at its arguments and at nothing else."""
     INLINE = 3
     """As FULL, inside the function, as those of BRIEF and LEAF are: one call less."""
+    LOCK = 4
+    """As INLINE, for a function that looks at the stop word itself, as a lock does in both builds."""
 
 
 class Declaration(NamedTuple):
@@ -176,12 +178,14 @@ def gate(
             _TRACE.format(number=declaration.number) if traced else "",
             _STOPPED if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
             _SITE if checked and kind is not GateKind.LEAF else "",
-            _TRAIL.format(number=declaration.number) if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
+            _TRAIL.format(number=declaration.number) if checked and kind not in (GateKind.BRIEF, GateKind.LEAF) else "",
             _CHECK.format(wrong=_wrong(declaration.irql), name=declaration.name)
             if checked and declaration.irql != ANY
             else "",
         )
     )
+    if kind is GateKind.LEAF and not prelude:
+        return declaration.function
     scope: dict[str, Any] = {
         "DDI_CELL": DDI_CELL,
         "current": current,

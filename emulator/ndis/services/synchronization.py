@@ -39,7 +39,7 @@ def NdisFreeSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     spinlocks.free(current.context, SpinLock)
 
 
-@ddi(irql=AT_MOST_DISPATCH, rules=_SPIN_RULES, gate=GateKind.INLINE)
+@ddi(irql=AT_MOST_DISPATCH, rules=_SPIN_RULES, gate=GateKind.LOCK)
 def NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Raise to DISPATCH_LEVEL and take the lock; not recursive."""
     context = current.context
@@ -62,7 +62,7 @@ def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     irql=ANY,
     rules=_SPIN_RULES,
     note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x40",
-    gate=GateKind.INLINE,
+    gate=GateKind.LOCK,
 )
 def NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Take the lock at DISPATCH_LEVEL.  Bug check 0xC4/0x40 below it."""
