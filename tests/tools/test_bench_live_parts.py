@@ -17,6 +17,7 @@ from tools.bench.echo import Bench, Contender, Run
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine, Seat
 from tools.bench.emulator_subjects import EmulatorEcho, wait_started
 from tools.bench.generator import FAULTS, Generator, Load
+from tools.bench.link import open_tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +168,40 @@ def test_a_peer_in_python_serves_several_interfaces(peer: type[PytunLoop | Scapy
     (value,) = run_confined(job, Seen, 40.0).values
     assert not any(value[fault] for fault in FAULTS)
     assert value["worker_ns"] > 0
+
+
+class Confusing(PytunLoop):
+    """Forgets its third frame, and answers the sixth after the seventh."""
+
+    def start(self, interface: str) -> Seat:
+        self._taps.append(tap := open_tap(interface))
+
+        def loop(ready: Callable[[], None]) -> None:
+            ready()
+            frames: list[bytes] = []
+            while True:
+                frame = tap.read(2048)
+                frames.append(frame[6:12] + frame[:6] + frame[12:])
+                number = len(frames)
+                for one in [] if number in (3, 6) else frames[:-3:-1] if number == 7 else frames[-1:]:
+                    tap.write(one)
+
+        return self._begin(interface, loop)
+
+
+@pytest.mark.tap
+def test_what_becomes_of_the_frames_of_all_interfaces_is_counted() -> None:
+    def job() -> Seen:
+        subject = Confusing()
+        try:
+            return Seen(
+                values=[adapters.clock(Generator(Programs()), adapters.started_on(subject, "one", 1), 1, SHORT)]
+            )
+        finally:
+            subject.stop()
+
+    (value,) = run_confined(job, Seen, 40.0).values
+    assert {fault: value[fault] for fault in FAULTS} == {"lost": 1, "reordered": 1, "corrupt": 0, "unexpected": 0}
 
 
 @pytest.mark.parametrize("build", ["checked", "free"])
