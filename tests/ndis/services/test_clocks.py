@@ -34,7 +34,7 @@ def test_a_dpc_sees_its_time_run_out(driver: Any) -> None:
     fake = FakeMachine([driver])
     processor = fake.processor()
     fake.platform.tick = 1_000_000
-    with fake.running(processor, 2, driver=1):
+    with fake.running(processor, 2):
         fake.services.timer(processor, driver.Timer.__ndis_routine__, 0)
     ((status, information),) = driver.found
     assert status == driver.STATUS_SUCCESS
