@@ -171,11 +171,11 @@ class Vnic:
                 return False
             if not words[WORD_PRESENT]:
                 return causes & removed != 0
-            if causes & VNIC_INTERRUPT_RECEIVE and receive[PRODUCER] != receive[CONSUMER]:
+            if receive[PRODUCER] != receive[CONSUMER] and causes & VNIC_INTERRUPT_RECEIVE:
                 return True
-            if causes & VNIC_INTERRUPT_TRANSMIT and transmit[RECLAIMED] - transmit[INTERRUPT] & INDEX_MASK > entries:
+            if transmit[RECLAIMED] - transmit[INTERRUPT] & INDEX_MASK > entries and causes & VNIC_INTERRUPT_TRANSMIT:
                 return True
-            return causes & link != 0 and words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE]
+            return words[WORD_LINK_SEQUENCE] != words[WORD_LINK_ACKNOWLEDGE] and causes & link != 0
 
         return asserted
 
