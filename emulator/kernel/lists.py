@@ -15,7 +15,7 @@ from emulator.kernel.pointers import loaders
 from emulator.kernel.pool import OFFSET_MASK, POINTER_TAG
 from emulator.kernel.spinlocks import FIRST_DRIVER_LOCK, VERIFIER, held_since, meet_holder, wait_for
 from emulator.kernel.stop import stop, stop_limit
-from emulator.layout.records import Record, u32, u64
+from emulator.layout.records import STORED, Record, u32, u64
 from emulator.rules.bugcheck_entries import KERNEL_SECURITY_CHECK_FAILURE
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.limits import VnicLimit
@@ -260,7 +260,7 @@ def field_offset(structure: type, field: str) -> int:
     """C's offsetof; of a member of a member as in ``Tail.Overlay.ListEntry``."""
     first, _, rest = field.partition(".")
     for base in structure.__mro__:
-        for name in (first, f"_stored_{first}"):
+        for name in (first, STORED + first):
             found = base.__dict__.get(name)
             if hasattr(found, "offset"):
                 inner = next(kind for known, kind in base._fields_ if known == name) if rest else None  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from emulator.kernel.platform import current
 from emulator.kernel.pool import GENERATION_MASK, OFFSET_BITS, OFFSET_MASK, POINTER_TAG, describe_block
 from emulator.kernel.stop import site_of, stop, stop_limit
-from emulator.layout.records import FieldType, Record, RecordMeta
+from emulator.layout.records import STORED, FieldType, Record, RecordMeta
 from emulator.rules.limits import VnicLimit
 
 if TYPE_CHECKING:
@@ -271,10 +271,9 @@ class PointerField(FieldType):
         """Read decodes the word in the current context, write encodes it."""
         if raw is None:
             return property()
-        get, put = raw.__get__, raw.__set__
-
-        def read(record: Any) -> Any:
-            return current.context.pointers[get(record)]
+        put = raw.__set__
+        # Compiled with the field's name: its getter would cost a call, on the data path of every driver.
+        read = eval(f"lambda record: current.context.pointers[record.{STORED}{name}]", {"current": current})
 
         def write(record: Any, value: Any) -> None:
             put(record, encode(current.context, value, True))
@@ -369,5 +368,5 @@ class HandleField(FieldType):
         """0 reads as None (NULL)."""
         if raw is None:
             return property()
-        get, put = raw.__get__, raw.__set__
-        return property(lambda record: get(record) or None, lambda record, value: put(record, value or 0))
+        put, read = raw.__set__, eval(f"lambda record: record.{STORED}{name} or None")
+        return property(read, lambda record, value: put(record, value or 0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args, get_origin, overload
 
 if TYPE_CHECKING:
     from typing import Self
@@ -47,6 +47,10 @@ INTEGERS: frozenset[Any] = frozenset(
 
 class LayoutError(TypeError):
     """A record was declared with a field that cannot live in shared memory."""
+
+
+STORED: Final = "_stored_"
+"""In front of the name of a field with a descriptor: the plain one below it."""
 
 
 class FieldType:
@@ -105,8 +109,9 @@ class _ArrayField(FieldType):
         inner = self.inner
         if inner is None or isinstance(inner, Cell):
             return None
-        holder: Any = type(f"{name}_element", (ctypes.Structure,), {"_fields_": [("value", inner.storage)]})
-        element = inner.descriptor(name, holder.__dict__["value"])
+        below = STORED + name
+        holder: Any = type(f"{name}_element", (ctypes.Structure,), {"_fields_": [(below, inner.storage)]})
+        element = inner.descriptor(name, holder.__dict__[below])
         if element is None:
             return None
         stored: Any = holder * self.length
@@ -240,7 +245,7 @@ def build_fields(
         if probe is None:
             fields.append((field, kind.storage))
         else:
-            stored = f"_stored_{field}"
+            stored = STORED + field
             fields.append((stored, kind.storage))
             wrapped[field] = (kind, stored)
     return fields, wrapped

@@ -12,14 +12,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
-from emulator.layout.records import INTEGERS, ArrayView
+from emulator.layout.records import INTEGERS, STORED, ArrayView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from emulator.simulated.platform import SimulatedPlatform
 
-_STORED = "_stored_"
 _VALUE: Any = ctypes._SimpleCData.__dict__["value"]
 _KERNEL = ("emulator.kernel.", "emulator.layout.")
 
@@ -33,7 +32,7 @@ def watched(kind: Any, known: dict[type, Any]) -> Any:
         namespace["at"] = classmethod(_at)
         for base in kind.__mro__:
             for name, storage in base.__dict__.get("_fields_", ()):
-                public = name.removeprefix(_STORED)
+                public = name.removeprefix(STORED)
                 raw, offset = base.__dict__.get(public), base.__dict__[name].offset
                 if raw is not None:
                     namespace[public] = _descriptor(f"{kind.__name__}.{public}", raw, storage, offset, known)

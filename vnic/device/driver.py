@@ -285,10 +285,9 @@ def VnicPostReceive(nic: Vnic, queue: int, addresses: list[int], capacity: int =
     ring = nic.receive_free[queue]
     indices = ring.indices
     head = indices[PRODUCER]
-    room = ring.entries - (head - indices[CONSUMER] & INDEX_MASK)
-    if len(addresses) > room:
-        addresses = addresses[:room]
-    count = len(addresses)
+    count, room = len(addresses), ring.entries - (head - indices[CONSUMER] & INDEX_MASK)
+    if count > room:
+        count, addresses = room, addresses[:room]
     if not count:
         return 0
     if nic.unpublished:
