@@ -54,14 +54,13 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     return result
 
 
-def caller(context: Context, routine: int, *arguments: Any) -> Callable[..., Any]:
-    """``call`` of one routine with these arguments in front, again and again, from where no driver's code is below."""
+def caller(context: Context, routine: int, irql: int, *arguments: Any) -> Callable[..., Any]:
+    """``call`` of one routine at one IRQL, these arguments in front, time and again where no driver's code is below."""
     handler: Any = context.routines[routine]
     function = functools.partial(handler, *arguments)
     mark, cells, held, now = context.machine.images.marks[routine], context.cells, context.held, context.platform.now
 
     def call_it(*more: Any) -> Any:
-        irql = context.irql
         cells[ROUTINE_CELL] = mark
         cells[ENTERED_CELL] = now()
         cells[CALLBACKS_CELL] += 1

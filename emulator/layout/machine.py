@@ -21,7 +21,7 @@ DRIVER_LOCKS = {SPIN_LOCK_ENTRY: "spin lock", READ_WRITE_ENTRY: "reader/writer l
 """Those in words."""
 SITES_PER_SLOT = 2048
 JOURNAL_WORDS = 256
-"""Of 64 bits: JOURNAL_ENTRIES hand-offs, and at JOURNAL_INDEX which of them is the next."""
+"""Of 64 bits: JOURNAL_ENTRIES hand-offs, and at JOURNAL_INDEX which of them is the last."""
 JOURNAL_ENTRIES = JOURNAL_INDEX = JOURNAL_WORDS - 1
 CALL_WORDS = 16_384
 """Of a slot's DDI calls in a traced machine: their count, then one number each."""
@@ -120,8 +120,8 @@ class SLOT(Record):
     irql: u32
     routine: u32
     driver: u32
-    ddi: u32
     site: u32
+    ddi: u32
     nesting: u32
     lock_wanted: u32
     entries: u32
@@ -142,8 +142,8 @@ ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]
 """``routine`` and ``driver`` of a slot as one of its 64-bit words: what is written at each callback is written so."""
 DRIVER_SHIFT, ROUTINE_MASK = 32, 0xFFFF_FFFF
 """Where in that word the driver's number is, and which part of it is the routine's."""
-DDI_CELL: int = SLOT.ddi.offset // 8  # type: ignore[attr-defined]
-"""``ddi`` and ``site``, so too."""
+SITE_CELL: int = SLOT.site.offset // 8  # type: ignore[attr-defined]
+"""``site`` and ``ddi``, so too."""
 ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
 ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
 CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]

@@ -163,13 +163,13 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     value = decode(context, record.context)
     arguments = (value, record.message) if record.messages else (value,)
     asserted = nic.lines[0] if nic.layout.queues == 1 else nic.line_asserted
-    isr = caller(context, record.isr, *arguments)
+    isr = caller(context, record.isr, DIRQL, *arguments)
     running = record.dpc_running
     return _Line(
         handle=make_handle(HandleKind.INTERRUPT, record.head.generation, index),
         record=record,
         isr=functools.partial(_isr_alone, context, record.lock, isr) if record.lock else isr,
-        dpc=caller(context, record.dpc, *arguments),
+        dpc=caller(context, record.dpc, DISPATCH_LEVEL, *arguments),
         asserted=functools.partial(nic.sends, record.message) if record.messages else asserted,
         running=memoryview(running).cast("B").cast("I")[context.processor : context.processor + 1],
         limit=context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS,

@@ -31,7 +31,7 @@ WARNING: Final = 30
 CROSSING: Final = """
     context.nesting = nesting + 1
     outer = cells[ROUTINE_CELL]
-    held = len(locks)
+    held = len(locks) if locks else 0
     cells[ROUTINE_CELL] = mark
     try:
         function(value, {arguments})
@@ -44,7 +44,7 @@ CROSSING: Final = """
     context.nesting = nesting
     if context.irql != irql:
         returned_at_other_irql(context, routine, irql)
-    if len(locks) != held:
+    if (locks or held) and len(locks) != held:
         returned_with_lock(context, routine)
     cells[ROUTINE_CELL] = outer
 """

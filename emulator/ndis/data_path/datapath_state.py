@@ -5,11 +5,14 @@ Law: private to the context, made at its first use of the data path; the arena h
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.layout.machine import ContextKind
+from emulator.layout.machine import JOURNAL_ENTRIES, ContextKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
     from emulator.layout.arena import Arena
     from emulator.ndis.buffers.buffer_pools import BufferPool
@@ -41,6 +44,7 @@ class DataPath:
         "looping",
         "memory",
         "modules",
+        "next_place",
         "numbers",
         "own_pools",
         "owners",
@@ -69,6 +73,7 @@ class DataPath:
         self.words = arena.words
         self.halves = arena.view.cast("B").cast("I")
         self.journal = arena.journal(context.slot)
+        self.next_place: Callable[[], int] = itertools.cycle(range(JOURNAL_ENTRIES)).__next__
         self.recalls = recalls_of(arena, context.slot)
         self.epoch = -1
         self.pools: dict[int, BufferPool] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel.platform import current
 from emulator.kernel.stop import site_of, stop
+from emulator.layout.machine import DRIVER_SHIFT, ROUTINE_CELL
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY, list_owner, list_site, list_word, set_class
 from emulator.ndis.buffers.ownership import describe_owner
 from emulator.rules.nbl import TOUCHED
@@ -32,10 +33,10 @@ def take_guards_away(path: DataPath) -> None:
     guarded.clear()
 
 
-def _pass(nbl: NET_BUFFER_LIST, name: str, written: int) -> None:
+def _take_up(nbl: NET_BUFFER_LIST, name: str, written: int) -> None:
+    """The first touch of a guarded list, by its owner or by NDIS itself; anybody else's is a stop."""
     context = current.context
-    owner = list_owner(nbl)
-    driver = context.driver
+    owner, driver = list_owner(nbl), context.cells[ROUTINE_CELL] >> DRIVER_SHIFT
     if owner != driver and context.datapath.owners.get(owner, owner) != driver and driver and owner != NOBODY:
         _touched(context, nbl, name, written)
     set_class(nbl, NET_BUFFER_LIST)
@@ -55,16 +56,20 @@ def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) ->
     )
 
 
-def _read(self: Any, name: str) -> Any:
-    if name[0] != "_":
-        _pass(self, name, 0)
-    return object.__getattribute__(self, name)
+def _guarded(name: str) -> property:
+    """A member as a guarded list has it; what is NDIS's own it has as any other list."""
+    member = NET_BUFFER_LIST.__dict__[name]
+    get, put = member.__get__, member.__set__
 
+    def read(nbl: Any) -> Any:
+        _take_up(nbl, name, 0)
+        return get(nbl)
 
-def _write(self: Any, name: str, value: Any) -> None:
-    if name[0] != "_":
-        _pass(self, name, 1)
-    object.__setattr__(self, name, value)
+    def write(nbl: Any, value: Any) -> None:
+        _take_up(nbl, name, 1)
+        put(nbl, value)
+
+    return property(read, write)
 
 
 GUARDED_LIST: Any = type(
@@ -72,8 +77,7 @@ GUARDED_LIST: Any = type(
     (NET_BUFFER_LIST,),
     {
         "__slots__": (),
-        "__getattribute__": _read,
-        "__setattr__": _write,
         "__doc__": "A list that was handed on: its owner's first touch makes it an ordinary one.",
+        **{name: _guarded(name) for name in NET_BUFFER_LIST.__slots__ if name[0] != "_"},
     },
 )

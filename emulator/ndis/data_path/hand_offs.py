@@ -13,7 +13,7 @@ import functools
 import textwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.layout.machine import JOURNAL_ENTRIES, JOURNAL_INDEX
+from emulator.layout.machine import JOURNAL_INDEX
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, set_class
 from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, false_dispatch_flag, wrong_number
 from emulator.ndis.data_path.crossings import CROSSING, IN_CROSSINGS, NESTING_LIMIT, defer
@@ -89,7 +89,7 @@ def made(context, path, edge):
     operation, view, target, value, owners, given, taken, layer, look, source, unusual, *_ = edge
     function, mark, routine = target.function, target.mark, target.routine
     cells, locks, words, journal, guarded = context.cells, context.held, path.words, path.journal, path.guarded
-    mine, theirs = owners
+    (mine, theirs), next_place = owners, path.next_place
 
     def hand_off({arguments}):
         irql = context.irql
@@ -120,9 +120,9 @@ def made(context, path, edge):
             wrong_number(context, first, count, number)         #: checked number
         if not count:
             return
-        at = journal[JOURNAL_INDEX]                             #: checked
+        at = next_place()                                       #: checked
         journal[at] = first._mark | (site & SITE_MASK) << 8 | operation     #: checked
-        journal[JOURNAL_INDEX] = (at + 1) % JOURNAL_ENTRIES     #: checked
+        journal[JOURNAL_INDEX] = at                             #: checked
         if not at:                                              #: checked
             take_guards_away(path)                              #: checked
         if {rare}:                                              #: rare
@@ -187,7 +187,6 @@ def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str])
         "DISPATCH_LEVEL": DISPATCH_LEVEL,
         "FLAGS": how.flags,
         "GUARDED_LIST": GUARDED_LIST,
-        "JOURNAL_ENTRIES": JOURNAL_ENTRIES,
         "JOURNAL_INDEX": JOURNAL_INDEX,
         "LENT": NDIS_RECEIVE_FLAGS_RESOURCES,
         "NESTING_LIMIT": NESTING_LIMIT,
@@ -228,8 +227,8 @@ def count_lent(context: Context, first: NET_BUFFER_LIST | None, flags: int, look
         count += 1
         nbl = nbl.Next
     if first is not None:
-        journal = context.datapath.journal
-        at = journal[JOURNAL_INDEX]
-        journal[at] = first._mark | (context.site & _SITE_MASK) << 8 | INDICATE
-        journal[JOURNAL_INDEX] = (at + 1) % JOURNAL_ENTRIES
+        path = context.datapath
+        at = path.next_place()
+        path.journal[at] = first._mark | (context.site & _SITE_MASK) << 8 | INDICATE
+        path.journal[JOURNAL_INDEX] = at
     return count

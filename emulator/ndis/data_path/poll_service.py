@@ -39,6 +39,7 @@ from emulator.ndis.headers.constants import (
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.structures_common import header_of
 from emulator.ndis.headers.structures_poll import NDIS_POLL_DATA, NDIS_POLL_NOTIFICATION
+from emulator.rules.irql import DISPATCH_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,8 +207,8 @@ def _compiled(context: Context, index: int, handle: int, record: Any) -> _Poll:
             record=record,
             adapter=AdapterHandle(record.head.parent),
             mark=context.machine.images.marks[record.poll],
-            poll=caller(context, record.poll, value),
-            notify=caller(context, record.notification, value),
+            poll=caller(context, record.poll, DISPATCH_LEVEL, value),
+            notify=caller(context, record.notification, DISPATCH_LEVEL, value),
             data=NDIS_POLL_DATA(Header=header_of("NDIS_POLL_DATA", 1)),
             notification=NDIS_POLL_NOTIFICATION(Header=header_of("NDIS_POLL_NOTIFICATION", 1)),
             site=site_at(context, code_of(context, record.poll), 0) if context.machine.checked else 0,

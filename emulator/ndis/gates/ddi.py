@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from emulator.kernel.platform import current
 from emulator.kernel.stop import raise_if_stopped, site_of, stop
-from emulator.layout.machine import DDI_CELL
+from emulator.layout.machine import SITE_CELL
 from emulator.ndis.gates.inlining import inlined
 from emulator.rules.irql import ANY, irql_name, mask_name
 
@@ -149,7 +149,7 @@ _STOPPED = """    if context.stop_word[0]:
 _SITE = """    frame = getframe(1)
     site = context.site = context.site_numbers[id(frame.f_code) + frame.f_lasti]
 """
-_TRAIL = """    context.cells[DDI_CELL] = site << 32 | {number}
+_TRAIL = """    context.cells[SITE_CELL] = {number} << 32 | site
 """
 _CHECK = """    if {wrong}:
         wrong_irql(context, {name!r})
@@ -187,7 +187,7 @@ def gate(
     if kind is GateKind.LEAF and not prelude:
         return declaration.function
     scope: dict[str, Any] = {
-        "DDI_CELL": DDI_CELL,
+        "SITE_CELL": SITE_CELL,
         "current": current,
         "getframe": sys._getframe,
         "raise_if_stopped": raise_if_stopped,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.kernel.platform import current
-from emulator.layout.machine import DDI_CELL
+from emulator.layout.machine import SITE_CELL
 from emulator.ndis.data_path import ledger
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.rules.errors import BugCheck, NotImplementedByEmulator
@@ -268,7 +268,7 @@ def test_a_gate_inside_a_function_does_what_one_around_it_does() -> None:
             nbl = stack.proto.allocate(pool, stack.mdl(), 0, 60)
             nbl.SourceHandle = stack.binding
             stack.proto.send(stack.binding, nbl)
-            trails.append((context.cells[DDI_CELL], nbl._site, context.site))
+            trails.append((context.cells[SITE_CELL], nbl._site, context.site))
     assert trails[0] == trails[1]
     with stack.fake.running(stack.fake.processor(), 6, driver=PROTO), pytest.raises(BugCheck) as caught:
         inside(stack.binding, nbl, 0, 0)

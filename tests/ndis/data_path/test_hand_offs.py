@@ -1,0 +1,63 @@
+"""The text that all hand-offs are made of: what each build and each operation has of it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE
+from tests.ndis.small_stack import SmallStack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.ndis.data_path.stacks import Binding, Stack
+
+CHECKED_ALONE = {"_owner", "_site", "journal", "guarded", "look", "false_dispatch_flag"}
+
+
+def hand_offs(*, checked: bool) -> dict[int, Callable[..., None]]:
+    """Those of a miniport and its binding."""
+    stack = SmallStack(checked=checked)
+    with stack.fake.dispatch() as context:
+        stack.changed()
+        adapter: Stack = context.datapath.adapters[stack.adapter]
+        binding: Binding = context.datapath.bindings[stack.binding]
+    return {
+        SEND: binding.hand_down,
+        SEND_COMPLETE: adapter.complete_up,
+        INDICATE: adapter.hand_up,
+        RETURN: binding.return_down,
+    }
+
+
+def names(function: Callable[..., None]) -> set[str]:
+    """Every name that a function refers to."""
+    code = function.__code__
+    return {*code.co_names, *code.co_freevars}
+
+
+@pytest.mark.parametrize("operation", [SEND, SEND_COMPLETE, INDICATE, RETURN])
+def test_the_free_build_has_nothing_of_the_checks(operation: int) -> None:
+    assert names(hand_offs(checked=True)[operation]) >= CHECKED_ALONE
+    assert not names(hand_offs(checked=False)[operation]) & CHECKED_ALONE
+
+
+def test_a_source_handle_is_looked_at_where_it_matters() -> None:
+    checked, free = (hand_offs(checked=checked) for checked in (True, False))
+    for operation in (SEND, SEND_COMPLETE, INDICATE):
+        assert "SourceHandle" in names(checked[operation])
+    assert "SourceHandle" not in names(checked[RETURN])
+    assert [operation for operation in free if "SourceHandle" in names(free[operation])] == [SEND_COMPLETE]
+
+
+def test_a_free_build_walks_no_chain_that_it_is_told_the_length_of() -> None:
+    assert [operation for operation, one in hand_offs(checked=False).items() if "Next" not in names(one)] == [INDICATE]
+
+
+def test_stacks_of_the_same_build_share_their_code() -> None:
+    first, second = (hand_offs(checked=True) for _ in range(2))
+    assert all(first[operation].__code__ is second[operation].__code__ for operation in first)
+    assert len({one.__code__ for one in itertools.chain(first.values(), second.values())}) == len(first)
