@@ -225,6 +225,8 @@ class OffloadPump(HeaderPump):
         queue = self._queue
         if queue.usable < ENOUGH + self._each and not self._refill(DEFAULT_BUDGET + self._each):
             return False
+        if not self._arrived(0):
+            return False
         lengths: list[int] = []
         more = self._read(lengths, min(budget, DEFAULT_BUDGET))
         if lengths:

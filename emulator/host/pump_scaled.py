@@ -112,6 +112,8 @@ class QueuePump(AdapterPump):
     def read(self, buffers: list[memoryview]) -> tuple[list[int], bool | None]:
         """Read a frame into each buffer: their lengths, and whether more may be ready; None: never again."""
         lengths: list[int] = []
+        if not self._arrived(0):
+            return lengths, False
         try:
             for length in map(self._readinto, buffers):
                 if not length:
