@@ -39,10 +39,7 @@ def run_context(context: Context) -> None:
 
 def processor_round(context: Context) -> bool:
     """One dispatch round under the processor's lock; True if anything was served."""
-    serve = context.serve_round
-    if serve is None:
-        serve = context.serve_round = _round_of(context)
-    return serve()
+    return (context.serve_round or _round_of(context))()
 
 
 def _round_of(context: Context) -> Callable[[], bool]:
@@ -78,6 +75,7 @@ def _round_of(context: Context) -> Callable[[], bool]:
             platform.lock_failed(lock, number)
         return busy
 
+    context.serve_round = serve_round
     return serve_round
 
 

@@ -37,13 +37,9 @@ class _Line(NamedTuple):
     record: Any
     isr: Callable[[], Any]
     """Calls it with MiniportInterruptContext, and for a message MessageId."""
-    dpc: Callable[..., Any]
-    """The same, with what comes behind for the DPC."""
+    run_dpc: Callable[[Any], None]
+    """Calls its DPC with MiniportDpcContext."""
     asserted: Callable[[], bool]
-    running: memoryview
-    """The word that says whether the DPC runs on this processor."""
-    limit: int
-    throttle: NDIS_RECEIVE_THROTTLE_PARAMETERS
 
 
 def serve_interrupts(context: Context) -> bool:
@@ -64,7 +60,7 @@ def serve_interrupts(context: Context) -> bool:
         except (TypeError, ValueError):
             wrong_result(context, line.record.isr, result, "an IsrResult")
         if queue_default_dpc:
-            run_interrupt_dpc(context, line, None)
+            line.run_dpc(None)
         elif targets:
             queue_interrupt_dpcs(context, line.handle, line.record, targets, 0)
     return served
@@ -116,17 +112,23 @@ def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: in
     return queued
 
 
-def run_interrupt_dpc(context: Context, line: _Line, argument: Any) -> None:
-    """Call the interrupt's DPC; queued again when it says that more is pending."""
-    throttle, running = line.throttle, line.running
-    throttle.MaxNblsToIndicate = line.limit
-    running[0] = 1
-    line.dpc(argument, throttle, None)
-    running[0] = 0
-    if throttle.MoreNblsPending:
-        throttle.MoreNblsPending = False
-        if line.record.enabled:
-            queue_interrupt_dpcs(context, line.handle, line.record, 1 << context.processor, encode(context, argument))
+def _dpc_runner(context: Context, handle: int, record: Any, dpc: Callable[..., Any]) -> Callable[[Any], None]:
+    """What calls an interrupt's DPC; it is queued again when it says that more is pending."""
+    processor, throttle = context.processor, NDIS_RECEIVE_THROTTLE_PARAMETERS()
+    limit = context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS
+    running = memoryview(record.dpc_running).cast("B").cast("I")[processor : processor + 1]
+
+    def run_dpc(argument: Any) -> None:
+        throttle.MaxNblsToIndicate = limit
+        running[0] = 1
+        dpc(argument, throttle, None)
+        running[0] = 0
+        if throttle.MoreNblsPending:
+            throttle.MoreNblsPending = False
+            if record.enabled:
+                queue_interrupt_dpcs(context, handle, record, 1 << processor, encode(context, argument))
+
+    return run_dpc
 
 
 def run_queued_dpc(context: Context, index: int, argument: int) -> None:
@@ -136,7 +138,7 @@ def run_queued_dpc(context: Context, index: int, argument: int) -> None:
     if record.enabled and record.head.allocated:
         handle = make_handle(HandleKind.INTERRUPT, record.head.generation, index)
         line = next((line for line in _lines(context) if line.handle == handle), None)
-        run_interrupt_dpc(context, line or _line(context, index, record), decode(context, argument))
+        (line or _line(context, index, record)).run_dpc(decode(context, argument))
 
 
 def compile_lines(context: Context) -> None:
@@ -163,15 +165,12 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     value = decode(context, record.context)
     arguments = (value, record.message) if record.messages else (value,)
     asserted = nic.lines[0] if nic.layout.queues == 1 else nic.line_asserted
+    handle = make_handle(HandleKind.INTERRUPT, record.head.generation, index)
     isr = caller(context, record.isr, DIRQL, *arguments)
-    running = record.dpc_running
     return _Line(
-        handle=make_handle(HandleKind.INTERRUPT, record.head.generation, index),
+        handle=handle,
         record=record,
         isr=functools.partial(_isr_alone, context, record.lock, isr) if record.lock else isr,
-        dpc=caller(context, record.dpc, DISPATCH_LEVEL, *arguments),
+        run_dpc=_dpc_runner(context, handle, record, caller(context, record.dpc, DISPATCH_LEVEL, *arguments)),
         asserted=functools.partial(nic.sends, record.message) if record.messages else asserted,
-        running=memoryview(running).cast("B").cast("I")[context.processor : context.processor + 1],
-        limit=context.machine.geometry.receive_throttle or NDIS_INDICATE_ALL_NBLS,
-        throttle=NDIS_RECEIVE_THROTTLE_PARAMETERS(),
     )
