@@ -45,11 +45,16 @@ def raise_irql(context: Context, level: int) -> int:
 def _take_processor(context: Context) -> None:
     """A passive context's way to its processor's lock.
 
-    A processor keeps what it stored private from round to round.  Whoever wants its lock says so; it then publishes at
-    the end of its round and steps aside, so that it neither withholds anything nor starves anybody.
+    A processor keeps what it stored private from round to round.  Whoever finds it so, or in a round, says that he
+    wants its lock; it then publishes at the end of its round and steps aside, so that it neither withholds anything nor
+    starves anybody.
     """
     arena, platform, lock = context.machine.arena, context.platform, context.processor_lock
     processor = FIRST_PROCESSOR_SLOT + context.processor
+    if platform.try_acquire(lock):
+        if not arena.withheld[processor]:
+            return
+        platform.release(lock)
     arena.raising[context.slot] = 1
     while True:
         platform.acquire(lock)

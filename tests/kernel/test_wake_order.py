@@ -95,13 +95,30 @@ class Word:
 
 def test_who_has_raised_says_so_before_he_looks_whether_the_processor_sleeps() -> None:
     fake = FakeMachine()
-    worker = fake.passive_worker()
-    fake.processor()
+    worker, processor = fake.passive_worker(), fake.processor()
+    withheld = fake.arena.withheld
+    withheld[processor.slot] = 1
     stores = Stores(fake)
+
+    def published(context: Context, deadline: int | None) -> None:
+        withheld[processor.slot] = 0
+
+    fake.platform.on_sleep = published
     with fake.running(worker):
         raise_irql(worker, DISPATCH_LEVEL)
         lower_irql(worker, PASSIVE_LEVEL)
     assert stores.looks[-1] == (worker.slot, "sleeping")
+
+
+def test_who_finds_the_processor_free_wakes_nobody() -> None:
+    fake = FakeMachine()
+    worker, processor = fake.passive_worker(), fake.processor()
+    fake.arena.sleeping[processor.slot] = ASLEEP
+    with fake.running(worker):
+        raise_irql(worker, DISPATCH_LEVEL)
+        assert not any(fake.arena.raising)
+        lower_irql(worker, PASSIVE_LEVEL)
+    assert fake.platform.rings == []
 
 
 @pytest.mark.parametrize("withheld", [0, 1])
