@@ -315,6 +315,29 @@ class PointerArray:
             return [current.context.pointers[found[0]]]
         return self._run(index, found)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if type(index) is not slice:
+            self._cells[index] = encode(current.context, value, True)
+            return
+        cells = self._cells[index]
+        count = len(value)
+        if len(cells) != count:
+            raise ValueError(f"{count} references do not fit {index}; an array keeps its length")
+        if count != 1:
+            image = encode_all(current.context, value)
+            cells[:] = memoryview(image).cast("Q")
+            self._remember(index, value, image)
+            return
+        (value,) = value
+        try:
+            # What has been stored before and is still to be published: the word is all that is new.
+            if value._escaped is not None:
+                cells[0] = value._word
+                return
+        except AttributeError:
+            pass
+        cells[0] = encode(current.context, value, True)
+
     def _run(self, index: slice, words: memoryview) -> list[Any]:
         context = current.context
         if self._since != context.forgotten or self._context is not context:
@@ -326,28 +349,6 @@ class PointerArray:
         found = [context.pointers[word] for word in words]
         self._remember(index, found, image)
         return found[:]
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        cells = self._cells
-        if type(index) is slice:
-            cells = cells[index]
-            count = len(cells)
-            if len(value) != count:
-                raise ValueError(f"{len(value)} references do not fit {index}; an array keeps its length")
-            if count != 1:
-                image = encode_all(current.context, value)
-                cells[:] = memoryview(image).cast("Q")
-                self._remember(index, value, image)
-                return
-            index, (value,) = 0, value
-        try:
-            # What has been stored before and is still to be published: the word is all that is new.
-            if value._escaped is not None:
-                cells[index] = value._word
-                return
-        except AttributeError:
-            pass
-        cells[index] = encode(current.context, value, True)
 
     def _remember(self, index: slice, objects: list[Any], image: bytes) -> None:
         # Whoever was called in between may have forgotten some, or all.
