@@ -35,7 +35,7 @@ def call(context: Context, routine: int, *arguments: Any) -> Any:
     cells[ROUTINE_CELL] = context.machine.images.marks[routine]
     if not outer:
         cells[ENTERED_CELL] = context.platform.now()
-        cells[CALLBACKS_CELL] += 1
+        cells[CALLBACKS_CELL] = context.next_callback()
     try:
         result = context.routines[routine](*arguments)  # type: ignore[misc]
     except PASSED_ON as error:
@@ -58,12 +58,13 @@ def caller(context: Context, routine: int, irql: int, *arguments: Any) -> Callab
     """``call`` of one routine at one IRQL, these arguments in front, time and again where no driver's code is below."""
     handler: Any = context.routines[routine]
     function = functools.partial(handler, *arguments)
-    mark, cells, held, now = context.machine.images.marks[routine], context.cells, context.held, context.platform.now
+    mark, cells, held = context.machine.images.marks[routine], context.cells, context.held
+    now, next_callback = context.platform.now, context.next_callback
 
     def call_it(*more: Any) -> Any:
         cells[ROUTINE_CELL] = mark
         cells[ENTERED_CELL] = now()
-        cells[CALLBACKS_CELL] += 1
+        cells[CALLBACKS_CELL] = next_callback()
         try:
             result = function(*more)
         except PASSED_ON:
@@ -85,7 +86,7 @@ def call_with_lock(context: Context, routine: int, irql: int, *arguments: Any) -
     held, cells = len(context.held) - 1, context.cells
     cells[ROUTINE_CELL] = context.machine.images.marks[routine]
     cells[ENTERED_CELL] = context.platform.now()
-    cells[CALLBACKS_CELL] += 1
+    cells[CALLBACKS_CELL] = context.next_callback()
     try:
         context.routines[routine](*arguments)  # type: ignore[misc]
     except PASSED_ON:

@@ -5,11 +5,12 @@ Law: everything here is private to one context; what others must see is written 
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.pointers import Pointers
 from emulator.kernel.sites import SiteNumbers
-from emulator.layout.machine import DRIVER_SHIFT, ROUTINE_CELL, ROUTINE_MASK, ContextKind, SlotState
+from emulator.layout.machine import CALLBACKS_CELL, DRIVER_SHIFT, ROUTINE_CELL, ROUTINE_MASK, ContextKind, SlotState
 from emulator.trace.calls import call_recorder, ignore
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Context:
     what it calls to queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
     published before the lock is released, ``stored`` what a processor has stored without one, in the order of storing,
     to be published at the latest when somebody else may come to DISPATCH_LEVEL on it; ``serve_round`` is its round.
-    ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs.
+    ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs,
+    another how many callbacks there have been (``next_callback``).
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), ``nowhere`` what stands
@@ -77,6 +79,7 @@ class Context:
         "machine",
         "memory",
         "nesting",
+        "next_callback",
         "nowhere",
         "platform",
         "pointers",
@@ -130,6 +133,7 @@ class Context:
         self.sites = machine.arena.sites(slot)
         self.box = machine.arena.slots[slot]
         self.cells = machine.arena.cells(slot)
+        self.next_callback: Callable[[], int] = itertools.count(self.cells[CALLBACKS_CELL] + 1).__next__
         self.site = 0
         self.stop_word = machine.arena.stop_word
         self.trace: Callable[[int], None] = call_recorder(machine.arena.calls(slot)) if geometry.traced else ignore

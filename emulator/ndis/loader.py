@@ -219,7 +219,7 @@ def start_driver(context: Context, image: Image) -> None:
     machine.driver_objects[image.number] = driver_object
     # Seen by the watchdog like any callback, though DriverEntry has no routine number.
     context.driver = image.number
-    context.box.callbacks += 1
+    context.box.callbacks = context.next_callback()
     context.box.entered = context.platform.now()
     try:
         status = image.entry(driver_object, REGISTRY_ROOT + name)

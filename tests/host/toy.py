@@ -136,7 +136,7 @@ def load_machine(context: Context, specification: Any) -> None:
     context.routines = images.routines_for(context)
     for image in images.images:
         context.driver = image.number
-        context.box.callbacks += 1
+        context.box.callbacks = context.next_callback()
         context.box.entered = context.platform.now()
         image.entry(None, "")
         context.driver = context.box.entered = 0

@@ -153,7 +153,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
     from emulator.ndis.deferred_work.kernel_items import call_kernel_item
 
     machine, images = context.machine, context.machine.images
-    cells, words, now = context.cells, machine.arena.words, context.platform.now
+    cells, words, now, next_callback = context.cells, machine.arena.words, context.platform.now, context.next_callback
     routines, marks = context.routines, images.marks
     held, tracked, fingerprints = context.held, context.tracked, context.memory.get("fingerprints")
     decoded = _arguments(context)
@@ -169,7 +169,7 @@ def runner(context: Context) -> Callable[[Taken], int]:
         # What kernel.calls.call does, for a routine that nothing of a driver lies below.
         cells[ROUTINE_CELL] = marks[routine]
         cells[ENTERED_CELL] = entered = now()
-        cells[CALLBACKS_CELL] += 1
+        cells[CALLBACKS_CELL] = next_callback()
         try:
             if handle < _FIRST_OF_KERNEL:
                 routines[routine](value, handle)  # type: ignore[misc]
