@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DRIVER: Final = "tests.scenarios.drivers.interrupt_messages"
 PROTOCOL: Final = "tests.bad_drivers.base_protocol"
 RECEIVE, TRANSMIT, LINE = 0, 1, 15
+PROCESSORS: Final = 2
+QUIET: Final = 0.1
 
 
 def answer(nic: Nic, command: int = 0, argument: int = 0) -> tuple[int, int]:
@@ -42,12 +44,17 @@ def test_an_adapter_that_is_started_again_has_its_messages(lab: Lab) -> None:
 
 
 def test_a_message_that_is_masked_waits(lab: Lab) -> None:
-    nic = lab.start(DRIVER, protocol=PROTOCOL, processors=2, messages=3)
+    nic = lab.start(DRIVER, protocol=PROTOCOL, processors=PROCESSORS, messages=3)
     answer(nic)
     nic.interrupts(False)
     mac = bytes.fromhex(nic.mac.replace(":", ""))
-    nic.send((mac + STATION + ETHERTYPE).ljust(60, b"\0"))
-    nic.expect_silence()
+    # What was on its way when they were switched off, one interrupt for each processor, may still serve a frame.
+    for _ in range(PROCESSORS + 1):
+        nic.send((mac + STATION + ETHERTYPE).ljust(60, b"\0"))
+        if nic.poll(QUIET) is None:
+            break
+    else:
+        pytest.fail("frames are served though every message is masked")
     nic.interrupts(True)
     assert nic.receive_bytes()[16] in (RECEIVE, TRANSMIT)  # either DPC of the driver serves every cause
 
