@@ -15,6 +15,8 @@ from emulator.kernel.workqueue import SERVICE_ORDER, waiting_entries
 from emulator.layout.handles import HandleKind, decode_handle, kind_name
 from emulator.layout.machine import (
     DRIVER_LOCKS,
+    JOURNAL_ENTRIES,
+    JOURNAL_INDEX,
     SITES_PER_SLOT,
     WORK_ITEM,
     ContextKind,
@@ -22,6 +24,7 @@ from emulator.layout.machine import (
     SystemLock,
 )
 from emulator.rules.irql import irql_name
+from emulator.rules.nbl import IN_JOURNAL
 from emulator.rules.work_items import QUEUE_NAMES
 
 _ITEM_KINDS = (HandleKind.WORK_ITEM, HandleKind.IO_WORK_ITEM, HandleKind.EX_WORK_ITEM)
@@ -198,3 +201,20 @@ def waiting_items(arena: Arena, names: Names, limit: int = 20) -> list[str]:
         for number in SERVICE_ORDER
         for taken in waiting_entries(arena, number, limit)
     ][:limit]
+
+
+def hand_offs(arena: Arena, names: Names, slot: int, limit: int = 8) -> list[str]:
+    """The last hand-offs of a context, oldest first, each of a chain by its first list; of the checked build alone."""
+    if not 0 <= slot < len(arena.slots):
+        return []
+    journal = arena.journal(slot)
+    last = journal[JOURNAL_INDEX] % JOURNAL_ENTRIES
+    words = [journal[(last - back) % JOURNAL_ENTRIES] for back in range(limit)]
+    return [_hand_off(arena, names, slot, word) for word in reversed(words) if word]
+
+
+def _hand_off(arena: Arena, names: Names, slot: int, word: int) -> str:
+    operation, site = word & 0xFF, word >> 8 & 0xFFFF
+    where = site_name(arena, names, slot << 16 | site) if site else ""
+    did = IN_JOURNAL.get(operation, f"operation {operation}")
+    return f"{did} NET_BUFFER_LIST {word >> 32 & 0xFF_FFFF} of pool {word >> 56}" + (f" at {where}" if where else "")

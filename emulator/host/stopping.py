@@ -345,6 +345,7 @@ class Stopping:
             waiting_items=blackbox.waiting_items(machine.arena, machine.names),
             control=machine.lane.under_way(),
             lists=self._lists(report),
+            hand_offs=blackbox.hand_offs(machine.arena, machine.names, report.slot),
             owner_deaths=machine.arena.machine.owner_deaths,
         )
         return Outcome(msgspec.json.encode(whole), stopscreen.render(whole))

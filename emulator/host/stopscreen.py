@@ -39,6 +39,8 @@ class MachineReport(msgspec.Struct, kw_only=True):
     control: str = ""
     owner_deaths: int = 0
     lists: list[Possession] = []
+    hand_offs: list[str] = []
+    """The last ones of the context that stopped."""
 
     @property
     def exit_code(self) -> int:
@@ -61,6 +63,7 @@ def render(report: MachineReport) -> str:
     )
     lines += _section("Who holds what:", stop.holders)
     lines += _section("NET_BUFFER_LISTs in use:", [_possession(row) for row in report.lists[:MOST_OWNERS]])
+    lines += _section("What it had last handed on, oldest first:", report.hand_offs)
     others = [box for box in report.contexts if box.slot != stop.slot]
     lines += _section("What the others were doing:", [line for box in others for line in _doing(box)])
     lines += _section("Work items that were queued and not taken:", report.waiting_items)

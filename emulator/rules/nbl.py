@@ -16,6 +16,10 @@ from emulator.rules.bugcheck_entries import (
 )
 from emulator.rules.bugcheck_ndis import NdisBugCheck
 
+SEND, SEND_COMPLETE, INDICATE, RETURN, FREE = 1, 2, 3, 4, 5
+"""Operations: those that hand a list on are in the journal of hand-offs."""
+IN_JOURNAL: Final = {SEND: "sent", SEND_COMPLETE: "completed", INDICATE: "indicated", RETURN: "returned"}
+
 
 class Party(IntEnum):
     """Who can own a list, seen from the driver that makes the call."""

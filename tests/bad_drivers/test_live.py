@@ -65,6 +65,8 @@ def test_the_screen_of_a_stop_says_whose_the_lists_are(lab: Lab) -> None:
     place = rf"\S+/receive_indicated_in_use.py:{line} in OnIndicate"
     kept = rf"NET_BUFFER_LISTs in use:\n  1: is indicated to keeps_receives \(binding 0\), last handed on at {place}"
     assert re.search(kept, stop.screen), stop.screen
+    last = rf"  indicated NET_BUFFER_LIST \d+ of pool \d+ at {place}\n\n"
+    assert re.search(rf"What it had last handed on, oldest first:\n(  .*\n)*{last}", stop.screen), stop.screen
 
 
 def test_a_list_in_another_context_is_told_by_that_context(lab: Lab) -> None:

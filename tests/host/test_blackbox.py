@@ -16,8 +16,9 @@ from emulator.kernel.stop import CallSite, StopReport, read_stop
 from emulator.kernel.workqueue import starved
 from emulator.layout.arena import CONTROL_ENTRIES, PNP_SLOT, Arena, Geometry, offsets_of
 from emulator.layout.handles import HandleKind, make_handle
-from emulator.layout.machine import ContextKind, SlotState, SystemLock
+from emulator.layout.machine import JOURNAL_ENTRIES, JOURNAL_INDEX, ContextKind, SlotState, SystemLock
 from emulator.rules.control import ControlOperation
+from emulator.rules.nbl import INDICATE, SEND
 from emulator.sync import descriptors
 
 GEOMETRY = Geometry(work_items=64, frame_slots=64, pool_bytes=1 << 20, timers=32)
@@ -57,6 +58,23 @@ def test_a_black_box_in_words() -> None:
     )
 
 
+def test_the_last_hand_offs_in_words() -> None:
+    made = arena()
+    assert blackbox.hand_offs(made, NAMES, 4) == []
+    made.sites(4)[3] = 1 << 16 | 5 // 2
+    journal = made.journal(4)
+    for place, operation in ((JOURNAL_ENTRIES - 1, INDICATE), (0, SEND), (1, 0xEE)):
+        journal[place] = 2 << 56 | 7 << 32 | 3 << 8 | operation
+    journal[1] ^= 3 << 8
+    journal[JOURNAL_INDEX] = 1
+    assert blackbox.hand_offs(made, NAMES, 4) == [
+        "indicated NET_BUFFER_LIST 7 of pool 2 at netvmini.py:11 in MPInitialize",
+        "sent NET_BUFFER_LIST 7 of pool 2 at netvmini.py:11 in MPInitialize",
+        "operation 238 NET_BUFFER_LIST 7 of pool 2",
+    ]
+    assert len(blackbox.hand_offs(made, NAMES, 4, 2)) == 2
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_garbage_in_the_arena_is_read_without_harm(seed: int) -> None:
     made = arena()
@@ -65,6 +83,7 @@ def test_garbage_in_the_arena_is_read_without_harm(seed: int) -> None:
     made.view[start : made.offsets["hardware"]] = noise.randbytes(made.offsets["hardware"] - start)
     for slot in range(GEOMETRY.slots):
         assert blackbox.read(made, NAMES, slot, 5).in_words()
+        assert len(blackbox.hand_offs(made, NAMES, slot)) <= 8
     assert len(blackbox.waiting_items(made, NAMES)) <= 20
     assert starved(made, 0) in (True, False)
     assert read_stop(made) is None

@@ -20,11 +20,14 @@ from emulator.ndis.buffers.buffer_pools import CHILDREN_AT, pool_by_number
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY
 from emulator.rules.nbl import (
     DISPATCH_FLAG,
+    FREE,
+    INDICATE,
     INDICATED_WHILE_IN_USE,
     LEAKED,
     NOT_OWNER,
     PARENT_HANDED_ON,
     RESOURCES_RETURNED,
+    RETURN,
     WRONG_FREE,
     OwnershipOffence,
 )
@@ -40,10 +43,6 @@ FILTER_RECEIVES: Final = 0x5000
 FILTER_LENT: Final = 0x6000
 PARENT: Final = 0x1_0000
 _INDEX: Final = 0xFFF
-
-SEND, SEND_COMPLETE, INDICATE, RETURN, FREE, INDICATED_BACK = 1, 2, 3, 4, 5, 6
-"""Operations in the journal of hand-offs."""
-OPERATIONS: Final = ("", "sent", "completed", "indicated", "returned", "freed", "lent and taken back")
 
 
 def is_send(owner: int) -> bool:

@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers.data_access import gather
-from emulator.ndis.buffers.ownership import (
-    INDICATE,
-    RETURN,
-    SEND,
-    SEND_COMPLETE,
-    not_as_indicated,
-    was_parent,
-    wrong_link,
-)
+from emulator.ndis.buffers.ownership import not_as_indicated, was_parent, wrong_link
 from emulator.ndis.data_path.crossings import (
     FILTER_LAYER,
     FLAGS_MASK,
@@ -57,6 +49,7 @@ from emulator.ndis.headers.constants import (
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.ports import refusal
 from emulator.rules.irql import DISPATCH_LEVEL
+from emulator.rules.nbl import INDICATE, RETURN, SEND, SEND_COMPLETE
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context

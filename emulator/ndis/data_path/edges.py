@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.ndis.buffers.ownership import (
-    INDICATE,
-    RETURN,
-    SEND,
-    SEND_COMPLETE,
-    is_send,
-    was_parent,
-    wrong_link,
-    wrong_owner,
-)
+from emulator.ndis.buffers.ownership import is_send, was_parent, wrong_link, wrong_owner
 from emulator.ndis.data_path import datapath_slow as slow
 from emulator.ndis.data_path.hand_offs import ANY_SOURCE, Edge, hand_off
 from emulator.ndis.data_path.ledger import COMPLETED, INDICATED, RETURNED, SENT
 from emulator.ndis.data_path.stacks import NOWHERE
+from emulator.rules.nbl import INDICATE, RETURN, SEND, SEND_COMPLETE
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.ndis.buffers.ownership import RETURN, SEND, wrong_number
+from emulator.ndis.buffers.ownership import wrong_number
 from emulator.ndis.data_path import datapath_slow as slow
 from emulator.ndis.data_path.crossings import not_implemented
 from emulator.ndis.data_path.edges import completing, indicating
@@ -24,6 +24,7 @@ from emulator.ndis.data_path.hand_offs import ANY_SOURCE, Edge, count_lent, coun
 from emulator.ndis.data_path.ledger import COMPLETED, RETURNED, SENT
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play.ports import refusal
+from emulator.rules.nbl import RETURN, SEND
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context

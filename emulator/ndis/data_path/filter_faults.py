@@ -9,16 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from emulator.kernel.stop import stop
-from emulator.ndis.buffers.ownership import (
-    INDICATE,
-    RETURN,
-    SEND,
-    SEND_COMPLETE,
-    came_home,
-    was_parent,
-    wrong_link,
-    wrong_owner,
-)
+from emulator.ndis.buffers.ownership import came_home, was_parent, wrong_link, wrong_owner
+from emulator.rules.nbl import INDICATE, RETURN, SEND, SEND_COMPLETE
 from emulator.rules.states import FILTER, FilterEvent, FilterState
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.layout.machine import JOURNAL_INDEX
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, set_class
-from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE, false_dispatch_flag, wrong_number
+from emulator.ndis.buffers.ownership import false_dispatch_flag, wrong_number
 from emulator.ndis.data_path.crossings import CROSSING, IN_CROSSINGS, NESTING_LIMIT, defer
 from emulator.ndis.data_path.guards import GUARDED_LIST, take_guards_away
 from emulator.ndis.headers.constants import (
@@ -24,6 +24,7 @@ from emulator.ndis.headers.constants import (
     NDIS_SEND_FLAGS_SINGLE_QUEUE,
 )
 from emulator.rules.irql import DISPATCH_LEVEL
+from emulator.rules.nbl import INDICATE, RETURN, SEND, SEND_COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

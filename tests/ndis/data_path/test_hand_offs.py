@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.ndis.buffers.ownership import INDICATE, RETURN, SEND, SEND_COMPLETE
+from emulator.rules.nbl import INDICATE, RETURN, SEND, SEND_COMPLETE
 from tests.ndis.small_stack import SmallStack
 
 if TYPE_CHECKING:
