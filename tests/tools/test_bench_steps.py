@@ -35,6 +35,7 @@ def test_every_step_of_the_path_has_its_codes_and_they_are_all(filters: int) -> 
     assert all(more[step] > found[step] for step in ("hello: answer", "netvmini: send", "netvmini: return"))
 
 
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python have other byte codes")
 @pytest.mark.parametrize(
     ("checked", "lone", "more"), [(True, 5_200, 407), (False, 4_250, 330)], ids=["checked", "free"]
 )
