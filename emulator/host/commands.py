@@ -190,7 +190,7 @@ COMMANDS: Final = (
     Command(
         "oid query",
         ControlOperation.OID_QUERY,
-        "ask the stack, as NDIS itself would",
+        "ask the stack, as NDIS itself would, and tell the answer member by member",
         (_OID, _LENGTH),
         _query,
     ),
