@@ -76,6 +76,16 @@ def test_a_list_in_another_context_is_told_by_that_context(lab: Lab) -> None:
     assert "at home in" not in stop.screen
 
 
+def test_a_lock_whose_holder_sleeps_is_met_on_the_only_processor(lab: Lab) -> None:
+    name = "spin_lock_left_below_dispatch"
+    lab.start(f"{PACKAGE}.repaired.{name}", protocol=f"{PACKAGE}.base_protocol", **SMALL).pause()
+    with lab.expect_stop(VnicLimit.VNIC_DEADLOCK) as stop:
+        nic = lab.start(f"{PACKAGE}.{name}", protocol=f"{PACKAGE}.base_protocol", **SMALL)
+        nic.pause()
+    assert [(site.what, site.context) for site in stop.report.sites] == [("acquired", "PnP thread")]
+    assert re.search(rf"{name}.py:{marks(name)['acquired']} in OnPause", stop.report.sites[0].where)
+
+
 @pytest.mark.parametrize("repaired", [False, True], ids=["bad", "repaired"])
 def test_a_handful_of_frames_shows_who_takes_a_header_to_be_in_one_piece(lab: Lab, repaired: bool) -> None:
     name = "header_in_one_piece"
