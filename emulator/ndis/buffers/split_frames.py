@@ -197,7 +197,11 @@ def _install_above(stack: Stack, receive: Cutter, send: Cutter) -> None:
 
 
 def _around(target: Target, cutter: Cutter, wrap: Callable[[Cutter, Handler], Handler]) -> Target:
-    return target if target.function is None else target.around(wrap(cutter, target.function))
+    if target.function is None:
+        return target
+    made = target.around(wrap(cutter, target.function))
+    made.cut = cutter, target
+    return made
 
 
 def _sending(cutter: Cutter, function: Handler) -> Handler:

@@ -20,7 +20,7 @@ from emulator.ndis.deferred_work.deferred import DeferredKind
 from emulator.rules.errors import NotImplementedByEmulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from emulator.kernel.context import Context
     from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
@@ -28,35 +28,44 @@ if TYPE_CHECKING:
 NESTING_LIMIT: Final = 12
 WARNING: Final = 30
 
-CROSSING: Final = """
+_CROSSING: Final = """
     context.nesting = nesting + 1
     outer = cells[ROUTINE_CELL]
-    held = len(locks) if locks else 0
+    held = len(locks)                                           #: locked
     cells[ROUTINE_CELL] = mark
     try:
         function(value, {arguments})
     except PASSED_ON as error:
         context.nesting = nesting
-        passed_through(context, error, outer, irql, held)
+        passed_through(context, error, outer, irql, 0)          #: bare
+        passed_through(context, error, outer, irql, held)       #: locked
         raise
     except BaseException as error:
         escaped(context, error)
     context.nesting = nesting
     if context.irql != irql:
         returned_at_other_irql(context, routine, irql)
-    if (locks or held) and len(locks) != held:
+    if locks:                                                   #: bare
+    if len(locks) != held:                                      #: locked
         returned_with_lock(context, routine)
     cells[ROUTINE_CELL] = outer
 """
-"""What calls a target's function, for the text of a function that has these names."""
-_ENTER: Final = (
-    """
+
+
+def tagged(text: str, tags: Iterable[str]) -> str:
+    """The lines of a text that all words behind their ``#:`` apply to."""
+    known = set(tags)
+    lines = (line.partition("#:") for line in text.splitlines())
+    return "\n".join(code.rstrip() for code, _, wanted in lines if known.issuperset(wanted.split()))
+
+
+CROSSING: Final = tagged(_CROSSING, ["bare"])
+"""What calls a target's function, for the text of a function that has these names and whose caller holds no lock."""
+_ENTER: Final = """
 def enter(context, target, value, {arguments}):
     cells, locks, irql, nesting = context.cells, context.held, context.irql, context.nesting
     function, mark, routine = target.function, target.mark, target.routine
-"""
-    + CROSSING
-)
+""" + tagged(_CROSSING, ["locked"])
 IN_CROSSINGS: Final[dict[str, Any]] = {
     "PASSED_ON": PASSED_ON,
     "ROUTINE_CELL": ROUTINE_CELL,
@@ -79,6 +88,7 @@ enter3 = _enter("a, b")
 enter4 = _enter("a, b, c")
 enter5 = _enter("a, b, c, d")
 """Call a target with so many arguments, the first its context value: ``enter2(context, target, value, x)``."""
+ENTER: Final = {2: enter2, 3: enter3, 4: enter4, 5: enter5}
 
 OPERATION_SHIFT, LAYER_SHIFT, FLAGS_MASK = 28, 16, 0xFFFF
 LAYER_MASK = 0xFFF

@@ -7,9 +7,9 @@ its hand.  Whatever publishes takes all guards away first.
 
 from __future__ import annotations
 
-from itertools import compress, repeat
-from operator import is_
-from typing import TYPE_CHECKING, Any, NoReturn
+import functools
+from itertools import compress
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.platform import current
 from emulator.kernel.stop import site_of, stop
@@ -27,19 +27,18 @@ def take_guards_away(path: DataPath) -> None:
     """Make every guarded list an ordinary one."""
     guarded = path.guarded
     # Most of them have been touched meanwhile by their owner: to find that out costs no step for each.
-    still = map(is_, map(type, guarded), repeat(GUARDED_LIST))
+    still = map(_GUARDS.__contains__, map(type, guarded))
     for nbl in compress(guarded, still):
         set_class(nbl, NET_BUFFER_LIST)
     guarded.clear()
 
 
-def _take_up(nbl: NET_BUFFER_LIST, name: str, written: int) -> None:
-    """The first touch of a guarded list, by its owner or by NDIS itself; anybody else's is a stop."""
+def _other_touch(nbl: NET_BUFFER_LIST, name: str, written: int) -> None:
+    """A guarded list is touched first by another than the driver that it was handed to: a stop, but for NDIS itself."""
     context = current.context
-    owner, driver = list_owner(nbl), context.cells[ROUTINE_CELL] >> DRIVER_SHIFT
+    owner, driver = list_owner(nbl), context.driver
     if owner != driver and context.datapath.owners.get(owner, owner) != driver and driver and owner != NOBODY:
         _touched(context, nbl, name, written)
-    set_class(nbl, NET_BUFFER_LIST)
 
 
 def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) -> NoReturn:
@@ -56,28 +55,33 @@ def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) ->
     )
 
 
-def _guarded(name: str) -> property:
+def _guarded(name: str, driver: int) -> property:
     """A member as a guarded list has it; what is NDIS's own it has as any other list."""
     member = NET_BUFFER_LIST.__dict__[name]
     get, put = member.__get__, member.__set__
 
     def read(nbl: Any) -> Any:
-        _take_up(nbl, name, 0)
+        if current.context.cells[ROUTINE_CELL] >> DRIVER_SHIFT != driver:
+            _other_touch(nbl, name, 0)
+        nbl.__class__ = NET_BUFFER_LIST
         return get(nbl)
 
     def write(nbl: Any, value: Any) -> None:
-        _take_up(nbl, name, 1)
+        if current.context.cells[ROUTINE_CELL] >> DRIVER_SHIFT != driver:
+            _other_touch(nbl, name, 1)
+        nbl.__class__ = NET_BUFFER_LIST
         put(nbl, value)
 
     return property(read, write)
 
 
-GUARDED_LIST: Any = type(
-    "NET_BUFFER_LIST",
-    (NET_BUFFER_LIST,),
-    {
-        "__slots__": (),
-        "__doc__": "A list that was handed on: its owner's first touch makes it an ordinary one.",
-        **{name: _guarded(name) for name in NET_BUFFER_LIST.__slots__ if name[0] != "_"},
-    },
-)
+@functools.cache
+def guard_of(driver: int) -> Any:
+    """The class of a list that was handed to this driver: its owner's first touch makes it an ordinary one."""
+    members = {name: _guarded(name, driver) for name in NET_BUFFER_LIST.__slots__ if name[0] != "_"}
+    made = type("NET_BUFFER_LIST", (NET_BUFFER_LIST,), {"__slots__": (), "__doc__": guard_of.__doc__, **members})
+    _GUARDS.add(made)
+    return made
+
+
+_GUARDS: Final[set[type]] = set()

@@ -13,11 +13,12 @@ import functools
 import textwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.layout.machine import JOURNAL_INDEX
-from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, set_class
+from emulator.layout.machine import DRIVER_SHIFT, JOURNAL_INDEX
+from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.buffers.ownership import false_dispatch_flag, wrong_number
-from emulator.ndis.data_path.crossings import CROSSING, IN_CROSSINGS, NESTING_LIMIT, defer
-from emulator.ndis.data_path.guards import GUARDED_LIST, take_guards_away
+from emulator.ndis.buffers.split_choice import is_cut
+from emulator.ndis.data_path.crossings import CROSSING, ENTER, IN_CROSSINGS, NESTING_LIMIT, defer, tagged
+from emulator.ndis.data_path.guards import guard_of, take_guards_away
 from emulator.ndis.headers.constants import (
     NDIS_RECEIVE_FLAGS_RESOURCES,
     NDIS_SEND_FLAGS_DISPATCH_LEVEL,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 ANY_SOURCE: Final = 0
 """No handle: the first list of each run with one SourceHandle is looked at."""
+_COUNTING: Final = range(1, 1 << 30)
+"""A chain is counted by walking beside this: no step of its own."""
 _SITE_MASK: Final = 0xFFFF
 _AT_DISPATCH: Final = 1
 """The flag of that meaning is the same number in all four."""
@@ -88,19 +91,30 @@ _HAND_OFF: Final = (
     """
 def made(context, path, edge):
     operation, view, target, value, owners, given, taken, layer, look, source, unusual, *_ = edge
+    cutter, target = target.cut or (None, target)                           #: cut
     function, mark, routine = target.function, target.mark, target.routine
-    cells, locks, words, journal, guarded = context.cells, context.held, path.words, path.journal, path.guarded
+    cells, locks, words, journal = context.cells, context.held, path.words, path.journal
     (mine, theirs), next_place = owners, path.next_place
+    guarded, guard = path.guarded, guard_of(mark >> DRIVER_SHIFT)           #: checked
+    choose, cut_chain = cutter.choose, cutter.cut_chain                     #: cut away
+    cut_frames, join_chain = cutter.outstanding, cutter.join_chain          #: cut back
 
     def hand_off({arguments}):
         irql = context.irql
         site = context.site                                     #: checked
+        if irql < DISPATCH_LEVEL and flags & AT_DISPATCH:       #: checked
+            false_dispatch_flag(context, FLAGS, flags)          #: checked
         count = number                                          #: told
-        count = 0                                               #: walked
+        if not count:                                           #: told
+            return                                              #: told
+        if first is None:                                       #: walked
+            if number:                                          #: checked number
+                wrong_number(context, first, 0, number)         #: checked number
+            return                                              #: walked
         nbl = first                                             #: walked
         known = source                                          #: source
         same = True                                             #: same
-        while nbl is not None:                                  #: walked
+        for count in COUNTING:                                  #: walked
             if nbl._owner != mine{crowded}:                     #: checked
                 look(context, nbl, view)                        #: checked
             if nbl.SourceHandle is not known:                   #: source
@@ -111,16 +125,13 @@ def made(context, path, edge):
             following = nbl.Next                                #: touched
             nbl._owner = theirs                                 #: checked
             nbl._site = site                                    #: checked
-            count += 1                                          #: walked
             nbl = nbl.Next                                      #: walked free
             nbl = nbl.Next                                      #: checked source
             nbl = following                                     #: touched
-        if irql < DISPATCH_LEVEL and flags & AT_DISPATCH:       #: checked
-            false_dispatch_flag(context, FLAGS, flags)          #: checked
+            if nbl is None:                                     #: walked
+                break                                           #: walked
         if count != number:                                     #: checked number
             wrong_number(context, first, count, number)         #: checked number
-        if not count:
-            return
         at = next_place()                                       #: checked
         journal[at] = first._mark | (site & SITE_MASK) << 8 | operation     #: checked
         journal[JOURNAL_INDEX] = at                             #: checked
@@ -135,12 +146,20 @@ def made(context, path, edge):
         if nesting >= NESTING_LIMIT:
             defer(context, operation, layer, first, flags)
             return
+        choice = choose()                                       #: cut away
+        if choice and is_cut(choice, first):                    #: cut away
+            cut_chain(first)                                    #: cut away
+        if words[cut_frames]:                                   #: cut back
+            join_chain(first)                                   #: cut back
+        if locks:
+            enter(context, target, value, {arguments})
+        else:
 """
-    + textwrap.indent(CROSSING, "    ")
+    + textwrap.indent(CROSSING, "        ")
     + """
         if type(first) is NET_BUFFER_LIST and first._owner == theirs:       #: checked
             guarded.append(first)                               #: checked
-            set_class(first, GUARDED_LIST)                      #: checked
+            first.__class__ = guard                             #: checked
 
     return hand_off
 """
@@ -167,6 +186,8 @@ def hand_off(path: DataPath, edge: Edge) -> Callable[..., None]:
         tags |= {"source", "same"}
     if edge.unusual is not None:
         tags.add("rare")
+    if edge.target.cut is not None:
+        tags |= {"cut", "away" if edge.operation in (SEND, INDICATE) else "back"}
     make = _compiled(edge.operation, edge.single, edge.refuses, frozenset(tags))
     made: Callable[..., None] = make(path.context, path, edge)
     return made
@@ -175,19 +196,17 @@ def hand_off(path: DataPath, edge: Edge) -> Callable[..., None]:
 @functools.cache
 def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str]) -> Callable[..., Callable[..., None]]:
     how = _OPERATIONS[operation]
-    lines = []
-    for line in _HAND_OFF.splitlines():
-        code, _, wanted = line.partition("#:")
-        if tags.issuperset(wanted.split()):
-            lines.append(code.rstrip())
     crowded = " or nbl.FirstNetBuffer.Next is not None" if single else ""
-    text = "\n".join(lines).format(arguments=how.arguments, rare=refuses or how.rare, told=how.told, crowded=crowded)
+    text = tagged(_HAND_OFF, tags).format(
+        arguments=how.arguments, rare=refuses or how.rare, told=how.told, crowded=crowded
+    )
     scope: dict[str, Any] = {
         **IN_CROSSINGS,
         "AT_DISPATCH": _AT_DISPATCH,
         "DISPATCH_LEVEL": DISPATCH_LEVEL,
         "FLAGS": how.flags,
-        "GUARDED_LIST": GUARDED_LIST,
+        "COUNTING": _COUNTING,
+        "DRIVER_SHIFT": DRIVER_SHIFT,
         "JOURNAL_INDEX": JOURNAL_INDEX,
         "LENT": NDIS_RECEIVE_FLAGS_RESOURCES,
         "NESTING_LIMIT": NESTING_LIMIT,
@@ -195,8 +214,10 @@ def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str])
         "RARE_OF_SENDS": ~(NDIS_SEND_FLAGS_DISPATCH_LEVEL | NDIS_SEND_FLAGS_SINGLE_QUEUE),
         "SITE_MASK": _SITE_MASK,
         "defer": defer,
+        "enter": ENTER[how.arguments.count(",") + 2],
         "false_dispatch_flag": false_dispatch_flag,
-        "set_class": set_class,
+        "guard_of": guard_of,
+        "is_cut": is_cut,
         "take_guards_away": take_guards_away,
         "wrong_number": wrong_number,
     }

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
+    from emulator.ndis.buffers.split_frames import Cutter
     from emulator.ndis.data_path.filter_views import Below, Completer, Module
 
     HandOff = Callable[..., None]
@@ -43,25 +44,26 @@ BINDING_MOVES: Final = (BindingState.RUNNING, BindingState.PAUSING)
 
 
 class Target:
-    """A handler as a context calls it."""
+    """A handler as a context calls it; ``cut`` is what cuts its frames or joins them, and the handler without it."""
 
-    __slots__ = ("function", "mark", "routine")
+    __slots__ = ("cut", "function", "mark", "routine")
 
     def __init__(self, context: Context, routine: int, driver: int) -> None:
         self.function: Callable[..., Any] | None = context.routines[routine] if routine else None
         self.routine = routine
         self.mark = driver << DRIVER_SHIFT | routine
+        self.cut: tuple[Cutter, Target] | None = None
 
     def around(self, function: Callable[..., Any] | None) -> Target:
         """The same routine, called through a function of NDIS's."""
         made = object.__new__(Target)
-        made.function, made.routine, made.mark = function, self.routine, self.mark
+        made.function, made.routine, made.mark, made.cut = function, self.routine, self.mark, None
         return made
 
 
 NOWHERE: Final = object.__new__(Target)
 """Where an edge leads that is always unusual."""
-NOWHERE.function, NOWHERE.routine, NOWHERE.mark = None, 0, 0
+NOWHERE.function, NOWHERE.routine, NOWHERE.mark, NOWHERE.cut = None, 0, 0, None
 
 
 class Binding:
