@@ -5,6 +5,7 @@ Law: everything here is private to one context; what others must see is written 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,9 @@ class Context:
     ``irql`` is authoritative here and mirrored into the slot at every change; ``processor`` is the current processor
     (a passive worker's slot modulo the number of processors).  ``routines`` maps routine numbers to this context's
     own functions (clones of them on the simulated platform).  ``memory`` is where floors above keep what they cache,
-    ``datapath`` what the floor above needs at every frame, ``lines`` the interrupts that it serves here, ``queue_item``
-    what it calls to queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
+    ``datapath`` what the floor above needs at every frame, ``lines`` the interrupts that it serves here, with
+    ``serve_lines`` and ``lines_asserted`` for what ``Services`` has to say of them, ``queue_item`` what it calls to
+    queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
     published before the lock is released, ``stored`` what a processor has stored without one, in the order of storing,
     to be published at the latest when somebody else may come to DISPATCH_LEVEL on it; ``serve_round`` is its round.
     ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs,
@@ -75,6 +77,7 @@ class Context:
         "irql",
         "kind",
         "lines",
+        "lines_asserted",
         "lock_holders",
         "machine",
         "memory",
@@ -87,6 +90,7 @@ class Context:
         "processor_lock",
         "queue_item",
         "routines",
+        "serve_lines",
         "serve_round",
         "site",
         "site_numbers",
@@ -123,6 +127,8 @@ class Context:
         self.memory: dict[str, Any] = {}
         self.datapath: Any = None
         self.lines: Any = None
+        self.serve_lines: Callable[[], bool] = functools.partial(machine.services.interrupts, self)
+        self.lines_asserted: Callable[[], bool] = functools.partial(machine.services.interrupts_pending, self)
         self.queue_item: Any = None
         self.serve_round: Callable[[], bool] | None = None
         self.escaped: list[Any] = []

@@ -48,7 +48,7 @@ def _round_of(context: Context) -> Callable[[], bool]:
     slot, processor, lock = context.slot, context.processor, context.processor_lock
     acquire, release = platform.bound(lock)
     stop_word, epoch, cells, recalls = context.stop_word, arena.epoch, context.cells, arena.recalls(slot)
-    earliest, dpc_ends, serve_interrupts = arena.earliest, arena.dpc_ends[processor], services.interrupts
+    earliest, dpc_ends = arena.earliest, arena.dpc_ends[processor]
     raising, withheld, stored = arena.raising, arena.withheld, context.stored
 
     def serve_round() -> bool:
@@ -62,7 +62,7 @@ def _round_of(context: Context) -> Callable[[], bool]:
         busy = earliest[processor] != 0 and serve_timers(context)
         if dpc_ends[0] != dpc_ends[1] and serve_dpcs(context):
             busy = True
-        if serve_interrupts(context):
+        if context.serve_lines():
             busy = True
         # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
         # that is put off as long as nobody asks.
@@ -102,13 +102,12 @@ def _processor(context: Context) -> None:
         arena.raising,
         arena.withheld,
     )
-    processor, asserted = context.processor, context.machine.services.interrupts_pending
-    slept_for = 0
+    processor, slept_for = context.processor, 0
 
     def ready() -> bool:
         first = earliest[processor]
         return (
-            asserted(context)
+            context.lines_asserted()
             or first != slept_for  # another context has set a timer: the deadline of this sleep is not the right one
             or dpc_ends[0] != dpc_ends[1]
             or shutting_down[0] != 0

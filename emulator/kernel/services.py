@@ -28,10 +28,16 @@ class Services(Protocol):
         """
 
     def interrupts(self, context: Context) -> bool:
-        """Serve the interrupt lines of this processor (IRQL DISPATCH, processor lock held); True if one was served."""
+        """Serve the interrupt lines of this processor (IRQL DISPATCH, processor lock held); True if one was served.
+
+        It may put something into ``context.serve_lines`` that does the same, until the epoch changes.
+        """
 
     def interrupts_pending(self, context: Context) -> bool:
-        """Is a line of this processor asserted?  Asked before it sleeps, beside the epoch and the calls."""
+        """Is a line of this processor asserted?  Asked before it sleeps, beside the epoch and the calls.
+
+        So too with ``context.lines_asserted``.
+        """
 
     def deferred(self, context: Context, kind: int, target: int, argument: int) -> None:
         """Run one entry of the DPC queue at DISPATCH_LEVEL."""

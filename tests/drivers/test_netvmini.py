@@ -9,6 +9,7 @@ import pytest
 import emulator.ndis as surface
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import ContextKind
+from emulator.ndis.adapter_hardware.interrupt_service import compile_lines
 from emulator.ndis.headers import oids, status
 from emulator.ndis.headers.structures_common import NDIS_STATISTICS_INFO
 from emulator.ndis.plug_and_play import filter_pnp, pnp, pnp_reset
@@ -336,7 +337,7 @@ def test_an_isr_that_returns_nothing_is_the_drivers_fault(rig: Rig) -> None:
     routines = rig.processors[0].routines
     number = next(place for place, each in enumerate(routines) if each is not None and each.__name__ == "MPIsr")
     routines[number] = lambda adapter: None
-    rig.processors[0].lines = None  # they were compiled with the other one
+    compile_lines(rig.processors[0])  # they were compiled with the other one
     with pytest.raises(BugCheck, match="VNIC_NO_STATUS"):
         rig.receive(frame())
     report = rig.fake.stop_report()

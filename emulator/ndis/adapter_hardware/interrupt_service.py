@@ -34,36 +34,23 @@ class _Line(NamedTuple):
     """An interrupt line or message that this processor serves, compiled."""
 
     handle: int
-    record: Any
-    isr: Callable[[], Any]
-    """Calls it with MiniportInterruptContext, and for a message MessageId."""
+    asserted: Callable[[], bool]
+    serve: Callable[[], bool]
+    """Looks whether it is asserted; if so, calls the ISR and then its DPC."""
     run_dpc: Callable[[Any], None]
     """Calls its DPC with MiniportDpcContext."""
-    asserted: Callable[[], bool]
 
 
 def serve_interrupts(context: Context) -> bool:
-    """Look at this processor's lines and messages once: ISR, then its DPC; True if one was asserted.
+    """Look at this processor's lines and messages once: ISR, then its DPC; True if one was asserted."""
+    _lines(context)
+    return context.serve_lines()
 
-    DPCs are for whom the two out-parameters name, whatever the ISR says of the interrupt's being its own.
-    """
-    served, box = False, context.box
-    for line in context.lines or _lines(context):
-        if not line.asserted() or not line.record.enabled:
-            continue
-        served = True
-        context.irql = box.irql = DIRQL
-        result = line.isr()
-        context.irql = box.irql = DISPATCH_LEVEL
-        try:
-            _, queue_default_dpc, targets = result
-        except (TypeError, ValueError):
-            wrong_result(context, line.record.isr, result, "an IsrResult")
-        if queue_default_dpc:
-            line.run_dpc(None)
-        elif targets:
-            queue_interrupt_dpcs(context, line.handle, line.record, targets, 0)
-    return served
+
+def lines_asserted(context: Context) -> bool:
+    """Is a line or a message of this processor asserted?"""
+    _lines(context)
+    return context.lines_asserted()
 
 
 def _isr_alone(context: Context, lock: int, isr: Callable[[], Any]) -> Any:
@@ -92,14 +79,6 @@ def _let_go(context: Context, lock: int, irql: int) -> None:
     if lock:
         context.platform.release(lock)
     lower_irql(context, irql)
-
-
-def lines_asserted(context: Context) -> bool:
-    """Is a line or a message of this processor asserted?"""
-    for line in context.lines or _lines(context):  # noqa: SIM110  (a generator costs as much as the look)
-        if line.asserted() and line.record.enabled:
-            return True
-    return False
 
 
 def queue_interrupt_dpcs(context: Context, handle: int, record: Any, targets: int, argument: int) -> int:
@@ -131,6 +110,36 @@ def _dpc_runner(context: Context, handle: int, record: Any, dpc: Callable[..., A
     return run_dpc
 
 
+def _server(
+    context: Context,
+    handle: int,
+    record: Any,
+    asserted: Callable[[], bool],
+    isr: Callable[[], Any],
+    run_dpc: Callable[[Any], None],
+) -> Callable[[], bool]:
+    """What serves a line.  DPCs are for whom the ISR's two out-parameters name, whether it has recognised it or not."""
+    box = context.box
+
+    def serve() -> bool:
+        if not asserted():
+            return False
+        context.irql = box.irql = DIRQL
+        result = isr()
+        context.irql = box.irql = DISPATCH_LEVEL
+        try:
+            _, queue_default_dpc, targets = result
+        except (TypeError, ValueError):
+            wrong_result(context, record.isr, result, "an IsrResult")
+        if queue_default_dpc:
+            run_dpc(None)
+        elif targets:
+            queue_interrupt_dpcs(context, handle, record, targets, 0)
+        return True
+
+    return serve
+
+
 def run_queued_dpc(context: Context, index: int, argument: int) -> None:
     """A DPC from the DPC queue: asked for by name, or more pending."""
     record = context.machine.objects[HandleKind.INTERRUPT].records[index]
@@ -142,8 +151,10 @@ def run_queued_dpc(context: Context, index: int, argument: int) -> None:
 
 
 def compile_lines(context: Context) -> None:
-    """Forget the compiled lines; an epoch has changed."""
+    """Forget the compiled lines, an epoch has changed: whoever looks at them next compiles them."""
     context.lines = None
+    context.serve_lines = functools.partial(serve_interrupts, context)
+    context.lines_asserted = functools.partial(lines_asserted, context)
 
 
 def _lines(context: Context) -> list[_Line]:
@@ -157,7 +168,26 @@ def _lines(context: Context) -> list[_Line]:
             if mine and record.enabled and record.processor == context.processor
         ]
         context.lines = lines
+        if len(lines) == 1:
+            context.lines_asserted, context.serve_lines = lines[0].asserted, lines[0].serve
+        else:
+            context.lines_asserted = functools.partial(_any_asserted, lines)
+            context.serve_lines = functools.partial(_serve_all, context, lines)
     return lines
+
+
+def _any_asserted(lines: list[_Line]) -> bool:
+    return any(line.asserted() for line in lines)
+
+
+def _serve_all(context: Context, lines: list[_Line]) -> bool:
+    """Serve each line, until in a DPC the epoch has changed: some may not be there any more."""
+    served = False
+    for line in lines:
+        served = line.serve() or served
+        if context.lines is not lines:
+            break
+    return served
 
 
 def _line(context: Context, index: int, record: Any) -> _Line:
@@ -166,11 +196,10 @@ def _line(context: Context, index: int, record: Any) -> _Line:
     arguments = (value, record.message) if record.messages else (value,)
     asserted = nic.lines[0] if nic.layout.queues == 1 else nic.line_asserted
     handle = make_handle(HandleKind.INTERRUPT, record.head.generation, index)
+    if record.messages:
+        asserted = functools.partial(nic.sends, record.message)
     isr = caller(context, record.isr, DIRQL, *arguments)
-    return _Line(
-        handle=handle,
-        record=record,
-        isr=functools.partial(_isr_alone, context, record.lock, isr) if record.lock else isr,
-        run_dpc=_dpc_runner(context, handle, record, caller(context, record.dpc, DISPATCH_LEVEL, *arguments)),
-        asserted=functools.partial(nic.sends, record.message) if record.messages else asserted,
-    )
+    if record.lock:
+        isr = functools.partial(_isr_alone, context, record.lock, isr)
+    run_dpc = _dpc_runner(context, handle, record, caller(context, record.dpc, DISPATCH_LEVEL, *arguments))
+    return _Line(handle, asserted, _server(context, handle, record, asserted, isr, run_dpc), run_dpc)

@@ -14,6 +14,7 @@ from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.ndis.adapter_hardware import interrupts
 from emulator.ndis.adapter_hardware.hardware import hardware_of
+from emulator.ndis.adapter_hardware.interrupt_service import compile_lines
 from emulator.ndis.headers.constants import NDIS_INDICATE_ALL_NBLS
 from emulator.ndis.headers.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
 from emulator.ndis.headers.status import (
@@ -120,6 +121,28 @@ def test_a_line_where_there_is_no_room_for_all_messages(numbers: dict[str, Any])
     assert machine.fake.machine.objects[HandleKind.INTERRUPT].in_use == 1
     assert sum(map(bool, machine.fake.arena.lock_used)) == 2 + (machine.fake.geometry.processors > 1)
     assert machine.send() == (LINE, 0, 255)
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_message_is_served_in_the_same_round_unless_the_epoch_changes_in_another_ones_dpc(changes: bool) -> None:
+    machine = Machine(3)
+    processor, isr = machine.processors[0], machine.state.Isr
+
+    def dpc(adapter: Any, message: int, *arguments: Any) -> None:
+        if changes:
+            compile_lines(processor)
+
+    routines = processor.routines
+    routines[next(place for place, each in enumerate(routines) if each and each.__name__ == "MessageDpc")] = dpc
+    compile_lines(processor)
+    machine.nic.waiting.append(frame())
+    machine.nic.pump()
+    machine.nic.vnic.set_link(False)
+    before = isr[RECEIVE], isr[LINK]
+    assert machine.fake.round()
+    assert (isr[RECEIVE], isr[LINK]) == (before[0] + 1, before[1] + (not changes))
+    assert machine.fake.round() == changes
+    assert (isr[RECEIVE], isr[LINK]) == (before[0] + 1, before[1] + 1)
 
 
 @pytest.mark.parametrize("messages", [0, 3])
