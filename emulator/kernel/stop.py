@@ -5,12 +5,12 @@ Law: the record is written and the stop word set before BugCheck is raised, so s
 
 from __future__ import annotations
 
-import difflib
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from emulator.kernel.meant import meant
 from emulator.kernel.platform import current
 from emulator.kernel.sites import describe_site
 from emulator.layout.cells import ULONG_CELL
@@ -20,7 +20,7 @@ from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmul
 from emulator.rules.limits import VnicLimit, limit_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import FrameType, TracebackType
 
     from emulator.kernel.context import Context
@@ -186,24 +186,8 @@ def stop_for_exception(context: Context, error: BaseException) -> NoReturn:
     for look in exception_looks:
         look(context, error)
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    text = f"The driver raised {words}{_meant(error)}; nothing in it caught the exception."
+    text = f"The driver raised {words}{meant(error)}; nothing in it caught the exception."
     stop_unhandled(context, text, lines)
-
-
-def _meant(error: BaseException) -> str:
-    """What may have been meant: the name where there is none of that name, a breakpoint."""
-    known: Iterable[str] = ()
-    if type(error).__name__ == "BdbQuit":
-        return " (a breakpoint has a terminal with --debug alone)"
-    if isinstance(error, AttributeError):
-        known = dir(type(error.obj))
-    elif isinstance(error, NameError):
-        trace = error.__traceback__
-        while trace is not None:
-            known, trace = trace.tb_frame.f_globals, trace.tb_next
-    name = getattr(error, "name", None)
-    close = difflib.get_close_matches(name, known, 1) if isinstance(name, str) else ()
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def stop_unhandled(context: Context, text: str, frames: list[str], ddi: str = "") -> NoReturn:

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import importlib.machinery
 import importlib.util
+import inspect
 import sys
 import types
 import weakref
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from emulator.kernel.calls import returned_at_other_irql, returned_with_lock
 from emulator.kernel.images import Images
 from emulator.kernel.machine import Machine
+from emulator.kernel.meant import meant
 from emulator.kernel.pointers import NONPAGED
 from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
@@ -199,6 +201,7 @@ def load_images(context: Context, names: Sequence[str], load: ModuleLoader | Non
                 raise ConfigurationError(
                     f"{name} is no driver: it has no DriverEntry(DriverObject, RegistryPath){place}"
                 )
+            _check_entry(module.DriverEntry)
             loaded.append(images.add(module.__name__, module))
     for pointer, number in images.seal(NONPAGED):
         block = machine.pool.find(pointer)
@@ -209,6 +212,18 @@ def load_images(context: Context, names: Sequence[str], load: ModuleLoader | Non
         forbid_global_writes(image, images)
     for image in loaded:
         start_driver(context, image)
+
+
+def _check_entry(entry: Callable[..., Any]) -> None:
+    """A call that cannot succeed has no line of the driver to show."""
+    try:
+        inspect.signature(entry).bind(None, None)
+    except TypeError:
+        place = f"{code.co_filename}:{code.co_firstlineno}: " if (code := getattr(entry, "__code__", None)) else ""
+        parameters = ", ".join(inspect.signature(entry).parameters)
+        raise ConfigurationError(
+            f"{place}DriverEntry({parameters}) cannot be called as DriverEntry(DriverObject, RegistryPath)"
+        ) from None
 
 
 def start_driver(context: Context, image: Image) -> None:
@@ -280,7 +295,7 @@ def _import_file(path: str) -> types.ModuleType:
 def _words(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg}"
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}{meant(error)}"
 
 
 def _where(error: BaseException) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from emulator.layout.cells import LONG
+from emulator.layout.records import Record, u32
 from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck
@@ -12,6 +14,14 @@ from tests.bad_drivers.computer import Computer
 from tests.bad_drivers.test_rules import line_of, marks
 from vnic.device import VNIC_INTERRUPT_LINK, VNIC_REGISTER_INTERRUPT_MASK, VnicWriteRegister
 from vnic.device.hardware import HostVnic
+
+
+class KEPT(Record):
+    """What a driver keeps."""
+
+    Handle: u32
+    Count: LONG
+
 
 # Where, at which IRQL, in which callback.
 PLACES = [
@@ -60,14 +70,20 @@ def test_an_exception(driver: str, where: str, irql: int | None, callback: str) 
         ("NdisQueueIoWorkItme", "is not defined (did you mean NdisQueueIoWorkItem?); nothing in it"),
         ("ADAPTER.Handel", "has no attribute 'Handel' (did you mean Handle?); nothing in it"),
         ("nothing_like_it", "'nothing_like_it' is not defined; nothing in it"),
+        ("ULONG", "'ULONG' is not defined (in a layout it is u32); nothing in it"),
+        ("ADAPTER.Handel = 1", "has no attribute 'Handel' (did you mean Handle?); nothing in it"),
+        ("ADAPTER.Handle = ADAPTER.Count", "c_uint instance (a LONG or a LONGLONG is a cell: read it with .value, "),
+        ("ADAPTER.Count + 1", "'LONG' and 'int' (a LONG or a LONGLONG is a cell: read it with .value, "),
+        ("while ADAPTER.Count != 0: pass", "'LONG' and 'int' (a LONG or a LONGLONG is a cell: read it with .value, "),
+        ("ADAPTER.Count == ADAPTER.Count", "'LONG' and 'LONG' (a LONG or a LONGLONG is a cell: read it with .value, "),
     ],
 )
 def test_a_misspelt_name_is_told_with_what_was_meant(text: str, told: str) -> None:
-    names = {"NdisQueueIoWorkItem": None, "ADAPTER": type("ADAPTER", (), {"Handle": 0})()}
+    names = {"NdisQueueIoWorkItem": None, "KEPT": KEPT, "ADAPTER": KEPT.at(memoryview(bytearray(8)), 0)}
 
     def raise_in(where: str) -> None:
         if where == "restart":
-            eval(text, names)
+            exec(text, names)
 
     machine = Computer("raises", "base_protocol", plant={"raises": {"raise_in": raise_in}})
     with pytest.raises(BugCheck):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
@@ -13,13 +16,12 @@ from emulator.ndis.executive import Executive
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
 from emulator.ndis.loader import import_plugin, load_images
 from emulator.ndis.plug_and_play.pnp import unload
+from emulator.rules.errors import ConfigurationError
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 if TYPE_CHECKING:
     import types
     from pathlib import Path
-
-    import pytest
 
 KEEPER = """
     class SHARED(NONPAGED):
@@ -117,3 +119,22 @@ def test_a_module_and_its_code_are_of_one_file_however_its_path_is_written(
     monkeypatch.chdir(tmp_path)
     module = import_plugin("written_shortly.py")
     assert module.Callback.__code__.co_filename == module.__file__ == str(tmp_path / "written_shortly.py")
+
+
+def test_an_entry_that_cannot_be_called_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "short.py"
+    file.write_text("\n\ndef DriverEntry(DriverObject):\n    return 0\n")
+    fake = FakeMachine(services=Executive(), builtin_types=BUILT_IN_TYPES)
+    told = (
+        f"^{re.escape(str(file))}:3: "
+        r"DriverEntry\(DriverObject\) cannot be called as DriverEntry\(DriverObject, RegistryPath\)$"
+    )
+    with fake.running(fake.context(ContextKind.ZYGOTE)) as zygote, pytest.raises(ConfigurationError, match=told):
+        load_images(zygote, [str(file)])
+
+
+def test_an_integer_of_the_wdk_is_told_with_what_a_layout_has_for_it(tmp_path: Path) -> None:
+    file = tmp_path / "counts.py"
+    file.write_text("from emulator.ndis import *\n\nclass COUNTS(NONPAGED):\n    Sent: ULONG64\n")
+    with pytest.raises(ConfigurationError, match=r"counts\.py:4: NameError: .*'ULONG64'.*\(in a layout it is u64\)$"):
+        import_plugin(str(file))

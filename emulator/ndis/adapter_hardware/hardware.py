@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.kernel import pointers
 from emulator.kernel.platform import current
@@ -52,6 +52,8 @@ class CM_RESOURCE_TYPE(IntEnum):
     CmResourceTypeMemory = 3
 
 
+CmResourceTypeInterrupt: Final = CM_RESOURCE_TYPE.CmResourceTypeInterrupt
+CmResourceTypeMemory: Final = CM_RESOURCE_TYPE.CmResourceTypeMemory
 CM_RESOURCE_INTERRUPT_LATCHED = 1
 CM_RESOURCE_INTERRUPT_MESSAGE = 2
 
@@ -355,6 +357,8 @@ __all__ = [
     "CM_RESOURCE_INTERRUPT_LATCHED",
     "CM_RESOURCE_INTERRUPT_MESSAGE",
     "CM_RESOURCE_TYPE",
+    "CmResourceTypeInterrupt",
+    "CmResourceTypeMemory",
     "NdisMAllocateSharedMemory",
     "NdisMFreeSharedMemory",
     "NdisMMapIoSpace",

@@ -51,6 +51,13 @@ class KINTERRUPT_POLARITY(IntEnum):
     InterruptActiveLow = 2
 
 
+LevelSensitive: Final = KINTERRUPT_MODE.LevelSensitive
+Latched: Final = KINTERRUPT_MODE.Latched
+InterruptPolarityUnknown: Final = KINTERRUPT_POLARITY.InterruptPolarityUnknown
+InterruptActiveHigh: Final = KINTERRUPT_POLARITY.InterruptActiveHigh
+InterruptActiveLow: Final = KINTERRUPT_POLARITY.InterruptActiveLow
+
+
 class NDIS_MSIX_TABLE_OPERATION(IntEnum):
     """What NdisMConfigMSIXTableEntry shall do."""
 
@@ -63,6 +70,7 @@ class NDIS_MSIX_TABLE_OPERATION(IntEnum):
 NdisMSIXTableConfigSetTableEntry: Final = NDIS_MSIX_TABLE_OPERATION.NdisMSIXTableConfigSetTableEntry
 NdisMSIXTableConfigMaskTableEntry: Final = NDIS_MSIX_TABLE_OPERATION.NdisMSIXTableConfigMaskTableEntry
 NdisMSIXTableConfigUnmaskTableEntry: Final = NDIS_MSIX_TABLE_OPERATION.NdisMSIXTableConfigUnmaskTableEntry
+NdisMSIXTableConfigMax: Final = NDIS_MSIX_TABLE_OPERATION.NdisMSIXTableConfigMax
 
 
 class IO_INTERRUPT_MESSAGE_INFO_ENTRY(NamedTuple):
@@ -152,11 +160,17 @@ def NdisMConfigMSIXTableEntry(
 __all__ = [
     "IO_INTERRUPT_MESSAGE_INFO",
     "IO_INTERRUPT_MESSAGE_INFO_ENTRY",
+    "InterruptActiveHigh",
+    "InterruptActiveLow",
+    "InterruptPolarityUnknown",
     "KINTERRUPT_MODE",
     "KINTERRUPT_POLARITY",
+    "Latched",
+    "LevelSensitive",
     "NDIS_MSIX_TABLE_OPERATION",
     "NdisMConfigMSIXTableEntry",
     "NdisMSIXTableConfigMaskTableEntry",
+    "NdisMSIXTableConfigMax",
     "NdisMSIXTableConfigSetTableEntry",
     "NdisMSIXTableConfigUnmaskTableEntry",
 ]

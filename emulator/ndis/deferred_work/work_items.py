@@ -229,7 +229,10 @@ def _left_behind(context: Context, taken: Taken) -> None:
             handle,
             text=f"{context.machine.images.routine_name(routine)}, a work item's routine, returned at "
             f"{irql_name(context.irql)}; it must return at PASSIVE_LEVEL.",
-            sites=[site_of(context, "queued", site)],
+            sites=[
+                site_of(context, "queued", site),
+                *(site_of(context, "lock acquired", taken_at) for _, taken_at in context.locks_held()),
+            ],
         )
     returned_with_lock(context, routine)
 

@@ -29,7 +29,11 @@ class IRQ_DEVICE_POLICY(IntEnum):
 
 
 IrqPolicyMachineDefault: Final = IRQ_DEVICE_POLICY.IrqPolicyMachineDefault
+IrqPolicyAllCloseProcessors: Final = IRQ_DEVICE_POLICY.IrqPolicyAllCloseProcessors
+IrqPolicyOneCloseProcessor: Final = IRQ_DEVICE_POLICY.IrqPolicyOneCloseProcessor
+IrqPolicyAllProcessorsInMachine: Final = IRQ_DEVICE_POLICY.IrqPolicyAllProcessorsInMachine
 IrqPolicySpecifiedProcessors: Final = IRQ_DEVICE_POLICY.IrqPolicySpecifiedProcessors
+IrqPolicySpreadMessagesAcrossAllProcessors: Final = IRQ_DEVICE_POLICY.IrqPolicySpreadMessagesAcrossAllProcessors
 
 
 class IO_RESOURCE_MEMORY(Struct):
@@ -96,6 +100,10 @@ __all__ = [
     "IO_RESOURCE_LIST",
     "IO_RESOURCE_REQUIREMENTS_LIST",
     "IRQ_DEVICE_POLICY",
+    "IrqPolicyAllCloseProcessors",
+    "IrqPolicyAllProcessorsInMachine",
     "IrqPolicyMachineDefault",
+    "IrqPolicyOneCloseProcessor",
     "IrqPolicySpecifiedProcessors",
+    "IrqPolicySpreadMessagesAcrossAllProcessors",
 ]

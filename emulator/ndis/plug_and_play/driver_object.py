@@ -76,3 +76,6 @@ def _has_role(routine: Any, member: str, role: str) -> None:
             f"{member} is {getattr(routine, '__qualname__', routine)!s}, which is declared no {role}.",
             remedy=f"Make it a module-level function and declare it with @{role}.",
         )
+
+
+__all__ = ["DRIVER_OBJECT"]

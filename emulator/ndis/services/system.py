@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from emulator.kernel.platform import current
 from emulator.kernel.stop import stop
 from emulator.kernel.waits import sleep_in_call
+from emulator.layout.cells import LONG, LONGLONG
 from emulator.layout.machine import ContextKind
 from emulator.ndis.gates.ddi import MINIPORT, ddi
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_FAILURE, NDIS_STATUS_SUCCESS
@@ -139,12 +140,17 @@ def DbgPrint(Format: str, *Arguments: Any) -> int:
     """Send a line to the debugger: here the machine's log, under ``driver.<name>``.  C's format directives."""
     context = current.context
     try:
-        text = Format % Arguments if Arguments else Format
+        text = Format % tuple(map(_argument, Arguments)) if Arguments else Format
     except (TypeError, ValueError):  # C prints what it finds, or nothing
         text = f"{Format} {Arguments}"
     name = context.machine.images.driver_name(context.driver) or "unknown"
     context.platform.log(DEBUG, name, text.rstrip("\n"))
     return 0
+
+
+def _argument(value: Any) -> Any:
+    """A cell is passed by its value, as C passes any integer."""
+    return value.value if isinstance(value, LONG | LONGLONG) else value
 
 
 __all__ = [

@@ -24,6 +24,7 @@ SOURCE = """
 
     class CONTEXT(NONPAGED):
         Number: u32
+        Lock: NDIS_SPIN_LOCK
 
     @IO_WORKITEM_ROUTINE
     def Routine(device, context):
@@ -34,6 +35,10 @@ SOURCE = """
     @IO_WORKITEM_ROUTINE
     def Returns_at_dispatch(device, context):
         NDIS_RAISE_IRQL_TO_DISPATCH()
+
+    @IO_WORKITEM_ROUTINE
+    def Returns_with_a_lock(device, context):
+        NdisAcquireSpinLock(context.Lock)
 
     @IO_WORKITEM_ROUTINE_EX
     def RoutineEx(object, context, item):
@@ -223,6 +228,19 @@ def test_the_routine_must_return_at_passive_level(machine: Machine) -> None:
     with pytest.raises(BugCheck) as caught:
         machine.fake.work()
     assert caught.value.code == 0xE1
+
+
+def test_a_lock_that_keeps_a_routine_at_dispatch_level_is_told(machine: Machine) -> None:
+    driver = machine.driver
+    item, context = driver.IoAllocateWorkItem(machine.device()), driver.CONTEXT()
+    driver.NdisAllocateSpinLock(context.Lock)
+    driver.IoQueueWorkItem(item, driver.Returns_with_a_lock, 1, context)
+    with pytest.raises(BugCheck) as caught:
+        machine.fake.work()
+    assert caught.value.code == 0xE1
+    report = machine.fake.stop_report()
+    assert report is not None
+    assert [site.what for site in report.sites] == ["queued", "lock acquired"]
 
 
 def test_no_more_items_than_the_machine_has() -> None:
