@@ -24,7 +24,6 @@ import errno
 import io
 import os
 import select
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from vnic.device.layout import (
@@ -242,7 +241,7 @@ class AdapterPump:
         if not self._arrived(0):
             return False
         try:
-            length = self._readinto(queue.empties[0])
+            length = self._readinto(queue.buffers[queue.filled])
         except OSError as error:
             if error.errno not in REMOVAL_ERRORS:
                 raise
@@ -282,8 +281,9 @@ class AdapterPump:
         queue = self._queue
         more, gone = True, False
         try:
-            append = lengths.append
-            for length in map(self._readinto, islice(queue.empties, len(lengths), min(count, queue.usable))):
+            append, first = lengths.append, queue.filled
+            buffers = queue.buffers[first + len(lengths) : first + min(count, queue.usable)]
+            for length in map(self._readinto, buffers):
                 if length is None:
                     more = False
                     break
@@ -311,9 +311,10 @@ class AdapterPump:
         """Drop the frames that may have lost their ends; those behind move up, since buffers are filled in order."""
         queue = self._queue
         kept: list[int] = []
-        for length, buffer in zip(lengths, queue.empties, strict=False):
+        empties = queue.empties
+        for length, buffer in zip(lengths, empties, strict=False):
             if length < queue.capacity:
-                into = queue.empties[len(kept)]
+                into = empties[len(kept)]
                 if into is not buffer:
                     into[:length] = buffer[:length]
                 kept.append(length)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.host.pump import DEFAULT_BUDGET, ENOUGH, LOST_ERRORS, Activity, AdapterPump
 from vnic.device.host_queue import inside
 from vnic.device.layout import (
+    VNIC_DESCRIPTOR_ADDRESS_MASK,
     VNIC_DESCRIPTOR_LENGTH_MASK,
     VNIC_DESCRIPTOR_MORE,
     VNIC_DESCRIPTOR_OFFLOAD,
@@ -78,16 +79,17 @@ class HeaderPump(AdapterPump):
         super().__init__(*arguments)
         self._write = self._write_plain
         self._enabled = 0
-        # By address: a buffer with the memory in front of it.
+        # By the descriptor that it is posted with: a buffer with the memory in front of it.
         self._fronts: dict[int, memoryview] = {}
 
-    def _front(self, address: int) -> memoryview:
+    def _front(self, word: int) -> memoryview:
         """A buffer with the header's memory in front of it, once that is seen to be the hardware's to write."""
         queue = self._queue
+        address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
         start = address - VNIC_HEADER_BYTES
         if not inside(start, VNIC_HEADER_BYTES, queue.receive_regions):
             raise queue.fault(f"no room for a header in front of buffer {address:#x}", "receive-free ring")
-        front = self._fronts[address] = queue.memory[start : address + queue.capacity]
+        front = self._fronts[word] = queue.memory[start : address + queue.capacity]
         return front
 
     # -- driver to wire ------------------------------------------------------------------------------------------------
@@ -257,20 +259,21 @@ class OffloadPump(HeaderPump):
     def _read(self, lengths: list[int], budget: int) -> bool | None:
         """Read up to so many frames, adding their lengths; whether more may be ready, or None: never again."""
         queue, known, descriptor, readv = self._queue, self._fronts.get, self.descriptor, os.readv
-        addresses, empties, each, longest = queue.addresses, queue.empties, self._each, self._longest
-        last = queue.usable - each
+        words, buffers, each, longest = queue.words, queue.buffers, self._each, self._longest
+        first = queue.filled
+        last = first + queue.usable - each
         try:
             for _ in range(budget):
-                place = len(lengths)
+                place = first + len(lengths)
                 if place > last:
                     break
-                front = known(addresses[place])
+                front = known(words[place])
                 if front is None:
                     vector = self._first_look(place)
                 elif each == 2:
-                    vector = [front, empties[place + 1]]
+                    vector = [front, buffers[place + 1]]
                 else:
-                    vector = [front, *empties[place + 1 : place + each]]
+                    vector = [front, *buffers[place + 1 : place + each]]
                 length = readv(descriptor, vector) - VNIC_HEADER_BYTES
                 if 0 <= length <= longest:
                     lengths.append(length)
@@ -294,10 +297,10 @@ class OffloadPump(HeaderPump):
     def _first_look(self, place: int) -> list[memoryview]:
         """Where a frame is read to that begins in an empty buffer with nothing known in front of it."""
         queue = self._queue
-        following = queue.empties[place + 1 : place + self._each]
+        following = queue.buffers[place + 1 : place + self._each]
         if not self._enabled:
-            return [self._scratch_header, queue.empties[place], *following]
-        return [self._front(queue.addresses[place]), *following]
+            return [self._scratch_header, queue.buffers[place], *following]
+        return [self._front(queue.words[place]), *following]
 
     def _count_received(self, lengths: list[int]) -> None:
         """Count frames by the buffers that they lie in."""

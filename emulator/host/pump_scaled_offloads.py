@@ -73,13 +73,13 @@ class OffloadQueuePump(HeaderPump, QueuePump):
 
     def _fill(self, batch: list[Frame]) -> bool:
         queue, enabled, longest = self._queue, self._enabled, self._longest()
-        addresses, empties, capacity = queue.addresses, queue.empties, queue.capacity
+        words, empties, capacity = queue.words, queue.empties, queue.capacity
         if capacity != self._capacity:
             self._capacity = capacity
             self._fronts.clear()
         known = self._fronts.get
         lengths: list[int] = []
-        words: list[int] = []
+        hashes: list[int] = []
         frames = octets = 0
         for frame, word in batch:
             length = len(frame) - VNIC_HEADER_BYTES
@@ -89,8 +89,8 @@ class OffloadQueuePump(HeaderPump, QueuePump):
             octets += length
             place = len(lengths)
             if enabled:
-                front = known(addresses[place])
-                buffer, start = front if front is not None else self._front(addresses[place]), 0
+                front = known(words[queue.filled + place])
+                buffer, start = front if front is not None else self._front(words[queue.filled + place]), 0
             else:
                 buffer, start = empties[place], VNIC_HEADER_BYTES
             while len(frame) - start > len(buffer):
@@ -98,16 +98,16 @@ class OffloadQueuePump(HeaderPump, QueuePump):
                 start += len(buffer)
                 length -= capacity
                 lengths.append(capacity | VNIC_LENGTH_MORE)
-                words.append(word)
+                hashes.append(word)
                 buffer = empties[len(lengths)]
             buffer[: len(frame) - start] = frame[start:]
             lengths.append(length)
-            words.append(word)
+            hashes.append(word)
         if frames != len(batch):
             self._count(STATISTIC_RECEIVE_ERRORS, len(batch) - frames)
         if not lengths:
             return False
-        queue.deliver_hashed(lengths, words)
+        queue.deliver_hashed(lengths, hashes)
         self._count(STATISTIC_RECEIVE_FRAMES, frames)
         self._count(STATISTIC_RECEIVE_BYTES, octets)
         return True

@@ -147,10 +147,11 @@ class SimulatedPort:
         queue.ask_for_buffers(not count)
         self.starved = not count
         lengths: list[int] = []
+        empties = queue.empties
         while len(lengths) < count and self.wire.due(host.platform.time):
             frame = self.wire.take(host.platform.time)
             if len(frame) < queue.capacity:
-                queue.empties[len(lengths)][: len(frame)] = frame
+                empties[len(lengths)][: len(frame)] = frame
                 lengths.append(len(frame))
                 host.record(EventKind.FRAME_IN, frame)
         if lengths:

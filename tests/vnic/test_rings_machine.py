@@ -176,16 +176,15 @@ class Rings(RuleBasedStateMachine):
     @invariant()
     def each_buffer_is_known_in_one_place(self) -> None:
         end = self.end
-        places = [*end.addresses, *end.filled_addresses, *end.taken_addresses, *end.kept]
-        assert sorted(places) == sorted(end.known)
-        pairs = [(end.addresses, end.empties), (end.filled_addresses, end.filled_buffers)]
-        pairs += [(end.taken_addresses, end.taken_buffers), (list(end.kept), list(end.kept.values()))]
-        for addresses, buffers in pairs:
-            for address, buffer in zip(addresses, buffers, strict=True):
-                self.memory[address + 1] ^= 0xFF
-                assert buffer[1] == self.memory[address + 1]
-                self.memory[address + 1] ^= 0xFF
-                assert buffer[1] == self.memory[address + 1]
+        assert sorted(end.words) == sorted(end.known)
+        assert end.filled == end.receive_head - end.receive_tail & 0xFFFFFFFF
+        assert 0 <= end.at_hand <= len(end.words) - end.filled
+        for word, buffer in zip(end.words, end.buffers, strict=True):
+            address = word & VNIC_DESCRIPTOR_ADDRESS_MASK
+            self.memory[address + 1] ^= 0xFF
+            assert buffer[1] == self.memory[address + 1]
+            self.memory[address + 1] ^= 0xFF
+            assert buffer[1] == self.memory[address + 1]
 
     @invariant()
     def no_buffer_is_lost(self) -> None:

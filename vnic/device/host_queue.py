@@ -7,6 +7,7 @@ driver's are checked against them once a batch. What breaks this is a DeviceFaul
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Final
 
 from vnic.device.layout import (
@@ -26,7 +27,7 @@ from vnic.device.layout import (
     VnicLayout,
 )
 from vnic.device.registers import VNIC_INTERRUPT_RECEIVE
-from vnic.device.rings import RingView, get, get_halves, put_filled, put_hashes
+from vnic.device.rings import RingView, get, put_hashes, put_received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ Region = tuple[int, int]
 
 _REMEMBERED: Final = 8192
 """Buffers whose views are kept; a driver that names more does not reuse its buffers, and memory would only grow."""
+_NEAR: Final = 32
+"""How many buffers a driver mostly keeps while it gives back others; looking for them farther away costs more."""
 _FLAGS_SHIFT: Final = 48
 
 
@@ -76,16 +79,13 @@ class HostQueue:
     """The hardware's end of one queue: three rings, the buffers it holds, the frames it was told to send."""
 
     __slots__ = (
-        "addresses",
+        "at_hand",
+        "buffers",
         "capacity",
-        "capacity_bytes",
-        "empties",
-        "filled_addresses",
-        "filled_buffers",
+        "filled",
         "frames",
         "free_tail",
         "interrupt",
-        "kept",
         "known",
         "mask",
         "memory",
@@ -96,12 +96,11 @@ class HostQueue:
         "receive_regions",
         "receive_tail",
         "statistics",
-        "taken_addresses",
-        "taken_buffers",
         "transmit",
         "transmit_regions",
         "transmit_tail",
         "usable",
+        "words",
     )
 
     def __init__(
@@ -133,143 +132,139 @@ class HostQueue:
 
     def forget(self) -> None:
         """Hold no buffer any more and know none."""
-        # Empty buffers at hand, oldest first, and filled ones in the receive ring that the driver has not taken: their
-        # addresses, and in parallel the bytes that they name.
-        self.addresses: list[int] = []
-        self.empties: list[memoryview] = []
-        self.filled_addresses: list[int] = []
-        self.filled_buffers: list[memoryview] = []
-        # Buffers that the driver has taken, in that order, and those that it has kept while it gave back later ones. A
-        # driver mostly gives back in the order in which it took: then one comparison of lists finds a whole batch and
-        # shows that none was posted twice, at a quarter of the price of a look into a dictionary for each (measured).
-        self.taken_addresses: list[int] = []
-        self.taken_buffers: list[memoryview] = []
-        self.kept: dict[int, memoryview] = {}
-        # Each address that is in one of the above.
+        # Every buffer that is known, and in parallel its descriptor as it is posted: first those that lie filled in the
+        # receive ring, then the empty ones at hand, then those that the driver has, in the order in which it took them.
+        # In that order it mostly posts them again: then one comparison finds a whole batch and shows that none was
+        # posted twice, and a buffer goes round without a Python object being made for it.
+        self.buffers: list[memoryview] = []
+        self.words = array("Q")
+        self.filled = self.at_hand = 0
+        # Each word of `words`.
         self.known: set[int] = set()
-        # Bytes in each buffer, said by the first one posted, and how that looks in a row of descriptors.
+        # Bytes in each buffer, said by the first one posted.
         self.capacity = 0
-        self.capacity_bytes = b""
         self.frames.clear()
-        # How many of `empties` may be filled before the rings are looked at again.
+        # How many of those at hand may be filled before the rings are looked at again.
         self.usable = 0
 
     # -- receive -------------------------------------------------------------------------------------------------------
 
     def refill(self, budget: int) -> int:
-        """Fetch empty buffers up to `budget`; returns how many of `empties` may be filled now."""
+        """Fetch empty buffers up to `budget`; returns how many may be filled now."""
         if 2 * self.usable >= budget:
             # Enough for now: looking at the rings costs as much for one buffer as for a good many (measured).
             return min(self.usable, budget)
-        filled = self.filled_addresses
-        outstanding = len(filled)
-        at_hand = len(self.empties)
         # First what was posted: a driver that takes a frame and posts its buffer between the two looks has done nothing
         # wrong, but a buffer seen as posted that was not seen as taken would lie with the hardware twice.
         posted = self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK
         taken = self.receive.indices[CONSUMER] - self.receive_tail & INDEX_MASK
         if taken:
-            if taken > outstanding:
-                raise self.fault(f"the driver took {taken} frames where {outstanding} lay", "receive ring's tail")
+            if taken > self.filled:
+                raise self.fault(f"the driver took {taken} frames where {self.filled} lay", "receive ring's tail")
             self.receive_tail = self.receive_tail + taken & INDEX_MASK
-            self.taken_addresses += filled[:taken]
-            self.taken_buffers += self.filled_buffers[:taken]
-            del filled[:taken], self.filled_buffers[:taken]
-            outstanding -= taken
-        limit = min(self.receive.entries - outstanding, budget)
-        if posted and at_hand < limit:
+            self.filled -= taken
+            self._to_the_end(0, taken)
+        limit = min(self.receive.entries - self.filled, budget)
+        wanted = limit - self.at_hand
+        if posted and wanted > 0:
             if posted > self.receive_free.entries:
                 raise self.fault(f"{posted} buffers posted", "receive-free ring's head")
-            self._fetch(min(posted, limit - at_hand))
-            at_hand = len(self.empties)
-        self.usable = min(at_hand, limit)
+            wanted = min(posted, wanted)
+            while wanted:
+                wanted -= self._fetch(wanted)
+        self.usable = min(self.at_hand, limit)
         return self.usable
 
-    def _fetch(self, count: int) -> None:
-        addresses, lengths = get_halves(self.receive_free, self.free_tail, count)
-        if lengths != self.capacity_bytes[: 4 * count]:
-            self._learn_capacity(lengths)
-        if self.taken_addresses[:count] != addresses and not self._out_of_step(addresses):
-            self.empties += self._look_up(addresses)
-        else:
-            self.empties += self.taken_buffers[:count]
-            del self.taken_addresses[:count], self.taken_buffers[:count]
-        self.addresses += addresses
-        self.free_tail = self.free_tail + count & INDEX_MASK
-        self.receive_free.indices[CONSUMER] = self.free_tail
+    def _to_the_end(self, first: int, count: int) -> None:
+        """Move these buffers behind all others."""
+        words, buffers, end = self.words, self.buffers, first + count
+        words += words[first:end]
+        buffers += buffers[first:end]
+        del words[first:end], buffers[first:end]
 
-    def _out_of_step(self, addresses: list[int]) -> bool:
-        """Pass over buffers that the driver keeps for longer; returns whether these are the next in order then."""
-        taken = self.taken_addresses
-        if addresses[0] in taken:
-            self._keep(taken.index(addresses[0]))
-        return taken[: len(addresses)] == addresses
+    def _fetch(self, count: int) -> int:
+        """Fetch buffers from the ring, not beyond its end; returns how many."""
+        ring = self.receive_free
+        start = self.free_tail & ring.mask
+        posted = ring.words[start : start + count]
+        count = len(posted)
+        first = self.filled + self.at_hand
+        # What is compared may change behind our back, but what is used then is ours.
+        if posted != self.words[first : first + count]:
+            self._put_in_order(first, posted.tolist())
+        self.at_hand += count
+        self.free_tail = ring.indices[CONSUMER] = self.free_tail + count & INDEX_MASK
+        return count
 
-    def _keep(self, count: int) -> list[int]:
-        """Note that the driver keeps the first `count` of the buffers that it took."""
-        passed = self.taken_addresses[:count]
-        self.kept.update(zip(passed, self.taken_buffers[:count], strict=True))
-        del self.taken_addresses[:count], self.taken_buffers[:count]
-        return passed
-
-    def _look_up(self, addresses: list[int]) -> list[memoryview]:
-        """Find buffers that come back in another order than they were taken in, or come for the first time."""
-        kept = self.kept
-        passed = self._keep(len(addresses))
-        found: list[memoryview] = []
-        for address in addresses:
-            buffer = kept.pop(address, None)
-            if buffer is None and self.taken_addresses:
-                passed += self._keep(len(self.taken_addresses))
-                buffer = kept.pop(address, None)
-            found.append(buffer if buffer is not None else self._admit(address))
+    def _put_in_order(self, first: int, posted: list[int]) -> None:
+        """Let buffers be the next that come in another order than they were taken in, or come for the first time."""
+        near = self.words[first : first + len(posted) + _NEAR].tolist()
+        if posted[0] in near:
+            kept = near.index(posted[0])
+            if self.words[first + kept : first + kept + len(posted)].tolist() == posted:
+                # The driver keeps others for longer: they are out of the way until it has given back all that it has.
+                self._to_the_end(first, kept)
+                return
+        others = dict(zip(near, self.buffers[first : first + len(near)], strict=True))
+        try:
+            found = list(map(others.pop, posted))
+        except KeyError:  # farther away, seen for the first time, or posted twice
+            near = self.words[first:].tolist()
+            others = dict(zip(near, self.buffers[first:], strict=True))
+            found = [others.pop(word) if word in others else self._admit(word) for word in posted]
+        if len(others) >= _REMEMBERED:
+            self.known.difference_update(others)
+            others.clear()
         # Those that were only passed over keep their place in the order.
-        again = [address for address in passed if address in kept]
-        self.taken_addresses[:0] = again
-        self.taken_buffers[:0] = map(kept.pop, again)
-        return found
+        end = first + len(near)
+        self.words[first:end] = array("Q", [*posted, *others])
+        self.buffers[first:end] = [*found, *others.values()]
 
-    def _learn_capacity(self, lengths: bytes) -> None:
-        capacity = int.from_bytes(lengths[:4], "little")
-        if lengths != lengths[:4] * (len(lengths) // 4) or self.capacity not in (0, capacity):
+    def _admit(self, word: int) -> memoryview:
+        """Judge a buffer that the driver has not taken from the hardware: never seen, or held by it."""
+        address, capacity = word & VNIC_DESCRIPTOR_ADDRESS_MASK, word >> VNIC_DESCRIPTOR_LENGTH_SHIFT
+        if self.capacity not in (0, capacity):
             raise self.fault("buffers of more than one capacity, or with flags", "receive-free ring")
         if not VNIC_MINIMUM_FRAME < capacity <= VNIC_DESCRIPTOR_LENGTH_MASK:
             raise self.fault(f"an empty buffer of {capacity:#x} bytes", "receive-free ring")
-        self.capacity = capacity
-        self.capacity_bytes = lengths[:4] * self.receive_free.entries
-
-    def _admit(self, address: int) -> memoryview:
-        """Judge a buffer that is not known to lie with the driver: never seen, or held by the hardware."""
-        if address in self.known:
+        if word in self.known:
             raise self.fault(f"buffer {address:#x} was posted twice", "receive-free ring")
-        if not inside(address, self.capacity, self.receive_regions):
-            what = f"buffer {address:#x}+{self.capacity} lies outside the frame memory"
+        if not inside(address, capacity, self.receive_regions):
+            what = f"buffer {address:#x}+{capacity} lies outside the frame memory"
             raise self.fault(what, "receive-free ring")
-        # Whoever looks up an address never seen has moved all that the driver holds into `kept`.
-        if len(self.kept) >= _REMEMBERED:
-            self.known.difference_update(self.kept)
-            self.kept.clear()
-        self.known.add(address)
-        return self.memory[address : address + self.capacity]
+        self.capacity = capacity
+        self.known.add(word)
+        return self.memory[address : address + capacity]
+
+    @property
+    def empties(self) -> list[memoryview]:
+        """The empty buffers at hand, oldest first."""
+        return self.buffers[self.filled : self.filled + self.at_hand]
+
+    @property
+    def addresses(self) -> list[int]:
+        """Where they lie."""
+        words = self.words[self.filled : self.filled + self.at_hand]
+        return [word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in words]
 
     def deliver(self, lengths: list[int]) -> None:
         """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
-        count = len(lengths)
+        count, first = len(lengths), self.filled
+        buffers = self.words[first : first + count]
+        self.receive_head = put_received(self.receive, self.receive_head, buffers, lengths)
+        self.filled = first + count
+        self.at_hand -= count
         self.usable -= count
-        addresses = self.addresses[:count]
-        self.filled_addresses += addresses
-        self.filled_buffers += self.empties[:count]
-        del self.addresses[:count], self.empties[:count]
-        self.receive_head = put_filled(self.receive, self.receive_head, addresses, lengths)
 
     def deliver_one(self, length: int) -> None:
         """`deliver` for a lone frame: somebody waits for it, so it is worth lines of its own."""
-        self.usable -= 1
-        ring, head, address = self.receive, self.receive_head, self.addresses.pop(0)
+        ring, head = self.receive, self.receive_head
+        address = self.words[self.filled] & VNIC_DESCRIPTOR_ADDRESS_MASK
         ring.words[head & ring.mask] = address | length << VNIC_DESCRIPTOR_LENGTH_SHIFT
         self.receive_head = ring.indices[PRODUCER] = head + 1 & INDEX_MASK
-        self.filled_addresses.append(address)
-        self.filled_buffers.append(self.empties.pop(0))
+        self.filled += 1
+        self.at_hand -= 1
+        self.usable -= 1
 
     def deliver_hashed(self, lengths: list[int], hashes: list[int]) -> None:
         """`deliver`, with the hash of each frame: value below, information above."""
@@ -357,7 +352,7 @@ class HostQueue:
     def reset(self) -> None:
         """Empty the rings by moving the host's indices to the driver's, which the driver leaves alone meanwhile."""
         tail = self.receive.indices[CONSUMER]
-        if self.receive_head - tail & INDEX_MASK > len(self.filled_addresses):
+        if self.receive_head - tail & INDEX_MASK > self.filled:
             raise self.fault("an index that was never reached", "receive ring's tail")
         self.posted()
         free = self.receive_free.indices[PRODUCER]
@@ -371,7 +366,7 @@ class HostQueue:
 
     def free(self) -> int:
         """Buffers that the driver has posted and no frame has filled: those at hand, and those still in the ring."""
-        return len(self.empties) + (self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK)
+        return self.at_hand + (self.receive_free.indices[PRODUCER] - self.free_tail & INDEX_MASK)
 
     def fault(self, what: str, where: str) -> DeviceFault:
         """Make the error that reports what the driver has done to this queue."""

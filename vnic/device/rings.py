@@ -10,7 +10,13 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from vnic.device.layout import DESCRIPTOR_BYTES, INDEX_MASK, PRODUCER, RING_HEADER_BYTES
+from vnic.device.layout import (
+    DESCRIPTOR_BYTES,
+    INDEX_MASK,
+    PRODUCER,
+    RING_HEADER_BYTES,
+    VNIC_DESCRIPTOR_ADDRESS_MASK,
+)
 
 _FEW: Final = 5
 """Below this many, single stores are faster than one slice assignment through an array (measured)."""
@@ -82,6 +88,20 @@ def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[in
     return head
 
 
+def put_received(ring: RingView, head: int, buffers: array[int], lengths: list[int]) -> int:
+    """`put_filled` for buffers that are named by descriptors, whatever lengths those say."""
+    count = len(lengths)
+    start = head & ring.mask
+    if count < _FEW or start + count > ring.entries:
+        return put_filled(ring, head, [word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in buffers], lengths)
+    end = start + count
+    ring.words[start:end] = buffers
+    ring.lengths[start:end] = array("I", lengths)
+    head = head + count & INDEX_MASK
+    ring.indices[PRODUCER] = head
+    return head
+
+
 def put_hashes(ring: RingView, head: int, hashes: list[int]) -> None:
     """Store the second words of the descriptors behind `head`, which are stored and published after it."""
     start = head & ring.mask
@@ -119,20 +139,4 @@ def get_lists(ring: RingView, tail: int, count: int) -> tuple[list[int], list[in
     return (
         addresses[start:].tolist() + addresses[:rest].tolist(),
         lengths[start:].tolist() + lengths[:rest].tolist(),
-    )
-
-
-def get_halves(ring: RingView, tail: int, count: int) -> tuple[list[int], bytes]:
-    """Copy the addresses of `count` descriptors, and their lengths and flags as bytes, four for each."""
-    start = tail & ring.mask
-    addresses, lengths = ring.addresses, ring.lengths
-    if count == 1:
-        return [addresses[start]], lengths[start : start + 1].tobytes()
-    end = start + count
-    if end <= ring.entries:
-        return addresses[start:end].tolist(), lengths[start:end].tobytes()
-    rest = end - ring.entries
-    return (
-        addresses[start:].tolist() + addresses[:rest].tolist(),
-        lengths[start:].tobytes() + lengths[:rest].tobytes(),
     )
