@@ -1,4 +1,4 @@
-"""`ndisemu explain NAME`: what is declared about a function or a callback of NDIS, an OID, a rule or a stop.
+"""`ndisemu explain NAME`: what is declared about a function, callback or structure of NDIS, an OID, a rule or a stop.
 
 Law: nothing is said here that the run-time gate and the stop screen do not read from the same declaration or table.
 """
@@ -10,7 +10,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Final
 
-from emulator.cli import streams
+from emulator.cli import explain_names, streams
 from emulator.rules.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emulator.rules.rules import Rule
 
 DRIVERS: Final = "https://learn.microsoft.com/windows-hardware/drivers/"
-_HEADERS: Final = ("ndis", "wdm", "ntddk", "ntifs", "nblaccessors", "ndischimney", "nbl", "nblapi")
+_HEADERS: Final = ("ndis", "wdm", "ntddk", "ntifs", "nblaccessors", "ndischimney", "nbl", "nblapi", "mdlapi", "poll")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="a function, callback, handler, OID, rule or stop: NdisQueueIoWorkItem, MINIPORT_HALT, OID_GEN_RCV_OK, "
-        "SpinLock, 0xC4/0x62",
+        help="a function, callback, handler, structure, OID, status, rule or stop: NdisQueueIoWorkItem, MINIPORT_HALT, "
+        "NDIS_OPEN_PARAMETERS, OID_GEN_RCV_OK, SpinLock, 0xC4/0x62; or what the adapter has: VnicReceive",
     )
 
 
@@ -44,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
     asked: str = options.name.lower()
     known = {name.lower(): name for name in (*declarations, *ROLES)}
+    others = explain_names.names()
     name, rule = known.get(asked, ""), rule_named(asked)
     if name in declarations:
         lines = of_function(declarations[name])
@@ -51,18 +52,19 @@ def run(options: argparse.Namespace) -> int:
         lines = of_callback(ROLES[name])
     else:
         lines = of_rule(rule) if rule is not None else of_handler(asked) or of_oid(asked) or of_stop(asked)
+        lines = lines or explain_names.of_name(asked)
     if not lines:
         for family in ABSENT:
             if asked in map(str.lower, family.names):
                 raise ConfigurationError(f"{options.name} is absent ({family.title}), {family.why}: {family.reason}")
+        known |= others
         close = difflib.get_close_matches(asked, known, 3)
         hint = f"; did you mean {' or '.join(known[key] for key in close)}?" if close else ""
         raise ConfigurationError(
-            f"{options.name}: the emulator has no such function, callback, OID, rule or stop{hint}"
+            f"{options.name}: the emulator has no such function, callback, structure, OID, status, rule or stop{hint}"
         )
-    output = streams.standard_output()
-    for line in lines:
-        output.line(line)
+    # One write: whoever reads the first line alone, as head does, has taken it all before going away.
+    streams.standard_output().text("".join(f"{line}\n" for line in lines))
     return 0
 
 

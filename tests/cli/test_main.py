@@ -35,6 +35,7 @@ def test_the_version() -> None:
         (("demo", "--pings", "0"), "0: 1 to 100000"),
         (("demo", "--wire", "tun"), "invalid choice: 'tun'"),
         (("explain", "NdisQueueIoWorkItme"), "did you mean NdisQueueIoWorkItem"),
+        (("explain", "NDIS_LINK_STAT"), "did you mean NDIS_LINK_STATE"),
         (
             ("explain", "NdisCmActivateVc"),
             "NdisCmActivateVc is absent (CoNDIS), left out on purpose: connection-oriented",
@@ -78,7 +79,6 @@ def test_explain_says_what_is_declared() -> None:
     assert "may return NDIS_STATUS_PENDING" in ndisemu("explain", "MINIPORT_PAUSE").out
 
 
-@pytest.mark.tap
 @pytest.mark.parametrize(
     ("name", "told"),
     [
@@ -91,6 +91,7 @@ def test_explain_says_what_is_declared() -> None:
             "  query     NDIS answers\n  set       the miniport answers\n  needed    if RSS\n",
         ),
         ("VNIC_NO_STATUS", "what to do: return a status in every way out"),
+        ("NDIS_POLL_DATA", "NDIS_POLL_DATA: What NDIS passes to NdisPoll.\n"),
     ],
 )
 def test_explain_says_what_a_stop_screen_names(name: str, told: str) -> None:
@@ -99,6 +100,7 @@ def test_explain_says_what_a_stop_screen_names(name: str, told: str) -> None:
     assert told in ended.out
 
 
+@pytest.mark.tap
 def test_doctor_finds_that_a_tap_can_be_had() -> None:
     ended = ndisemu("doctor")
     assert (ended.code, ended.err) == (0, "")

@@ -237,11 +237,29 @@ def header_fault(structure: str, object_type: int, revision: int, size: int) -> 
     """
     expected = STRUCTURE_HEADERS[structure]
     if object_type != expected.object_type:
-        return f"Header.Type of {structure} is 0x{object_type:02X}, not 0x{expected.object_type:02X}"
+        wanted = f"0x{expected.object_type:02X}{_in_brackets(type_constant(expected.object_type))}"
+        return f"Header.Type of {structure} is 0x{object_type:02X}, not {wanted}"
     smallest = expected.sizes.get(revision)
     if smallest is None:
         known = ", ".join(str(number) for number in expected.sizes)
         return f"Header.Revision of {structure} is {revision}; there is {known}"
     if size < smallest:
-        return f"Header.Size of {structure} is {size}; revision {revision} has {smallest}"
+        constant = _in_brackets(size_constant(structure, revision))
+        return f"Header.Size of {structure} is {size}; revision {revision} has {smallest}{constant}"
     return None
+
+
+def type_constant(object_type: int) -> str:
+    """What a Header.Type is called: NDIS_OBJECT_TYPE_..."""
+    names = (name for name in vars(values) if name.startswith("NDIS_OBJECT_TYPE_"))
+    return next((name for name in names if getattr(values, name) == object_type), "")
+
+
+def size_constant(structure: str, revision: int) -> str:
+    """What the Header.Size of a revision is called; empty where Microsoft has no such constant."""
+    names = (f"NDIS_SIZEOF_{stem}_REVISION_{revision}" for stem in (structure.removeprefix("NDIS_"), structure))
+    return next((name for name in names if hasattr(values, name)), "")
+
+
+def _in_brackets(constant: str) -> str:
+    return f" ({constant})" if constant else ""

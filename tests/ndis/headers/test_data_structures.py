@@ -271,9 +271,9 @@ def test_every_structure_with_a_header_is_in_the_table() -> None:
     [
         ((0x80, 1, 40), None),
         ((0x80, 1, 48), None),
-        ((0x98, 1, 40), "Header.Type of NDIS_LINK_STATE is 0x98, not 0x80"),
+        ((0x98, 1, 40), "Header.Type of NDIS_LINK_STATE is 0x98, not 0x80 (NDIS_OBJECT_TYPE_DEFAULT)"),
         ((0x80, 2, 40), "Header.Revision of NDIS_LINK_STATE is 2; there is 1"),
-        ((0x80, 1, 36), "Header.Size of NDIS_LINK_STATE is 36; revision 1 has 40"),
+        ((0x80, 1, 36), "Header.Size of NDIS_LINK_STATE is 36; revision 1 has 40 (NDIS_SIZEOF_LINK_STATE_REVISION_1)"),
     ],
 )
 def test_a_wrong_header_is_named(given: tuple[int, int, int], words: str | None) -> None:
