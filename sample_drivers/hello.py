@@ -1,6 +1,7 @@
 """hello: a complete small protocol driver, which answers each frame with the addresses swapped.
 
-Law: a received list is held until the answer on its memory has been sent; what was only lent is copied.
+Law: a received list is held until the answer on its memory has been sent, which knows it as its parent; what was only
+lent is copied.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def HelloAnswer(Chain: NET_BUFFER_LIST, Answers: list[Any]) -> tuple[Any, int, A
         buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
         buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
         buffer.DataLength = frame.DataLength
-        answer.ProtocolReserved[0] = received
+        answer.ParentNetBufferList = received
         received.Next, received = None, received.Next
         if last is not None:
             last.Next = answer
@@ -140,12 +141,12 @@ def HelloSendComplete(Binding: BINDING, NetBufferList: NET_BUFFER_LIST, SendComp
     copies = 0
     answer: Any = NetBufferList
     while answer is not None:
-        following, received = answer.Next, answer.ProtocolReserved[0]
+        following, received = answer.Next, answer.ParentNetBufferList
         if received is None:
             NdisFreeNetBufferList(answer)
             copies += 1
         else:
-            answer.Next = answer.ProtocolReserved[0] = None
+            answer.Next = answer.ParentNetBufferList = None
             answers.append(answer)
             if last is None:
                 first = received

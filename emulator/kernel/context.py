@@ -122,8 +122,8 @@ class Context:
         self.delays = machine.arena.delays(slot)
         self.routines: list[Callable[..., Any] | None] = machine.images.routines_for(self)
         self.pointers = Pointers(self)
-        # How often a word was taken out of them: what was found by one before is to be looked up again.
-        self.forgotten = 0
+        # Counts what was taken out of them, or freed: what was remembered before is looked up again, by others too.
+        self.forgotten = slot << 48
         self.memory: dict[str, Any] = {}
         self.datapath: Any = None
         self.lines: Any = None

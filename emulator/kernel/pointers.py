@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_HANDLE_TAG = 0x11
-_NO_WORD = b"\xff" * 8
 DATA_TAG = int.from_bytes(b"Data", "little")
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
@@ -140,13 +139,6 @@ def encode(context: Context, value: Any, stored: bool = False) -> int:
             return int(value)
         _private(context, f"the number {value:#x} does not fit a word")
     _private(context, f"a {type(value).__name__}")
-
-
-def encode_all(context: Context, values: list[Any]) -> bytes:
-    """``encode`` for what a driver stores by the slice; a type may have a way for many of its kind at once."""
-    publish_all = getattr(type(values[0]), "__publish_stored__", None) if values else None
-    words: bytes | None = publish_all(values, context) if publish_all is not None else None
-    return words if words is not None else array("Q", [encode(context, each, True) for each in values]).tobytes()
 
 
 def publish_escaped(context: Context) -> None:
@@ -285,24 +277,28 @@ class PointerField(FieldType):
         return PointerArray(words)
 
 
+_one = memoryview(bytearray(8)).cast("Q")
+"""A word as a slice takes it."""
+
+
 class PointerArray:
     """An array of pointers: ``view[index]`` is None or the object of this context; slices take and give lists.
 
-    Runs of references are what a driver's rings are made of, so what this context last saw in each place is remembered:
-    where the words are still the same, and no reference has been forgotten since, they need not be looked up again.
+    Runs of references are what a driver's rings are made of, and most go to the place that they were in before: what
+    this context last stored by the slice is remembered, with its words.  Until a reference is forgotten they are right,
+    and publishing knows of each of them.  Where references are forgotten all the time nothing is remembered.
     """
 
-    __slots__ = ("_cells", "_context", "_image", "_objects", "_since")
+    __slots__ = ("_cells", "_objects", "_seen", "_since", "_words")
 
     def __init__(self, words: Any) -> None:
         self._cells = memoryview(words).cast("B").cast("Q")
-        self._context = current.context
-        self._forget()
+        self._since = self._seen = -1
+        self._remember_nothing()
 
-    def _forget(self) -> None:
-        self._since = self._context.forgotten
-        self._image = memoryview(bytearray(_NO_WORD * len(self._cells))).cast("Q")
+    def _remember_nothing(self) -> None:
         self._objects: list[Any] = [None] * len(self._cells)
+        self._words = memoryview(bytearray(8 * len(self._cells))).cast("Q")
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -313,48 +309,48 @@ class PointerArray:
             return current.context.pointers[found]
         if len(found) == 1:
             return [current.context.pointers[found[0]]]
-        return self._run(index, found)
+        context = current.context
+        if self._since == context.forgotten and found.tobytes() == self._words[index].tobytes():
+            return self._objects[index]
+        return [context.pointers[word] for word in found]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(index) is not slice:
             self._cells[index] = encode(current.context, value, True)
             return
-        cells = self._cells[index]
-        count = len(value)
-        if len(cells) != count:
-            raise ValueError(f"{count} references do not fit {index}; an array keeps its length")
-        if count != 1:
-            image = encode_all(current.context, value)
-            cells[:] = memoryview(image).cast("Q")
-            self._remember(index, value, image)
+        if len(value) == 1:
+            (thing,) = value
+            try:
+                # What has been stored before and is still to be published: the word is all that is new.
+                if thing._escaped is not None:
+                    _one[0] = thing._word
+                    self._cells[index] = _one
+                    return
+            except (AttributeError, ValueError):
+                pass
+        elif self._since == current.context.forgotten and self._objects[index] == value:
+            self._cells[index] = self._words[index]
             return
-        (value,) = value
-        try:
-            # What has been stored before and is still to be published: the word is all that is new.
-            if value._escaped is not None:
-                cells[0] = value._word
+        self._store(current.context, index, value)
+
+    def _store(self, context: Context, index: slice, value: list[Any]) -> None:
+        cells = self._cells[index]
+        if len(cells) != len(value):
+            raise ValueError(f"{len(value)} references do not fit {index}; an array keeps its length")
+        publish_all = getattr(type(value[0]), "__publish_stored__", None) if value else None
+        image: bytes | None = publish_all(value, context) if publish_all is not None else None
+        if image is None:
+            cells[:] = array("Q", [encode(context, each, True) for each in value])
+            return
+        cells[:] = words = memoryview(image).cast("Q")
+        if self._since != context.forgotten:
+            if self._seen != context.forgotten:
+                self._seen = context.forgotten
                 return
-        except AttributeError:
-            pass
-        cells[0] = encode(current.context, value, True)
-
-    def _run(self, index: slice, words: memoryview) -> list[Any]:
-        context = current.context
-        if self._since != context.forgotten or self._context is not context:
-            self._context = context
-            self._forget()
-        image = words.tobytes()
-        if image == self._image[index].tobytes():
-            return self._objects[index]
-        found = [context.pointers[word] for word in words]
-        self._remember(index, found, image)
-        return found[:]
-
-    def _remember(self, index: slice, objects: list[Any], image: bytes) -> None:
-        # Whoever was called in between may have forgotten some, or all.
-        if self._since == self._context.forgotten and self._context is current.context:
-            self._objects[index] = objects
-            self._image[index] = memoryview(image).cast("Q")
+            self._remember_nothing()
+            self._since = context.forgotten
+        self._objects[index] = value
+        self._words[index] = words
 
     def __iter__(self) -> Any:
         return (self[index] for index in range(len(self._cells)))

@@ -205,6 +205,7 @@ class BufferPool:
         for thing in things:
             # Whoever takes the entry next publishes it under the same word, which must not find this object then.
             pointers.pop(thing._word, None)
+            thing._escaped = None
             place = thing._entry >> 2
             halves[place] = 0
             halves[place + 1] = head

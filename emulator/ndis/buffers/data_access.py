@@ -46,9 +46,9 @@ def NdisGetDataBuffer(
     """``BytesNeeded`` contiguous bytes from the start of the used data: the data themselves where they are contiguous
     and aligned, else a copy in ``Storage``.
 
-    None (NULL) when there are fewer, or when a copy is needed and ``Storage`` is None.
+    None (NULL) when there are fewer or none is needed, or when a copy is needed and ``Storage`` is None.
     """
-    if not 0 < BytesNeeded <= NetBuffer.DataLength:
+    if not BytesNeeded or BytesNeeded > NetBuffer.DataLength:
         return None
     mdl: MDL = NetBuffer.CurrentMdl  # type: ignore[assignment]
     start = NetBuffer.CurrentMdlOffset

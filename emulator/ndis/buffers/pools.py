@@ -222,7 +222,9 @@ def NdisFreeNetBufferList(NetBufferList: NET_BUFFER_LIST, /) -> None:
     elif nbl.Context is not nbl._context:
         free_contexts(context, nbl)
     nbl._owner = NOBODY
-    nbl._escaped = None
+    if nbl._escaped is not None:
+        nbl._escaped = None
+        context.forgotten += 1
     stock = pool.stock
     stock.append(nbl)
     if len(stock) > STOCK_LIMIT:

@@ -87,7 +87,10 @@ def publish_buffer(buffer: NET_BUFFER, context: Context, stored: bool | None = F
 
 
 def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
-    """The words of lists that are stored by the slice and may wait for the release point; None when they may not."""
+    """The words of lists that are stored by the slice and may wait for the release point; None when they may not.
+
+    Whoever takes ``_escaped`` away from one counts in ``forgotten``: an array asks no more for what it remembers.
+    """
     path: DataPath = context.datapath
     if not path.defers:
         return None
@@ -278,8 +281,13 @@ def flush(path: DataPath) -> None:
     while escaped:
         thing, _ = escaped.popitem()
         if isinstance(thing, NET_BUFFER_LIST):
-            if type(thing) is NET_BUFFER_LIST and thing._escaped and thing._owner != NOBODY:
+            if not thing._escaped:
+                continue
+            if thing._owner != NOBODY:
                 publish_chain(path, thing)
+            else:
+                thing._escaped = None
+                path.context.forgotten += 1
         elif type(thing) is NET_BUFFER and thing._escaped:
             publish_buffer(thing, path.context, None)
 
