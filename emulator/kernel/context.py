@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.pointers import Pointers
 from emulator.kernel.sites import SiteNumbers
 from emulator.layout.machine import CALLBACKS_CELL, DRIVER_SHIFT, ROUTINE_CELL, ROUTINE_MASK, ContextKind, SlotState
+from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.trace.calls import call_recorder, ignore
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _NUMBERED = (ContextKind.PROCESSOR, ContextKind.PASSIVE_WORKER, ContextKind.IO)
 
 AGAIN = 1 << 16
 """More than a lock table has entries."""
+NO_LEVEL = -1
+"""No IRQL."""
 
 
 def context_name(kind: int, index: int) -> str:
@@ -61,7 +64,9 @@ class Context:
     ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), ``nowhere`` what stands
     for it where 0 would say nobody.
     ``held`` are the locks that it holds, oldest first: the entry of the lock table, with AGAIN for each time that it
-    was acquired before, and where that was and at which IRQL.  ``takes_mutexes``: locks of drivers have mutexes.
+    was acquired before, and where that was and at which IRQL; None for a spin lock whose release has nothing to look at
+    (``watch_releases``).  ``takes_mutexes``: locks of drivers have mutexes.  ``lone_level`` is the IRQL at which they
+    are taken and released in a few steps: DISPATCH_LEVEL on a machine's only processor, no level anywhere else.
     """
 
     __slots__ = (
@@ -79,6 +84,7 @@ class Context:
         "lines",
         "lines_asserted",
         "lock_holders",
+        "lone_level",
         "machine",
         "memory",
         "nesting",
@@ -115,8 +121,10 @@ class Context:
         self.processor = index if kind is ContextKind.PROCESSOR else slot % geometry.processors
         self.processor_lock = machine.processor_lock(self.processor)
         self.nesting = 0
-        self.held: dict[int, tuple[int, int]] = {}
+        self.held: dict[int, tuple[int, int] | None] = {}
         self.takes_mutexes = geometry.processors > 1 or platform.sees_locks
+        alone = kind is ContextKind.PROCESSOR and not self.takes_mutexes
+        self.lone_level = DISPATCH_LEVEL if alone else NO_LEVEL
         self.lock_holders = machine.arena.lock_holders
         self.nowhere = slot << 16
         self.delays = machine.arena.delays(slot)
@@ -168,7 +176,14 @@ class Context:
 
     def locks_held(self) -> list[tuple[int, int]]:
         """The locks that it holds, oldest first: the entry of the lock table, and the call site."""
-        return [(lock % AGAIN, site) for lock, (site, _) in self.held.items()]
+        holders = self.lock_holders
+        return [(lock % AGAIN, kept[0] if kept else holders[lock]) for lock, kept in self.held.items()]
+
+    def watch_releases(self) -> None:
+        """The IRQL changes, or the machine has stopped: who releases a lock that is held now has to look."""
+        for lock, kept in self.held.items():
+            if kept is None:
+                self.held[lock] = self.lock_holders[lock], DISPATCH_LEVEL
 
     def enter_state(self, state: SlotState) -> None:
         """Publish a step of the slot's life."""

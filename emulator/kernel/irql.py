@@ -38,6 +38,8 @@ def raise_irql(context: Context, level: int) -> int:
             context.platform.acquire(context.processor_lock)
         else:
             _take_processor(context)
+    if context.held:
+        context.watch_releases()
     context.irql = context.box.irql = level
     return before
 
@@ -86,6 +88,8 @@ def lower_irql(context: Context, level: int) -> None:
             level,
             text=f"IRQL was lowered to {irql_name(level)}, which is above the current {irql_name(before)}.",
         )
+    if context.held:
+        context.watch_releases()
     context.irql = context.box.irql = level
     if level < DISPATCH_LEVEL <= before:
         context.platform.release(context.processor_lock)

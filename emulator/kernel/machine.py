@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.layout.arena import OBJECT_TABLES, Arena, Geometry
-from emulator.layout.machine import ARENA_MAGIC, ARENA_VERSION, SystemLock
+from emulator.layout.machine import ARENA_MAGIC, ARENA_VERSION, NO_DRIVERS_LOCK, SystemLock
 
 if TYPE_CHECKING:
     from emulator.kernel.images import Images
@@ -57,6 +57,9 @@ class Machine:
             table.format()
         for processor in range(self.geometry.processors):
             self.arena.earliest[processor] = 0
+        # Whoever looks for the holder of a driver's lock finds that these are none.
+        for lock in range(SystemLock.FIRST_DRIVER):
+            self.arena.lock_holders[lock] = NO_DRIVERS_LOCK
         head.magic = ARENA_MAGIC
 
     @staticmethod

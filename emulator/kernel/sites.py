@@ -37,7 +37,7 @@ def site_at(context: Context, code: CodeType, place: int) -> int:
     count = box.site_count
     number = context.machine.images.code_number(code)
     if count + 1 >= SITES_PER_SLOT:
-        return 0
+        return context.nowhere
     context.sites[count + 1] = number << 16 | place // 2
     box.site_count = count + 1
     site = context.slot << 16 | count + 1

@@ -7,12 +7,12 @@ can be at DISPATCH_LEVEL, so the entry's mutex is not taken at all (``Context.ta
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import publish_escaped
 from emulator.kernel.stop import CallSite, raise_if_stopped, site_of, stop, stop_limit
-from emulator.layout.machine import SPIN_LOCK_ENTRY, SystemLock
+from emulator.layout.machine import NO_DRIVERS_LOCK, SPIN_LOCK_ENTRY, SystemLock
 from emulator.layout.records import Record, u32
 from emulator.rules.irql import DISPATCH_LEVEL, irql_name
 from emulator.rules.limits import VnicLimit
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 VERIFIER = 0xC4
 FIRST_DRIVER_LOCK = int(SystemLock.FIRST_DRIVER)
+NOT_HELD: Final = (0, 0)
+"""What was kept for a lock that the context does not hold."""
 
 
 class KSPIN_LOCK(Record):
@@ -70,7 +72,11 @@ def free(context: Context, lock: Any) -> None:
 
 
 def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> None:
-    """Take the lock; with ``raises`` go to DISPATCH_LEVEL first, and back to the old IRQL with its release."""
+    """Take the lock; with ``raises`` go to DISPATCH_LEVEL first, and back to the old IRQL with its release.
+
+    Of a machine's only processor, which is at DISPATCH_LEVEL already, NDIS takes a free lock itself: what this comes to
+    there is to say who holds it.
+    """
     index = lock.index
     if index < FIRST_DRIVER_LOCK:
         stop(VERIFIER, 0x1002, index, text="A spin lock was acquired that NdisAllocateSpinLock has not initialised.")
@@ -112,7 +118,7 @@ def meet_holder(context: Context, index: int) -> None:
 def held_since(context: Context, index: int, what: str = "acquired") -> list[CallSite]:
     """Where a lock was acquired that somebody holds."""
     site = context.lock_holders[index]
-    return [site_of(context, what, site)] if site else []
+    return [site_of(context, what, site)] if site not in (0, NO_DRIVERS_LOCK) else []
 
 
 def wait_for(context: Context, index: int) -> None:
@@ -125,17 +131,21 @@ def wait_for(context: Context, index: int) -> None:
 def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
     """Give the lock back; with ``lowers`` return to the IRQL kept for *this* lock, right order or not."""
     index = lock.index
-    if context.irql != DISPATCH_LEVEL:
+    give_back(context, index, context.held.pop(index, NOT_HELD), lowers=lowers)
+
+
+def give_back(context: Context, index: int, kept: tuple[int, int] | None, *, lowers: bool = True) -> None:
+    """``release`` of a lock that has been taken out of those held, with what was ``kept`` for it there."""
+    if context.irql != DISPATCH_LEVEL or kept is NOT_HELD:
         _refuse(context, index)
-    kept = context.held.pop(index, None)
-    if kept is None:
-        _refuse(context, index)
+    if context.stop_word[0]:
+        raise_if_stopped(context)
     if context.escaped:
         publish_escaped(context)
     context.lock_holders[index] = 0
     if context.takes_mutexes:
         context.platform.release(index)
-    if lowers and kept[1] < DISPATCH_LEVEL:
+    if lowers and kept and kept[1] < DISPATCH_LEVEL:
         lower_irql(context, kept[1])
 
 

@@ -232,6 +232,7 @@ def write_stop(machine: Machine, context: Context, report: StopReport) -> bool:
     cell = ULONG_CELL.from_buffer(arena.memory, place)  # type: ignore[attr-defined]
     if context.platform.compare_exchange(cell, STOP_NONE, STOP_CLAIMED) != STOP_NONE:
         return False
+    context.watch_releases()
     report.lists = machine.services.possessions(context, everything=True)
     report.cut = cut_in_words(arena)
     if arena.geometry.split_frames == "anywhere" and report.family == "windows":

@@ -78,6 +78,10 @@ class SystemLock(IntEnum):
     FIRST_DRIVER = 112
 
 
+NO_DRIVERS_LOCK = 0xFFFF << 16
+"""What stands for the holder of a lock that is no driver's: a call site of no context."""
+
+
 class MACHINE(Record):
     """The head of the arena.  ``stop_word`` and ``shutting_down`` lie side by side.  ``stirred`` counts what is put
     into worker queues other than the critical one, ``wishes`` what intermediate drivers ask for (lock: STACKS),

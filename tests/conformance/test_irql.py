@@ -42,6 +42,8 @@ def test_a_call(fresh: list[FakeMachine], name: str, irql: int) -> None:
             assert context.irql == irql
             assert fake.stop_report() is None
             return
+        if declaration.gate is GateKind.LOCK:
+            return  # the function itself looks, and its stop is seen where all functions are really called
         with pytest.raises(BugCheck):
             call(*arguments)
     assert calls == []
@@ -64,7 +66,7 @@ def test_the_rules_of_a_declaration_have_a_line_in_the_table(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if declarations[name].gate in (GateKind.FULL, GateKind.INLINE)]
+    "name", [name for name in NAMES if declarations[name].gate not in (GateKind.BRIEF, GateKind.LEAF)]
 )
 def test_every_call_leaves_its_number_and_line_in_the_black_box(fresh: list[FakeMachine], name: str) -> None:
     declaration = declarations[name]

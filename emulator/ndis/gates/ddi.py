@@ -59,7 +59,7 @@ class GateKind(IntEnum):
     INLINE = 3
     """As FULL, inside the function, as those of BRIEF and LEAF are: one call less."""
     LOCK = 4
-    """As INLINE, for a function that looks at the stop word itself, as a lock does in both builds."""
+    """Call site and black box, inside the function, which looks at stop word and IRQL itself, as locks do."""
 
 
 class Declaration(NamedTuple):
@@ -180,7 +180,7 @@ def gate(
             _SITE if checked and kind is not GateKind.LEAF else "",
             _TRAIL.format(number=declaration.number) if checked and kind not in (GateKind.BRIEF, GateKind.LEAF) else "",
             _CHECK.format(wrong=_wrong(declaration.irql), name=declaration.name)
-            if checked and declaration.irql != ANY
+            if checked and declaration.irql != ANY and kind is not GateKind.LOCK
             else "",
         )
     )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CONTEXT = "context = current.context"
+_SITE = "site = context.site or context.nowhere"
+"""What a function says behind it that needs its call site; a prelude that has looked it up has said so."""
 
 
 def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -> Callable[..., Any] | None:
@@ -34,6 +36,8 @@ def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -
     if place is None:
         prelude = f"{_CONTEXT}\n{prelude}"
         place = 0 if ast.get_docstring(node) else -1
+    elif "site = " in prelude and ast.unparse(node.body[place + 1]) == _SITE:
+        del node.body[place + 1]
     added = ast.parse(prelude).body
     for statement in added:
         for inner in ast.walk(statement):

@@ -150,8 +150,9 @@ def _acquire(lock: KSPIN_LOCK) -> int:
 
 def _release(lock: KSPIN_LOCK, level: int) -> None:
     context = current.context
-    if lock.index in context.held:
-        context.held[lock.index] = context.held[lock.index][0], level
+    index = lock.index
+    if index in context.held:
+        context.held[index] = context.lock_holders[index], level
     spinlocks.release(context, lock)
 
 

@@ -5,15 +5,17 @@ Law: the structures live in the driver's nonpaged memory; who holds and who wait
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from emulator.kernel import events, irql, spinlocks
 from emulator.kernel.platform import current
+from emulator.kernel.spinlocks import NOT_HELD
 from emulator.kernel.stop import stop
-from emulator.ndis.gates.ddi import GateKind, ddi
+from emulator.ndis.gates.ddi import GateKind, ddi, wrong_irql
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH, AT_PASSIVE, DISPATCH_LEVEL
 
 if TYPE_CHECKING:
+    from emulator.kernel.context import Context
     from emulator.ndis.headers.layout import LONG, NDIS_EVENT, NDIS_SPIN_LOCK
 
 _SPIN_RULES = (
@@ -43,19 +45,30 @@ def NdisFreeSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
 def NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Raise to DISPATCH_LEVEL and take the lock; not recursive."""
     context = current.context
-    spinlocks.acquire(context, SpinLock, context.site)
+    site = context.site or context.nowhere
+    if context.irql != context.lone_level or context.lock_holders[index := SpinLock.index] or context.stop_word[0]:
+        if context.irql > DISPATCH_LEVEL and context.machine.checked:
+            wrong_irql(context, "NdisAcquireSpinLock")
+        spinlocks.acquire(context, SpinLock, context.site)
+        return
+    context.lock_holders[index] = site
+    context.held[index] = None
 
 
 @ddi(
     irql=ANY,
     rules=_SPIN_RULES,
     note="DISPATCH_LEVEL; checked by the lock itself with 0xC4/0x32",
-    gate=GateKind.INLINE,
+    gate=GateKind.LOCK,
 )
 def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Give the lock back and restore the IRQL that is kept for *this* lock."""
     context = current.context
-    spinlocks.release(context, SpinLock)
+    index = SpinLock.index
+    if kept := context.held.pop(index, NOT_HELD):
+        spinlocks.give_back(context, index, kept)
+        return
+    context.lock_holders[index] = 0
 
 
 @ddi(
@@ -67,27 +80,32 @@ def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
 def NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Take the lock at DISPATCH_LEVEL.  Bug check 0xC4/0x40 below it."""
     context = current.context
-    if context.irql < DISPATCH_LEVEL:
-        stop(
-            0xC4, 0x40, context.irql, rule="SpinLockDpr", text="NdisDprAcquireSpinLock was called below DISPATCH_LEVEL."
-        )
-    spinlocks.acquire(context, SpinLock, context.site, raises=False)
+    site = context.site or context.nowhere
+    if context.irql != context.lone_level or context.lock_holders[index := SpinLock.index] or context.stop_word[0]:
+        if context.irql < DISPATCH_LEVEL:
+            _below_dispatch(context, 0x40, "NdisDprAcquireSpinLock")
+        spinlocks.acquire(context, SpinLock, context.site, raises=False)
+        return
+    context.lock_holders[index] = site
+    context.held[index] = None
 
 
 @ddi(
     irql=ANY,
     rules=_SPIN_RULES,
     note="DISPATCH_LEVEL; below it the verifier's own 0xC4/0x41",
-    gate=GateKind.INLINE,
+    gate=GateKind.LOCK,
 )
 def NdisDprReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Give the lock back and stay at DISPATCH_LEVEL.  Bug check 0xC4/0x41 below it."""
     context = current.context
-    if context.irql < DISPATCH_LEVEL:
-        stop(
-            0xC4, 0x41, context.irql, rule="SpinLockDpr", text="NdisDprReleaseSpinLock was called below DISPATCH_LEVEL."
-        )
-    spinlocks.release(context, SpinLock, lowers=False)
+    index = SpinLock.index
+    if kept := context.held.pop(index, NOT_HELD):
+        if context.irql < DISPATCH_LEVEL:
+            _below_dispatch(context, 0x41, "NdisDprReleaseSpinLock")
+        spinlocks.give_back(context, index, kept, lowers=False)
+        return
+    context.lock_holders[index] = 0
 
 
 @ddi(irql=ANY, note="header: <= DISPATCH_LEVEL; the page says any level, and nothing in it needs less")
@@ -188,6 +206,11 @@ def NDIS_LOWER_IRQL(OldIrql: int, CurIrql: int, /) -> None:
 def KeGetCurrentIrql() -> int:
     """The IRQL of the caller."""
     return current.context.irql
+
+
+def _below_dispatch(context: Context, what: int, name: str) -> NoReturn:
+    """The verifier's stop for the two that are for DPCs alone."""
+    stop(0xC4, what, context.irql, rule="SpinLockDpr", text=f"{name} was called below DISPATCH_LEVEL.", ddi=name)
 
 
 def _signed(cell: Any, value: int) -> int:
