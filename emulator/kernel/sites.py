@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from emulator.layout.machine import SITES_PER_SLOT
 
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
 
     from emulator.kernel.context import Context
     from emulator.kernel.machine import Machine
@@ -29,6 +29,12 @@ class SiteNumbers(dict[int, int]):
         """A site that has not been met: whoever asks was called from there."""
         frame = sys._getframe(2)
         return site_at(self.context, frame.f_code, frame.f_lasti)
+
+
+def site_of_frame(context: Context, frame: FrameType) -> int:
+    """The site where a frame of a driver is, entered if it has not been met."""
+    code, place = frame.f_code, frame.f_lasti
+    return context.site_numbers.get(id(code) + place) or site_at(context, code, place)
 
 
 def site_at(context: Context, code: CodeType, place: int) -> int:

@@ -29,8 +29,9 @@ def machine(fresh: list[FakeMachine]) -> FakeMachine:
 
 
 @pytest.mark.parametrize("irql", LEVELS, ids=irql_name)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if declarations[name].gate is not GateKind.EDGE])
 def test_a_call(fresh: list[FakeMachine], name: str, irql: int) -> None:
+    """What hands chains on is asked for at a wrong level by test_calls.py: a stub has no edge."""
     declaration = declarations[name]
     calls: list[tuple[Any, ...]] = []
     call, arguments = stubbed(declaration, calls), arguments_for(declaration)

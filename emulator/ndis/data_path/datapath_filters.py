@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
 from emulator.ndis.data_path.crossings import enter2
-from emulator.ndis.data_path.filter_edges import lend
 from emulator.ndis.data_path.filter_views import module_view
+from emulator.ndis.data_path.stacks import look_for
 from emulator.ndis.gates.ddi import FILTER, GateKind, ddi
-from emulator.ndis.headers.constants import NDIS_RECEIVE_FLAGS_RESOURCES
 from emulator.ndis.headers.handles import FilterModuleHandle
 from emulator.rules.irql import AT_MOST_DISPATCH
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _RULES = ("Irql_Filter_Driver_Function",)
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
+@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
 def NdisFSendNetBufferLists(
     NdisFilterHandle: FilterModuleHandle, NetBufferList: NET_BUFFER_LIST, PortNumber: int, SendFlags: int, /
 ) -> None:
@@ -30,28 +29,26 @@ def NdisFSendNetBufferLists(
 
     Without FilterSendNetBufferListsComplete a module may originate none.
     """
-    context = current.context
     try:
-        hand_off = context.datapath.modules[NdisFilterHandle].hand_down
+        hand_off = current.context.datapath.modules[NdisFilterHandle].hand_down
     except (AttributeError, KeyError):
-        hand_off = module_view(context, NdisFilterHandle, "NdisFSendNetBufferLists").hand_down
+        hand_off = look_for(module_view, NdisFilterHandle, "NdisFSendNetBufferLists").hand_down
     hand_off(NetBufferList, PortNumber, SendFlags)
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
+@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
 def NdisFSendNetBufferListsComplete(
     NdisFilterHandle: FilterModuleHandle, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int, /
 ) -> None:
     """Give sent lists back to what is above the module: those that came back to it, or that it did not send on."""
-    context = current.context
     try:
-        hand_off = context.datapath.modules[NdisFilterHandle].complete_up
+        hand_off = current.context.datapath.modules[NdisFilterHandle].complete_up
     except (AttributeError, KeyError):
-        hand_off = module_view(context, NdisFilterHandle, "NdisFSendNetBufferListsComplete").complete_up
+        hand_off = look_for(module_view, NdisFilterHandle, "NdisFSendNetBufferListsComplete").complete_up
     hand_off(NetBufferList, SendCompleteFlags)
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
+@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
 def NdisFIndicateReceiveNetBufferLists(
     NdisFilterHandle: FilterModuleHandle,
     NetBufferLists: NET_BUFFER_LIST,
@@ -64,27 +61,22 @@ def NdisFIndicateReceiveNetBufferLists(
 
     What came with NDIS_RECEIVE_FLAGS_RESOURCES goes on with it; a module may set the flag, and has the lists back then.
     """
-    context = current.context
-    if ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
-        lend(context, NdisFilterHandle, NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
-        return
     try:
-        hand_off = context.datapath.modules[NdisFilterHandle].hand_up
+        hand_off = current.context.datapath.modules[NdisFilterHandle].hand_up
     except (AttributeError, KeyError):
-        hand_off = module_view(context, NdisFilterHandle, "NdisFIndicateReceiveNetBufferLists").hand_up
+        hand_off = look_for(module_view, NdisFilterHandle, "NdisFIndicateReceiveNetBufferLists").hand_up
     hand_off(NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
 
 
-@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.INLINE)
+@ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
 def NdisFReturnNetBufferLists(
     NdisFilterHandle: FilterModuleHandle, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int, /
 ) -> None:
     """Give received lists back to what is below the module; never its own, and none that it was only lent."""
-    context = current.context
     try:
-        hand_off = context.datapath.modules[NdisFilterHandle].return_down
+        hand_off = current.context.datapath.modules[NdisFilterHandle].return_down
     except (AttributeError, KeyError):
-        hand_off = module_view(context, NdisFilterHandle, "NdisFReturnNetBufferLists").return_down
+        hand_off = look_for(module_view, NdisFilterHandle, "NdisFReturnNetBufferLists").return_down
     hand_off(NetBufferLists, ReturnFlags)
 
 

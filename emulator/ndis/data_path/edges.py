@@ -20,22 +20,21 @@ if TYPE_CHECKING:
     from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
     from emulator.ndis.data_path.filter_views import Completer, Module
     from emulator.ndis.data_path.hand_offs import Look
-    from emulator.ndis.data_path.stacks import Binding, Stack
+    from emulator.ndis.data_path.stacks import Binding, HandOff, Stack
 
 
 def connect(stack: Stack) -> None:
     """Make the edges of an adapter and of its bindings."""
     path, receiver = stack.path, stack.receiver
-    stack.complete_up = hand_off(path, completing(stack, stack.sending, stack.only, look_at_complete))
-    stack.hand_up = hand_off(
-        path,
-        indicating(stack, stack.driver, stack.upper + INDICATED, receiver, look_at_indicate)._replace(
-            source=stack.handle, single=True
-        ),
-    )
+    complete = completing(stack, stack.sending, stack.only, look_at_complete)
+    indicate = indicating(stack, stack.driver, stack.upper + INDICATED, receiver, look_at_indicate)
+    stack.edges = complete, indicate._replace(source=stack.handle, single=True)
+    stack.complete_up, stack.hand_up = (hand_off(path, edge) for edge in stack.edges)
+    stack.own = None
     for binding in stack.bindings:
         below = binding.stack
         down = Edge(
+            "NdisSendNetBufferLists",
             SEND,
             binding,
             below.send,
@@ -50,6 +49,7 @@ def connect(stack: Stack) -> None:
             refuses=binding.refuses,
         )
         back = Edge(
+            "NdisReturnNetBufferLists",
             RETURN,
             binding,
             below.returns,
@@ -63,9 +63,18 @@ def connect(stack: Stack) -> None:
         binding.hand_down, binding.return_down = hand_off(path, down), hand_off(path, back)
 
 
+def own_hand_offs(stack: Stack) -> tuple[HandOff, HandOff]:
+    """What completes and what indicates for NDIS itself, where no line of a driver's called: made when it is wanted."""
+    if stack.own is None:
+        complete, indicate = (hand_off(stack.path, edge, own=True) for edge in stack.edges)
+        stack.own = complete, indicate
+    return stack.own
+
+
 def completing(view: Stack | Module, owner: int, only: Binding | Completer | None, look: Look) -> Edge:
     """What a layer completes, straight to the one that it can be for; without one each list is looked at."""
     return Edge(
+        "NdisMSendNetBufferListsComplete",
         SEND_COMPLETE,
         view,
         only.complete if only is not None else NOWHERE,
@@ -84,6 +93,7 @@ def completing(view: Stack | Module, owner: int, only: Binding | Completer | Non
 def indicating(view: Stack | Module, owner: int, given: int, receiver: Binding | Module | None, look: Look) -> Edge:
     """What a layer indicates, straight to the one that wants all; without one each list is looked at."""
     return Edge(
+        "NdisMIndicateReceiveNetBufferLists",
         INDICATE,
         view,
         receiver.receive if receiver is not None else NOWHERE,

@@ -6,7 +6,7 @@ SourceHandle, come back to it and are handed to nobody else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.ndis.buffers.ownership import wrong_number
 from emulator.ndis.data_path import datapath_slow as slow
@@ -19,7 +19,7 @@ from emulator.ndis.data_path.filter_faults import (
     look_at_send,
     may_not_now,
 )
-from emulator.ndis.data_path.filter_views import MODULE_MOVES, module_view
+from emulator.ndis.data_path.filter_views import MODULE_MOVES
 from emulator.ndis.data_path.hand_offs import ANY_SOURCE, Edge, count_lent, count_of, hand_off
 from emulator.ndis.data_path.ledger import COMPLETED, RETURNED, SENT
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
     from emulator.ndis.data_path.filter_views import Module
 
 
+_INDICATE: Final = "NdisFIndicateReceiveNetBufferLists"
+
+
 def connect(module: Module) -> None:
     """Make the edges of a filter module."""
     path, below = module.path, module.stack
-    module.complete_up = hand_off(path, completing(module, module.driver, module.only, look_at_complete))
-    module.hand_up = hand_off(
-        path,
-        indicating(module, module.received, module.indicated, module.receiver, look_at_indicate)._replace(
-            unusual=_unusual_indicate
-        ),
-    )
+    complete = completing(module, module.driver, module.only, look_at_complete)
+    indicate = indicating(module, module.received, module.indicated, module.receiver, look_at_indicate)
+    module.complete_up = hand_off(path, complete._replace(name="NdisFSendNetBufferListsComplete"))
+    module.hand_up = hand_off(path, indicate._replace(name=_INDICATE, unusual=_unusual_indicate, lend=_lend))
     down = Edge(
+        "NdisFSendNetBufferLists",
         SEND,
         module,
         below.send,
@@ -57,6 +58,7 @@ def connect(module: Module) -> None:
         refuses=module.refuses,
     )
     back = Edge(
+        "NdisFReturnNetBufferLists",
         RETURN,
         module,
         below.returns,
@@ -71,11 +73,10 @@ def connect(module: Module) -> None:
     module.hand_down, module.return_down = hand_off(path, down), hand_off(path, back)
 
 
-def lend(context: Context, handle: int | None, first: NET_BUFFER_LIST, port: int, number: int, flags: int) -> None:
-    """NdisFIndicateReceiveNetBufferLists with NDIS_RECEIVE_FLAGS_RESOURCES: the module has the lists back behind it."""
-    module = module_view(context, handle, "NdisFIndicateReceiveNetBufferLists")
+def _lend(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, number: int, flags: int) -> None:
+    """What a module indicates with NDIS_RECEIVE_FLAGS_RESOURCES, it has back behind it."""
     if module.checked:
-        count = count_lent(context, first, flags, look_at_indicate, module)
+        count = count_lent(context, first, look_at_indicate, module)
         if count != number:
             wrong_number(context, first, count, number)
     if number:
@@ -84,7 +85,7 @@ def lend(context: Context, handle: int | None, first: NET_BUFFER_LIST, port: int
 
 def _unusual_indicate(context: Context, module: Module, first: NET_BUFFER_LIST, port: int, flags: int) -> None:
     if module.state not in MODULE_MOVES:
-        may_not_now(module.handle, module.state, "NdisFIndicateReceiveNetBufferLists")
+        may_not_now(module.handle, module.state, _INDICATE)
     slow.unusual_indicate(context, module, first, port, flags)
 
 

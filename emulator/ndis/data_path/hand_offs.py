@@ -1,24 +1,29 @@
 """A chain of lists passes from one driver to the next: walked once, counted, and the next driver's handler called.
 
-Law: each way of a compiled stack (edges.py) has a function of its own, made from the one text below, with all that does
-not change from chain to chain bound into it.  In the checked build each list must have the owner that rules/nbl.py
-demands and gets the next one.  One that has another, or not the SourceHandle that is expected, is shown to the edge's
-``look``, which stops or lets it pass; nothing else is done for each list, since this is what a frame costs.  What is
-rare goes to the edge's ``unusual``.
+Law: each way of a compiled stack (edges.py) has a function of its own, made from the one text below, with all that
+does not change from chain to chain bound into it.  In the checked build it begins as a gate does (GateKind.EDGE), for
+the driver's line that called the function of the DDI which called it, and each list must have the owner that
+rules/nbl.py demands and gets the next one.  One that has another, or not the SourceHandle that is expected, is shown
+to the edge's ``look``, which stops or lets it pass; nothing else is done for each list, since this is what a frame
+costs.  What is rare goes to the edge's ``unusual``.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import textwrap
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from emulator.layout.machine import DRIVER_SHIFT, JOURNAL_INDEX
+from emulator.kernel.sites import site_of_frame
+from emulator.kernel.stop import raise_if_stopped
+from emulator.layout.machine import DRIVER_SHIFT, JOURNAL_INDEX, SITE_CELL
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
 from emulator.ndis.buffers.ownership import false_dispatch_flag, wrong_number
 from emulator.ndis.buffers.split_choice import is_cut
 from emulator.ndis.data_path.crossings import CROSSING, ENTER, IN_CROSSINGS, NESTING_LIMIT, defer, tagged
 from emulator.ndis.data_path.guards import guard_of, take_guards_away
+from emulator.ndis.gates.ddi import declarations, wrong_irql
 from emulator.ndis.headers.constants import (
     NDIS_RECEIVE_FLAGS_RESOURCES,
     NDIS_SEND_FLAGS_DISPATCH_LEVEL,
@@ -48,6 +53,8 @@ _AT_DISPATCH: Final = 1
 class Edge(NamedTuple):
     """One way that chains go: from one driver to the next."""
 
+    name: str
+    """The DDI function that hands them on."""
     operation: int
     view: Any
     """What gives: ``look`` and ``unusual`` are told."""
@@ -64,6 +71,8 @@ class Edge(NamedTuple):
     source: int | None = None
     """The SourceHandle that is expected; None where it is nobody's concern any more."""
     unusual: Callable[..., None] | None = None
+    lend: Callable[..., None] | None = None
+    """What is done instead with what is lent, which stays the giver's."""
     refuses: bool = False
     """Every chain is unusual."""
     single: bool = False
@@ -90,7 +99,8 @@ _OPERATIONS: Final = {
 _HAND_OFF: Final = (
     """
 def made(context, path, edge):
-    operation, view, target, value, owners, given, taken, layer, look, source, unusual, *_ = edge
+    name, operation, view, target, value, owners, given, taken, layer, look, source, unusual, lend, *_ = edge
+    stop_word, calls = context.stop_word, Calls(context, name, operation)   #: gate
     cutter, target = target.cut or (None, target)                           #: cut
     function, mark, routine = target.function, target.mark, target.routine
     cells, locks, words, journal = context.cells, context.held, path.words, path.journal
@@ -100,10 +110,20 @@ def made(context, path, edge):
     cut_frames, join_chain = cutter.outstanding, cutter.join_chain          #: cut back
 
     def hand_off({arguments}):
+        if stop_word[0]:                                        #: gate
+            raise_if_stopped(context)                           #: gate
+        frame = getframe(2)                                     #: gate
+        site, called, entry = calls[id(frame.f_code) + frame.f_lasti]       #: gate
+        context.site = site                                     #: gate
+        cells[SITE_CELL] = called                               #: gate
+        site = context.site                                     #: own
+        entry = (site & SITE_MASK) << 8 | operation             #: own
         irql = context.irql
-        site = context.site                                     #: checked
-        if irql < DISPATCH_LEVEL and flags & AT_DISPATCH:       #: checked
-            false_dispatch_flag(context, FLAGS, flags)          #: checked
+        if irql != DISPATCH_LEVEL and (irql > DISPATCH_LEVEL or flags & AT_DISPATCH):   #: checked
+            wrong_level(context, name, FLAGS, flags)            #: checked
+        if flags & LENT:                                        #: lends
+            lend(context, view, first, port, number, flags)     #: lends
+            return                                              #: lends
         count = number                                          #: told
         if not count:                                           #: told
             return                                              #: told
@@ -133,7 +153,7 @@ def made(context, path, edge):
         if count != number:                                     #: checked number
             wrong_number(context, first, count, number)         #: checked number
         at = next_place()                                       #: checked
-        journal[at] = first._mark | (site & SITE_MASK) << 8 | operation     #: checked
+        journal[at] = first._mark | entry                       #: checked
         journal[JOURNAL_INDEX] = at                             #: checked
         if not at:                                              #: checked
             take_guards_away(path)                              #: checked
@@ -171,11 +191,32 @@ few; a list is guarded that whoever got it still has.
 """
 
 
-def hand_off(path: DataPath, edge: Edge) -> Callable[..., None]:
-    """The function that hands chains on over an edge."""
+class _Calls(dict[int, tuple[int, int, int]]):
+    """The call sites of an edge, by what SiteNumbers has them by: the site, the black box's word, the journal's."""
+
+    __slots__ = ("context", "number", "operation")
+
+    def __init__(self, context: Context, name: str, operation: int) -> None:
+        self.context, self.number, self.operation = context, declarations[name].number, operation
+
+    def __missing__(self, key: int) -> tuple[int, int, int]:
+        """One that has not been met: the edge's function, the DDI function, the driver."""
+        site = site_of_frame(self.context, sys._getframe(3))
+        words = self[key] = site, self.number << 32 | site, (site & _SITE_MASK) << 8 | self.operation
+        return words
+
+
+def _wrong_level(context: Context, name: str, parameter: str, flags: int) -> NoReturn:
+    if context.irql > DISPATCH_LEVEL:
+        wrong_irql(context, name)
+    false_dispatch_flag(context, parameter, flags)
+
+
+def hand_off(path: DataPath, edge: Edge, *, own: bool = False) -> Callable[..., None]:
+    """The function that hands chains on over an edge; ``own``: one that NDIS calls itself, and no driver's line."""
     tags = set()
     if path.checked:
-        tags |= {"checked", "walked"}
+        tags |= {"checked", "walked", "own" if own else "gate"}
         # A guarded list is its owner's until it has the next one: the first public member must be read before that.
         tags.add("source" if edge.source is not None else "touched")
         if edge.operation == INDICATE:
@@ -186,6 +227,8 @@ def hand_off(path: DataPath, edge: Edge) -> Callable[..., None]:
         tags |= {"source", "same"}
     if edge.unusual is not None:
         tags.add("rare")
+    if edge.lend is not None:
+        tags.add("lends")
     if edge.target.cut is not None:
         tags |= {"cut", "away" if edge.operation in (SEND, INDICATE) else "back"}
     make = _compiled(edge.operation, edge.single, edge.refuses, frozenset(tags))
@@ -206,19 +249,23 @@ def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str])
         "DISPATCH_LEVEL": DISPATCH_LEVEL,
         "FLAGS": how.flags,
         "COUNTING": _COUNTING,
+        "Calls": _Calls,
         "DRIVER_SHIFT": DRIVER_SHIFT,
         "JOURNAL_INDEX": JOURNAL_INDEX,
         "LENT": NDIS_RECEIVE_FLAGS_RESOURCES,
         "NESTING_LIMIT": NESTING_LIMIT,
         "NET_BUFFER_LIST": NET_BUFFER_LIST,
         "RARE_OF_SENDS": ~(NDIS_SEND_FLAGS_DISPATCH_LEVEL | NDIS_SEND_FLAGS_SINGLE_QUEUE),
+        "SITE_CELL": SITE_CELL,
         "SITE_MASK": _SITE_MASK,
         "defer": defer,
         "enter": ENTER[how.arguments.count(",") + 2],
-        "false_dispatch_flag": false_dispatch_flag,
+        "getframe": sys._getframe,
         "guard_of": guard_of,
         "is_cut": is_cut,
+        "raise_if_stopped": raise_if_stopped,
         "take_guards_away": take_guards_away,
+        "wrong_level": _wrong_level,
         "wrong_number": wrong_number,
     }
     exec(compile(text, f"<hand-off of operation {operation}>", "exec"), scope)
@@ -236,10 +283,8 @@ def count_of(first: NET_BUFFER_LIST | None) -> int:
     return count
 
 
-def count_lent(context: Context, first: NET_BUFFER_LIST | None, flags: int, look: Look, module: Any) -> int:
+def count_lent(context: Context, first: NET_BUFFER_LIST | None, look: Look, module: Any) -> int:
     """What a filter indicates with NDIS_RECEIVE_FLAGS_RESOURCES: it has the lists or was lent them, and so it stays."""
-    if flags & _AT_DISPATCH and context.irql < DISPATCH_LEVEL:
-        false_dispatch_flag(context, _OPERATIONS[INDICATE].flags, flags)
     count = 0
     nbl = first
     while nbl is not None:

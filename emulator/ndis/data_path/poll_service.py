@@ -19,8 +19,9 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ENTERED_CELL, ROUTINE_CELL
 from emulator.layout.polls import ANY_PROCESSOR
-from emulator.ndis.data_path.datapath import NdisMIndicateReceiveNetBufferLists, NdisMSendNetBufferListsComplete
+from emulator.ndis.data_path.edges import own_hand_offs
 from emulator.ndis.data_path.hand_offs import count_of
+from emulator.ndis.data_path.stacks import adapter_view
 from emulator.ndis.deferred_work.deferred import DeferredKind
 from emulator.ndis.gates.returned_status import code_of, where_it_begins
 from emulator.ndis.headers.constants import (
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from emulator.kernel.context import Context
     from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
+    from emulator.ndis.data_path.stacks import Stack
 
 POLL_BUDGET: Final = 64
 """Lists that may be indicated, and as many that may be completed, before the processor serves something else."""
@@ -139,7 +141,7 @@ def _poll_once(context: Context, poll: _Poll) -> tuple[int, int]:
 
 def _pass_on(context: Context, poll: _Poll) -> tuple[int, int]:
     """Complete and indicate what NdisPoll has left: how many lists were indicated, and how many completed."""
-    receive, transmit, adapter = poll.data.Receive, poll.data.Transmit, poll.adapter
+    receive, transmit = poll.data.Receive, poll.data.Transmit
     completed, indicated = transmit.CompletedNblChain, receive.IndicatedNblChain
     # Not kept: who holds a list that has been passed on would keep it from those that it belongs to.
     receive.IndicatedNblChain = transmit.CompletedNblChain = None
@@ -155,13 +157,21 @@ def _pass_on(context: Context, poll: _Poll) -> tuple[int, int]:
         sent = 0
     else:
         flags = transmit.SendCompleteFlags | NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
-        NdisMSendNetBufferListsComplete(adapter, completed, flags)
+        _complete_polled(adapter_view(context, poll.adapter, "NdisPoll"), completed, flags)
     if indicated is None:
         received = 0
     else:
         flags = receive.Flags | NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
-        NdisMIndicateReceiveNetBufferLists(adapter, indicated, NDIS_DEFAULT_PORT_NUMBER, received, flags)
+        _indicate_polled(adapter_view(context, poll.adapter, "NdisPoll"), indicated, received, flags)
     return received, sent
+
+
+def _complete_polled(stack: Stack, chain: NET_BUFFER_LIST, flags: int) -> None:
+    own_hand_offs(stack)[0](chain, flags)
+
+
+def _indicate_polled(stack: Stack, chain: NET_BUFFER_LIST, number: int, flags: int) -> None:
+    own_hand_offs(stack)[1](chain, NDIS_DEFAULT_PORT_NUMBER, number, flags)
 
 
 def _counted(context: Context, poll: _Poll, chain: NET_BUFFER_LIST | None, said: int, most: int, what: str) -> int:

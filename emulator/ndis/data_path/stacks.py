@@ -7,14 +7,16 @@ what that epoch says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
+from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.layout.handles import HandleKind, make_handle
 from emulator.layout.machine import DRIVER_SHIFT
 from emulator.ndis.buffers.buffer_pools import forget_dead_pools
 from emulator.ndis.buffers.ownership import LENT, RECEIVED, SENDING
 from emulator.ndis.data_path.datapath_state import DataPath, data_path
+from emulator.ndis.gates.ddi import pass_gate
 from emulator.ndis.headers.constants import NDIS_PACKET_TYPE_ALL_LOCAL, NDIS_PACKET_TYPE_PROMISCUOUS
 from emulator.ndis.plug_and_play.adapters import wrong_handle
 from emulator.ndis.plug_and_play.handlers import (
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
     from emulator.kernel.context import Context
     from emulator.ndis.buffers.split_frames import Cutter
     from emulator.ndis.data_path.filter_views import Below, Completer, Module
+    from emulator.ndis.data_path.hand_offs import Edge
 
     HandOff = Callable[..., None]
+
+View = TypeVar("View")
 
 _WANTS_WHAT_IS_SENT: Final = NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_ALL_LOCAL
 ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
@@ -126,12 +131,14 @@ class Stack:
         "context",
         "counters",
         "driver",
+        "edges",
         "epoch",
         "hand_up",
         "handle",
         "index",
         "loops",
         "only",
+        "own",
         "path",
         "ports",
         "receiver",
@@ -146,8 +153,10 @@ class Stack:
     )
 
     complete_up: HandOff
+    edges: tuple[Edge, Edge]
     hand_up: HandOff
     only: Binding | Completer | None
+    own: tuple[HandOff, HandOff] | None
     receiver: Binding | Module | None
     turn: Below | Stack
 
@@ -214,6 +223,14 @@ def binding_view(context: Context, handle: int | None, name: str) -> Binding:
     if not isinstance(found, Binding):
         return _wrong(handle, HandleKind.BINDING, name)
     return found
+
+
+def look_for(find: Callable[[Context, int | None, str], View], handle: int | None, name: str) -> View:
+    """What ``find`` finds where the function of this name has found no edge, behind the gate that an edge is."""
+    context = current.context
+    if context.machine.checked:
+        pass_gate(context, name)
+    return find(context, handle, name)
 
 
 def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:

@@ -15,6 +15,7 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from emulator.kernel.platform import current
+from emulator.kernel.sites import site_of_frame
 from emulator.kernel.stop import raise_if_stopped, site_of, stop
 from emulator.layout.machine import SITE_CELL
 from emulator.ndis.gates.inlining import inlined
@@ -60,6 +61,8 @@ class GateKind(IntEnum):
     """As FULL, inside the function, as those of BRIEF and LEAF are: one call less."""
     LOCK = 4
     """Call site and black box, inside the function, which looks at stop word and IRQL itself, as locks do."""
+    EDGE = 5
+    """None: the edge over which the function hands a chain on does what FULL does."""
 
 
 class Declaration(NamedTuple):
@@ -172,19 +175,20 @@ def gate(
     build that is simulated or traced has these two and nothing else in front of its functions.
     """
     kind = declaration.gate
+    looks = checked and kind is not GateKind.EDGE
     prelude = "".join(
         (
             _SWITCH.format(name=declaration.name) if switches else "",
             _TRACE.format(number=declaration.number) if traced else "",
-            _STOPPED if checked and kind in (GateKind.FULL, GateKind.INLINE) else "",
-            _SITE if checked and kind is not GateKind.LEAF else "",
-            _TRAIL.format(number=declaration.number) if checked and kind not in (GateKind.BRIEF, GateKind.LEAF) else "",
+            _STOPPED if looks and kind in (GateKind.FULL, GateKind.INLINE) else "",
+            _SITE if looks and kind is not GateKind.LEAF else "",
+            _TRAIL.format(number=declaration.number) if looks and kind not in (GateKind.BRIEF, GateKind.LEAF) else "",
             _CHECK.format(wrong=_wrong(declaration.irql), name=declaration.name)
-            if checked and declaration.irql != ANY and kind is not GateKind.LOCK
+            if looks and declaration.irql != ANY and kind is not GateKind.LOCK
             else "",
         )
     )
-    if kind is GateKind.LEAF and not prelude:
+    if kind in (GateKind.LEAF, GateKind.EDGE) and not prelude:
         return declaration.function
     scope: dict[str, Any] = {
         "SITE_CELL": SITE_CELL,
@@ -201,6 +205,16 @@ def gate(
     made.__doc__ = declaration.function.__doc__
     made.__wrapped__ = declaration.function  # type: ignore[attr-defined]
     return made
+
+
+def pass_gate(context: Context, name: str) -> None:
+    """A gate for what an EDGE function calls when it finds no edge: the driver's line is two callers further up."""
+    raise_if_stopped(context)
+    declaration, frame = declarations[name], sys._getframe(3)
+    site = context.site = site_of_frame(context, frame)
+    context.cells[SITE_CELL] = declaration.number << 32 | site
+    if not declaration.irql >> context.irql & 1:
+        wrong_irql(context, name)
 
 
 def _wrong(mask: int) -> str:

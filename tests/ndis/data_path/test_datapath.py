@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from emulator.kernel.platform import current
+from emulator.kernel.sites import describe_site
 from emulator.layout.machine import SITE_CELL
 from emulator.ndis.data_path import ledger
+from emulator.ndis.gates.ddi import GateKind, declarations, gate
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
-from emulator.rules.errors import BugCheck, NotImplementedByEmulator
+from emulator.rules.errors import BugCheck, MachineStopped, NotImplementedByEmulator
 from emulator.rules.limits import VnicLimit
 from emulator.rules.states import AdapterState, BindingState
 from tests.ndis.small_stack import MINI, MINIPORT, PROTO, SmallStack, chain
@@ -250,26 +252,58 @@ def test_a_wrong_handle_is_a_stop(checked: bool) -> None:
     assert caught.value.parameters[0] == 0x21
 
 
-def test_a_gate_inside_a_function_does_what_one_around_it_does() -> None:
-    from emulator.ndis.gates.ddi import GateKind, declarations, gate
+def handed_on(Handle: int, List: Any, Port: int, Flags: int, /) -> int:
+    """A function of the DDI, so to speak."""
+    context = current.context
+    return int(context.site)
 
+
+def test_a_gate_inside_a_function_does_what_one_around_it_does() -> None:
     stack = SmallStack()
-    declaration = declarations["NdisSendNetBufferLists"]
-    around = gate(declaration._replace(gate=GateKind.FULL), switches=False)
-    inside = gate(declaration, switches=False)
-    assert inside.__code__.co_filename == declaration.function.__code__.co_filename
+    declaration = declarations["NdisSendNetBufferLists"]._replace(function=handed_on)
+    around, inside = (gate(declaration._replace(gate=kind)) for kind in (GateKind.FULL, GateKind.INLINE))
+    assert inside.__code__.co_filename == handed_on.__code__.co_filename
     assert around.__code__.co_filename.startswith("<gate")
-    pool = stack.pool(PROTO)
     trails = []
-    nbl: Any = None
     for made in (around, inside):
+        stack.proto.NdisSendNetBufferLists = made
+        with stack.fake.dispatch(driver=PROTO) as context:
+            stack.proto.send(stack.binding, None)
+            trails.append((context.cells[SITE_CELL], declaration.number << 32 | context.site))
+    assert len({word for trail in trails for word in trail}) == 1
+    with stack.fake.running(stack.fake.processor(), 6, driver=PROTO), pytest.raises(BugCheck) as caught:
+        inside(stack.binding, None, 0, 0)
+    assert caught.value.parameters[:2] == (0xE5, 6)
+
+
+def test_an_edge_does_what_a_gate_around_its_function_does() -> None:
+    stack = SmallStack()
+    pool, declaration = stack.pool(PROTO), declarations["NdisSendNetBufferLists"]
+    edged, places = stack.proto.NdisSendNetBufferLists, []
+    assert edged is declaration.function
+    nbl: Any = None
+    for made in (gate(declaration._replace(function=handed_on, gate=GateKind.FULL)), edged):
         stack.proto.NdisSendNetBufferLists = made
         with stack.fake.dispatch(driver=PROTO) as context:
             nbl = stack.proto.allocate(pool, stack.mdl(), 0, 60)
             nbl.SourceHandle = stack.binding
             stack.proto.send(stack.binding, nbl)
-            trails.append((context.cells[SITE_CELL], nbl._site, context.site))
-    assert trails[0] == trails[1]
-    with stack.fake.running(stack.fake.processor(), 6, driver=PROTO), pytest.raises(BugCheck) as caught:
-        inside(stack.binding, nbl, 0, 0)
-    assert caught.value.parameters[:2] == (0xE5, 6)
+            assert context.cells[SITE_CELL] == declaration.number << 32 | context.site
+            assert nbl._site == context.site or made is not edged
+            places.append(describe_site(stack.fake.machine, context.site))
+    assert places[0] == places[1]
+    assert "in send" in places[0][0]
+    with stack.fake.running(stack.fake.processor(), 6, driver=PROTO):
+        with pytest.raises(BugCheck) as caught:
+            stack.proto.send(stack.binding, nbl)
+        assert caught.value.parameters[:2] == (0xE5, 6)
+        with pytest.raises(MachineStopped):
+            stack.proto.send(stack.binding, None)
+
+
+def test_of_a_wrong_handle_too_the_stop_knows_the_line() -> None:
+    stack = SmallStack()
+    with stack.fake.dispatch(driver=PROTO) as context, pytest.raises(BugCheck):
+        stack.proto.send(stack.adapter, None)
+    assert context.cells[SITE_CELL] == declarations["NdisSendNetBufferLists"].number << 32 | context.site
+    assert "in send" in describe_site(stack.fake.machine, context.site)[0]

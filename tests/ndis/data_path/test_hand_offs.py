@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from emulator.ndis.data_path.stacks import Binding, Stack
 
-CHECKED_ALONE = {"_owner", "_site", "journal", "guarded", "look", "false_dispatch_flag"}
+CHECKED_ALONE = {"_owner", "_site", "calls", "getframe", "guarded", "journal", "look", "stop_word", "wrong_level"}
 
 
 def hand_offs(*, checked: bool) -> dict[int, Callable[..., None]]:
