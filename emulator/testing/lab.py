@@ -6,6 +6,7 @@ the name of what it is about.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import tempfile
@@ -109,6 +110,7 @@ class Lab:
                 chosen,
                 dict(registry or {}),
                 {**shape, **options},
+                inspect.signature(self.start).parameters.keys() - {"options"},
             ),
             apart=apart,
         )

@@ -139,10 +139,16 @@ class Nic:
             raise AssertionError(f"adapter {self.number} sent a frame: {hexdump(frame)}")
 
     def ping(self, address: str = "", **options: Any) -> Any:
-        """Ping through a TAP with the system's own ICMP (options of vnic.wires.ping): a PingResult."""
+        """Ping through a TAP with the system's own ICMP (options of vnic.wires.ping): a PingResult.
+
+        UnexpectedStop where pings were lost because the machine has stopped.
+        """
         from emulator.testing.ends import ping
 
-        return ping(self.end, address or self.peer, **options)
+        result = ping(self.end, address or self.peer, **options)
+        if result.lost:
+            self._hear()
+        return result
 
     # -- PnP -----------------------------------------------------------------------------------------------------------
 

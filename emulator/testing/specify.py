@@ -5,6 +5,7 @@ Law: nothing is started here; a word that means nothing is a TypeError that name
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.host.sample_names import full_name
@@ -17,6 +18,8 @@ from emulator.host.specification import (
 from emulator.layout.arena import Geometry
 from vnic.wires.faults import parse_faults
 from vnic.wires.wire import DEFAULT_MTU, parse_wire
+
+__tracebackhide__ = True  # a failure is shown where the test asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,15 +101,18 @@ def machine(
     adapters: list[AdapterSpecification],
     registry: dict[str, RegistryValue],
     options: dict[str, Any],
+    parameters: Iterable[str] = (),
 ) -> MachineSpecification:
     """A machine of these drivers and adapters; ``options`` are fields of Geometry, WatchdogLimits and of the machine.
 
-    Raises TypeError for an option that none of them has.
+    Raises TypeError for an option that none of them has, and which was none of the ``parameters`` before either.
     """
     unknown = set(options) - _GEOMETRY - _LIMITS - _MACHINE
     if unknown:
-        known = ", ".join(sorted(_GEOMETRY | _LIMITS | _MACHINE))
-        raise TypeError(f"lab.start() has no option {', '.join(sorted(unknown))}; there are: {known}")
+        known = sorted({*parameters, *_GEOMETRY, *_LIMITS, *_MACHINE})
+        close = [near for one in sorted(unknown) for near in difflib.get_close_matches(one, known, 1)]
+        hint = f"did you mean {' and '.join(close)}?" if close else f"there are: {', '.join(known)}"
+        raise TypeError(f"lab.start() has no option {', '.join(sorted(unknown))}; {hint}")
     return MachineSpecification(
         name=name,
         geometry=Geometry(**{key: value for key, value in options.items() if key in _GEOMETRY}),

@@ -64,6 +64,12 @@ def planned(*arguments: str) -> Plan:
     return plan_of(options(*arguments))
 
 
+def test_a_driver_in_the_place_of_a_file_is_told_where_it_belongs(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def DriverEntry(DriverObject, RegistryPath): ...\n", encoding="utf-8")
+    assert refused(str(path)).endswith("; a driver is named with --miniport, --filter or --protocol")
+
+
 def refused(*arguments: str) -> str:
     with pytest.raises(ConfigurationError) as raised:
         planned(*arguments)

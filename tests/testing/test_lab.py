@@ -44,8 +44,10 @@ def test_an_address_a_mac_and_a_name_of_one_s_own(lab: Lab) -> None:
 
 
 def test_an_unknown_option_is_named(lab: Lab) -> None:
-    with pytest.raises(TypeError, match=r"no option procesors; there are: .*work_items"):
+    with pytest.raises(TypeError, match=r"no option procesors; did you mean processors\?$"):
         toy(lab, procesors=2)
+    with pytest.raises(TypeError, match=r"no option nothing_like_it; there are: .*, filters, .*, work_items"):
+        toy(lab, nothing_like_it=2)
 
 
 def test_what_drivers_say_is_there_and_can_be_waited_for(lab: Lab) -> None:

@@ -113,3 +113,21 @@ def test_a_driver_that_does_not_load_is_said_in_one_line(outcome: Callable[..., 
     assert counts == {"failed": 1}
     assert "ConfigurationError: driver no.such.driver does not import" in text
     assert "def wait_running" not in text
+
+
+def test_a_ping_that_nobody_answers_any_more_tells_of_the_stop(outcome: Callable[..., tuple[Any, str]]) -> None:
+    counts, text = outcome(
+        """
+        def test_it(lab, monkeypatch):
+            from types import SimpleNamespace
+            nic = toy(lab)
+            ended = nic.machine.proxy.wait_ended
+            monkeypatch.setattr("emulator.testing.ends.ping", lambda *given: ended() and SimpleNamespace(lost=1))
+            nic.control(104)
+            nic.ping("192.0.2.2")
+            assert "it was noticed" == "before"
+        """
+    )
+    assert counts == {"failed": 1}
+    assert "UnexpectedStop: machine toy_driver stopped:" in text
+    assert ">       nic.ping(" in text
