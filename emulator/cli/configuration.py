@@ -122,8 +122,8 @@ def read(path: str) -> Configuration:
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        driver = "; a driver is named with --miniport, --filter or --protocol" if path.endswith(".py") else ""
-        raise ConfigurationError(f"{path}: is not TOML: {' '.join(str(error).split())}{driver}") from None
+        hint = "; a driver is named with --miniport, --filter or --protocol" if path.endswith(".py") else ""
+        raise ConfigurationError(f"{path}: is not TOML: {' '.join(str(error).split())}{hint}") from None
     try:
         found = msgspec.convert(tables, Configuration)
     except msgspec.ValidationError as error:
