@@ -26,6 +26,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
+from vnic.device.host_queue import DeviceFault
 from vnic.device.layout import (
     PRODUCER,
     VNIC_DESCRIPTOR_MORE,
@@ -49,7 +50,7 @@ from vnic.device.registers import (
 from vnic.wires.wire import DROP_ERRORS, REMOVAL_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vnic.device.hardware import HostVnic
     from vnic.wires.wire import FrameCalls
@@ -371,6 +372,8 @@ class AdapterPump:
     def _transmit_batch(self, budget: int) -> bool:
         queue = self._queue
         posted = queue.posted()
+        if queue.sent_frames and (frames := queue.again(min(posted, budget))):
+            return self._transmit_again(frames, posted)
         # A frame is never longer than the least that is looked at, so one that has no end here has none at all.
         words = queue.descriptors(min(posted, max(budget, VNIC_MAXIMUM_FRAGMENTS)))
         done = self._send(words)
@@ -378,6 +381,15 @@ class AdapterPump:
         self._unfinished = posted - done if unfinished else None
         self._finish(done)
         return done < posted and not (self.wants_write or self._gone or (unfinished and len(words) == posted))
+
+    def _transmit_again(self, frames: list[memoryview], posted: int) -> bool:
+        self._unfinished = None
+        lengths: list[int] = []
+        error = self._write_all(frames, lengths)
+        self._sent += lengths
+        done = len(lengths) + int(error is not None and self._lost(error))
+        self._finish(done)
+        return done < posted and not (self.wants_write or self._gone)
 
     def _finish(self, done: int) -> None:
         if done:
@@ -390,9 +402,15 @@ class AdapterPump:
     def _send(self, words: list[int]) -> int:
         """Write the frames of these descriptors; returns how many descriptors are finished with."""
         done = 0
+        frames: Iterable[memoryview]
+        try:
+            frames = list(map(self._frame, words))
+            self._queue.remember(words, frames)
+        except (KeyError, DeviceFault):
+            frames = map(self._frame, words)  # what is not a frame in one piece is found out in its turn
         while done < len(words):
             lengths: list[int] = []
-            error = self._write_all(words[done:] if done else words, lengths)
+            error = self._write_all(map(self._frame, words[done:]) if done else frames, lengths)
             done += len(lengths)
             self._sent += lengths
             if done == len(words):
@@ -421,14 +439,14 @@ class AdapterPump:
         self._count(STATISTIC_TRANSMIT_ERRORS, 1)
         return True
 
-    def _write_all(self, words: list[int], lengths: list[int]) -> OSError | None:
-        """Write frames of one descriptor each, up to one that is not, that the wire does not take now, or refuses.
+    def _write_all(self, frames: Iterable[memoryview], lengths: list[int]) -> OSError | None:
+        """Write frames, up to one that is not in one piece, that the wire does not take now, or refuses.
 
         Appends the length of each that it took.
         """
         append = lengths.append
         try:
-            for length in map(self._write, map(self._frame, words)):
+            for length in map(self._write, frames):
                 if length is None:
                     return _BLOCKED
                 append(length)

@@ -102,7 +102,7 @@ class HostSteps:
     pieces = 1
     """Descriptors that a frame is sent in."""
     _wire: type[_Wire] = _Wire
-    _buffers, _slot = 384, VNIC_RECEIVE_SLOT
+    _buffers, _slot = 512, VNIC_RECEIVE_SLOT
     _offloads = 0
 
     def __init__(self) -> None:

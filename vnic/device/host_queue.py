@@ -95,6 +95,8 @@ class HostQueue:
         "receive_head",
         "receive_regions",
         "receive_tail",
+        "sent_frames",
+        "sent_words",
         "statistics",
         "transmit",
         "transmit_regions",
@@ -144,6 +146,9 @@ class HostQueue:
         # Bytes in each buffer, said by the first one posted.
         self.capacity = 0
         self.frames.clear()
+        # What lay in each place of the transmit ring when it last came round, and the frames that were made of it.
+        self.sent_words = array("Q")
+        self.sent_frames: list[memoryview] = []
         # How many of those at hand may be filled before the rings are looked at again.
         self.usable = 0
 
@@ -250,6 +255,9 @@ class HostQueue:
     def deliver(self, lengths: list[int]) -> None:
         """Give the first `len(lengths)` empty buffers at hand to the driver, filled to these lengths."""
         count, first = len(lengths), self.filled
+        if count == 1:
+            self.deliver_one(lengths[0])
+            return
         buffers = self.words[first : first + count]
         self.receive_head = put_received(self.receive, self.receive_head, buffers, lengths)
         self.filled = first + count
@@ -301,6 +309,31 @@ class HostQueue:
         """The frame of the oldest transmit descriptor, if it lies in one piece and has been judged before."""
         ring = self.transmit
         return self.frames.get(ring.words[self.transmit_tail & ring.mask])
+
+    def again(self, count: int) -> list[memoryview]:
+        """The frames of the next descriptors, up to the ring's end, if the same lay there when it last came round.
+
+        A driver whose buffers go round with its rings mostly sends the same again: then nothing is looked up.
+        """
+        ring = self.transmit
+        start = self.transmit_tail & ring.mask
+        words = ring.words[start : start + count]
+        end = start + len(words)
+        return self.sent_frames[start:end] if words == self.sent_words[start:end] else []
+
+    def remember(self, words: list[int], frames: list[memoryview]) -> None:
+        """Keep what the next descriptors are, and their frames, for when the ring comes round."""
+        ring = self.transmit
+        start = self.transmit_tail & ring.mask
+        left = ring.entries - start
+        self._remember(start, words[:left], frames[:left])
+        self._remember(0, words[left:], frames[left:])
+
+    def _remember(self, start: int, words: list[int], frames: list[memoryview]) -> None:
+        if start <= len(self.sent_frames):
+            end = start + len(words)
+            self.sent_words[start:end] = array("Q", words)
+            self.sent_frames[start:end] = frames
 
     def sent(self, head: int) -> bool:
         """Whether all is done that was posted when the transmit ring's head was this."""
