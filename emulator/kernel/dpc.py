@@ -48,6 +48,7 @@ def queue_dpc(context: Context, processor: int, kind: int, target: int, argument
         place = put % DPC_ENTRIES * 2
         entries[place], entries[place + 1] = target << 32 | kind, argument
         ends[PUT] = put + 1 & INDEX_MASK
+        arena.summoned[FIRST_PROCESSOR_SLOT + processor] = 1
     platform.release(lock)
     if full:
         stop_limit(
@@ -71,4 +72,6 @@ def serve_dpcs(context: Context) -> bool:
         what, argument = entries[place], entries[place + 1]
         ends[TAKE] = take + 1 & INDEX_MASK
         deferred(context, what & INDEX_MASK, what >> 32, argument)
+    if ends[TAKE] != ends[PUT]:
+        arena.summoned[context.slot] = 1
     return waiting > 0

@@ -57,7 +57,7 @@ def _take_processor(context: Context) -> None:
         if not arena.withheld[processor]:
             return
         platform.release(lock)
-    arena.raising[context.slot] = 1
+    arena.raising[context.slot] = arena.summoned[processor] = 1
     while True:
         platform.acquire(lock)
         if not arena.withheld[processor]:
@@ -74,7 +74,7 @@ def wanted(context: Context) -> bool:
     """Does a passive context wait for this processor?"""
     arena = context.machine.arena
     raising, processors = bytes(arena.raising), arena.geometry.processors
-    return any(flag and slot % processors == context.processor for slot, flag in enumerate(raising))
+    return 1 in raising and any(flag and slot % processors == context.processor for slot, flag in enumerate(raising))
 
 
 def lower_irql(context: Context, level: int) -> None:

@@ -15,7 +15,7 @@ from emulator.kernel.passive import live_as_worker
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
-from emulator.layout.machine import EPOCH_CELL, RETIRING_ALL, ContextKind, SlotState
+from emulator.layout.machine import RETIRING_ALL, ContextKind, SlotState
 from emulator.rules.irql import DISPATCH_LEVEL, PASSIVE_LEVEL
 
 if TYPE_CHECKING:
@@ -47,26 +47,29 @@ def _round_of(context: Context) -> Callable[[], bool]:
     arena, box, platform, services = context.machine.arena, context.box, context.platform, context.machine.services
     slot, processor, lock = context.slot, context.processor, context.processor_lock
     acquire, release = platform.bound(lock)
-    stop_word, epoch, cells, recalls = context.stop_word, arena.epoch, context.cells, arena.recalls(slot)
-    earliest, dpc_ends = arena.earliest, arena.dpc_ends[processor]
-    raising, withheld, stored = arena.raising, arena.withheld, context.stored
+    stop_word, summoned, earliest = context.stop_word, arena.summoned, arena.earliest
+    withheld, stored = arena.withheld, context.stored
+    summoned[slot] = 1  # what has been published before there was this round
 
     def serve_round() -> bool:
         if stop_word[0]:
             raise_if_stopped(context)
+        called = summoned[slot]
+        if called:
+            summoned[slot] = 0  # the lock is the fence behind it
         if number := acquire():
             platform.lock_failed(lock, number)
         context.irql = box.irql = DISPATCH_LEVEL
-        if epoch[0] != cells[EPOCH_CELL] or recalls[0] != recalls[1]:
+        if called:
             services.round(context)
         busy = earliest[processor] != 0 and serve_timers(context)
-        if dpc_ends[0] != dpc_ends[1] and serve_dpcs(context):
+        if called and serve_dpcs(context):
             busy = True
         if context.serve_lines():
             busy = True
         # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
-        # that is put off as long as nobody asks.
-        if 1 in bytes(raising) and wanted(context):
+        # that is put off as long as nobody wants to.
+        if (called or summoned[slot]) and wanted(context):
             _step_aside(context)
             return busy
         withheld[slot] = 1 if stored else 0
@@ -81,39 +84,32 @@ def _round_of(context: Context) -> Callable[[], bool]:
 
 def _step_aside(context: Context) -> None:
     """End a round: publish what is withheld, and let those have the processor who raise."""
-    withheld, slot, platform = context.machine.arena.withheld, context.slot, context.platform
+    arena, slot, platform = context.machine.arena, context.slot, context.platform
+    withheld = arena.withheld
     context.machine.services.leave(context)
     awaited, withheld[slot] = withheld[slot], 0
     context.irql = context.box.irql = PASSIVE_LEVEL
     platform.release(context.processor_lock)
     if awaited:
-        for other, flag in enumerate(bytes(context.machine.arena.raising)):
+        for other, flag in enumerate(bytes(arena.raising)):
             if flag:
                 wake(context, other)
     sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
+    arena.summoned[slot] = 1  # whoever wants it still is looked for in the next round
 
 
 def _processor(context: Context) -> None:
     arena, slot, now, linger = context.machine.arena, context.slot, context.platform.now, context.platform.linger
-    epoch, cells, recalls, shutting_down = arena.epoch, context.cells, arena.recalls(slot), arena.shutting_down
-    earliest, dpc_ends, raising, withheld = (
-        arena.earliest,
-        arena.dpc_ends[context.processor],
-        arena.raising,
-        arena.withheld,
-    )
+    summoned, earliest, shutting_down = arena.summoned, arena.earliest, arena.shutting_down
     processor, slept_for = context.processor, 0
 
     def ready() -> bool:
         first = earliest[processor]
         return (
             context.lines_asserted()
+            or summoned[slot] != 0
             or first != slept_for  # another context has set a timer: the deadline of this sleep is not the right one
-            or dpc_ends[0] != dpc_ends[1]
             or shutting_down[0] != 0
-            or epoch[0] != cells[EPOCH_CELL]
-            or recalls[0] != recalls[1]
-            or (withheld[slot] != 0 and 1 in bytes(raising) and wanted(context))
             or (first != 0 and now() >= first)
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.layout.arena import OBJECT_TABLES, Arena, Geometry
+from emulator.layout.arena import FIRST_PROCESSOR_SLOT, OBJECT_TABLES, Arena, Geometry
 from emulator.layout.machine import ARENA_MAGIC, ARENA_VERSION, NO_DRIVERS_LOCK, SystemLock
 
 if TYPE_CHECKING:
@@ -61,6 +61,14 @@ class Machine:
         for lock in range(SystemLock.FIRST_DRIVER):
             self.arena.lock_holders[lock] = NO_DRIVERS_LOCK
         head.magic = ARENA_MAGIC
+
+    def new_epoch(self) -> int:
+        """Begin an epoch, which each processor meets in its next round; the caller holds STACKS."""
+        head, summoned, processors = self.arena.machine, self.arena.summoned, self.geometry.processors
+        head.epoch += 1
+        summoned[FIRST_PROCESSOR_SLOT : FIRST_PROCESSOR_SLOT + processors] = b"\x01" * processors
+        epoch: int = head.epoch
+        return epoch
 
     @staticmethod
     def processor_lock(processor: int) -> int:

@@ -199,6 +199,9 @@ class Arena:
         self.sleeping = self.view[at["sleeping"] : at["sleeping"] + geometry.slots]
         self.raising = self.view[at["raising"] : at["raising"] + geometry.slots]
         self.withheld = self.view[at["withheld"] : at["withheld"] + geometry.slots]
+        # Of each processor: something has been published that it is to look at (an epoch, a DPC, a call for lists, a
+        # wish for its lock).  Set after that; cleared by the processor before it looks, and then there is a fence.
+        self.summoned = self.view[at["summoned"] : at["summoned"] + geometry.slots]
         self.lock_used = self.view[at["lock_used"] : at["lock_used"] + geometry.driver_locks]
         self.lock_homes = self.view[at["lock_homes"] : at["lock_homes"] + 8 * geometry.driver_locks].cast("Q")
         # Where each lock of a driver has been acquired that is held; the call site's slot is the holder's.
@@ -221,8 +224,6 @@ class Arena:
         self.stop_word = self.view[stop_word : stop_word + 4].cast("I")
         shutting_down = at["machine"] + records.MACHINE.shutting_down.offset  # type: ignore[attr-defined]
         self.shutting_down = self.view[shutting_down : shutting_down + 4].cast("I")
-        epoch = at["machine"] + records.MACHINE.epoch.offset  # type: ignore[attr-defined]
-        self.epoch = self.view[epoch : epoch + 8].cast("Q")
         self.hardware_layout = VnicLayout(queues=geometry.hardware_queues)
 
     @functools.cached_property
@@ -351,6 +352,7 @@ def offsets_of(geometry: Geometry) -> dict[str, int]:
         ("sleeping", slots),
         ("raising", slots),
         ("withheld", slots),
+        ("summoned", slots),
         ("slots", slots * records.SLOT.size()),
         ("stop", records.STOP_RECORD.size()),
         ("stop_text", records.STOP_TEXT_BYTES),

@@ -151,7 +151,6 @@ SITE_CELL: int = SLOT.site.offset // 8  # type: ignore[attr-defined]
 ENTERED_CELL: int = SLOT.entered.offset // 8  # type: ignore[attr-defined]
 ITEM_CELL: int = SLOT.item.offset // 8  # type: ignore[attr-defined]
 CALLBACKS_CELL: int = SLOT.callbacks.offset // 8  # type: ignore[attr-defined]
-EPOCH_CELL: int = SLOT.epoch.offset // 8  # type: ignore[attr-defined]
 
 
 class STOP_RECORD(Record):

@@ -349,7 +349,7 @@ class Simulation:
 
 def watched_arena(arena: Any, platform: SimulatedPlatform) -> Arena:
     """The arena, with the words by which contexts wake each other and pass work as switch points."""
-    for name in ("sleeping", "earliest", "raising", "withheld"):
+    for name in ("sleeping", "earliest", "raising", "withheld", "summoned"):
         setattr(arena, name, WatchedView(getattr(arena, name), platform))
     first = arena.offsets["queues"] // 8
     arena.words = WatchedView(arena.words, platform, first, first + WORK_QUEUES * WORK_QUEUE.size() // 8)

@@ -25,7 +25,7 @@ from tests.fake_platform import FakeMachine, driver_module
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
 
-WORDS = ("sleeping", "raising", "withheld")
+WORDS = ("sleeping", "raising", "withheld", "summoned")
 
 
 class Unseen(AssertionError):

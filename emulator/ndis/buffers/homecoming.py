@@ -140,6 +140,7 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
     asked = recalls_of(machine.arena, slot)
     while not gone():
         asked[0] = asked[0] + 1 & _U32
+        machine.arena.summoned[slot] = 1
         context.platform.fence()
         wake(context, slot)
         sleep_in_call(context, gone, context.platform.now() + ASK_AGAIN_NS)

@@ -418,7 +418,7 @@ def _free_pool(context: Context, handle: int, kind: HandleKind, name: str) -> No
     machine.pool.free(pool.record.records, site=context.site)
     machine.objects[kind].free(handle, site=context.site)
     context.platform.acquire(SystemLock.STACKS)
-    machine.arena.machine.epoch += 1
+    machine.new_epoch()
     context.platform.release(SystemLock.STACKS)
     forget_dead_pools(path)
 
@@ -449,8 +449,9 @@ def _call_stocks_in(context: Context, pool: BufferPool) -> None:
     def answered() -> bool:
         return all(recall[0] == recall[1] for recall in recalls)
 
-    for recall in recalls:
+    for number, recall in zip(asked, recalls, strict=True):
         recall[0] = recall[0] + 1 & 0xFFFF_FFFF
+        arena.summoned[number] = 1
     context.platform.fence()
     for number in asked:
         wake(context, number)

@@ -126,15 +126,13 @@ def move(context: Context, adapter: Any, record: Any, machine: Machine[S, E], ev
 
 def publish_change(context: Context, adapter: Any, record: Any = None, state: int | None = None) -> int:
     """Give the adapter's stack a new epoch, with a new state of one of its records; the epoch."""
-    platform, head = context.platform, context.machine.arena.machine
+    platform = context.platform
     now = platform.now()
     platform.acquire(SystemLock.STACKS)
     if state is not None:
         record.state = state
         record.moved = now
-    head.epoch += 1
-    epoch: int = head.epoch
-    adapter.epoch = epoch
+    adapter.epoch = epoch = context.machine.new_epoch()
     platform.release(SystemLock.STACKS)
     context.machine.services.round(context)
     return epoch
