@@ -127,7 +127,7 @@ def test_a_processor_publishes_before_it_looks_who_waits_for_it(withheld: int) -
     processor, worker = fake.processor(), fake.passive_worker()
     fake.arena.withheld[processor.slot] = withheld
     fake.arena.sleeping[worker.slot] = ASLEEP
-    fake.arena.raising[worker.slot] = 1
+    fake.arena.raising[worker.slot] = fake.arena.summoned[processor.slot] = 1
     stores = Stores(fake)
 
     def lowered(context: Context, deadline: int | None) -> None:
@@ -140,6 +140,41 @@ def test_a_processor_publishes_before_it_looks_who_waits_for_it(withheld: int) -
         processor_round(processor)
     assert fake.platform.rings == [worker.slot] * withheld
     assert ((processor.slot, "sleeping") in stores.looks) is bool(withheld)
+
+
+def test_who_still_waits_when_a_processor_has_stepped_aside_is_looked_for_again() -> None:
+    fake, asleep = FakeMachine(), list[int]()
+    processor, worker = fake.processor(), fake.passive_worker()
+    fake.round()
+    fake.arena.raising[worker.slot] = fake.arena.summoned[processor.slot] = 1
+
+    def time_passes(context: Context, deadline: int | None) -> None:
+        assert deadline is not None
+        fake.platform.time = deadline
+        asleep.append(context.slot)
+
+    fake.platform.on_sleep = time_passes
+    for rounds in range(1, 4):
+        fake.round()
+        assert asleep == [processor.slot] * rounds
+    fake.arena.raising[worker.slot] = 0
+    fake.round()
+    assert asleep == [processor.slot] * rounds
+    assert not fake.arena.summoned[processor.slot]
+
+
+def test_every_processor_meets_a_new_epoch_in_its_next_round_and_no_other() -> None:
+    fake, met = FakeMachine(processors=3), list[int]()
+    fake.services.on_round = lambda context: met.append(context.slot)
+    processors = [fake.processor(number) for number in range(3)]
+    for _ in processors * 2:
+        fake.run_until_idle()
+    met.clear()
+    assert fake.machine.new_epoch() == fake.arena.machine.epoch
+    for _ in range(2):
+        for number in range(3):
+            fake.round(number)
+    assert met == [processor.slot for processor in processors]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["ready", "too late"])
