@@ -181,11 +181,11 @@ class LivePlatform:
         """Look again and again for LINGER_NS, letting everybody else run in between."""
         now, step_aside = time.monotonic_ns, os.sched_yield
         end = now() + LINGER_NS
-        while not ready():
-            if now() >= end:
-                return False
+        while now() < end:
             step_aside()
-        return True
+            if ready():
+                return True
+        return False
 
     def choose(self, count: int, site: str) -> int:
         """The first of the legal ways: live processes choose by themselves."""

@@ -69,8 +69,8 @@ class Platform(Protocol):
     def linger(self, ready: Callable[[], bool]) -> bool:
         """Look again for PATIENCE_NS before going to sleep, which is cheaper than being woken; did it become ready?
 
-        Where nobody else could make it ready meanwhile it looks once; the simulated machine does not look, and no time
-        passes there.
+        Who calls has just looked.  Where nobody else could make it ready meanwhile this does not look, and on the
+        simulated machine not either; no time passes there.
         """
 
     def ring(self, slot: int) -> None:

@@ -86,9 +86,9 @@ class EchoServices(ToyServices):
 
     def serve(self, context: Context, number: int) -> bool:
         nic, sent, view = self.nics[number], self.sent[number], context.machine.arena.view
-        cause = nic.causes[0]() & nic.masks[0][0]
+        cause = nic.causes[0]() & nic.masks[0]
         if cause & VNIC_INTERRUPT_REMOVED:
-            nic.masks[0][0] = 0
+            nic.masks[0] = 0
             context.platform.log(20, "echo", f"adapter {number} is gone")
             return True
         if cause & VNIC_INTERRUPT_LINK:

@@ -134,7 +134,9 @@ class Vnic:
         self.publish = publish
         self.words = block[:REGISTER_BYTES].cast("Q")
         offsets = layout.queue_offsets
-        self.masks = [block[at.driver : at.driver + 8].cast("Q") for at in offsets]
+        # One word of each queue, by number.
+        step = offsets[1].driver - offsets[0].driver if self.several else layout.size
+        self.masks = block[offsets[0].driver :].cast("Q")[:: step // 8]
         self.statistics = [block[at.statistics : at.statistics + STATISTICS_OFFSET].cast("Q") for at in offsets]
         self.receive = [RingView(block, at.receive, layout.receive_entries) for at in offsets]
         self.receive_free = [RingView(block, at.receive_free, layout.receive_entries) for at in offsets]
@@ -161,12 +163,12 @@ class Vnic:
 
     def _line(self, queue: int) -> Callable[..., bool]:
         """Whether the queue's line is asserted for some causes, or for any."""
-        mask, words, ring = self.masks[queue], self.words, self.transmit[queue]
+        masks, words, ring = self.masks, self.words, self.transmit[queue]
         receive, transmit, entries = self.receive[queue].indices, ring.indices, ring.entries
         link, removed = (0, 0) if queue else (VNIC_INTERRUPT_LINK, VNIC_INTERRUPT_REMOVED)
 
         def asserted(causes: int = VNIC_INTERRUPT_ALL) -> bool:
-            causes &= mask[0]
+            causes &= masks[queue]
             if not causes:
                 return False
             if not words[WORD_PRESENT]:
@@ -215,7 +217,7 @@ def VnicReadRegister(nic: Vnic, register: int, queue: int = 0, /) -> int:
     if not words[WORD_PRESENT]:
         return VNIC_ALL_ONES
     if register == VNIC_REGISTER_INTERRUPT_MASK:
-        return nic.masks[queue][0]
+        return nic.masks[queue]
     if register == VNIC_REGISTER_CONTROL:
         return words[WORD_CONTROL] & VNIC_CONTROL_ENABLES | (VNIC_CONTROL_RESET if _resetting(nic) else 0)
     if register == VNIC_REGISTER_STATUS:
@@ -236,7 +238,7 @@ def VnicWriteRegister(nic: Vnic, register: int, value: int, queue: int = 0, /) -
     until the bit reads as clear, and leave the rings alone until then.
     """
     if register == VNIC_REGISTER_INTERRUPT_MASK:
-        nic.masks[queue][0] = value & VNIC_INTERRUPT_ALL
+        nic.masks[queue] = value & VNIC_INTERRUPT_ALL
         if value and (nic.several or nic.raise_interrupt is not None):
             _unmasked(nic, queue)
         return
