@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -o cache_dir=$(CACHE)/pytest
 # The tests that start processes, and look for what is left of them; all others are one process that computes.
 LIVE := $(addprefix tests/,cli host scenarios sync testing tools vnic bad_drivers/test_live.py drivers/test_bridge.py \
 	drivers/test_live.py drivers/test_mux.py kernel/test_workqueue_kill.py simulated/test_both_platforms.py \
-	simulated/test_lanes.py)
+	simulated/test_lanes.py test_pages.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint pytest pytest-live pytest-alone soak bench coverage clean run-environment dev-environment bench-environment python
