@@ -1,4 +1,4 @@
-"""The pages for who writes drivers and tests are true: what they show runs, and their tables have a row for everything."""
+"""The pages for who writes drivers and tests are true: what they show runs, and their tables leave nothing out."""
 
 from __future__ import annotations
 
