@@ -9,7 +9,7 @@ checked build both have another class, which says so. The class itself has no ho
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from emulator.kernel.platform import current
 from emulator.kernel.pool import OFFSET_BITS, POINTER_TAG
@@ -37,6 +37,17 @@ NOBODY: Final = -1
 
 MDL_MAPPED_TO_SYSTEM_VA: Final = 1
 MDL_SOURCE_IS_NONPAGED_POOL: Final = 4
+
+
+class Owner(int):
+    """The owner of a list since the call at ``site``: one word for both, since every list of a chain gets them."""
+
+    site: int
+
+    def __new__(cls, owner: int, site: int) -> Self:
+        made = super().__new__(cls, owner)
+        made.site = site
+        return made
 
 
 class NET_BUFFER_LIST_CONTEXT:
@@ -316,7 +327,7 @@ def _slot(kind: type, name: str) -> Callable[[Any], Any]:
     return found
 
 
-list_buffer, list_entry, list_owner, list_site, list_word = (
+list_buffer, list_entry, list_owner, _list_site, list_word = (
     _slot(NET_BUFFER_LIST, name) for name in ("_buffer", "_entry", "_owner", "_site", "_word")
 )
 buffer_data, buffer_entry, buffer_site, buffer_word = (
@@ -328,7 +339,7 @@ buffer_data, buffer_entry, buffer_site, buffer_word = (
 def _touch(thing: Any, name: str, what: str) -> NoReturn:
     context = current.context
     base: Any = type(thing).__mro__[1]
-    site = base._site.__get__(thing)
+    site = list_site(thing) if base is NET_BUFFER_LIST else base._site.__get__(thing)
     entry = base._entry.__get__(thing)
     pool: BufferPool = base._pool.__get__(thing)
     sites = [site_of(context, "last handed on", site)] if site else []
@@ -391,6 +402,13 @@ FREED_MDL: Any = type(
         "__doc__": "A freed MDL: an idle NET_BUFFER may still refer to it, and who reaches for the data is stopped.",
     },
 )
+
+
+def list_site(nbl: NET_BUFFER_LIST) -> int:
+    """Where a list was handed on, or else what ``_site`` says: where it was allocated or freed."""
+    owner = list_owner(nbl)
+    site: int = owner.site if type(owner) is Owner else _list_site(nbl)
+    return site
 
 
 def memory_pointer(context: KernelContext, offset: int) -> int:

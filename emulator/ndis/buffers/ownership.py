@@ -17,7 +17,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
 from emulator.ndis.buffers.buffer_pools import CHILDREN_AT, pool_by_number
-from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY
+from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY, list_site
 from emulator.rules.nbl import (
     DISPATCH_FLAG,
     FREE,
@@ -124,7 +124,7 @@ def add_child(context: Context, parent: NET_BUFFER_LIST, name: str) -> None:
     context.platform.acquire(SystemLock.OBJECTS)
     parent._pool.path.halves[parent._entry + CHILDREN_AT >> 2] += 1
     context.platform.release(SystemLock.OBJECTS)
-    parent._owner = owner | PARENT
+    parent._site, parent._owner = list_site(parent), owner | PARENT
 
 
 def remove_child(context: Context, word: int) -> None:
@@ -181,7 +181,7 @@ def bad_free(context: Context, nbl: NET_BUFFER_LIST) -> None:
     if was_parent(context, nbl, context.driver) and not nbl.ChildRefCount:
         return
     if came_home(context, nbl):
-        nbl._owner = context.driver
+        nbl._site, nbl._owner = list_site(nbl), context.driver
         if not nbl.ChildRefCount:
             return
     owner, maker = nbl._owner, nbl._pool.driver
@@ -238,7 +238,8 @@ def _stop(
     context: Context, nbl: NET_BUFFER_LIST, offence: OwnershipOffence, text: str, what: str = "last handed on"
 ) -> NoReturn:
     pool: Any = nbl._pool
-    sites = [site_of(context, what, nbl._site)] if nbl._site else []
+    site = list_site(nbl)
+    sites = [site_of(context, what, site)] if site else []
     stop(offence.code, offence.subcode, 0, nbl._word, pool.record.tag, text=text, sites=sites)
 
 

@@ -27,6 +27,7 @@ from emulator.ndis.buffers.net_buffers import (
     NET_BUFFER,
     NET_BUFFER_LIST,
     NOBODY,
+    list_site,
     set_class,
 )
 from emulator.ndis.data_path.datapath_state import AWAY, DataPath, data_path
@@ -188,7 +189,7 @@ def _write_list(
             nbl.ChildRefCount,
             present,
             nbl._owner,
-            nbl._site,
+            list_site(nbl),
         )
     except (struct.error, TypeError, AttributeError) as error:
         nbl._kept = False

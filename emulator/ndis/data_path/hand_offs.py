@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from emulator.kernel.sites import site_of_frame
 from emulator.kernel.stop import raise_if_stopped
 from emulator.layout.machine import DRIVER_SHIFT, JOURNAL_INDEX, SITE_CELL
-from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST
+from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, Owner
 from emulator.ndis.buffers.ownership import false_dispatch_flag, wrong_number
 from emulator.ndis.buffers.split_choice import is_cut
 from emulator.ndis.data_path.crossings import CROSSING, ENTER, IN_CROSSINGS, NESTING_LIMIT, defer, tagged
@@ -98,9 +98,9 @@ _OPERATIONS: Final = {
 
 _HAND_OFF: Final = (
     """
-def made(context, path, edge):
+def made(context, path, edge, own):
     name, operation, view, target, value, owners, given, taken, layer, look, source, unusual, lend, *_ = edge
-    stop_word, calls = context.stop_word, Calls(context, name, operation)   #: gate
+    stop_word, calls = context.stop_word, Calls(context, edge, own)         #: checked
     cutter, target = target.cut or (None, target)                           #: cut
     function, mark, routine = target.function, target.mark, target.routine
     cells, locks, words, journal = context.cells, context.held, path.words, path.journal
@@ -113,11 +113,10 @@ def made(context, path, edge):
         if stop_word[0]:                                        #: gate
             raise_if_stopped(context)                           #: gate
         frame = getframe(2)                                     #: gate
-        site, called, entry = calls[id(frame.f_code) + frame.f_lasti]       #: gate
-        context.site = site                                     #: gate
+        holder, called, entry = calls[id(frame.f_code) + frame.f_lasti]     #: gate
+        context.site = holder.site                              #: gate
         cells[SITE_CELL] = called                               #: gate
-        site = context.site                                     #: own
-        entry = (site & SITE_MASK) << 8 | operation             #: own
+        holder, called, entry = calls[context.site]            #: own
         irql = context.irql
         if irql != DISPATCH_LEVEL and (irql > DISPATCH_LEVEL or flags & AT_DISPATCH):   #: checked
             wrong_level(context, name, FLAGS, flags)            #: checked
@@ -143,8 +142,7 @@ def made(context, path, edge):
                     same = False                                #: same
                     look(context, nbl, view)                    #: checked source
             following = nbl.Next                                #: touched
-            nbl._owner = theirs                                 #: checked
-            nbl._site = site                                    #: checked
+            nbl._owner = holder                                 #: checked
             nbl = nbl.Next                                      #: walked free
             nbl = nbl.Next                                      #: checked source
             nbl = following                                     #: touched
@@ -158,6 +156,7 @@ def made(context, path, edge):
         if not at:                                              #: checked
             take_guards_away(path)                              #: checked
         if {rare}:                                              #: rare
+            since_here(first, holder.site)                            #: checked rare
             unusual(context, view, {told})                      #: rare
             return                                              #: rare
         words[given] += count
@@ -191,19 +190,32 @@ few; a list is guarded that whoever got it still has.
 """
 
 
-class _Calls(dict[int, tuple[int, int, int]]):
-    """The call sites of an edge, by what SiteNumbers has them by: the site, the black box's word, the journal's."""
+class _Calls(dict[int, tuple[Owner, int, int]]):
+    """What an edge needs of each call site: the next owner since then, the black box's word, the journal's.
 
-    __slots__ = ("context", "number", "operation")
+    By what SiteNumbers has them by; by the site itself where NDIS calls (``own``).
+    """
 
-    def __init__(self, context: Context, name: str, operation: int) -> None:
-        self.context, self.number, self.operation = context, declarations[name].number, operation
+    __slots__ = ("context", "edge", "own")
 
-    def __missing__(self, key: int) -> tuple[int, int, int]:
+    def __init__(self, context: Context, edge: Edge, own: bool) -> None:
+        self.context, self.edge, self.own = context, edge, own
+
+    def __missing__(self, key: int) -> tuple[Owner, int, int]:
         """One that has not been met: the edge's function, the DDI function, the driver."""
-        site = site_of_frame(self.context, sys._getframe(3))
-        words = self[key] = site, self.number << 32 | site, (site & _SITE_MASK) << 8 | self.operation
+        edge = self.edge
+        site = key if self.own else site_of_frame(self.context, sys._getframe(3))
+        called, entry = declarations[edge.name].number << 32 | site, (site & _SITE_MASK) << 8 | edge.operation
+        words = self[key] = Owner(edge.owners[1], site), called, entry
         return words
+
+
+def _since_here(first: NET_BUFFER_LIST, site: int) -> None:
+    """Who gets these lists is not known yet, and will be a mere number: the site is kept beside it."""
+    nbl: NET_BUFFER_LIST | None = first
+    while nbl is not None:
+        nbl._site = site
+        nbl = nbl.Next
 
 
 def _wrong_level(context: Context, name: str, parameter: str, flags: int) -> NoReturn:
@@ -232,7 +244,7 @@ def hand_off(path: DataPath, edge: Edge, *, own: bool = False) -> Callable[..., 
     if edge.target.cut is not None:
         tags |= {"cut", "away" if edge.operation in (SEND, INDICATE) else "back"}
     make = _compiled(edge.operation, edge.single, edge.refuses, frozenset(tags))
-    made: Callable[..., None] = make(path.context, path, edge)
+    made: Callable[..., None] = make(path.context, path, edge, own)
     return made
 
 
@@ -257,13 +269,13 @@ def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str])
         "NET_BUFFER_LIST": NET_BUFFER_LIST,
         "RARE_OF_SENDS": ~(NDIS_SEND_FLAGS_DISPATCH_LEVEL | NDIS_SEND_FLAGS_SINGLE_QUEUE),
         "SITE_CELL": SITE_CELL,
-        "SITE_MASK": _SITE_MASK,
         "defer": defer,
         "enter": ENTER[how.arguments.count(",") + 2],
         "getframe": sys._getframe,
         "guard_of": guard_of,
         "is_cut": is_cut,
         "raise_if_stopped": raise_if_stopped,
+        "since_here": _since_here,
         "take_guards_away": take_guards_away,
         "wrong_level": _wrong_level,
         "wrong_number": wrong_number,
@@ -290,7 +302,7 @@ def count_lent(context: Context, first: NET_BUFFER_LIST | None, look: Look, modu
     while nbl is not None:
         if nbl._owner not in (module.received, module.lent):
             look(context, nbl, module)
-        nbl._site = context.site
+        nbl._owner, nbl._site = int(nbl._owner), context.site
         count += 1
         nbl = nbl.Next
     if first is not None:

@@ -9,6 +9,7 @@ import pytest
 from emulator.kernel.platform import current
 from emulator.kernel.sites import describe_site
 from emulator.layout.machine import SITE_CELL
+from emulator.ndis.buffers.net_buffers import list_site
 from emulator.ndis.data_path import ledger
 from emulator.ndis.gates.ddi import GateKind, declarations, gate
 from emulator.ndis.headers.status import NDIS_STATUS_PAUSED, NDIS_STATUS_SUCCESS
@@ -289,7 +290,7 @@ def test_an_edge_does_what_a_gate_around_its_function_does() -> None:
             nbl.SourceHandle = stack.binding
             stack.proto.send(stack.binding, nbl)
             assert context.cells[SITE_CELL] == declaration.number << 32 | context.site
-            assert nbl._site == context.site or made is not edged
+            assert list_site(nbl) == context.site or made is not edged
             places.append(describe_site(stack.fake.machine, context.site))
     assert places[0] == places[1]
     assert "in send" in places[0][0]
