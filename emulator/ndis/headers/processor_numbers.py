@@ -18,8 +18,8 @@ _GROUP_AFFINITY: Final = struct.Struct("<QH6x")
 class PROCESSOR_NUMBER(NamedTuple):
     """A processor: its group, and its number in the group."""
 
-    Group: int
-    Number: int
+    Group: int = 0
+    Number: int = 0
     Reserved: int = 0
 
     def to_bytes(self) -> bytes:
@@ -35,7 +35,7 @@ class PROCESSOR_NUMBER(NamedTuple):
 class GROUP_AFFINITY(NamedTuple):
     """Processors of one group, one bit each."""
 
-    Mask: int
+    Mask: int = 0
     Group: int = 0
 
     def to_bytes(self) -> bytes:

@@ -53,7 +53,7 @@ def test_a_revision_carries_its_own_members_alone(revision: int) -> None:
 def test_a_table_of_processors_lies_in_memory_as_on_windows() -> None:
     data = PROCESSOR_NUMBER(1, 2).to_bytes() + PROCESSOR_NUMBER(0, 5).to_bytes()
     assert data == bytes((1, 0, 2, 0, 0, 0, 5, 0))
-    assert PROCESSOR_NUMBER.from_bytes(data[4:]) == PROCESSOR_NUMBER(0, 5)
+    assert PROCESSOR_NUMBER.from_bytes(data[4:]) == PROCESSOR_NUMBER(0, 5) == PROCESSOR_NUMBER(Number=5)
     mask = GROUP_AFFINITY(0b1010, 0).to_bytes()
     assert (len(mask), mask[0], GROUP_AFFINITY.from_bytes(mask)) == (16, 0b1010, (0b1010, 0))
 
