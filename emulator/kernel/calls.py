@@ -143,7 +143,7 @@ def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
         found << 16 | irql << 8 | CALL_OUT,
         routine,
         text=f"{_name(context, routine)} was called at {irql_name(irql)} and returned at {irql_name(found)}.",
-        sites=[site_of(context, "last DDI call", context.site)] if context.site else [],
+        sites=[site_of(context, "last DDI call", context.box.site)] if context.box.site else [],
     )
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from emulator.kernel.machine import Machine
 
 
+SITE_MASK = 0xFFFF
+"""Which part of a site is its number; 0 where it was not recorded, and only whose it is."""
+
+
 class SiteNumbers(dict[int, int]):
     """A context's call sites, each a number by ``id(frame.f_code) + frame.f_lasti``: to ask for a new one enters it."""
 
@@ -53,7 +57,7 @@ def site_at(context: Context, code: CodeType, place: int) -> int:
 
 def describe_site(machine: Machine, site: int) -> tuple[str, str]:
     """(``file:line in function``, the context that was there) of a stored site."""
-    slot, number = site >> 16, site & 0xFFFF
+    slot, number = site >> 16, site & SITE_MASK
     if not number:
         return "(not recorded)", machine.describe_slot(slot) if slot else ""
     word = machine.arena.sites(slot)[number]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.lanes import operations_under_way
-from emulator.kernel.sites import describe_site
+from emulator.kernel.sites import SITE_MASK, describe_site
 from emulator.kernel.stop import CallSite, StopReport, write_stop
 from emulator.layout.machine import DRIVER_LOCKS, ContextKind, SystemLock
 from emulator.rules.irql import irql_name
@@ -145,11 +145,11 @@ def _sites(machine: Machine, task: Task) -> list[CallSite]:
         return []
     sites = []
     for lock, site in context.locks_held():
-        if site:
+        if site & SITE_MASK:
             where, _ = describe_site(machine, site)
             sites.append(CallSite(f"acquired {lock_name(machine, lock)}", where, task.name))
-    if context.site and task.state is not TaskState.RUNNABLE:
-        where, _ = describe_site(machine, context.site)
+    if context.box.site and task.state is not TaskState.RUNNABLE:
+        where, _ = describe_site(machine, context.box.site)
         sites.append(CallSite("waits", where, task.name))
     return sites
 

@@ -48,7 +48,7 @@ def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) ->
         TOUCHED.code,
         list_word(nbl),
         written,
-        context.site,
+        context.box.site,
         text=f"{driver} {'wrote' if written else 'read'} NET_BUFFER_LIST.{name} after it had handed the list on; the "
         f"list {describe_owner(context, owner)}.",
         sites=[site_of(context, "handed on", site)] if site else [],

@@ -60,7 +60,7 @@ class GateKind(IntEnum):
     INLINE = 3
     """As FULL, inside the function, as those of BRIEF and LEAF are: one call less."""
     LOCK = 4
-    """Call site and black box, inside the function, which looks at stop word and IRQL itself, as locks do."""
+    """The black box alone, inside the function, which looks at stop word and IRQL itself, as locks do."""
     EDGE = 5
     """None: the edge over which the function hands a chain on does what FULL does."""
 
@@ -150,7 +150,7 @@ _STOPPED = """    if context.stop_word[0]:
         raise_if_stopped(context)
 """
 _SITE = """    frame = getframe(1)
-    site = context.site = context.site_numbers[id(frame.f_code) + frame.f_lasti]
+    site = {kept}context.site_numbers[id(frame.f_code) + frame.f_lasti]
 """
 _TRAIL = """    context.cells[SITE_CELL] = {number} << 32 | site
 """
@@ -181,7 +181,9 @@ def gate(
             _SWITCH.format(name=declaration.name) if switches else "",
             _TRACE.format(number=declaration.number) if traced else "",
             _STOPPED if looks and kind in (GateKind.FULL, GateKind.INLINE) else "",
-            _SITE if looks and kind is not GateKind.LEAF else "",
+            _SITE.format(kept="" if kind is GateKind.LOCK else "context.site = ")
+            if looks and kind is not GateKind.LEAF
+            else "",
             _TRAIL.format(number=declaration.number) if looks and kind not in (GateKind.BRIEF, GateKind.LEAF) else "",
             _CHECK.format(wrong=_wrong(declaration.irql), name=declaration.name)
             if looks and declaration.irql != ANY and kind is not GateKind.LOCK

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CONTEXT = "context = current.context"
-_SITE = "site = context.site or context.nowhere"
-"""What a function says behind it that needs its call site; a prelude that has looked it up has said so."""
+_SITE = "site = context.nowhere"
+"""What a function says behind it that keeps its call site: nobody knows it, where no prelude has looked it up."""
 
 
 def inlined(function: Callable[..., Any], prelude: str, names: dict[str, Any]) -> Callable[..., Any] | None:

@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.stop import exception_frames, stop, stop_limit, stop_unhandled
-from emulator.ndis.gates.ddi import Declaration, declarations
+from emulator.ndis.gates.ddi import Declaration, GateKind, declarations
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.limits import VnicLimit
 
@@ -111,9 +111,10 @@ def _is_one(value: Any, annotation: str) -> bool:
 def _null(context: Context, error: BaseException, text: str, name: str) -> None:
     """What Windows does when a NULL pointer is followed: 0xD1 at DISPATCH_LEVEL, an access violation below."""
     frames = exception_frames(context, error.__traceback__)
+    site = context.box.site if declarations[name].gate is GateKind.LOCK else context.site
     if context.irql >= DISPATCH_LEVEL:
-        stop(0xD1, 0, context.irql, 0, context.site, text=f"{text}.", frames=frames, ddi=name)
-    stop(0x7E, STATUS_ACCESS_VIOLATION, context.site, text=f"{text}.", frames=frames, ddi=name)
+        stop(0xD1, 0, context.irql, 0, site, text=f"{text}.", frames=frames, ddi=name)
+    stop(0x7E, STATUS_ACCESS_VIOLATION, site, text=f"{text}.", frames=frames, ddi=name)
 
 
 def _a(kind: str) -> str:

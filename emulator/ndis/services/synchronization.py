@@ -45,11 +45,11 @@ def NdisFreeSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
 def NdisAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Raise to DISPATCH_LEVEL and take the lock; not recursive."""
     context = current.context
-    site = context.site or context.nowhere
+    site = context.nowhere
     if context.irql != context.lone_level or context.lock_holders[index := SpinLock.index] or context.stop_word[0]:
         if context.irql > DISPATCH_LEVEL and context.machine.checked:
             wrong_irql(context, "NdisAcquireSpinLock")
-        spinlocks.acquire(context, SpinLock, context.site)
+        spinlocks.acquire(context, SpinLock, site)
         return
     context.lock_holders[index] = site
     context.held[index] = None
@@ -80,11 +80,11 @@ def NdisReleaseSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
 def NdisDprAcquireSpinLock(SpinLock: NDIS_SPIN_LOCK, /) -> None:
     """Take the lock at DISPATCH_LEVEL.  Bug check 0xC4/0x40 below it."""
     context = current.context
-    site = context.site or context.nowhere
+    site = context.nowhere
     if context.irql != context.lone_level or context.lock_holders[index := SpinLock.index] or context.stop_word[0]:
         if context.irql < DISPATCH_LEVEL:
             _below_dispatch(context, 0x40, "NdisDprAcquireSpinLock")
-        spinlocks.acquire(context, SpinLock, context.site, raises=False)
+        spinlocks.acquire(context, SpinLock, site, raises=False)
         return
     context.lock_holders[index] = site
     context.held[index] = None
