@@ -200,7 +200,9 @@ class Stopping:
                 return self._report(slot, now, text=self.cause.text, code=VnicLimit.VNIC_DEADLOCK, frames=frames)
             return self._report(PNP_SLOT, now, text=self.cause.text, name=BROKEN_NAME, family="broken")
         if isinstance(self.cause, Fault):
-            return self._report(PNP_SLOT, now, text=self.cause.text, code=VnicLimit.VNIC_ARENA_DAMAGED)
+            # No context: the hardware finds it when the one that did it is elsewhere.
+            text = f"The hardware of adapter {self.cause.adapter} refuses what its driver did: {self.cause.text}."
+            return self._report(0, now, text=text, code=VnicLimit.VNIC_ARENA_DAMAGED)
         if isinstance(self.cause, Broken):
             text = f"The emulator's host failed while it served this machine: {self.cause.lines[-1]}"
             return self._report(0, now, text=text, frames=self.cause.lines, name=BROKEN_NAME, family="broken")
@@ -292,7 +294,8 @@ class Stopping:
         machine = self.machine
         box = self._box(slot, now)
         sites = [CallSite(f"last DDI call, {box.ddi}" if box.ddi else "last DDI call", box.site)] if box.site else []
-        holders = [f"{box.name} holds {lock}" for lock in box.held]
+        # The host takes no lock: its number is what stands in the table of holders for nobody.
+        holders = [f"{box.name} holds {lock}" for lock in box.held] if slot else []
         if box.wanted:
             holders.append(f"{box.name} waits for {box.wanted}")
         if box.item:

@@ -138,7 +138,9 @@ def test_a_buffer_outside_the_frames_stops_the_machine(console: Console) -> None
     report = machine.wait_ended()
     assert report is not None
     assert report.stop.name == "VNIC_ARENA_DAMAGED"
+    assert report.stop.text.startswith("The hardware of adapter 0 refuses what its driver did: queue 0, ")
     assert "lies outside the frame memory" in report.stop.text
+    assert (report.stop.driver, report.stop.ddi, report.stop.holders) == ("", "", [])
 
 
 @pytest.mark.tap
