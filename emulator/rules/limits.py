@@ -119,7 +119,7 @@ LIMITS: Final[tuple[LimitEntry, ...]] = (
         VnicLimit.VNIC_ARENA_DAMAGED,
         "a record of the emulator in shared memory holds an impossible value",
         f"{_CANNOT_HAPPEN} in this form: a stray write would corrupt something else",
-        "look at the addresses and lengths that the miniport posts, and for ctypes in the drivers; if neither is wrong, "
+        "look at the addresses and lengths that the miniport posts, and for ctypes in the drivers; if neither is wrong "
         "report it: then the fault is ours",
         "offset",
         "value found",
