@@ -131,20 +131,23 @@ def made(context, path, edge, own):
                 wrong_number(context, first, 0, number)         #: checked number
             return                                              #: walked
         nbl = first                                             #: walked
-        known = source                                          #: source
+        known = source                                          #: any
         same = True                                             #: same
         for count in COUNTING:                                  #: walked
             if nbl._owner != mine{crowded}:                     #: checked
                 look(context, nbl, view)                        #: checked
-            if nbl.SourceHandle is not known:                   #: source
-                known = nbl.SourceHandle                        #: source
-                if known != source:                             #: source
-                    same = False                                #: same
-                    look(context, nbl, view)                    #: checked source
+            if nbl.SourceHandle != source:                      #: one
+                same = False                                    #: one same
+                look(context, nbl, view)                        #: one checked
+            if nbl.SourceHandle is not known:                   #: any
+                known = nbl.SourceHandle                        #: any
+                same = False                                    #: any same
+                look(context, nbl, view)                        #: any checked
             following = nbl.Next                                #: touched
             nbl._owner = holder                                 #: checked
             nbl = nbl.Next                                      #: walked free
-            nbl = nbl.Next                                      #: checked source
+            nbl = nbl.Next                                      #: checked one
+            nbl = nbl.Next                                      #: checked any
             nbl = following                                     #: touched
             if nbl is None:                                     #: walked
                 break                                           #: walked
@@ -226,17 +229,18 @@ def _wrong_level(context: Context, name: str, parameter: str, flags: int) -> NoR
 
 def hand_off(path: DataPath, edge: Edge, *, own: bool = False) -> Callable[..., None]:
     """The function that hands chains on over an edge; ``own``: one that NDIS calls itself, and no driver's line."""
+    sources = "touched" if edge.source is None else "any" if edge.source == ANY_SOURCE else "one"
     tags = set()
     if path.checked:
         tags |= {"checked", "walked", "own" if own else "gate"}
         # A guarded list is its owner's until it has the next one: the first public member must be read before that.
-        tags.add("source" if edge.source is not None else "touched")
+        tags.add(sources)
         if edge.operation == INDICATE:
             tags.add("number")
     else:
         tags |= {"free", "told" if edge.operation == INDICATE else "walked"}
     if edge.operation == SEND_COMPLETE:
-        tags |= {"source", "same"}
+        tags |= {sources, "same"}
     if edge.unusual is not None:
         tags.add("rare")
     if edge.lend is not None:
