@@ -15,6 +15,7 @@ HELLO_TAG: Final = int.from_bytes(b"oleH", "little")
 HELLO_MAXIMUM_FRAME: Final = 1514
 HELLO_ADDRESSES: Final = Struct("6s6s")
 HELLO_HEADER: Final = HELLO_ADDRESSES.size
+HelloReadAddresses, HelloWriteAddresses = HELLO_ADDRESSES.unpack, HELLO_ADDRESSES.pack_into
 HELLO_ANSWERS: Final = 512
 
 HelloDriver: ProtocolDriverHandle | None = None
@@ -69,8 +70,8 @@ def HelloAnswer(Chain: NET_BUFFER_LIST, Answers: list[Any]) -> tuple[Any, int, A
         if header is None:
             count = Answers.index(answer)
             break
-        destination, source = HELLO_ADDRESSES.unpack(header)
-        HELLO_ADDRESSES.pack_into(header, 0, source, destination)
+        destination, source = HelloReadAddresses(header)
+        HelloWriteAddresses(header, 0, source, destination)
         buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
         buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
         buffer.DataLength = frame.DataLength
@@ -119,8 +120,8 @@ def HelloCopy(Binding: BINDING, Chain: NET_BUFFER_LIST) -> tuple[NET_BUFFER_LIST
             answer.FirstNetBuffer.DataLength = frame.DataLength
             NdisCopyFromNetBufferToNetBuffer(answer.FirstNetBuffer, 0, frame.DataLength, frame, 0)
             header: Any = NdisGetDataBuffer(answer.FirstNetBuffer, HELLO_HEADER, None, 1, 0)
-            destination, source = HELLO_ADDRESSES.unpack(header)
-            HELLO_ADDRESSES.pack_into(header, 0, source, destination)
+            destination, source = HelloReadAddresses(header)
+            HelloWriteAddresses(header, 0, source, destination)
             answer.SourceHandle = Binding.Handle
             if last is None:
                 first = answer

@@ -215,7 +215,7 @@ def NICStoreTransmitted(Queue: QUEUE, Lists: list[Any], Frames: int, Octets: int
     counters.Frames += Frames
     counters.Octets += Octets
     NICStore(Queue.TransmitNbls, put, Lists)
-    Queue.TransmitPut = put + len(Lists) & 0xFFFF_FFFF
+    Queue.TransmitPut = put + len(Lists)
 
 
 def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: Any) -> None:

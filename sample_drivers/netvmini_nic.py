@@ -290,8 +290,11 @@ def NICCountGroup(Counters: COUNTERS, Broadcast: bool, Length: int) -> None:
 
 def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
     """Store lists in a ring of references from the free-running index ``Put`` on."""
-    start = Put & NIC_RING_MASK
-    end = start + len(Lists)
+    start, count = Put & NIC_RING_MASK, len(Lists)
+    if count == 1:
+        Ring[start] = Lists[0]
+        return
+    end = start + count
     if end <= NIC_RING_ENTRIES:
         Ring[start:end] = Lists
     else:
@@ -302,6 +305,8 @@ def NICStore(Ring: Any, Put: int, Lists: list[Any]) -> None:
 def NICTake(Ring: Any, Take: int, Count: int) -> list[Any]:
     """The references that lie in a ring from the free-running index ``Take`` on."""
     start = Take & NIC_RING_MASK
+    if Count == 1:
+        return [Ring[start]]
     lists: list[Any] = Ring[start : start + Count]
     return lists if len(lists) == Count else lists + Ring[: Count - len(lists)]
 
@@ -309,14 +314,14 @@ def NICTake(Ring: Any, Take: int, Count: int) -> list[Any]:
 def NICTakeReceived(Queue: QUEUE, Count: int) -> list[Any]:
     """The lists of the oldest buffers that the hardware has: it fills them in the order in which they were posted."""
     take = Queue.BuffersTaken
-    Queue.BuffersTaken = take + Count & 0xFFFF_FFFF
+    Queue.BuffersTaken = take + Count
     return NICTake(Queue.ReceiveNbls, take, Count)
 
 
 def NICTakeTransmitted(Queue: QUEUE, Descriptors: int) -> list[Any]:
     """The lists that are done with the oldest descriptors, with SendLock held."""
     take = Queue.TransmitTake
-    Queue.TransmitTake = take + Descriptors & 0xFFFF_FFFF
+    Queue.TransmitTake = take + Descriptors
     lists = NICTake(Queue.TransmitNbls, take, Descriptors)
     return [nbl for nbl in lists if nbl is not None] if None in lists else lists
 

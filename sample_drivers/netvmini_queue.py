@@ -117,7 +117,7 @@ def NICPostReceive(Adapter: ADAPTER, Queue: QUEUE, Lists: list[Any]) -> None:
     put = Queue.BuffersPosted
     NICStore(Queue.ReceiveNbls, put, lists)
     VnicPostReceive(nic, Queue.Number, addresses, Adapter.ReceiveCapacity)
-    Queue.BuffersPosted = put + len(lists) & 0xFFFF_FFFF
+    Queue.BuffersPosted = put + len(lists)
     NdisReleaseSpinLock(Queue.ReceiveLock)
 
 

@@ -277,10 +277,6 @@ class PointerField(FieldType):
         return PointerArray(words)
 
 
-_one = memoryview(bytearray(8)).cast("Q")
-"""A word as a slice takes it."""
-
-
 class PointerArray:
     """An array of pointers: ``view[index]`` is None or the object of this context; slices take and give lists.
 
@@ -316,22 +312,18 @@ class PointerArray:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if type(index) is not slice:
-            self._cells[index] = encode(current.context, value, True)
-            return
-        if len(value) == 1:
-            (thing,) = value
             try:
                 # What has been stored before and is still to be published: the word is all that is new.
-                if thing._escaped is not None:
-                    _one[0] = thing._word
-                    self._cells[index] = _one
+                if value._escaped is not None:
+                    self._cells[index] = value._word
                     return
-            except (AttributeError, ValueError):
+            except AttributeError:
                 pass
+            self._cells[index] = encode(current.context, value, True)
         elif self._since == current.context.forgotten and self._objects[index] == value:
             self._cells[index] = self._words[index]
-            return
-        self._store(current.context, index, value)
+        else:
+            self._store(current.context, index, value)
 
     def _store(self, context: Context, index: slice, value: list[Any]) -> None:
         cells = self._cells[index]
