@@ -126,3 +126,18 @@ def test_a_run_of_another_length_is_refused(ringed: Ringed, count: int) -> None:
         with pytest.raises(ValueError, match=rf"{count} references do not fit .*; an array keeps its length"):
             ringed.slots[0:MANY] = lists[:count]
         assert ringed.slots[:4] == [*lists, None]
+
+
+def test_a_reference_that_is_stored_by_its_place_is_published_as_one_of_a_run_is(ringed: Ringed) -> None:
+    with ringed.fake.dispatch(driver=MINI) as context:
+        lists = unlinked(ringed.lists())
+        for place, nbl in enumerate(lists):
+            ringed.slots[place] = ringed.slots[place + 1] = nbl
+        ringed.slots[MANY] = None
+        ringed.slots[5] = memory = ringed.stack.memory(16)
+        assert ringed.slots[:] == [*lists, None, None, memory, None, None]
+        ringed.stack.mini.free(lists.pop())
+        publication.leave(context)
+        assert [away(nbl) for nbl in lists] == [True] * (MANY - 1)
+        assert ringed.slots[:2] == lists
+        assert not any(away(nbl) for nbl in lists)
