@@ -383,6 +383,7 @@ class AdapterPump:
         return done < posted and not (self.wants_write or self._gone or (unfinished and len(words) == posted))
 
     def _transmit_again(self, frames: list[memoryview], posted: int) -> bool:
+        """Write the oldest frames that are posted; behind one that is lost it goes on in the next turn."""
         self._unfinished = None
         lengths: list[int] = []
         error = self._write_all(frames, lengths)

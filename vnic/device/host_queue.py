@@ -2,8 +2,8 @@
 
 Law: an address becomes a buffer only when it lies wholly inside a region that the hardware may touch, and that
 judgement is made on the copy that is then used; or it is seen to be one that was judged before, and what was made of
-that is used. The host's indices live here and are never read back from memory; the
-driver's are checked against them once a batch. What breaks this is a DeviceFault.
+that is used. The host's indices live here and are never read back from memory; the driver's are checked against them
+once a batch. What breaks this is a DeviceFault.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def put_received(ring: RingView, head: int, buffers: array[int], lengths: list[i
     """`put_filled` for buffers that are named by descriptors, whatever lengths those say."""
     count = len(lengths)
     start = head & ring.mask
-    if count < _FEW or start + count > ring.entries:
+    if start + count > ring.entries:
         return put_filled(ring, head, [word & VNIC_DESCRIPTOR_ADDRESS_MASK for word in buffers], lengths)
     end = start + count
     ring.words[start:end] = buffers
