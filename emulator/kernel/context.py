@@ -61,8 +61,8 @@ class Context:
     another how many callbacks there have been (``next_callback``).
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.
-    ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), ``nowhere`` what stands
-    for it where 0 would say nobody.
+    ``site`` is the call site of the DDI call in progress (checked build; 0 in the free one), unless that is a lock's,
+    which the black box alone has; ``nowhere`` stands for it where 0 would say nobody.
     ``held`` are the locks that it holds, oldest first: the entry of the lock table, with AGAIN for each time that it
     was acquired before, and where that was and at which IRQL; None for a spin lock whose release has nothing to look at
     (``watch_releases``).  ``takes_mutexes``: locks of drivers have mutexes.  ``lone_level`` is the IRQL at which they

@@ -75,7 +75,7 @@ def acquire(context: Context, lock: Any, site: int, *, raises: bool = True) -> N
     """Take the lock; with ``raises`` go to DISPATCH_LEVEL first, and back to the old IRQL with its release.
 
     Of a machine's only processor, which is at DISPATCH_LEVEL already, NDIS takes a free lock itself: what this comes to
-    there is to say who holds it.
+    there is to say who holds it.  What that processor stores is published later, so that no release needs to do so.
     """
     index = lock.index
     if index < FIRST_DRIVER_LOCK:
