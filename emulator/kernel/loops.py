@@ -44,7 +44,7 @@ def processor_round(context: Context) -> bool:
 
 def _round_of(context: Context) -> Callable[[], bool]:
     """The round of one processor: it is gone through so often that it has looked up already what it needs."""
-    arena, box, platform, services = context.machine.arena, context.box, context.platform, context.machine.services
+    arena, box, platform = context.machine.arena, context.box, context.platform
     slot, processor, lock = context.slot, context.processor, context.processor_lock
     acquire, release = platform.bound(lock)
     stop_word, summoned, earliest = context.stop_word, arena.summoned, arena.earliest
@@ -54,22 +54,17 @@ def _round_of(context: Context) -> Callable[[], bool]:
     def serve_round() -> bool:
         if stop_word[0]:
             raise_if_stopped(context)
-        called = summoned[slot]
-        if called:
-            summoned[slot] = 0  # the lock is the fence behind it
         if number := acquire():
             platform.lock_failed(lock, number)
         context.irql = box.irql = DISPATCH_LEVEL
-        if called:
-            services.round(context)
-        busy = earliest[processor] != 0 and serve_timers(context)
-        if called and serve_dpcs(context):
+        busy = summoned[slot] != 0 and _heed(context)
+        if earliest[processor] and serve_timers(context):
             busy = True
         if context.serve_lines():
             busy = True
         # What the round stored for others is published before anybody else can be at DISPATCH_LEVEL on this processor;
         # that is put off as long as nobody wants to.
-        if (called or summoned[slot]) and wanted(context):
+        if summoned[slot] and wanted(context):
             _step_aside(context)
             return busy
         withheld[slot] = 1 if stored else 0
@@ -80,6 +75,18 @@ def _round_of(context: Context) -> Callable[[], bool]:
 
     context.serve_round = serve_round
     return serve_round
+
+
+def _heed(context: Context) -> bool:
+    """Look for whatever has been published for this processor; True if a DPC ran."""
+    summoned, services = context.machine.arena.summoned, context.machine.services
+    summoned[context.slot] = 0
+    context.platform.fence()
+    services.round(context)
+    busy = serve_dpcs(context)
+    if wanted(context):
+        summoned[context.slot] = 1  # as long as somebody raises: for the end of this round, and for the next one
+    return busy
 
 
 def _step_aside(context: Context) -> None:
@@ -95,7 +102,6 @@ def _step_aside(context: Context) -> None:
             if flag:
                 wake(context, other)
     sleep_until(context, lambda: not wanted(context), platform.now() + STEP_ASIDE_NS)
-    arena.summoned[slot] = 1  # whoever wants it still is looked for in the next round
 
 
 def _processor(context: Context) -> None:

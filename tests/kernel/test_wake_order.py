@@ -90,7 +90,8 @@ class Word:
 
     def __setitem__(self, index: int, value: int) -> None:
         self.row[index] = value
-        self.stores.stored(self.name, index)
+        if not (self.name == "summoned" and value and index == current.context.slot):  # nobody else looks at that
+            self.stores.stored(self.name, index)
 
 
 def test_who_has_raised_says_so_before_he_looks_whether_the_processor_sleeps() -> None:
