@@ -23,8 +23,8 @@ class Services(Protocol):
         """A context has come to life, before its first round: build private caches."""
 
     def round(self, context: Context) -> None:
-        """An entry from NDIS or a wait has ended, or a round begins where the epoch is not the slot's or somebody calls
-        for what is at home here: compare epochs, recompile what changed, give back what is called for.
+        """An entry from NDIS or a wait has ended, or a round begins to which the processor was summoned: compare
+        epochs, recompile what changed, give back what others call for.
         """
 
     def interrupts(self, context: Context) -> bool:
@@ -34,7 +34,7 @@ class Services(Protocol):
         """
 
     def interrupts_pending(self, context: Context) -> bool:
-        """Is a line of this processor asserted?  Asked before it sleeps, beside the epoch and the calls.
+        """Is a line of this processor asserted?  Asked before it sleeps.
 
         So too with ``context.lines_asserted``.
         """
