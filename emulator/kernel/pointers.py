@@ -29,6 +29,8 @@ FIRST_HANDLE_TAG = 0x11
 DATA_TAG = int.from_bytes(b"Data", "little")
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
+run_loaders: dict[int, Callable[[Context, memoryview], None]] = {}
+"""By top byte of the first word: what is done before the words of a run are looked up one by one."""
 
 
 class NonpagedMeta(RecordMeta):
@@ -145,8 +147,9 @@ def publish_escaped(context: Context) -> None:
     """A release point: publish what was stored in shared memory and is still private to this context."""
     escaped = context.escaped
     while escaped:
-        value = escaped.pop()
-        type(value).__publish__(value, context, None)
+        values = escaped[:]
+        escaped.clear()
+        type(values[0]).__publish_escaped__(values, context)
 
 
 def forget(context: Context, word: int) -> None:
@@ -308,6 +311,9 @@ class PointerArray:
         context = current.context
         if self._since == context.forgotten and found.tobytes() == self._words[index].tobytes():
             return self._objects[index]
+        load_run = run_loaders.get(found[0] >> 56) if found else None
+        if load_run is not None:
+            load_run(context, found)
         return [context.pointers[word] for word in found]
 
     def __setitem__(self, index: Any, value: Any) -> None:

@@ -26,6 +26,8 @@ VERIFIER = 0xC4
 FIRST_DRIVER_LOCK = int(SystemLock.FIRST_DRIVER)
 NOT_HELD: Final = (0, 0)
 """What was kept for a lock that the context does not hold."""
+LOOKS: Final = 8
+"""How often a processor that withholds lists loses patience before it publishes them and blocks."""
 
 
 class KSPIN_LOCK(Record):
@@ -122,10 +124,31 @@ def held_since(context: Context, index: int, what: str = "acquired") -> list[Cal
 
 
 def wait_for(context: Context, index: int) -> None:
-    """Block for the mutex of a lock, which the black box tells."""
+    """Block for the mutex of a lock, which the black box tells; its holder may need what is withheld here."""
     context.box.lock_wanted = index
-    context.platform.acquire(index)
+    if not (context.stored and wait_and_answer(context, index)):
+        context.platform.acquire(index)
     context.box.lock_wanted = 0
+
+
+def wait_and_answer(context: Context, index: int) -> bool:
+    """Look for a while whether the mutex is free; False, and nothing is withheld here any more, if it stays taken."""
+    platform, services, calls = context.platform, context.machine.services, context.calls
+    taken = False
+
+    def ready() -> bool:
+        nonlocal taken
+        taken = platform.try_acquire(index)
+        return taken or calls[1] != calls[3]
+
+    for _ in range(LOOKS):
+        if platform.linger(ready):
+            if taken:
+                return True
+            services.leave(context)
+    services.leave(context)
+    context.machine.arena.withheld[context.slot] = 0
+    return False
 
 
 def release(context: Context, lock: Any, *, lowers: bool = True) -> None:
@@ -145,6 +168,8 @@ def give_back(context: Context, index: int, kept: tuple[int, int] | None, *, low
     context.lock_holders[index] = 0
     if context.takes_mutexes:
         context.platform.release(index)
+        if (calls := context.calls)[1] != calls[3]:
+            context.machine.services.leave(context)
     if lowers and kept and kept[1] < DISPATCH_LEVEL:
         lower_irql(context, kept[1])
 

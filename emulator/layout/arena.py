@@ -237,9 +237,13 @@ class Arena:
         return self.view[start : start + records.SLOT.size()].cast("Q")
 
     def recalls(self, slot: int) -> memoryview:
-        """(times asked, times answered) of the calls to a slot to give what it has at home."""
+        """(times asked, times answered) of the calls to a slot, of both kinds in each word: unlike if one is open."""
         start = self.offsets["slots"] + slot * records.SLOT.size() + records.SLOT.recall.offset  # type: ignore[attr-defined]
-        return self.view[start : start + 8].cast("I")
+        return self.view[start : start + 16].cast("Q")
+
+    def recall_counts(self, slot: int) -> memoryview:
+        """The same apart: asked for all that it has at home, and for what it withholds; answered, in the same order."""
+        return self.recalls(slot).cast("B").cast("I")
 
     def sites(self, slot: int) -> memoryview:
         """The call sites a context has met: one u32 each (code object number << 16 | instruction offset / 2)."""

@@ -138,8 +138,8 @@ class SLOT(Record):
     site_count: u32
     journal_index: u32
     deadline: u64
-    recall: u64
-    spare: Array[u64, Literal[8]]
+    recall: Array[u32, Literal[4]]
+    spare: Array[u64, Literal[7]]
 
 
 ROUTINE_CELL: int = SLOT.routine.offset // 8  # type: ignore[attr-defined]

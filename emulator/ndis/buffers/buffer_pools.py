@@ -61,7 +61,7 @@ RECORDS_TAG: Final = int.from_bytes(b"NDnb", "little")
 CLOSING: Final = 0x8000_0000
 """Bit of POOL_OBJECT.flags: the pool is being freed, give its entries back."""
 
-FREE_HEAD, CAPACITY, FREE_COUNT, SEGMENT_COUNT, FIRST_SEGMENT = 0, 1, 2, 3, 8
+FREE_HEAD, CAPACITY, FREE_COUNT, SEGMENT_COUNT, CROSSES, FIRST_SEGMENT = 0, 1, 2, 3, 4, 8
 
 
 class EntryLayout(NamedTuple):
@@ -103,6 +103,7 @@ class BufferPool:
     __slots__ = (
         "combined",
         "context_size",
+        "crosses",
         "data_size",
         "directory",
         "driver",
@@ -116,6 +117,7 @@ class BufferPool:
         "segments",
         "stock",
         "things",
+        "unasked",
     )
 
     def __init__(self, path: DataPath, handle: int, record: POOL_OBJECT) -> None:
@@ -134,6 +136,9 @@ class BufferPool:
         self.segments: list[int] = []
         self.things: list[Any] = []
         self.stock: list[Any] = _NoStock(self) if path.passive else []
+        # What is stored of it is asked for by others, so it is published; or it was, how often for nobody in a row.
+        self.crosses = bool(path.words[self.directory + CROSSES])
+        self.unasked = 0
 
     def entry(self, index: int) -> int:
         """Where an entry lies in the arena."""
@@ -214,6 +219,15 @@ class BufferPool:
         words[at + FREE_COUNT] += len(things)
         platform.release(SystemLock.OBJECTS)
 
+    def mark_crossing(self, *, crosses: bool) -> None:
+        """Its lists are, or are no more, what one processor stores and another one loads."""
+        self.path.words[self.directory + CROSSES] = self.crosses = crosses
+        self.unasked = 0
+
+    def learn_crossing(self) -> None:
+        """Another context may have marked the pool."""
+        self.crosses = bool(self.path.words[self.directory + CROSSES])
+
     def make_plain(self, nbl: NET_BUFFER_LIST) -> None:
         """A list that was derived once is an ordinary one again, with its pool's context area."""
         nbl._derived = None
@@ -237,7 +251,7 @@ class BufferPool:
         home = self.path.halves[entry >> 2]
         if home == 0:
             return "free in its pool"
-        if home & AWAY:
+        if home & AWAY or home == self.path.home:  # the latter is withheld: nobody asks for what he has in his hands
             return f"published by {context.machine.describe_slot((home & HOME_MASK) - 1)}, taken by nobody yet"
         return f"in the hands of {context.machine.describe_slot(home - 1)}"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.pointers import decode, forget, loaders
+from emulator.kernel.pointers import decode, forget, loaders, run_loaders
 from emulator.kernel.pool import OFFSET_MASK
 from emulator.kernel.stop import site_of, stop, stop_limit
 from emulator.kernel.waits import sleep_in_call, wake
@@ -25,10 +25,12 @@ from emulator.ndis.buffers.net_buffers import (
     POOL_MDL_TAG,
     buffer_data,
     buffer_entry,
+    buffer_pool,
     buffer_site,
     bury,
     list_buffer,
     list_entry,
+    list_pool,
     list_site,
     mdl_pointer,
     set_class,
@@ -43,7 +45,8 @@ from emulator.ndis.buffers.publication import (
     PARENT,
     SCRATCH,
 )
-from emulator.ndis.data_path.datapath_state import AWAY, HOME_MASK, DataPath, data_path, recalls_of
+from emulator.ndis.buffers.withholding import ask, bring_withheld, load_run, loaded_by_who_published
+from emulator.ndis.data_path.datapath_state import AWAY, HOME_MASK, DataPath, data_path
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import DISPATCH_LEVEL
 from emulator.rules.limits import VnicLimit
@@ -110,7 +113,9 @@ def _come_home(path: DataPath, thing: Any, entry: int, word: int) -> None:
             stop(0xD5, word, 0, text="A reference to a freed NET_BUFFER_LIST was used.")
         _call_back(path, thing, entry, home)
     if home != path.home:
-        _bring(path, [thing])
+        bring(path, [thing])
+    elif path.withholds and thing in path.escaped:
+        bring_withheld(path, [thing])
     elif word >> 56 == LIST_TAG or not isinstance(thing, NET_BUFFER_LIST):
         path.context.pointers[word] = thing
 
@@ -121,6 +126,8 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
     slot = (home & HOME_MASK) - 1
     machine = context.machine
     if context.irql >= DISPATCH_LEVEL:
+        if ask(path, list_pool(thing) if isinstance(thing, NET_BUFFER_LIST) else buffer_pool(thing), entry, home, slot):
+            return
         site = (list_site if isinstance(thing, NET_BUFFER_LIST) else buffer_site)(thing)
         stop_limit(
             VnicLimit.VNIC_PUBLISHED_DATA_TOUCHED,
@@ -137,7 +144,7 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
     def gone() -> bool:
         return halves[entry >> 2] != home
 
-    asked = recalls_of(machine.arena, slot)
+    asked = machine.arena.recall_counts(slot)
     while not gone():
         asked[0] = asked[0] + 1 & _U32
         machine.arena.summoned[slot] = 1
@@ -146,7 +153,8 @@ def _call_back(path: DataPath, thing: Any, entry: int, home: int) -> None:
         sleep_in_call(context, gone, context.platform.now() + ASK_AGAIN_NS)
 
 
-def _bring(path: DataPath, pending: list[Any]) -> None:
+def bring(path: DataPath, pending: list[Any]) -> None:
+    """Take things home that are away, with all that they link to."""
     halves, home, away, checked = path.halves, path.home, path.away, path.checked
     pointers = path.context.pointers
     while pending:
@@ -155,6 +163,8 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
         entry = _entry_of(thing)
         word = halves[entry >> 2]
         if word == home or not word & AWAY:
+            if word == home and path.withholds and thing in path.escaped:
+                bring_withheld(path, [thing])
             continue
         if checked:
             set_class(thing, NET_BUFFER_LIST if is_list else NET_BUFFER)
@@ -162,6 +172,11 @@ def _bring(path: DataPath, pending: list[Any]) -> None:
             path.tracked.append(thing)
         kept = thing._kept and word == away
         thing._kept = False
+        pool = thing._pool
+        if not kept:
+            pool.unasked = 0
+        elif pool.crosses:
+            loaded_by_who_published(pool)
         # Home before it is read: a reserved word may refer back to it.
         halves[entry >> 2] = home
         pointers[thing._word] = thing
@@ -263,7 +278,7 @@ def _refer(path: DataPath, word: int) -> Any:
     if word >> 56 not in (LIST_TAG, BUFFER_TAG):
         return decode(path.context, word)
     thing = _thing(path, word)
-    _bring(path, [thing])
+    bring(path, [thing])
     return list_buffer(thing) if word >> 56 == BUFFER_TAG and isinstance(thing, NET_BUFFER_LIST) else thing
 
 
@@ -361,6 +376,7 @@ def _mdl_of(path: DataPath, word: int) -> MDL:
     return mdl
 
 
+run_loaders[LIST_TAG] = load_run
 loaders[LIST_TAG] = load_list
 loaders[BUFFER_TAG] = load_buffer
 loaders[MDL_TAG] = load_mdl

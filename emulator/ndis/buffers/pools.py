@@ -39,7 +39,7 @@ from emulator.ndis.buffers.net_buffers import (
 )
 from emulator.ndis.buffers.owners import owner_of
 from emulator.ndis.buffers.ownership import bad_free, free_contexts
-from emulator.ndis.data_path.datapath_state import data_path, recalls_of
+from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.gates.ddi import GateKind, ddi
 from emulator.ndis.gates.refusals import tell_refusal
 from emulator.ndis.headers.constants import MEMORY_ALLOCATION_ALIGNMENT
@@ -444,10 +444,10 @@ def _call_stocks_in(context: Context, pool: BufferPool) -> None:
         for number, slot in enumerate(arena.slots)
         if slot.kind == ContextKind.PROCESSOR and slot.state == SlotState.RUNNING and number != context.slot
     ]
-    recalls = [recalls_of(arena, number) for number in asked]
+    recalls = [arena.recall_counts(number) for number in asked]
 
     def answered() -> bool:
-        return all(recall[0] == recall[1] for recall in recalls)
+        return all(recall[0] == recall[2] for recall in recalls)
 
     for number, recall in zip(asked, recalls, strict=True):
         recall[0] = recall[0] + 1 & 0xFFFF_FFFF

@@ -28,8 +28,11 @@ from emulator.ndis.buffers.net_buffers import (
     NET_BUFFER_LIST,
     NOBODY,
     list_site,
+    list_escaped,
+    list_owner,
     set_class,
 )
+from emulator.ndis.buffers.withholding import ANSWERED, ASKED, bring_linked, take_withheld, withhold
 from emulator.ndis.data_path.datapath_state import AWAY, DataPath, data_path
 from emulator.ndis.data_path.guards import take_guards_away
 from emulator.rules.limits import VnicLimit
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 LIST_RECORD: Final = struct.Struct("<QQQIIIiIII")
 BUFFER_RECORD: Final = struct.Struct("<QQQIIIHHQ")
 LIST_AT: Final = 8
+_ONLY_LISTS: Final = {NET_BUFFER_LIST}
 LISTS, PARENT, CONTEXT, SCRATCH, DERIVED = 1, 2, 4, 8, 16
 _U32: Final = 0xFFFF_FFFF
 
@@ -60,6 +64,10 @@ def publish_list(nbl: NET_BUFFER_LIST, context: Context, stored: bool | None = F
             else:
                 context.escaped.append(nbl)
         return nbl._word
+    if stored and path.withholds and not nbl._escaped:
+        nbl._escaped = nbl._word.to_bytes(8, "little")
+        if not withhold(path, [nbl]):
+            return nbl._word
     if stored is not None or nbl._escaped:
         publish_chain(path, nbl)
     return nbl._word
@@ -94,7 +102,7 @@ def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
     """
     path: DataPath = context.datapath
     if not path.defers:
-        return None
+        return _store_held(lists, context) if path.withholds and context.held else None
     try:
         return b"".join([nbl._escaped for nbl in lists])  # type: ignore[misc]
     except (AttributeError, TypeError):  # one has not been stored yet, or is of another kind
@@ -106,6 +114,24 @@ def store_lists(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
             nbl._escaped = nbl._word.to_bytes(8, "little")
             path.escaped[nbl] = None
     return b"".join([nbl._escaped for nbl in lists])  # type: ignore[misc]
+
+
+def _store_held(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
+    """The same for lists that are stored under a spin lock by a processor among several."""
+    if set(map(type, lists)) != _ONLY_LISTS or NOBODY in map(list_owner, lists):
+        return None
+    fresh = [nbl for nbl in lists if nbl._escaped is None]
+    for nbl in fresh:
+        nbl._escaped = nbl._word.to_bytes(8, "little")
+    context.escaped.extend(fresh)
+    return b"".join(map(list_escaped, lists))
+
+
+def publish_stored(things: list[Any], context: Context) -> None:
+    """A release point: what is still to be published of the lists and NET_BUFFERs that were stored before it."""
+    path: DataPath = context.datapath
+    for thing in withhold(path, things) if path.withholds else things:
+        type(thing).__publish__(thing, context, None)
 
 
 def publish_mdl(mdl: MDL) -> None:
@@ -142,6 +168,8 @@ MDL.__publish__ = _publish_mdl  # type: ignore[assignment, method-assign]
 NET_BUFFER.__publish__ = publish_buffer  # type: ignore[assignment, method-assign]
 NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[assignment, method-assign]
 NET_BUFFER_LIST.__publish_stored__ = staticmethod(store_lists)  # type: ignore[attr-defined]
+for _kind in (NET_BUFFER, NET_BUFFER_LIST):
+    _kind.__publish_escaped__ = staticmethod(publish_stored)  # type: ignore[attr-defined]
 
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
@@ -150,12 +178,15 @@ def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
         take_guards_away(path)
     lists: list[NET_BUFFER_LIST] = []
     buffers: list[NET_BUFFER] = []
+    withheld = path.withholds and path.escaped
     pending = [first]
     while pending:
         nbl: NET_BUFFER_LIST | None = pending.pop()
         while nbl is not None and type(nbl) is NET_BUFFER_LIST and nbl._owner != NOBODY and not nbl._kept:
             nbl._kept = True
             nbl._escaped = None
+            if withheld:
+                bring_linked(path, nbl)
             following = nbl.Next
             parent = nbl.ParentNetBufferList
             if parent is not None:
@@ -278,6 +309,10 @@ def flush(path: DataPath) -> None:
     """A processor's release point: publish what it stored in this round and has not freed or published since."""
     if path.guarded:
         take_guards_away(path)
+    if path.withholds:
+        for nbl in take_withheld(path):
+            publish_chain(path, nbl)
+        return
     escaped = path.escaped
     while escaped:
         thing, _ = escaped.popitem()
@@ -340,18 +375,24 @@ def leave(context: Context) -> None:
 def serve_recalls(context: Context) -> None:
     """Answer a call: publish all that is at home, give back stocks of pools that are being freed, wake who waits.
 
-    Not inside a driver's callback, which works on what is at home: then at its end.
+    Not inside a driver's callback, which works on what is at home: then at its end.  A call for what is withheld is
+    answered there too.
     """
     path = context.datapath or data_path(context)
-    asked = path.recalls
-    wanted = asked[0]
-    if wanted == asked[1] or context.callback:
-        return
-    from emulator.ndis.buffers.pools import give_in_closing_stocks
+    calls = path.calls
+    wanted, wanted_of_withheld = calls[0], calls[ASKED]
+    everything = wanted != calls[2] and not context.callback
+    if everything:
+        from emulator.ndis.buffers.pools import give_in_closing_stocks
 
-    publish_all(context)
-    give_in_closing_stocks(path)
-    asked[1] = wanted
+        publish_all(context)
+        give_in_closing_stocks(path)
+        calls[2] = wanted
+    elif wanted_of_withheld != calls[ANSWERED]:
+        flush(path)
+    else:
+        return
+    calls[ANSWERED] = wanted_of_withheld
     context.platform.fence()
     for slot in range(context.machine.geometry.slots):
         wake(context, slot)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulator.kernel.context import Context
-    from emulator.layout.arena import Arena
     from emulator.ndis.buffers.buffer_pools import BufferPool
     from emulator.ndis.buffers.net_buffers import NET_BUFFER, NET_BUFFER_LIST
 
@@ -31,6 +30,7 @@ class DataPath:
         "away",
         "bindings",
         "box",
+        "calls",
         "checked",
         "context",
         "cycle_told",
@@ -55,6 +55,7 @@ class DataPath:
         "tracked",
         "view",
         "views",
+        "withholds",
         "words",
     )
 
@@ -66,6 +67,8 @@ class DataPath:
         self.passive = context.kind is not ContextKind.PROCESSOR
         # With one processor nobody else is at DISPATCH_LEVEL before this one lowers: what was stored stays until then.
         self.defers = not self.passive and arena.geometry.processors == 1
+        # With several it is away where a lock is released, and written when somebody asks (withholding.py).
+        self.withholds = not self.passive and not self.defers
         self.home = context.slot + 1
         self.away = AWAY | self.home
         self.memory = arena.memory
@@ -74,7 +77,8 @@ class DataPath:
         self.halves = arena.view.cast("B").cast("I")
         self.journal = arena.journal(context.slot)
         self.next_place: Callable[[], int] = itertools.cycle(range(JOURNAL_ENTRIES)).__next__
-        self.recalls = recalls_of(arena, context.slot)
+        self.recalls = arena.recalls(context.slot)
+        self.calls = arena.recall_counts(context.slot)
         self.epoch = -1
         self.pools: dict[int, BufferPool] = {}
         self.numbers: dict[int, BufferPool] = {}
@@ -93,11 +97,6 @@ class DataPath:
         self.cycle_told = False
         # Whose frame is looped back just now, and whether the sender wants it itself.
         self.looping: tuple[int, bool] | None = None
-
-
-def recalls_of(arena: Arena, slot: int) -> memoryview:
-    """(times asked, times answered) of the calls to a slot to publish what it has at home."""
-    return arena.recalls(slot)
 
 
 def data_path(context: Context) -> DataPath:
