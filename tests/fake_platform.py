@@ -419,6 +419,13 @@ class FakeMachine:
         return False
 
     def _let_others_run(self, context: Context, deadline: int | None) -> None:
+        # Who is asked at DISPATCH_LEVEL answers, and does nothing else: whoever asks may hold what he would wait for.
+        called = [other for other in self.contexts.values() if other.calls[1] != other.calls[3] and not other.irql]
+        for other in called:
+            with self.running(other):
+                self.services.leave(other)
+        if called:
+            return
         self._asleep.add(context.slot)
         try:
             busy = any([self._step(other) for other in list(self.contexts.values()) if other is not context])

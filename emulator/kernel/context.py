@@ -57,7 +57,8 @@ class Context:
     queue a work item, ``escaped`` what was stored in shared memory under a spin lock and must be
     published before the lock is released, ``stored`` what a processor has stored without one, in the order of storing,
     to be published at the latest when somebody else may come to DISPATCH_LEVEL on it; ``serve_round`` is its round.
-    ``calls`` are what others ask it for and what it has answered, ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs,
+    ``calls`` count what others ask it for and what it has answered.
+    ``delays`` is its histogram of work items, ``cells`` the slot as words; one says whose code runs,
     another how many callbacks there have been (``next_callback``).
     ``entered`` is when the last callback that NDIS called (not one that a driver's call led to) began.
     ``idle``: it sleeps in its loop and has nothing to do; that it looks around at the end of that sleep is no event.

@@ -16,6 +16,7 @@ from emulator.layout.handles import INDEX_MASK
 from emulator.ndis.buffers.buffer_pools import MDL_RECORD, load_context, pool_by_number
 from emulator.ndis.buffers.net_buffers import (
     BUFFER_TAG,
+    INFO_SLOTS,
     LIST_TAG,
     MDL,
     MDL_TAG,
@@ -39,13 +40,16 @@ from emulator.ndis.buffers.publication import (
     BUFFER_RECORD,
     CONTEXT,
     DERIVED,
+    INFORMATION,
     LIST_AT,
     LIST_RECORD,
     LISTS,
+    MINIPORT,
     PARENT,
+    PROTOCOL,
     SCRATCH,
 )
-from emulator.ndis.buffers.withholding import ask, bring_withheld, load_run, loaded_by_who_published
+from emulator.ndis.buffers.withholding import ask, bring_withheld, loaded_by_who_published
 from emulator.ndis.data_path.datapath_state import AWAY, HOME_MASK, DataPath, data_path
 from emulator.ndis.headers.status import NDIS_STATUS, NDIS_STATUS_SUCCESS
 from emulator.rules.irql import DISPATCH_LEVEL
@@ -65,6 +69,32 @@ def load_list(context: Context, word: int) -> NET_BUFFER_LIST:
     nbl: NET_BUFFER_LIST = _thing(path, word)
     _come_home(path, nbl, _entry_of(nbl), word)
     return nbl
+
+
+def load_run(context: Context, words: memoryview) -> None:
+    """Words are about to be loaded one by one: what is away of the first one's pool comes home at once."""
+    path = data_path(context)
+    half = words[0] >> NUMBER_SHIFT
+    pool = path.numbers.get(half & NUMBER_MASK)
+    if pool is None or not pool.is_list_pool:
+        return
+    things = pool.things
+    try:
+        found = [things[word & INDEX_MASK] for word in words if word >> NUMBER_SHIFT == half]
+    except IndexError:
+        return  # one that has never been here
+    if None in found:
+        return
+    stored = path.escaped
+    if path.withholds and stored and (mine := [thing for thing in found if thing in stored]):
+        bring_withheld(path, list(dict.fromkeys(mine)))
+        if len(mine) == len(found):
+            return
+    halves = path.halves
+    away = [thing for thing, entry in zip(found, map(list_entry, found), strict=True) if halves[entry >> 2] & AWAY]
+    if away:
+        away.reverse()
+        bring(path, away)
 
 
 def load_buffer(context: Context, word: int) -> NET_BUFFER:
@@ -160,7 +190,7 @@ def bring(path: DataPath, pending: list[Any]) -> None:
     while pending:
         thing = pending.pop()
         is_list = isinstance(thing, NET_BUFFER_LIST)
-        entry = _entry_of(thing)
+        entry = list_entry(thing) if is_list else buffer_entry(thing)
         word = halves[entry >> 2]
         if word == home or not word & AWAY:
             if word == home and path.withholds and thing in path.escaped:
@@ -237,7 +267,12 @@ def _read_list(path: DataPath, nbl: NET_BUFFER_LIST, pending: list[Any]) -> NET_
         _refresh_context(nbl)
     if present or nbl._lists:
         _read_extras(path, nbl, present, pending)
-    nbl.FirstNetBuffer = _read_buffer_word(path, first)
+    own = nbl._buffer
+    if own is not None and own._word == first:
+        _read_buffers(path, own)
+        nbl.FirstNetBuffer = own
+    else:
+        nbl.FirstNetBuffer = _read_buffer_word(path, first)
     nbl.Next = _thing(path, following) if following else None
     return nbl.Next
 
@@ -263,14 +298,19 @@ def _read_extras(path: DataPath, nbl: NET_BUFFER_LIST, present: int, pending: li
         nbl.Scratch = _refer(path, words[at + 8])
     if present & DERIVED:
         nbl._derived, nbl._context = words[at + 37], NO_INITIAL_CONTEXT
-    if present & LISTS:
+    if present & PROTOCOL:
         nbl.ProtocolReserved[:] = [_refer(path, word) if word else None for word in words[at + 2 : at + 6]]
-        nbl.MiniportReserved[:] = [_refer(path, word) if word else None for word in words[at + 6 : at + 8]]
-        nbl.NetBufferListInfo[:] = [word and (_refer(path, word) or 0) for word in words[at + 10 : at + 37]]
-    else:
+    elif type(nbl.ProtocolReserved) is list:
         nbl.ProtocolReserved[:] = [None] * 4
+    if present & MINIPORT:
+        nbl.MiniportReserved[:] = [_refer(path, word) if word else None for word in words[at + 6 : at + 8]]
+    elif type(nbl.MiniportReserved) is list:
         nbl.MiniportReserved[:] = [None] * 2
-        nbl.NetBufferListInfo[:] = [0] * 27
+    if present & INFORMATION:
+        found = words[at + 10 : at + 37]
+        nbl.NetBufferListInfo[:] = [(_refer(path, word) or 0) if word >> 56 else word for word in found]
+    elif nbl._info:
+        nbl.NetBufferListInfo[:] = [0] * INFO_SLOTS
 
 
 def _refer(path: DataPath, word: int) -> Any:
@@ -310,7 +350,7 @@ def _read_buffers(path: DataPath, first: NET_BUFFER) -> None:
         (following, chain, now, now_offset, length, offset, bias, present, physical) = BUFFER_RECORD.unpack_from(
             path.memory, buffer._record
         )
-        buffer.MdlChain = load_mdl(path.context, chain) if chain else None
+        buffer.MdlChain = (_known_mdl(path, chain) or load_mdl(path.context, chain)) if chain else None
         buffer.CurrentMdl = buffer.MdlChain if now == chain else (load_mdl(path.context, now) if now else None)
         buffer.CurrentMdlOffset, buffer.DataLength, buffer.DataOffset = now_offset, length, offset
         buffer.ChecksumBias, buffer.DataPhysicalAddress = bias, physical
@@ -325,10 +365,24 @@ def _read_buffers(path: DataPath, first: NET_BUFFER) -> None:
         buffer = buffer.Next
 
 
+def _known_mdl(path: DataPath, word: int) -> MDL | None:
+    """The MDL of a word, refreshed, where it lives, has been here before and stands alone, as most do."""
+    mdl = path.context.pointers.get(word)
+    if type(mdl) is not MDL or path.words[mdl._life_at] != mdl._life:
+        return None
+    following, _, length, flags, hides = MDL_RECORD.unpack_from(path.memory, mdl._entry)
+    if following or hides:
+        return None
+    mdl.Next = mdl._hides = None
+    mdl.ByteCount, mdl.MdlFlags = length, flags
+    mdl._packed = (None, length, flags, None)
+    return mdl
+
+
 def _allocated_mdl(path: DataPath, word: int) -> MDL:
     context = path.context
     found = context.pointers.get(word)
-    if context.machine.pool.find(mdl_pointer(word)) is None:
+    if not context.machine.pool.lives(mdl_pointer(word)):
         # An idle NET_BUFFER may refer to an MDL that is gone, as long as nobody reaches for the data.
         dead: MDL = found if isinstance(found, MDL) else make_mdl(path, word, word & OFFSET_MASK)
         forget(context, word)
@@ -344,6 +398,7 @@ def make_mdl(path: DataPath, word: int, entry: int) -> MDL:
     mdl._path = path
     mdl._entry = entry
     mdl._word = word
+    mdl._life_at, mdl._life = path.context.machine.pool.sign_of_life(mdl_pointer(word))
     mdl._packed = mdl._hides = None
     mdl.Next = mdl.Process = None
     _, address, length, flags, _ = MDL_RECORD.unpack_from(path.memory, entry)

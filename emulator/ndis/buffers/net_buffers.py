@@ -90,6 +90,8 @@ class MDL:
         "_address",
         "_entry",
         "_hides",
+        "_life",
+        "_life_at",
         "_packed",
         "_path",
         "_word",
@@ -105,6 +107,8 @@ class MDL:
     _address: int
     _entry: int
     _hides: MDL | None
+    _life: int
+    _life_at: int
     _packed: Any
     _path: DataPath
     _word: int

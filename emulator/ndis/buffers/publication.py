@@ -11,6 +11,8 @@ stop says so.
 from __future__ import annotations
 
 import struct
+from array import array
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.pointers import encode
@@ -30,9 +32,10 @@ from emulator.ndis.buffers.net_buffers import (
     list_site,
     list_escaped,
     list_owner,
+    list_word,
     set_class,
 )
-from emulator.ndis.buffers.withholding import ANSWERED, ASKED, bring_linked, take_withheld, withhold
+from emulator.ndis.buffers.withholding import ANSWERED, ASKED, bring_linked, run, take_withheld, withhold
 from emulator.ndis.data_path.datapath_state import AWAY, DataPath, data_path
 from emulator.ndis.data_path.guards import take_guards_away
 from emulator.rules.limits import VnicLimit
@@ -46,6 +49,8 @@ BUFFER_RECORD: Final = struct.Struct("<QQQIIIHHQ")
 LIST_AT: Final = 8
 _ONLY_LISTS: Final = {NET_BUFFER_LIST}
 LISTS, PARENT, CONTEXT, SCRATCH, DERIVED = 1, 2, 4, 8, 16
+PROTOCOL, MINIPORT, INFORMATION = 1, 32, 64
+"""Which of a list's reserved words are written; those of a NET_BUFFER are all, or none."""
 _U32: Final = 0xFFFF_FFFF
 
 # Published MDLs keep their address; only what a driver may write is compared before it is written again.
@@ -130,8 +135,15 @@ def _store_held(lists: list[NET_BUFFER_LIST], context: Context) -> bytes | None:
 def publish_stored(things: list[Any], context: Context) -> None:
     """A release point: what is still to be published of the lists and NET_BUFFERs that were stored before it."""
     path: DataPath = context.datapath
-    for thing in withhold(path, things) if path.withholds else things:
-        type(thing).__publish__(thing, context, None)
+    if path.withholds:
+        things = withhold(path, things)
+    lists = [thing for thing in things if type(thing) is NET_BUFFER_LIST and thing._escaped]
+    if len(lists) < len(things):
+        for thing in things:
+            if not isinstance(thing, NET_BUFFER_LIST):
+                publish_buffer(thing, context, None)
+    if lists:
+        publish_chains(path, lists)
 
 
 def publish_mdl(mdl: MDL) -> None:
@@ -174,12 +186,16 @@ for _kind in (NET_BUFFER, NET_BUFFER_LIST):
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
     """Write a list, the lists that it links to and all their NET_BUFFERs; then they are nobody's."""
+    publish_chains(path, [first])
+
+
+def publish_chains(path: DataPath, pending: list[NET_BUFFER_LIST]) -> None:
+    """``publish_chain`` for several at once."""
     if path.guarded:
         take_guards_away(path)
     lists: list[NET_BUFFER_LIST] = []
     buffers: list[NET_BUFFER] = []
     withheld = path.withholds and path.escaped
-    pending = [first]
     while pending:
         nbl: NET_BUFFER_LIST | None = pending.pop()
         while nbl is not None and type(nbl) is NET_BUFFER_LIST and nbl._owner != NOBODY and not nbl._kept:
@@ -191,7 +207,7 @@ def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
             parent = nbl.ParentNetBufferList
             if parent is not None:
                 pending.append(parent)
-            _write_list(path, nbl, following, parent)
+            _write_list(path, nbl, following, parent, pending)
             lists.append(nbl)
             buffer = nbl.FirstNetBuffer
             if buffer is not None:
@@ -201,11 +217,15 @@ def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:
 
 
 def _write_list(
-    path: DataPath, nbl: NET_BUFFER_LIST, following: NET_BUFFER_LIST | None, parent: NET_BUFFER_LIST | None
+    path: DataPath,
+    nbl: NET_BUFFER_LIST,
+    following: NET_BUFFER_LIST | None,
+    parent: NET_BUFFER_LIST | None,
+    pending: list[NET_BUFFER_LIST],
 ) -> None:
     present = 0
     if nbl._lists or parent is not None or nbl.Scratch is not None or nbl.Context is not nbl._context:
-        present = _write_extras(path, nbl, parent)
+        present = _write_extras(path, nbl, parent, pending)
     buffer = nbl.FirstNetBuffer
     try:
         LIST_RECORD.pack_into(
@@ -227,7 +247,9 @@ def _write_list(
         _unwritable(nbl, error)
 
 
-def _write_extras(path: DataPath, nbl: NET_BUFFER_LIST, parent: NET_BUFFER_LIST | None) -> int:
+def _write_extras(
+    path: DataPath, nbl: NET_BUFFER_LIST, parent: NET_BUFFER_LIST | None, pending: list[NET_BUFFER_LIST]
+) -> int:
     context, words = path.context, path.words
     at = (nbl._entry + nbl._pool.layout.list_extra) // 8
     present = 0
@@ -244,11 +266,21 @@ def _write_extras(path: DataPath, nbl: NET_BUFFER_LIST, parent: NET_BUFFER_LIST 
         words[at + 37] = nbl._derived
         present |= DERIVED
     if nbl._lists:
-        present |= LISTS
-        for start, values in ((2, nbl.ProtocolReserved), (6, nbl.MiniportReserved), (10, nbl.NetBufferListInfo)):
-            for place, value in enumerate(values):
-                words[at + start + place] = encode(context, value) if value else 0
+        protocol, miniport, information = nbl.ProtocolReserved, nbl.MiniportReserved, nbl.NetBufferListInfo
+        for bit, start, values in ((PROTOCOL, 2, protocol), (MINIPORT, 6, miniport), (INFORMATION, 10, information)):
+            if type(values) is list and any(values):
+                present |= bit
+                encoded = [_encode(context, value, pending) if value else 0 for value in values]
+                words[at + start : at + start + len(encoded)] = array("Q", encoded)
     return present
+
+
+def _encode(context: Context, value: Any, pending: list[NET_BUFFER_LIST]) -> int:
+    """The word for what stands in a list's reserved words; a list there is published with it."""
+    if type(value) is NET_BUFFER_LIST:
+        pending.append(value)
+        return value._word
+    return encode(context, value)
 
 
 def _write_buffers(path: DataPath, first: NET_BUFFER, done: list[NET_BUFFER]) -> None:
@@ -290,19 +322,18 @@ def _write_buffers(path: DataPath, first: NET_BUFFER, done: list[NET_BUFFER]) ->
 
 
 def _send_away(path: DataPath, lists: list[NET_BUFFER_LIST], buffers: list[NET_BUFFER]) -> None:
-    halves, away, pointers, checked = path.halves, path.away, path.context.pointers, path.checked
+    halves, away, pointers = path.halves, path.away, path.context.pointers
     path.context.forgotten += 1
     for buffer in reversed(buffers):
         if not buffer._pool.is_list_pool:
             pointers.pop(buffer._word, None)
             halves[buffer._entry >> 2] = away
-        if checked:
-            set_class(buffer, AWAY_BUFFER)
+    run(map(pointers.pop, map(list_word, lists), repeat(None)))
     for nbl in reversed(lists):
-        pointers.pop(nbl._word, None)
         halves[nbl._entry >> 2] = away
-        if checked:
-            set_class(nbl, AWAY_LIST)
+    if path.checked:
+        run(map(set_class, buffers, repeat(AWAY_BUFFER)))
+        run(map(set_class, lists, repeat(AWAY_LIST)))
 
 
 def flush(path: DataPath) -> None:
@@ -310,8 +341,7 @@ def flush(path: DataPath) -> None:
     if path.guarded:
         take_guards_away(path)
     if path.withholds:
-        for nbl in take_withheld(path):
-            publish_chain(path, nbl)
+        publish_chains(path, take_withheld(path))
         return
     escaped = path.escaped
     while escaped:

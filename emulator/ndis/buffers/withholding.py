@@ -3,7 +3,7 @@
 Law: to its own driver a list that is withheld is away, as one that is published: whoever touches it is stopped, whoever
 loads its word has it again.  Only its record is not written, and its home is still here, so that a list which nobody
 else takes costs no more than a few marks.  Who is asked publishes all that he withholds where he releases a lock, waits
-for one, or ends his round; he holds nothing in his hands that could be among it, since what is loaded is withheld no more.
+for one, or ends his round; nothing of it is in his hands, since what is loaded is withheld no more.
 
 Lists of several NET_BUFFERs, chains and what else is not plain, and lists of pools that others have asked for, are
 published without being asked.
@@ -16,7 +16,6 @@ from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.waits import sleep_until, wake
-from emulator.layout.handles import INDEX_MASK
 from emulator.ndis.buffers.net_buffers import (
     AWAY_BUFFER,
     AWAY_LIST,
@@ -25,28 +24,25 @@ from emulator.ndis.buffers.net_buffers import (
     NOBODY,
     list_buffer,
     list_escaped,
-    list_lists,
     list_word,
     set_class,
 )
 from emulator.ndis.data_path.guards import take_guards_away
 
 if TYPE_CHECKING:
-    from emulator.kernel.context import Context
     from emulator.ndis.buffers.buffer_pools import BufferPool
     from emulator.ndis.data_path.datapath_state import DataPath
 
 ASK_AGAIN_NS: Final = 1_000_000
 UNASKED: Final = 2048
 """So many lists of a pool in a row, published and then loaded by the same processor, and they are withheld again."""
-NUMBER_SHIFT, NUMBER_MASK = 32, 0xFF_FFFF
 ASKED, ANSWERED = 1, 3
 """Of the counts of calls to a slot: those for what it withholds."""
 _U32, _HALF = 0xFFFF_FFFF, 0x7FFF_FFFF
 _NUMBERS: Final = {int, type(None)}
 _LISTS: Final = {NET_BUFFER_LIST, AWAY_LIST}
 _NONE: Final[list[Any]] = []
-_run: Final = deque[Any](maxlen=0).extend
+run: Final = deque[Any](maxlen=0).extend
 """Goes through an iterator of calls, without a step of the interpreter for each."""
 
 
@@ -72,11 +68,11 @@ def withhold(path: DataPath, things: list[Any]) -> list[Any]:
     kept = kept + carried if carried else kept
     context = path.context
     context.forgotten += 1
-    _run(map(context.pointers.pop, map(list_word, kept), repeat(None)))
+    run(map(context.pointers.pop, map(list_word, kept), repeat(None)))
     path.escaped.update(dict.fromkeys(kept))
     if path.checked:
-        _run(map(set_class, map(list_buffer, kept), repeat(AWAY_BUFFER)))
-        _run(map(set_class, kept, repeat(AWAY_LIST)))
+        run(map(set_class, map(list_buffer, kept), repeat(AWAY_BUFFER)))
+        run(map(set_class, kept, repeat(AWAY_LIST)))
     context.machine.arena.withheld[context.slot] = 1
     return rest
 
@@ -92,6 +88,7 @@ def _plain(things: list[Any]) -> list[NET_BUFFER_LIST]:
         nbl
         for nbl in things
         if type(nbl) is NET_BUFFER_LIST
+        and not nbl._pool.crosses
         and nbl._owner != NOBODY
         and not nbl._kept
         and nbl.Next is None
@@ -102,7 +99,6 @@ def _plain(things: list[Any]) -> list[NET_BUFFER_LIST]:
         and nbl.ParentNetBufferList is None
         and nbl.Scratch is None
         and nbl.Context is nbl._context
-        and not nbl._pool.crosses
     ]
 
 
@@ -142,7 +138,7 @@ def _refer_to_nothing(lists: list[NET_BUFFER_LIST]) -> bool:
 def bring_withheld(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:
     """Lists that are withheld here, each once, have been loaded: they are the driver's again, with what they carry."""
     stored = path.escaped
-    _run(map(stored.pop, lists))
+    run(map(stored.pop, lists))
     _make_ordinary(path, lists)
     for nbl in lists:
         nbl._escaped = None
@@ -176,25 +172,8 @@ def bring_linked(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
 
 def _make_ordinary(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:
     if path.checked:
-        _run(map(set_class, lists, repeat(NET_BUFFER_LIST)))
-        _run(map(set_class, map(list_buffer, lists), repeat(NET_BUFFER)))
-
-
-def load_run(context: Context, words: memoryview) -> None:
-    """Words are about to be loaded one by one: what is withheld here of the first one's pool is loaded at once."""
-    path: DataPath | None = context.datapath
-    if path is None or not path.withholds or not path.escaped:
-        return
-    half, stored = words[0] >> NUMBER_SHIFT, path.escaped
-    pool = path.numbers.get(half & NUMBER_MASK)
-    things = pool.things if pool is not None else ()
-    try:
-        found = [things[word & INDEX_MASK] for word in words if word >> NUMBER_SHIFT == half]
-    except IndexError:
-        return  # one that has never been here
-    mine = [thing for thing in found if thing in stored]
-    if mine:
-        bring_withheld(path, list(dict.fromkeys(mine)))
+        run(map(set_class, lists, repeat(NET_BUFFER_LIST)))
+        run(map(set_class, map(list_buffer, lists), repeat(NET_BUFFER)))
 
 
 def take_withheld(path: DataPath) -> list[NET_BUFFER_LIST]:
@@ -215,7 +194,7 @@ def loaded_by_who_published(pool: BufferPool) -> None:
 
 
 def ask(path: DataPath, pool: BufferPool, entry: int, home: int, slot: int) -> bool:
-    """Ask a processor for what it withholds, at DISPATCH_LEVEL, and wait for its answer; did the entry leave its home?"""
+    """Ask a processor at DISPATCH_LEVEL for what it withholds, and wait for the answer; has the entry left its home?"""
     context, halves = path.context, path.halves
     machine, platform, own = context.machine, context.platform, path.calls
     withheld, calls = machine.arena.withheld, machine.arena.recall_counts(slot)
