@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tools.bench.path_steps import FILTERS, STEPS, Looks, chance, step_of
+from tools.bench.processor_steps import Processors
 from tools.bench.steps import BATCH, WARM, Steps
 
 
@@ -50,6 +51,27 @@ def test_a_frame_takes_no_more_steps_than_it_did(checked: bool, lone: int, more:
     many = min(steps.counted(BATCH, "codes") for _ in range(3))
     assert one <= lone
     assert (many - one) / (BATCH - 1) <= more
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python have other byte codes")
+@pytest.mark.parametrize(
+    ("kind", "processors", "checked", "most"),
+    [
+        ("echo", 1, True, 410),
+        ("echo", 2, True, 1_050),
+        ("echo", 4, False, 970),
+        ("bridge", 1, False, 510),
+        ("bridge", 2, True, 3_950),
+        ("bridge", 2, False, 3_800),
+    ],
+)
+def test_several_processors_make_no_more_work_than_they_did(
+    kind: str, processors: int, checked: bool, most: int
+) -> None:
+    """The limits lie a little above what a frame takes; it was 4,890 for an echo and 6,900 over the bridge at first."""
+    machine = Processors(kind, processors, checked=checked)
+    _, more = machine.more()
+    assert more <= most
 
 
 def test_looks_meet_the_rounds_of_the_path_alone() -> None:

@@ -1,4 +1,4 @@
-"""`python -m tools.bench.steps [free|checked] [poll] [1|2]`: what a frame costs in one process, and where on its path.
+"""`python -m tools.bench.steps [free|checked] [poll|processors] [1|2]`: what a frame costs in one process, and where.
 
 Law: netvmini and hello run as they are, or the tests' netvmini in poll mode does, with no, one or two copies of ndislwf
 between them, over the tests' rig, which plays host and platform; byte codes are counted by a trace function and calls
@@ -8,6 +8,8 @@ are shared among the steps of the path, and with what error.
 The machines are as they are without an option: the checked one cuts the frames of some chains into several MDLs.  The
 figures are those of chains that it leaves alone, the least of several; beside them stands what a frame that comes alone
 costs on average, and how many of those counted were cut on the one way or the other.
+
+With `processors`: what a frame costs on machines of several, in `processor_steps`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from emulator.layout.machine import CUT_COUNTER
 from tests.drivers.polled import netvmini
 from tests.drivers.rig import Rig, frame
 from tests.fake_platform import fresh_module
+from tools.bench import processor_steps
 from tools.bench.path_steps import FILTER_FILE, STEPS, CodeCounter, Looks, chance
 from tools.bench.table import table
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, ModuleType
 
+BUILDS: Final = ("checked", "free")
 BATCH: Final = 128
 WARM: Final = 1200
 """Frames before the first count: more than there are buffers, so that each has been round once."""
@@ -237,7 +241,10 @@ def main() -> None:
     filters = sum(int(word) for word in words if word.isdecimal())
     if filters > MOST_FILTERS:
         raise SystemExit(f"at most {MOST_FILTERS} filters")
-    builds = [word for word in words if word != "poll" and not word.isdecimal()] or ["checked", "free"]
+    builds = [word for word in words if word in BUILDS] or list(BUILDS)
+    if "processors" in words:
+        processor_steps.main(builds)
+        return
     found = [measure(build, polled="poll" in words, filters=filters) for build in builds]
     print("", shown(found), sep="\n")
 

@@ -15,6 +15,7 @@ from emulator.kernel.calls import call, caller
 from emulator.kernel.dpc import queue_dpc
 from emulator.kernel.irql import lower_irql, raise_irql
 from emulator.kernel.pointers import decode, encode
+from emulator.kernel.spinlocks import wait_for
 from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
 from emulator.layout.machine import ContextKind
 from emulator.ndis.adapter_hardware.hardware import hardware_of
@@ -55,7 +56,8 @@ def lines_asserted(context: Context) -> bool:
 
 def _isr_alone(context: Context, lock: int, isr: Callable[[], Any]) -> Any:
     """The ISR, while nobody is in it, or in a function that is synchronised with it, on another processor."""
-    context.platform.acquire(lock)
+    if not context.platform.try_acquire(lock):
+        wait_for(context, lock)
     result = isr()
     context.platform.release(lock)
     return result
@@ -64,8 +66,8 @@ def _isr_alone(context: Context, lock: int, isr: Callable[[], Any]) -> Any:
 def call_synchronized(context: Context, record: Any, routine: int, *arguments: Any) -> Any:
     """Call a driver's routine at DIRQL while the ISR of this line or message does not run."""
     before = raise_irql(context, DIRQL)
-    if record.lock:
-        context.platform.acquire(record.lock)
+    if record.lock and not context.platform.try_acquire(record.lock):
+        wait_for(context, record.lock)
     try:
         result = call(context, routine, *arguments)
     except Exception:  # a fault of ours; the driver above may catch it, and is where it was

@@ -180,8 +180,8 @@ MDL.__publish__ = _publish_mdl  # type: ignore[assignment, method-assign]
 NET_BUFFER.__publish__ = publish_buffer  # type: ignore[assignment, method-assign]
 NET_BUFFER_LIST.__publish__ = publish_list  # type: ignore[assignment, method-assign]
 NET_BUFFER_LIST.__publish_stored__ = staticmethod(store_lists)  # type: ignore[attr-defined]
-for _kind in (NET_BUFFER, NET_BUFFER_LIST):
-    _kind.__publish_escaped__ = staticmethod(publish_stored)  # type: ignore[attr-defined]
+NET_BUFFER.__publish_escaped__ = staticmethod(publish_stored)  # type: ignore[attr-defined]
+NET_BUFFER_LIST.__publish_escaped__ = staticmethod(publish_stored)  # type: ignore[attr-defined]
 
 
 def publish_chain(path: DataPath, first: NET_BUFFER_LIST) -> None:

@@ -178,7 +178,7 @@ def _make_ordinary(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:
 
 def take_withheld(path: DataPath) -> list[NET_BUFFER_LIST]:
     """Lists that were withheld, ordinary again, for whoever publishes them now."""
-    lists = [nbl for nbl in path.escaped if nbl._escaped is not None]
+    lists: list[Any] = [nbl for nbl in path.escaped if nbl._escaped is not None]
     path.escaped.clear()
     _make_ordinary(path, lists)
     for pool in path.pools.values():
