@@ -69,9 +69,12 @@ def publish_list(nbl: NET_BUFFER_LIST, context: Context, stored: bool | None = F
             else:
                 context.escaped.append(nbl)
         return nbl._word
-    if stored and path.withholds and not nbl._escaped:
-        nbl._escaped = nbl._word.to_bytes(8, "little")
-        if not withhold(path, [nbl]):
+    if stored and path.withholds:
+        if nbl not in path.escaped:
+            nbl._escaped = nbl._word.to_bytes(8, "little")
+            if not withhold(path, [nbl]):
+                return nbl._word
+        elif nbl._escaped:
             return nbl._word
     if stored is not None or nbl._escaped:
         publish_chain(path, nbl)

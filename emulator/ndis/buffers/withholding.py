@@ -164,6 +164,7 @@ def _bring_carried(path: DataPath, carried: list[NET_BUFFER_LIST]) -> None:
 def bring_linked(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
     """A list is to be published: what it links to is published with it, also where it is withheld."""
     stored = path.escaped
+    stored.pop(nbl, None)
     links = [nbl.Next, nbl.ParentNetBufferList, nbl.Scratch, *(_reserved([nbl]) if nbl._lists else ())]
     for value in links:
         if type(value) in _LISTS and value in stored:
