@@ -53,7 +53,7 @@ def withhold(path: DataPath, things: list[Any]) -> list[Any]:
     kept = _plain(things)
     if None in map(list_escaped, kept):  # freed since
         kept = [nbl for nbl in kept if nbl._escaped is not None]
-    referring = [nbl for nbl in kept if nbl._lists]
+    referring = [nbl for nbl in kept if nbl._lists or nbl.ParentNetBufferList is not None]
     carried = _carried(path, referring) if referring else _NONE
     if carried is None:
         fit = [(nbl, found) for nbl in referring if (found := _carried(path, [nbl])) is not None]
@@ -83,7 +83,7 @@ def _without(things: list[Any], others: list[Any]) -> list[Any]:
 
 
 def _plain(things: list[Any]) -> list[NET_BUFFER_LIST]:
-    """Those that are lists with the one NET_BUFFER that they came with, and link to nothing else."""
+    """Those that are lists with the one NET_BUFFER that they came with, alone in their chain."""
     return [
         nbl
         for nbl in things
@@ -96,16 +96,18 @@ def _plain(things: list[Any]) -> list[NET_BUFFER_LIST]:
         and buffer is not None
         and buffer.Next is None
         and not buffer._lists
-        and nbl.ParentNetBufferList is None
         and nbl.Scratch is None
         and nbl.Context is nbl._context
     ]
 
 
-def _reserved(lists: list[NET_BUFFER_LIST]) -> list[Any]:
-    """What stands in the reserved words of lists, but for zeros."""
-    written = [words for nbl in lists for words in (nbl.ProtocolReserved, nbl.MiniportReserved) if type(words) is list]
-    return list(filter(None, chain.from_iterable(written)))
+def _references(lists: list[NET_BUFFER_LIST]) -> list[Any]:
+    """The parents of lists, and what stands in their reserved words, but for zeros."""
+    found: list[Any] = [parent for nbl in lists if (parent := nbl.ParentNetBufferList) is not None]
+    if written := [nbl for nbl in lists if nbl._lists]:
+        words = [nbl.ProtocolReserved for nbl in written] + [nbl.MiniportReserved for nbl in written]
+        found.extend(filter(None, chain.from_iterable([each for each in words if type(each) is list])))
+    return found
 
 
 def _only_numbers(lists: list[NET_BUFFER_LIST]) -> bool:
@@ -114,10 +116,10 @@ def _only_numbers(lists: list[NET_BUFFER_LIST]) -> bool:
 
 
 def _carried(path: DataPath, referring: list[NET_BUFFER_LIST]) -> list[NET_BUFFER_LIST] | None:
-    """The lists that lists have in their reserved words, and that go with them; None if one cannot be kept back."""
+    """The lists that lists refer to, and that go with them; None if one cannot be kept back."""
     stored = path.escaped
     found: dict[NET_BUFFER_LIST, None] = {}
-    for value in _reserved(referring):
+    for value in _references(referring):
         kind = type(value)
         if kind is NET_BUFFER_LIST:
             if value not in stored and not value._kept:
@@ -125,14 +127,14 @@ def _carried(path: DataPath, referring: list[NET_BUFFER_LIST]) -> list[NET_BUFFE
         elif kind is not AWAY_LIST and kind is not int and getattr(value, "_pointer", None) is None:
             return None
     carried = _plain(list(found))
-    others = [nbl for nbl in carried if nbl._lists]
+    others = [nbl for nbl in carried if nbl._lists or nbl.ParentNetBufferList is not None]
     if len(carried) < len(found) or not _only_numbers(referring) or (others and not _refer_to_nothing(others)):
         return None
     return carried
 
 
 def _refer_to_nothing(lists: list[NET_BUFFER_LIST]) -> bool:
-    return not _reserved(lists) and _only_numbers(lists)
+    return not _references(lists) and _only_numbers(lists)
 
 
 def bring_withheld(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:
@@ -142,12 +144,11 @@ def bring_withheld(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:
     _make_ordinary(path, lists)
     for nbl in lists:
         nbl._escaped = None
+    path.context.forgotten += 1
     path.context.pointers.update(zip(map(list_word, lists), lists, strict=True))
-    referring = [nbl for nbl in lists if nbl._lists]
-    if referring:
-        carried = dict.fromkeys([value for value in _reserved(referring) if type(value) in _LISTS])
-        if carried:
-            _bring_carried(path, list(carried))
+    carried = dict.fromkeys([value for value in _references(lists) if type(value) in _LISTS])
+    if carried:
+        _bring_carried(path, list(carried))
 
 
 def _bring_carried(path: DataPath, carried: list[NET_BUFFER_LIST]) -> None:
@@ -165,8 +166,7 @@ def bring_linked(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
     """A list is to be published: what it links to is published with it, also where it is withheld."""
     stored = path.escaped
     stored.pop(nbl, None)
-    links = [nbl.Next, nbl.ParentNetBufferList, nbl.Scratch, *(_reserved([nbl]) if nbl._lists else ())]
-    for value in links:
+    for value in (nbl.Next, nbl.Scratch, *_references([nbl])):
         if type(value) in _LISTS and value in stored:
             bring_withheld(path, [value])
 
