@@ -203,6 +203,7 @@ def ask(path: DataPath, pool: BufferPool, entry: int, home: int, slot: int) -> b
         pool.mark_crossing(crosses=True)
         asked = calls[ASKED] + 1 & _U32
         calls[ASKED] = asked
+        machine.arena.summoned[slot] = 1
 
         def over() -> bool:
             return halves[entry >> 2] != home or not withheld[slot] or (calls[ANSWERED] - asked & _U32) <= _HALF
