@@ -57,12 +57,12 @@ def test_a_frame_takes_no_more_steps_than_it_did(checked: bool, lone: int, more:
 @pytest.mark.parametrize(
     ("kind", "processors", "checked", "most"),
     [
-        ("echo", 1, True, 390),
+        ("echo", 1, True, 375),
         ("echo", 2, True, 940),
         ("echo", 4, False, 865),
         ("bridge", 1, False, 490),
         ("bridge", 2, True, 3_950),
-        ("bridge", 2, False, 3_780),
+        ("bridge", 2, False, 3_800),
     ],
 )
 def test_several_processors_make_no_more_work_than_they_did(

@@ -331,9 +331,8 @@ def _slot(kind: type, name: str) -> Callable[[Any], Any]:
     return found
 
 
-list_buffer, list_entry, list_escaped, list_lists, list_owner, list_pool, _list_site, list_word = (
-    _slot(NET_BUFFER_LIST, name)
-    for name in ("_buffer", "_entry", "_escaped", "_lists", "_owner", "_pool", "_site", "_word")
+list_buffer, list_entry, list_escaped, list_owner, list_pool, _list_site, list_word = (
+    _slot(NET_BUFFER_LIST, name) for name in ("_buffer", "_entry", "_escaped", "_owner", "_pool", "_site", "_word")
 )
 buffer_data, buffer_entry, buffer_pool, buffer_site, buffer_word = (
     _slot(NET_BUFFER, name) for name in ("_data", "_entry", "_pool", "_site", "_word")

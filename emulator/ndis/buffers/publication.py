@@ -29,9 +29,9 @@ from emulator.ndis.buffers.net_buffers import (
     NET_BUFFER,
     NET_BUFFER_LIST,
     NOBODY,
-    list_site,
     list_escaped,
     list_owner,
+    list_site,
     list_word,
     set_class,
 )
