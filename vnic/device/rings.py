@@ -19,7 +19,7 @@ from vnic.device.layout import (
 )
 
 _FEW: Final = 5
-"""Below this many, single stores are faster than one slice assignment through an array (measured)."""
+"""Below this many, single stores of whole words are faster than a slice assigned through an array (measured)."""
 
 
 class RingView:
@@ -71,8 +71,6 @@ def put_filled(ring: RingView, head: int, addresses: list[int], lengths: list[in
         ring.words[head & ring.mask] = addresses[0] | lengths[0] << 32
         ring.indices[PRODUCER] = head = head + 1 & INDEX_MASK
         return head
-    if count < _FEW:
-        return put(ring, head, [address | length << 32 for address, length in zip(addresses, lengths, strict=True)])
     start = head & ring.mask
     end = start + count
     if end <= ring.entries:
