@@ -129,7 +129,7 @@ class _Stack:
 
     def blockers(self, now: int) -> list[str]:
         """Who keeps an operation from its end while no callback runs: what is pending or has not been given back."""
-        return [*self._pending(now), *self._in_hand(cast("Machine", self.reading), now)]
+        return [*self._pending(now), *self.in_hand(now)]
 
     def _pending(self, now: int) -> list[str]:
         adapter = self.adapter
@@ -160,7 +160,7 @@ class _Stack:
         what, completion = _PROTOCOL_PENDING[binds]
         return [f"{self._driver(protocol)} has left {what} pending: {completion} has not been called"]
 
-    def _in_hand(self, machine: Machine, now: int) -> list[str]:
+    def in_hand(self, now: int) -> list[str]:
         """Lists and OID requests, in NDIS's own words; whoever pauses is given no more lists, so he had them before."""
         pausing = [(self.adapter, AdapterState.PAUSING), *((each, BindingState.PAUSING) for _, each in self.bindings)]
         pausing += [(each, FilterState.PAUSING) for _, each in self.modules]
@@ -171,7 +171,7 @@ class _Stack:
         from emulator.ndis.plug_and_play.blockers import blockers
 
         lines = []
-        for blocker in blockers(machine, adapter.number):
+        for blocker in blockers(cast("Machine", self.reading), adapter.number):
             lines.append(blocker._replace(since=blocker.since or since).line(now))
             lines += [f"  {where}" for where in blocker.where]
         return lines
@@ -196,6 +196,19 @@ def of(machine: Supervisor, request: int, now: int) -> MachineStatus:
     drivers = [name for number, name in enumerate(machine.names.images, 1) if not unloaded >> number & 1]
     phase = machine.phase.value
     return MachineStatus(machine.number, request, machine.specification.name, phase, drivers, adapters)
+
+
+def in_hand(machine: Supervisor, slot: int, now: int) -> list[str]:
+    """What drivers have in hand of the adapter whose pause a context is at; nothing where it is at none."""
+    reading = Reading(machine)
+    try:
+        for handle, adapter in reading.objects[HandleKind.ADAPTER].live():
+            _, started = machine.lane.of_adapter(adapter.number)
+            if started and machine.lane.slot_of(adapter.number) == slot:
+                return _Stack(reading, handle, adapter).in_hand(now)
+    except _DAMAGED:
+        pass  # the stop tells of what it was for
+    return []
 
 
 def _virtual(reading: Reading) -> list[tuple[int, str]]:

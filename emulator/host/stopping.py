@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from emulator.host import blackbox, stopscreen
+from emulator.host import blackbox, stack_status, stopscreen
 from emulator.host.watchdog import Overrun
 from emulator.host.worker import DUMP_SIGNAL, EXIT_LEFT, POSSESSIONS
 from emulator.kernel.stop import (
@@ -269,7 +269,7 @@ class Stopping:
         clock = "of processor time" if overrun.clock == "processor" else "on the clock"
         used, allowed = overrun.used_ms, overrun.allowed_ms
         parameters = (0, used, allowed, 0) if overrun.code == 0x133 else (overrun.slot, 0, 0, 1)
-        return self._report(
+        report = self._report(
             overrun.slot,
             now,
             code=overrun.code,
@@ -278,6 +278,9 @@ class Stopping:
             frames=frames,
             family="windows",
         )
+        # A callback that waits in a pause may wait for what another driver has.
+        report.holders += stack_status.in_hand(self.machine, overrun.slot, now)
+        return report
 
     def _report(
         self,

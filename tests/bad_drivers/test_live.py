@@ -147,6 +147,16 @@ def test_a_work_item_that_waits_for_itself(lab: Lab) -> None:
     lab.start(f"{PACKAGE}.repaired.work_item_waits_for_itself", protocol=other, **SMALL).machine.end()
 
 
+def test_a_pause_that_waits_for_another_driver_tells_for_which(lab: Lab) -> None:
+    other = "tests.scenarios.drivers.waits_for_sends"
+    with lab.expect_stop(0xEA) as stop:
+        nic = lab.start(f"{PACKAGE}.send_never_completed", protocol=other, wall_ms=600, **SMALL)
+        nic.machine.wait(lambda found: found.counters["lists_sent"] > 0)
+        nic.pause()
+    assert stop.report.callback == "waits_for_sends!ProtocolNetPnPEvent"
+    assert any("send_never_completed has not completed 1 of the lists" in line for line in stop.report.holders)
+
+
 def report_of(stop: Expectation) -> list[str]:
     """The stack of the culprit, and something for one that left no stack."""
     return stop.report.traceback or [""]
