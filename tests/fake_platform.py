@@ -200,6 +200,7 @@ class FakeServices:
         self.on_interrupts: Callable[[Context], bool] | None = None
         self.on_interrupts_pending: Callable[[Context], bool] | None = None
         self.on_deferred: Callable[[Context, int, int, int], None] | None = None
+        self.on_attach: Callable[[Context], object] | None = None
         self.on_round: Callable[[Context], None] | None = None
         self.on_leave: Callable[[Context], None] | None = None
         self.on_control: Callable[[Context, CONTROL], int] | None = None
@@ -207,6 +208,8 @@ class FakeServices:
     def attach(self, context: Context) -> None:
         """A context has come to life."""
         self.calls.append(("attach", context.slot))
+        if self.on_attach is not None:
+            self.on_attach(context)
 
     def round(self, context: Context) -> None:
         """A round begins."""

@@ -25,6 +25,7 @@ from emulator.kernel.stop import stop_for_exception
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers import publication
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
+from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.executive import Executive
 from emulator.ndis.gates import ddi
 from emulator.ndis.gates.private_data import forbid_global_writes
@@ -210,6 +211,7 @@ def load_images(context: Context, names: Sequence[str], load: ModuleLoader | Non
     context.routines = images.routines_for(context)
     for image in loaded:
         forbid_global_writes(image, images)
+    data_path(context)  # a driver may call what looks into it
     for image in loaded:
         start_driver(context, image)
 

@@ -11,6 +11,7 @@ from emulator.kernel.platform import current
 from emulator.layout.handles import HandleKind
 from emulator.ndis.buffers import publication
 from emulator.ndis.data_path import stacks
+from emulator.ndis.data_path.datapath_state import data_path
 from emulator.ndis.headers.structures_common import NDIS_OBJECT_HEADER, NET_BUFFER_LIST_POOL_PARAMETERS
 from emulator.ndis.plug_and_play.handlers import (
     MINIPORT_CANCEL_SEND,
@@ -125,7 +126,7 @@ class SmallStack:
         drivers.extend(more)
         self.fake = FakeMachine(drivers, checked=checked, **geometry)
         services: FakeServices = self.fake.services
-        services.on_round = self._round
+        services.on_attach, services.on_round = data_path, self._round
         services.on_leave = publication.leave
         self.fake.processor()
         machine = self.fake.machine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
 from emulator.ndis.data_path.crossings import enter2
-from emulator.ndis.data_path.stacks import adapter_view, binding_view, look_for
+from emulator.ndis.data_path.stacks import binding_view
 from emulator.ndis.gates.ddi import FILTER, INTERMEDIATE, MINIPORT, PROTOCOL, GateKind, ddi
 from emulator.ndis.headers.handles import AdapterHandle, BindingHandle
 from emulator.rules.irql import AT_MOST_DISPATCH
@@ -30,11 +30,7 @@ def NdisSendNetBufferLists(
 
     They belong to the layers below until ProtocolSendNetBufferListsComplete has them, which may be before this returns.
     """
-    try:
-        hand_off = current.context.datapath.bindings[NdisBindingHandle].hand_down
-    except (AttributeError, KeyError):
-        hand_off = look_for(binding_view, NdisBindingHandle, "NdisSendNetBufferLists").hand_down
-    hand_off(NetBufferLists, PortNumber, SendFlags)
+    current.context.datapath.bindings[NdisBindingHandle].hand_down(NetBufferLists, PortNumber, SendFlags)
 
 
 @ddi(
@@ -47,11 +43,7 @@ def NdisMSendNetBufferListsComplete(
     MiniportAdapterHandle: AdapterHandle, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int, /
 ) -> None:
     """Give sent lists back to those who sent them, each once, in any order and grouping, with Status set."""
-    try:
-        hand_off = current.context.datapath.adapters[MiniportAdapterHandle].complete_up
-    except (AttributeError, KeyError):
-        hand_off = look_for(adapter_view, MiniportAdapterHandle, "NdisMSendNetBufferListsComplete").complete_up
-    hand_off(NetBufferList, SendCompleteFlags)
+    current.context.datapath.adapters[MiniportAdapterHandle].complete_up(NetBufferList, SendCompleteFlags)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=MINIPORT | INTERMEDIATE, rules=_RULES, gate=GateKind.EDGE)
@@ -68,11 +60,9 @@ def NdisMIndicateReceiveNetBufferLists(
     They come back through MiniportReturnNetBufferLists, perhaps before this returns; with NDIS_RECEIVE_FLAGS_RESOURCES
     they are only lent and are the miniport's again when it returns.
     """
-    try:
-        hand_off = current.context.datapath.adapters[MiniportAdapterHandle].hand_up
-    except (AttributeError, KeyError):
-        hand_off = look_for(adapter_view, MiniportAdapterHandle, "NdisMIndicateReceiveNetBufferLists").hand_up
-    hand_off(NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+    current.context.datapath.adapters[MiniportAdapterHandle].hand_up(
+        NetBufferList, PortNumber, NumberOfNetBufferLists, ReceiveFlags
+    )
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES, gate=GateKind.EDGE)
@@ -80,11 +70,7 @@ def NdisReturnNetBufferLists(
     NdisBindingHandle: BindingHandle, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int, /
 ) -> None:
     """Give received lists back to the miniport; never those that came with NDIS_RECEIVE_FLAGS_RESOURCES."""
-    try:
-        hand_off = current.context.datapath.bindings[NdisBindingHandle].return_down
-    except (AttributeError, KeyError):
-        hand_off = look_for(binding_view, NdisBindingHandle, "NdisReturnNetBufferLists").return_down
-    hand_off(NetBufferLists, ReturnFlags)
+    current.context.datapath.bindings[NdisBindingHandle].return_down(NetBufferLists, ReturnFlags)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=PROTOCOL | INTERMEDIATE, rules=_RULES)

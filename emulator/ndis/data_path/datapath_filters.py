@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from emulator.kernel.platform import current
 from emulator.ndis.data_path.crossings import enter2
 from emulator.ndis.data_path.filter_views import module_view
-from emulator.ndis.data_path.stacks import look_for
 from emulator.ndis.gates.ddi import FILTER, GateKind, ddi
 from emulator.ndis.headers.handles import FilterModuleHandle
 from emulator.rules.irql import AT_MOST_DISPATCH
@@ -29,11 +28,7 @@ def NdisFSendNetBufferLists(
 
     Without FilterSendNetBufferListsComplete a module may originate none.
     """
-    try:
-        hand_off = current.context.datapath.modules[NdisFilterHandle].hand_down
-    except (AttributeError, KeyError):
-        hand_off = look_for(module_view, NdisFilterHandle, "NdisFSendNetBufferLists").hand_down
-    hand_off(NetBufferList, PortNumber, SendFlags)
+    current.context.datapath.modules[NdisFilterHandle].hand_down(NetBufferList, PortNumber, SendFlags)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
@@ -41,11 +36,7 @@ def NdisFSendNetBufferListsComplete(
     NdisFilterHandle: FilterModuleHandle, NetBufferList: NET_BUFFER_LIST, SendCompleteFlags: int, /
 ) -> None:
     """Give sent lists back to what is above the module: those that came back to it, or that it did not send on."""
-    try:
-        hand_off = current.context.datapath.modules[NdisFilterHandle].complete_up
-    except (AttributeError, KeyError):
-        hand_off = look_for(module_view, NdisFilterHandle, "NdisFSendNetBufferListsComplete").complete_up
-    hand_off(NetBufferList, SendCompleteFlags)
+    current.context.datapath.modules[NdisFilterHandle].complete_up(NetBufferList, SendCompleteFlags)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
@@ -61,11 +52,9 @@ def NdisFIndicateReceiveNetBufferLists(
 
     What came with NDIS_RECEIVE_FLAGS_RESOURCES goes on with it; a module may set the flag, and has the lists back then.
     """
-    try:
-        hand_off = current.context.datapath.modules[NdisFilterHandle].hand_up
-    except (AttributeError, KeyError):
-        hand_off = look_for(module_view, NdisFilterHandle, "NdisFIndicateReceiveNetBufferLists").hand_up
-    hand_off(NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags)
+    current.context.datapath.modules[NdisFilterHandle].hand_up(
+        NetBufferLists, PortNumber, NumberOfNetBufferLists, ReceiveFlags
+    )
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES, gate=GateKind.EDGE)
@@ -73,11 +62,7 @@ def NdisFReturnNetBufferLists(
     NdisFilterHandle: FilterModuleHandle, NetBufferLists: NET_BUFFER_LIST, ReturnFlags: int, /
 ) -> None:
     """Give received lists back to what is below the module; never its own, and none that it was only lent."""
-    try:
-        hand_off = current.context.datapath.modules[NdisFilterHandle].return_down
-    except (AttributeError, KeyError):
-        hand_off = look_for(module_view, NdisFilterHandle, "NdisFReturnNetBufferLists").return_down
-    hand_off(NetBufferLists, ReturnFlags)
+    current.context.datapath.modules[NdisFilterHandle].return_down(NetBufferLists, ReturnFlags)
 
 
 @ddi(irql=AT_MOST_DISPATCH, callers=FILTER, rules=_RULES)

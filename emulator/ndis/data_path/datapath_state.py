@@ -60,6 +60,8 @@ class DataPath:
     )
 
     def __init__(self, context: Context) -> None:
+        from emulator.ndis.data_path.stacks import by_kind
+
         arena = context.machine.arena
         self.context = context
         self.box = context.box
@@ -86,9 +88,7 @@ class DataPath:
         self.owners: dict[int, int] = {}
         self.views: dict[int, Any] = {}
         # The same by kind, for the functions at each frame: a handle of the other kind must not be found.
-        self.adapters: dict[int, Any] = {}
-        self.bindings: dict[int, Any] = {}
-        self.modules: dict[int, Any] = {}
+        self.adapters, self.bindings, self.modules = by_kind({}, {})
         self.sources: dict[int, int] = {}
         # Freed ones stay until somebody looks, and are stored again at the same key.
         self.escaped: dict[NET_BUFFER_LIST | NET_BUFFER, None] = context.stored

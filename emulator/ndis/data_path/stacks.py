@@ -7,7 +7,8 @@ what that epoch says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from emulator.ndis.data_path.hand_offs import Edge
 
     HandOff = Callable[..., None]
-
-View = TypeVar("View")
 
 _WANTS_WHAT_IS_SENT: Final = NDIS_PACKET_TYPE_PROMISCUOUS | NDIS_PACKET_TYPE_ALL_LOCAL
 ADAPTER_MOVES: Final = (AdapterState.RUNNING, AdapterState.PAUSING)
@@ -225,12 +224,32 @@ def binding_view(context: Context, handle: int | None, name: str) -> Binding:
     return found
 
 
-def look_for(find: Callable[[Context, int | None, str], View], handle: int | None, name: str) -> View:
-    """What ``find`` finds where the function of this name has found no edge, behind the gate that an edge is."""
-    context = current.context
-    if context.machine.checked:
-        pass_gate(context, name)
-    return find(context, handle, name)
+class Views(dict[int, Any]):
+    """The views of one kind by handle; one that is not there is looked for as the function of the DDI that asks would.
+
+    That is behind the gate which the edge would be.
+    """
+
+    __slots__ = ("find",)
+
+    def __init__(self, find: Callable[[Context, int | None, str], Any], views: dict[int, Any]) -> None:
+        super().__init__(views)
+        self.find = find
+
+    def __missing__(self, handle: int | None) -> Any:
+        context, name = current.context, sys._getframe(1).f_code.co_name
+        if context.machine.checked:
+            pass_gate(context, name)
+        return self.find(context, handle, name)
+
+
+def by_kind(views: dict[int, Any], modules: dict[int, Any]) -> tuple[Views, Views, Views]:
+    """Adapters, bindings and filter modules; none of each for a context that has compiled nothing yet."""
+    from emulator.ndis.data_path.filter_views import module_view
+
+    adapters = {handle: view for handle, view in views.items() if isinstance(view, Stack)}
+    bindings = {handle: view for handle, view in views.items() if isinstance(view, Binding)}
+    return Views(adapter_view, adapters), Views(binding_view, bindings), Views(module_view, modules)
 
 
 def _wrong(handle: int | None, kind: HandleKind, name: str) -> NoReturn:
@@ -290,8 +309,6 @@ def _compile(path: DataPath, epoch: int) -> None:
             views[binding.handle] = binding
             owners[binding.received] = owners[binding.lent] = binding.driver
     path.views = views
-    path.adapters = {handle: view for handle, view in views.items() if isinstance(view, Stack)}
-    path.bindings = {handle: view for handle, view in views.items() if isinstance(view, Binding)}
-    path.modules = modules
+    path.adapters, path.bindings, path.modules = by_kind(views, modules)
     path.owners = owners
     path.epoch = epoch
