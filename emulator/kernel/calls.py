@@ -128,7 +128,7 @@ def _name(context: Context, routine: int) -> str:
     return images.routine_name(routine) or f"{images.driver_name(context.driver)}!DriverEntry"
 
 
-def _blame(context: Context, routine: int) -> None:
+def blame(context: Context, routine: int) -> None:
     """The screen is about the routine that has just returned."""
     if routine:
         context.cells[ROUTINE_CELL] = context.machine.images.marks[routine]
@@ -137,7 +137,7 @@ def _blame(context: Context, routine: int) -> None:
 def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
     """0xC8 IRQL_UNEXPECTED_VALUE, id 2 (call-out): the routine came back at another level."""
     found = context.irql
-    _blame(context, routine)
+    blame(context, routine)
     stop(
         IRQL_UNEXPECTED_VALUE,
         found << 16 | irql << 8 | CALL_OUT,
@@ -150,7 +150,7 @@ def returned_at_other_irql(context: Context, routine: int, irql: int) -> None:
 def returned_with_lock(context: Context, routine: int) -> None:
     """SDV SpinLock: every spin lock is released before the handler returns (shown as 0xC4, our choice of code)."""
     lock, site = context.locks_held()[-1]
-    _blame(context, routine)
+    blame(context, routine)
     shared = context.machine.arena.lock_used[lock - SystemLock.FIRST_DRIVER] == READ_WRITE_ENTRY
     kind = "reader/writer" if shared else "spin"
     stop(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from emulator.kernel.calls import PASSED_ON, escaped, returned_with_lock
+from emulator.kernel.calls import PASSED_ON, blame, escaped, returned_with_lock
 from emulator.kernel.objects import handle_in_words
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode_argument, encode
@@ -221,6 +221,7 @@ def _left_behind(context: Context, taken: Taken) -> None:
     """A routine returned above PASSIVE_LEVEL or with a spin lock."""
     handle, word, routine, site, _ = taken
     if context.irql != PASSIVE_LEVEL:
+        blame(context, routine)
         stop(
             WORKER_RETURNED_AT_BAD_IRQL,
             routine,

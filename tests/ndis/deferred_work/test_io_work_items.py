@@ -240,6 +240,7 @@ def test_a_lock_that_keeps_a_routine_at_dispatch_level_is_told(machine: Machine)
     assert caught.value.code == 0xE1
     report = machine.fake.stop_report()
     assert report is not None
+    assert (report.driver, report.callback) == ("proto", "proto!Returns_with_a_lock")
     assert [site.what for site in report.sites] == ["queued", "lock acquired"]
 
 
