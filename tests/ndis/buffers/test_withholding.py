@@ -157,6 +157,25 @@ def test_who_waits_for_a_lock_withholds_nothing_from_its_holder() -> None:
     assert seen == [([], 0, AWAY)]
 
 
+def test_a_single_processor_keeps_what_it_has_stored_while_it_waits() -> None:
+    stashed = Stashed()
+    fake, seen = stashed.fake, list[Any]()
+    with fake.dispatch(driver=MINI) as context:
+        (nbl,) = plain(stashed)
+        stashed.keep(nbl)
+        index = stashed.here.Lock.index
+        fake.platform.owners[index] = fake.passive_worker().slot
+
+        def contended(waiter: Context, lock: int) -> None:
+            seen.append((waiter, lock, list(context.stored)))
+            del fake.platform.owners[index]
+
+        fake.platform.on_contention = contended
+        spinlocks.wait_for(context, index)
+        assert nbl.Next is None  # it may be in the hands of the callback that waits
+    assert seen == [(context, index, [nbl])]
+
+
 def test_a_lock_that_is_free_soon_is_waited_for_without_publishing(monkeypatch: pytest.MonkeyPatch) -> None:
     stashed = Stashed(processors=2)
     fake, looks = stashed.fake, list[int]()
