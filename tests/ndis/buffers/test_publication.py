@@ -402,12 +402,14 @@ shape = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(shape, st.lists(st.booleans(), max_size=6), st.booleans())
-def test_any_chain_survives_any_number_of_journeys(shapes: Any, journeys: list[bool], checked: bool) -> None:
-    """Lists with several NET_BUFFERs of several MDLs each, carried between a processor and a worker."""
-    stashed = Stashed(checked=checked)
+@given(shape, st.lists(st.integers(0, 2), max_size=8), st.booleans(), st.sampled_from((1, 2)))
+def test_any_chain_survives_any_number_of_journeys(
+    shapes: Any, journeys: list[int], checked: bool, processors: int
+) -> None:
+    """Lists with several NET_BUFFERs of several MDLs each, carried between processors, which withhold, and a worker."""
+    stashed = Stashed(checked=checked, processors=processors)
     stack, fake = stashed.stack, stashed.fake
-    contexts = [fake.processor(), fake.passive_worker()]
+    contexts = [fake.processor(), fake.passive_worker(), fake.processor(processors - 1)]
 
     def describe(first: Any) -> Any:
         found = []
@@ -446,12 +448,13 @@ def test_any_chain_survives_any_number_of_journeys(shapes: Any, journeys: list[b
         seen = describe(first)
         stashed.keep(first)
         publication.leave(contexts[0])
-    for where in [1, *map(int, journeys)]:
-        with fake.running(contexts[where], 2 if where == 0 else None, driver=MINI):
+    for where in [1, *journeys]:
+        with fake.running(contexts[where], None if where == 1 else 2, driver=MINI):
             found = stashed.take()
             assert describe(found) == seen
             stashed.keep(found)
-            publication.leave(contexts[where])
+            if where == 1 or processors == 1:
+                publication.leave(contexts[where])
 
 
 def test_an_idle_buffer_may_refer_to_an_mdl_that_is_gone_as_long_as_nobody_reaches_for_the_data(checked: bool) -> None:
