@@ -391,7 +391,7 @@ def test_a_pool_is_freed_when_another_context_keeps_a_stock_of_it() -> None:
 
 shape = st.lists(
     st.tuples(
-        st.lists(st.integers(1, 3), min_size=1, max_size=3),
+        st.lists(st.integers(1, 3), max_size=3),
         st.integers(0, 2**32 - 1),
         st.lists(st.one_of(st.none(), st.integers(1, 2**40)), min_size=4, max_size=4),
         st.dictionaries(st.integers(0, 26), st.integers(1, 2**40), max_size=3),
