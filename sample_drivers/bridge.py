@@ -24,30 +24,30 @@ class BRIDGE(NONPAGED):
 
     Lock: NDIS_SPIN_LOCK
     Ports: Array[PVOID, Literal[8]]
-    Stations: Array[u64, Literal[4096]]
+    Stations: Array[ULONG64, Literal[4096]]
 
 
 class PORT(NONPAGED):
     """One adapter.  References is 1 while it runs, and 1 more for each list or work item that is on its way."""
 
     Handle: BindingHandle
-    Number: u32
-    Running: u32
+    Number: ULONG
+    Running: ULONG
     References: LONG
     Pool: NetBufferListPoolHandle
     Copies: NetBufferListPoolHandle
-    Free: u32
+    Free: ULONG
     Carriers: Array[PVOID, Literal[512]]
     Timer: TimerHandle
     WorkItem: PIO_WORKITEM
     SweepQueued: LONG
-    SweepMs: u32
-    Cuts: u32  # the adapter puts TCP frames together, and cuts those that it is given
-    Forwarded: u64
+    SweepMs: ULONG
+    Cuts: ULONG  # the adapter puts TCP frames together, and cuts those that it is given
+    Forwarded: ULONG64
     Discarded: LONG
-    Learned: u64
-    Aged: u64
-    Status: i32
+    Learned: ULONG64
+    Aged: ULONG64
+    Status: INT
     Done: NDIS_EVENT
 
 

@@ -31,11 +31,11 @@ class BINDING(NONPAGED):
     Pool: NetBufferListPoolHandle
     Copies: NetBufferListPoolHandle
     Lock: NDIS_SPIN_LOCK
-    Free: u32
+    Free: ULONG
     Answers: Array[PVOID, Literal[512]]
-    References: u32
-    Running: u32
-    Status: i32
+    References: ULONG
+    Running: ULONG
+    Status: INT
     Done: NDIS_EVENT
 
 

@@ -24,22 +24,22 @@ class ADAPT(NONPAGED):
     """The adapter below.  Outstanding is 1 while it runs, and 1 more for each list that is below or above."""
 
     Handle: BindingHandle
-    Running: u32
+    Running: ULONG
     Outstanding: LONG
     Done: NDIS_EVENT
-    Status: i32
+    Status: INT
     Lock: NDIS_SPIN_LOCK
-    PacketFilter: u32
-    MtuSize: u32
-    MediaConnectState: u32
-    LinkSpeed: u64
+    PacketFilter: ULONG
+    MtuSize: ULONG
+    MediaConnectState: ULONG
+    LinkSpeed: ULONG64
     Address: Bytes[Literal[6]]
     Name: Bytes[Literal[64]]
     SendLists: NetBufferListPoolHandle
     SendBuffers: NetBufferPoolHandle
     ReceiveLists: NetBufferListPoolHandle
     ReceiveCopies: NetBufferListPoolHandle
-    VelanCount: u32
+    VelanCount: ULONG
     Velans: Array[PVOID, Literal[8]]
 
 
@@ -48,16 +48,16 @@ class VELAN(NONPAGED):
 
     Handle: AdapterHandle
     Adapt: PVOID
-    Place: u32
-    VlanId: u32
-    Running: u32
+    Place: ULONG
+    VlanId: ULONG
+    Running: ULONG
     PausePending: LONG
     Outstanding: LONG
     References: LONG
     Idle: NDIS_EVENT
     Address: Bytes[Literal[6]]
-    PacketFilter: u32
-    MulticastCount: u32
+    PacketFilter: ULONG
+    MulticastCount: ULONG
     MulticastList: Bytes[Literal[192]]
     Sent: LONG
     Received: LONG

@@ -20,11 +20,11 @@ class LWF_SHARED(NONPAGED):
 
     Lock: NDIS_SPIN_LOCK
     Modules: LIST_ENTRY
-    Action: u32
-    EtherType: u32
-    Milliseconds: u32
-    Offset: u32
-    Value: u32
+    Action: ULONG
+    EtherType: ULONG
+    Milliseconds: ULONG
+    Offset: ULONG
+    Value: ULONG
     Counters: Array[LONG, Literal[4]]
 
 
@@ -36,13 +36,13 @@ class MS_FILTER(NONPAGED):
 
     FilterHandle: FilterModuleHandle
     Lock: NDIS_SPIN_LOCK
-    State: u32
+    State: ULONG
     PendingOidRequest: PVOID  # the clone that is below, so that it can be cancelled
     Link: LIST_ENTRY
     Item: WorkItemHandle
-    Working: u32
-    Put: u32
-    Take: u32
+    Working: ULONG
+    Put: ULONG
+    Take: ULONG
     Ring: Array[PVOID, Literal[256]]
 
 

@@ -29,13 +29,13 @@ class NDISPROT_OPEN(NONPAGED):
     Lock: NDIS_SPIN_LOCK
     File: Pointer[FILE_OBJECT]
     Reads: LIST_ENTRY
-    Running: u32
+    Running: ULONG
     Sends: LONG
     Users: LONG
     Asked: NDIS_EVENT
-    Status: i32
-    Put: u32
-    Take: u32
+    Status: INT
+    Put: ULONG
+    Take: ULONG
     Ring: Array[PVOID, Literal[64]]
     Name: Bytes[Literal[64]]
 

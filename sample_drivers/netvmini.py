@@ -24,13 +24,13 @@ NdisDriverHandle: MiniportDriverHandle | None = None
 class COUNTERS(NONPAGED):
     """What went one way; unicast is what is neither multicast nor broadcast."""
 
-    Frames: u64
-    Octets: u64
-    MulticastFrames: u64
-    MulticastOctets: u64
-    BroadcastFrames: u64
-    BroadcastOctets: u64
-    Discards: u64
+    Frames: ULONG64
+    Octets: ULONG64
+    MulticastFrames: ULONG64
+    MulticastOctets: ULONG64
+    BroadcastFrames: ULONG64
+    BroadcastOctets: ULONG64
+    Discards: ULONG64
 
 
 class QUEUE(NONPAGED):
@@ -40,12 +40,12 @@ class QUEUE(NONPAGED):
     that are done with a descriptor, from TransmitTake to TransmitPut.
     """
 
-    Number: u32
-    Rounds: u32
+    Number: ULONG
+    Rounds: ULONG
 
     ReceiveLock: NDIS_SPIN_LOCK
-    BuffersTaken: u32
-    BuffersPosted: u32
+    BuffersTaken: ULONG
+    BuffersPosted: ULONG
     ReceiveNbls: Array[PVOID, Literal[512]]
     In: COUNTERS
 
@@ -54,11 +54,11 @@ class QUEUE(NONPAGED):
     SendTail: PVOID
     SendBuffer: PVOID
     HeaderMemory: PVOID
-    TransmitPut: u32
-    TransmitTake: u32
+    TransmitPut: ULONG
+    TransmitTake: ULONG
     TransmitNbls: Array[PVOID, Literal[512]]
-    HangTake: u32
-    HangWaiting: u32
+    HangTake: ULONG
+    HangWaiting: ULONG
     Out: COUNTERS
 
 
@@ -67,49 +67,49 @@ class ADAPTER(NONPAGED):
 
     Handle: AdapterHandle
     Nic: PVOID
-    IoLength: u32
+    IoLength: ULONG
     Interrupt: InterruptHandle
     WorkItem: WorkItemHandle
     WorkItemQueued: LONG
     Lock: NDIS_SPIN_LOCK
-    Running: u32
-    Paused: u32
-    Removed: u32
-    Resetting: u32
+    Running: ULONG
+    Paused: ULONG
+    Removed: ULONG
+    Resetting: ULONG
     ResetTimer: TimerHandle
     References: LONG
     PausePending: LONG
 
     PermanentAddress: Bytes[Literal[6]]
     CurrentAddress: Bytes[Literal[6]]
-    PacketFilter: u32
-    Directed: i64  # the current address as a number, if the packet filter lets it through
-    MulticastCount: u32
+    PacketFilter: ULONG
+    Directed: INT64  # the current address as a number, if the packet filter lets it through
+    MulticastCount: ULONG
     MulticastList: Bytes[Literal[192]]
 
     FirstQueue: PVOID
-    QueueCount: u32
+    QueueCount: ULONG
     Queues: Array[PVOID, Literal[16]]
-    QueueBytes: u32
-    QueueOf: Array[u32, Literal[64]]  # by processor
-    Messages: u32
-    Processors: u32
-    Scaled: u32  # more than the first queue is in use
-    HashInformation: u32
+    QueueBytes: ULONG
+    QueueOf: Array[ULONG, Literal[64]]  # by processor
+    Messages: ULONG
+    Processors: ULONG
+    Scaled: ULONG  # more than the first queue is in use
+    HashInformation: ULONG
     HashKey: Bytes[Literal[40]]
-    ScalingEntries: u32
+    ScalingEntries: ULONG
     ScalingTable: Bytes[Literal[128]]
     ReceivePool: NetBufferListPoolHandle
     ReceiveMemory: PVOID  # of all queues, one behind the other
-    ReceiveAddress: u32
-    ReceiveCapacity: u32
-    FewBuffers: u32
-    Budget: u32  # frames that are indicated at once
+    ReceiveAddress: ULONG
+    ReceiveCapacity: ULONG
+    FewBuffers: ULONG
+    Budget: ULONG  # frames that are indicated at once
     PadMemory: PVOID
 
-    Offloads: u32  # what the hardware supports
-    Tasks: u32
-    Encapsulated: u32
+    Offloads: ULONG  # what the hardware supports
+    Tasks: ULONG
+    Encapsulated: ULONG
 
 
 def DriverEntry(DriverObject: DRIVER_OBJECT, RegistryPath: str) -> NDIS_STATUS:

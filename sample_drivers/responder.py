@@ -26,8 +26,8 @@ Device: DEVICE_OBJECT | None = None
 class NEIGHBOUR(NONPAGED):
     """One machine of the network, an IPv4 address mapped; Seen is when it was learned, in milliseconds of up time."""
 
-    Used: u32
-    Seen: u64
+    Used: ULONG
+    Seen: ULONG64
     Address: Bytes[Literal[16]]
     Hardware: Bytes[Literal[6]]
 
@@ -41,9 +41,9 @@ class BINDING(NONPAGED):
     WorkItem: PIO_WORKITEM
     AgingQueued: LONG
     References: LONG
-    Running: u32
-    AgingMs: u32
-    Status: i32
+    Running: ULONG
+    AgingMs: ULONG
+    Status: INT
     Done: NDIS_EVENT
     Hardware: Bytes[Literal[6]]
     Ipv4: Bytes[Literal[4]]
@@ -51,13 +51,13 @@ class BINDING(NONPAGED):
     Global: Bytes[Literal[16]]
     Lock: NDIS_SPIN_LOCK
     Neighbours: Array[NEIGHBOUR, Literal[256]]
-    Learned: u64
-    Aged: u64
-    ArpAnswered: u64
-    SolicitationsAnswered: u64
-    EchoAnswered: u64
-    UdpAnswered: u64
-    Refused: u64
+    Learned: ULONG64
+    Aged: ULONG64
+    ArpAnswered: ULONG64
+    SolicitationsAnswered: ULONG64
+    EchoAnswered: ULONG64
+    UdpAnswered: ULONG64
+    Refused: ULONG64
 
 
 @PROTOCOL_RECEIVE_NET_BUFFER_LISTS

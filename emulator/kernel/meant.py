@@ -13,40 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
 
-INTEGERS: Final = {
-    "BOOLEAN": "u8",
-    "UCHAR": "u8",
-    "UINT8": "u8",
-    "USHORT": "u16",
-    "UINT16": "u16",
-    "UINT": "u32",
-    "UINT32": "u32",
-    "ULONG": "u32",
-    "ULONG32": "u32",
-    "NDIS_OID": "u32",
-    "NDIS_PORT_NUMBER": "u32",
-    "SIZE_T": "u64",
-    "UINT64": "u64",
-    "ULONG64": "u64",
-    "ULONGLONG": "u64",
-    "ULONG_PTR": "u64",
-    "INT": "i32",
-    "INT64": "i64",
-    "LONG64": "LONGLONG",
-}
-"""Integers of the WDK's headers, by what a layout has for them."""
 _NO_ATTRIBUTE: Final = re.compile(r"(?:type object )?'(\w+)' object has no attribute '(\w+)'")
 _CELL: Final = re.compile(r"\b(?:LONG|LONGLONG)\b")
 
 
 def meant(error: BaseException) -> str:
-    """In brackets, with a blank before them: the name that is nearest, a layout's integer, a breakpoint; or nothing."""
+    """In brackets, with a blank before them: the name that is nearest, a cell, a breakpoint; or nothing."""
     if type(error).__name__ == "BdbQuit":
         return " (a breakpoint has a terminal with --debug alone)"
     if isinstance(error, TypeError) and _CELL.search(str(error)):
         return " (a LONG or a LONGLONG is a cell: read it with .value, change it with NdisInterlocked...)"
-    if isinstance(error, NameError) and error.name in INTEGERS:
-        return f" (in a layout it is {INTEGERS[error.name]})"
     name, known = _sought(error)
     close = difflib.get_close_matches(name, known, 1) if name else ()
     return f" (did you mean {close[0]}?)" if close else ""

@@ -220,7 +220,7 @@ def field_type(annotation: Any) -> FieldType | None:
         return Cell(annotation)
     raise LayoutError(
         f"{getattr(annotation, '__name__', annotation)!s} is pageable; it cannot live in nonpaged pool "
-        "(u32, u64, LONG, PVOID, Bytes, Array, a handle or a structure can)"
+        "(ULONG, ULONG64, LONG, PVOID, Bytes, Array, a handle or a structure can)"
     )
 
 

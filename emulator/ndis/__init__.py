@@ -94,15 +94,18 @@ _NOT_THE_SURFACE = frozenset(
 
 
 def _surface() -> list[str]:
-    """Public names that begin with a capital letter and come from here: functions, structures, constants, roles."""
+    """Public names that begin with a capital letter and come from here: functions, structures, constants, roles.
+
+    Integers of layouts are those of ctypes.
+    """
     return [
         name
         for name, value in vars(_sys.modules[__name__]).items()
         if (name[0].isupper() or name in _LAYOUT)
         and name not in _NOT_THE_SURFACE
-        and getattr(value, "__module__", __name__).startswith("emulator.")
+        and getattr(value, "__module__", __name__).startswith(("emulator.", "ctypes"))
     ]
 
 
 _LAYOUT = frozenset(("i32", "i64", "sizeof", "u8", "u16", "u32", "u64"))
-__all__ = [*_surface(), "Literal", *sorted(_LAYOUT - {"sizeof"})]  # noqa: PLE0604  (strings, all of them)
+__all__ = [*_surface(), "Literal"]  # noqa: PLE0604  (strings, all of them)

@@ -70,7 +70,6 @@ def test_an_exception(driver: str, where: str, irql: int | None, callback: str) 
         ("NdisQueueIoWorkItme", "is not defined (did you mean NdisQueueIoWorkItem?); nothing in it"),
         ("ADAPTER.Handel", "has no attribute 'Handel' (did you mean Handle?); nothing in it"),
         ("nothing_like_it", "'nothing_like_it' is not defined; nothing in it"),
-        ("ULONG", "'ULONG' is not defined (in a layout it is u32); nothing in it"),
         ("ADAPTER.Handel = 1", "has no attribute 'Handel' (did you mean Handle?); nothing in it"),
         ("ADAPTER.Handle = ADAPTER.Count", "c_uint instance (a LONG or a LONGLONG is a cell: read it with .value, "),
         ("ADAPTER.Count + 1", "'LONG' and 'int' (a LONG or a LONGLONG is a cell: read it with .value, "),

@@ -131,10 +131,3 @@ def test_an_entry_that_cannot_be_called_is_told_with_its_line(tmp_path: Path) ->
     )
     with fake.running(fake.context(ContextKind.ZYGOTE)) as zygote, pytest.raises(ConfigurationError, match=told):
         load_images(zygote, [str(file)])
-
-
-def test_an_integer_of_the_wdk_is_told_with_what_a_layout_has_for_it(tmp_path: Path) -> None:
-    file = tmp_path / "counts.py"
-    file.write_text("from emulator.ndis import *\n\nclass COUNTS(NONPAGED):\n    Sent: ULONG64\n")
-    with pytest.raises(ConfigurationError, match=r"counts\.py:4: NameError: .*'ULONG64'.*\(in a layout it is u64\)$"):
-        import_plugin(str(file))

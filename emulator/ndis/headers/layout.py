@@ -1,6 +1,7 @@
 """What a driver declares its contexts with: nonpaged structures, their fields, pointers and lists.
 
-Law: our names, not Microsoft's, and only those that the layout of a structure needs; the rest of this package is NDIS.
+Law: only what the layout of a structure needs; the rest of this package is NDIS.  Integers have the WDK's names and, by
+width and sign, short ones; LONG and LONGLONG alone are interlocked cells.
 """
 
 from __future__ import annotations
@@ -14,6 +15,24 @@ from emulator.layout.cells import LONG, LONGLONG
 from emulator.layout.records import Array, Bytes, i32, i64, u8, u16, u32, u64
 
 T = TypeVar("T")
+
+BOOLEAN = u8
+UCHAR = u8
+UINT8 = u8
+USHORT = u16
+UINT16 = u16
+UINT = u32
+UINT32 = u32
+ULONG = u32
+ULONG32 = u32
+ULONG64 = u64
+ULONGLONG = u64
+ULONG_PTR = u64
+UINT64 = u64
+SIZE_T = u64
+INT = i32
+INT32 = i32
+INT64 = i64
 
 if TYPE_CHECKING:
 
@@ -53,12 +72,29 @@ else:
 
 
 __all__ = [
+    "BOOLEAN",
+    "INT",
+    "INT32",
+    "INT64",
     "LONG",
     "LONGLONG",
     "NDIS_EVENT",
     "NDIS_SPIN_LOCK",
     "NONPAGED",
     "PVOID",
+    "SIZE_T",
+    "UCHAR",
+    "UINT",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "UINT8",
+    "ULONG",
+    "ULONG32",
+    "ULONG64",
+    "ULONGLONG",
+    "ULONG_PTR",
+    "USHORT",
     "Array",
     "Bytes",
     "HandleField",
@@ -69,8 +105,8 @@ __all__ = [
     "i32",
     "i64",
     "sizeof",
-    "u8",
     "u16",
     "u32",
     "u64",
+    "u8",
 ]
