@@ -1,8 +1,8 @@
 """How a NET_BUFFER_LIST goes from one context to another: written to its record, taken from it, called back.
 
 Law: a list has one home.  Publishing writes the list, its NET_BUFFERs and the lists that it links to, and only then the
-home words, the first list's last; whoever loads a word takes the whole chain home.  What is handed over is published at
-once; what is stored in a field may wait until the lock, or the processor, is given up.
+home words, that of a list after those of what it links to; whoever loads a word takes the whole chain home.  What is
+handed over is published at once; what is stored in a field may wait until the lock, or the processor, is given up.
 
 A list that is at home with a processor is called back by a context that can wait; at DISPATCH_LEVEL nobody can, and the
 stop says so.
@@ -35,7 +35,7 @@ from emulator.ndis.buffers.net_buffers import (
     list_word,
     set_class,
 )
-from emulator.ndis.buffers.withholding import ANSWERED, ASKED, bring_linked, run, take_withheld, withhold
+from emulator.ndis.buffers.withholding import ANSWERED, ASKED, bring_linked, links, run, take_withheld, withhold
 from emulator.ndis.data_path.datapath_state import AWAY, DataPath, data_path
 from emulator.ndis.data_path.guards import take_guards_away
 from emulator.rules.limits import VnicLimit
@@ -199,9 +199,13 @@ def publish_chains(path: DataPath, pending: list[NET_BUFFER_LIST]) -> None:
     lists: list[NET_BUFFER_LIST] = []
     buffers: list[NET_BUFFER] = []
     withheld = path.withholds and path.escaped
+    met_again = False
     while pending:
         nbl: NET_BUFFER_LIST | None = pending.pop()
-        while nbl is not None and type(nbl) is NET_BUFFER_LIST and nbl._owner != NOBODY and not nbl._kept:
+        while nbl is not None and type(nbl) is NET_BUFFER_LIST and nbl._owner != NOBODY:
+            if nbl._kept:
+                met_again = True
+                break
             nbl._kept = True
             nbl._escaped = None
             if withheld:
@@ -216,7 +220,24 @@ def publish_chains(path: DataPath, pending: list[NET_BUFFER_LIST]) -> None:
             if buffer is not None:
                 _write_buffers(path, buffer, buffers)
             nbl = following
-    _send_away(path, lists, buffers)
+    _send_away(path, _before_what_they_link_to(lists) if met_again else lists, buffers)
+
+
+def _before_what_they_link_to(lists: list[NET_BUFFER_LIST]) -> list[NET_BUFFER_LIST]:
+    """Lists that are published at once, each before those of them that it links to; a circle begins anywhere."""
+    unseen = set(lists)
+    after: list[NET_BUFFER_LIST] = []
+    pending = [(nbl, False) for nbl in lists]
+    while pending:
+        nbl, linked_are_placed = pending.pop()
+        if linked_are_placed:
+            after.append(nbl)
+        elif nbl in unseen:
+            unseen.remove(nbl)
+            pending.append((nbl, True))
+            pending.extend([(linked, False) for linked in links(nbl) if linked in unseen])
+    after.reverse()
+    return after
 
 
 def _write_list(

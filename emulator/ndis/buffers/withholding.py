@@ -166,9 +166,17 @@ def bring_linked(path: DataPath, nbl: NET_BUFFER_LIST) -> None:
     """A list is to be published: what it links to is published with it, also where it is withheld."""
     stored = path.escaped
     stored.pop(nbl, None)
-    for value in (nbl.Next, nbl.Scratch, *_references([nbl])):
-        if type(value) in _LISTS and value in stored:
-            bring_withheld(path, [value])
+    for linked in links(nbl):
+        if linked in stored:
+            bring_withheld(path, [linked])
+
+
+def links(nbl: NET_BUFFER_LIST) -> list[NET_BUFFER_LIST]:
+    """The lists that are published with one, or were: that it leads to, or has in one of its words."""
+    values = [nbl.Next, nbl.Scratch, *_references([nbl])]
+    if nbl._info:
+        values += nbl.NetBufferListInfo
+    return [value for value in values if type(value) in _LISTS]
 
 
 def _make_ordinary(path: DataPath, lists: list[NET_BUFFER_LIST]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from emulator.kernel import spinlocks
 from emulator.kernel.pointers import decode
-from emulator.ndis.buffers import withholding
+from emulator.ndis.buffers import publication, withholding
 from emulator.ndis.buffers.net_buffers import AWAY_LIST, NET_BUFFER_LIST, list_entry, list_pool
 from emulator.ndis.data_path.datapath_state import AWAY
 from emulator.rules.errors import BugCheck
@@ -17,6 +17,8 @@ from tests.ndis.buffers.test_publication import Stashed, fill, look
 from tests.ndis.small_stack import MINI, chain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from emulator.kernel.context import Context
 
 
@@ -99,6 +101,40 @@ def test_a_list_goes_with_the_one_that_refers_to_it(checked: bool) -> None:
         assert theirs.ProtocolReserved[0].Status == 5
 
 
+class Watched:
+    """The words of a data path, which remembers the order in which they are written."""
+
+    def __init__(self, words: Any) -> None:
+        self.words, self.written = words, list[int]()
+
+    def __getitem__(self, at: int) -> int:
+        return int(self.words[at])
+
+    def __setitem__(self, at: int, value: int) -> None:
+        self.written.append(at)
+        self.words[at] = value
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["carried", "stored before"])
+def test_a_list_is_away_before_what_refers_to_it(before: bool, checked: bool) -> None:
+    """Else who takes the second from another processor would leave the first behind."""
+    stashed = Stashed(checked=checked, processors=2)
+    with stashed.fake.dispatch(0, driver=MINI) as context:
+        lists = plain(stashed, 8)
+        carriers, frames = lists[::2], lists[1::2]
+        for carrier, frame in zip(carriers, frames, strict=True):
+            frame.MiniportReserved[0], frame.ProtocolReserved[1] = None, 0
+            carrier.ProtocolReserved[0] = frame
+        for nbl in frames * before + carriers:
+            stashed.keep(nbl)
+        assert set(context.stored) == set(lists)
+        path = context.datapath
+        watched = path.halves = Watched(path.halves)
+        publication.flush(path)
+        places = [watched.written.index(list_entry(nbl) >> 2) for nbl in lists]
+        assert all(frame < carrier for carrier, frame in zip(places[::2], places[1::2], strict=True))
+
+
 def test_what_is_published_takes_along_what_is_withheld(checked: bool) -> None:
     stashed = Stashed(checked=checked, processors=2)
     with stashed.fake.dispatch(0, driver=MINI) as context:
@@ -137,43 +173,44 @@ def test_who_is_called_answers_where_he_releases_a_lock() -> None:
         assert held.Next is None  # what is in his hands stays there
 
 
+def while_it_waits(stashed: Stashed, context: Context, holder: Context, look_on: Callable[[], object]) -> list[object]:
+    """What is seen each time that a context finds the lock of the structure held, which its holder then releases."""
+    index, platform, seen = stashed.here.Lock.index, stashed.fake.platform, list[object]()
+    platform.owners[index] = holder.slot
+
+    def contended(waiter: Context, lock: int) -> None:
+        assert (waiter, lock) == (context, index)
+        seen.append(look_on())
+        del platform.owners[index]
+
+    platform.on_contention = contended
+    spinlocks.wait_for(context, index)
+    return seen
+
+
 def test_who_waits_for_a_lock_withholds_nothing_from_its_holder() -> None:
     stashed = Stashed(processors=2)
-    fake, seen = stashed.fake, list[Any]()
-    with fake.dispatch(driver=MINI) as context:
+    with stashed.fake.dispatch(driver=MINI) as context:
         (nbl,) = plain(stashed)
         stashed.keep(nbl)
-        index = stashed.here.Lock.index
-        fake.platform.owners[index] = fake.processor(1).slot
-
-        def contended(waiter: Context, lock: int) -> None:
-            assert (waiter, lock) == (context, index)
-            seen.append((list(context.stored), fake.arena.withheld[context.slot], home(context, nbl) & AWAY))
-            del fake.platform.owners[index]
-
-        fake.platform.on_contention = contended
-        stashed.driver.NdisAcquireSpinLock(stashed.here.Lock)
-        stashed.driver.NdisReleaseSpinLock(stashed.here.Lock)
+        withheld = stashed.fake.arena.withheld
+        seen = while_it_waits(
+            stashed,
+            context,
+            stashed.fake.processor(1),
+            lambda: (list(context.stored), withheld[context.slot], home(context, nbl) & AWAY),
+        )
     assert seen == [([], 0, AWAY)]
 
 
 def test_a_single_processor_keeps_what_it_has_stored_while_it_waits() -> None:
     stashed = Stashed()
-    fake, seen = stashed.fake, list[Any]()
-    with fake.dispatch(driver=MINI) as context:
+    with stashed.fake.dispatch(driver=MINI) as context:
         (nbl,) = plain(stashed)
         stashed.keep(nbl)
-        index = stashed.here.Lock.index
-        fake.platform.owners[index] = fake.passive_worker().slot
-
-        def contended(waiter: Context, lock: int) -> None:
-            seen.append((waiter, lock, list(context.stored)))
-            del fake.platform.owners[index]
-
-        fake.platform.on_contention = contended
-        spinlocks.wait_for(context, index)
+        seen = while_it_waits(stashed, context, stashed.fake.passive_worker(), lambda: list(context.stored))
         assert nbl.Next is None  # it may be in the hands of the callback that waits
-    assert seen == [(context, index, [nbl])]
+    assert seen == [[nbl]]
 
 
 def test_a_lock_that_is_free_soon_is_waited_for_without_publishing(monkeypatch: pytest.MonkeyPatch) -> None:
