@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
+ROOM = 32 << 20  # bytes: what an empty environment with pip takes, and more
 # Without these the emulator still does its work, with less; what is lost and what brings it back.
 DISPENSABLE = {
     "python-pytun": "no TAP wire, the cable in memory serves; mend: apt-get install gcc python3-dev; make clean demo",
@@ -79,7 +81,10 @@ class Environment:
         )
         if made.returncode:
             lines = (made.stderr or made.stdout).strip().splitlines()
-            give_up(f"cannot make {self.folder}: {lines[-1] if lines else f'exit code {made.returncode}'}")
+            why = lines[-1] if lines else f"exit code {made.returncode}"
+            if shutil.disk_usage(self.folder.parent).free < ROOM:  # venv does not pass on what pip has said of it
+                why = "the disk is full; mend: make room, df -h tells where"
+            give_up(f"cannot make {self.folder}: {why}")
 
     def pip(self, *arguments: str) -> bool:
         """Run pip install, its words in the log; whether it went well."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +204,50 @@ def test_a_processor_killed_in_a_flood_of_frames(console: Console) -> None:
 @pytest.mark.parametrize("trial", range(20))
 def test_any_process_killed_in_a_flood_many_times(console: Console, slot: int, trial: int) -> None:
     kill_in_a_flood(console, slot)
+
+
+def kill_a_trusted_one_in_a_flood(console: Console, which: str) -> None:
+    if which == "console":
+        kill_another_console_in_a_flood()
+        return
+    machine = echo(console)
+    flood(machine.cables[0], 0.05)
+    pids = [console.host_pid, *machine.pids().values()]
+    os.kill(console.host_pid if which == "host" else console.nursery_pid, signal.SIGKILL)
+    assert within(1.0, lambda: flooded(machine.cables[0]))
+    assert gone(pids if which == "host" else pids[1:]) == []
+
+
+_FLOODING = """
+import json
+from emulator.host.console import Console
+from tests.host.test_ports import echo, flood
+console = Console()
+machine = echo(console)
+flood(machine.cables[0], 0.05)
+print(json.dumps([console.host_pid, console.nursery_pid, *machine.pids().values()]), flush=True)
+flood(machine.cables[0], 3600.0)
+"""
+
+
+def kill_another_console_in_a_flood() -> None:
+    with subprocess.Popen([sys.executable, "-c", _FLOODING], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        pids: list[int] = json.loads(child.stdout.readline())
+        child.kill()
+        assert gone(pids) == []
+
+
+@pytest.mark.parametrize("which", ["console", "host", "nursery"])
+def test_a_trusted_process_killed_in_a_flood(console: Console, which: str) -> None:
+    kill_a_trusted_one_in_a_flood(console, which)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("which", ["console", "host", "nursery"])
+@pytest.mark.parametrize("trial", range(20))
+def test_a_trusted_process_killed_in_a_flood_many_times(console: Console, which: str, trial: int) -> None:
+    kill_a_trusted_one_in_a_flood(console, which)
 
 
 @pytest.mark.tap

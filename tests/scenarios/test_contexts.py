@@ -57,3 +57,12 @@ def test_an_open_in_a_work_item_when_the_bind_is_over_stops(lab: Lab) -> None:
 def test_a_driver_is_of_the_kind_that_it_is_listed_as(lab: Lab) -> None:
     with pytest.raises(ConfigurationError, match=r"driver hello is listed as a miniport and .* none; it is a protocol"):
         lab.start(HELLO)
+
+
+def test_a_work_item_queued_again_in_its_routine_runs_twice_at_once_in_two_processes(lab: Lab) -> None:
+    nic = lab.start(f"{DRIVERS}.runs_twice_at_once", protocol=f"{BAD}.base_protocol", passive_workers=2)
+    said = [lab.log.wait_for(words) for words in ("first run at IRQL 0", "second run at IRQL 0", "first run ends")]
+    first, second, last = (each.context for each in said)
+    assert {first, second} == {"passive worker 0", "passive worker 1"}
+    assert last == first
+    nic.machine.end()

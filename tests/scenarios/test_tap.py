@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import select
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +19,7 @@ import pytest
 from emulator.rules.limits import VnicLimit
 from emulator.testing.ends import TapEnd
 from tests.patience import DEADLINE
+from tests.scenarios.networks import inside
 from tests.scenarios.traffic import MINIPORT, RESPONDER, free_buffers, settled
 
 if TYPE_CHECKING:
@@ -43,6 +47,24 @@ def test_a_flood_of_ten_thousand_without_loss(lab: Lab) -> None:
     settled(nic, before)
     counted = nic.counters
     assert counted["receive_no_buffer"] == counted["receive_errors"] == counted["send_errors"] == 0
+
+
+PING = shutil.which("ping")
+
+
+@pytest.mark.skipif(PING is None, reason="needs the program ping: apt-get install iputils-ping")
+def test_the_program_ping_of_several_sizes_and_in_a_flood(lab: Lab) -> None:
+    nic = lab.start(MINIPORT, protocol=RESPONDER, wire="tap")
+    before = free_buffers(nic)
+    runs = [["-c", "50", "-i", "0.01", "-s", str(size)] for size in (0, 1, 56, 1000, LARGEST_BODY)]
+    for options in (*runs, ["-c", "10000", "-f"]):
+        with inside(nic):
+            done = subprocess.run(
+                [str(PING), "-q", "-M", "do", *options, nic.peer], capture_output=True, text=True, check=False
+            )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.search(rf"\b{options[1]} packets transmitted, {options[1]} received, 0% packet loss", done.stdout)
+    settled(nic, before)
 
 
 BOTH = "10.78.0.1/24,fd00:78::1/64"

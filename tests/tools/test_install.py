@@ -6,6 +6,7 @@ No test here installs anything: pip is replaced, or refused before it is reached
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,17 @@ def test_an_index_out_of_reach_is_said_as_such(tmp_path: Path) -> None:
     environment = install.Environment(tmp_path)
     environment.log.write_text("WARNING: Retrying after NewConnectionError\nERROR: No matching distribution for x\n")
     assert "connect to the network" in environment.blame()
+
+
+@pytest.mark.parametrize(("free", "words"), [(0, "the disk is full; mend: make room"), (1 << 40, "Error: no pip")])
+def test_an_environment_that_cannot_be_made_says_whether_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, words: str
+) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "Traceback\nError: no pip\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1 << 40, 0, free))
+    with pytest.raises(SystemExit, match=f"^install: cannot make {tmp_path}/venv: {words}"):
+        install.Environment(tmp_path / "venv").create()
 
 
 def test_a_python_without_ensurepip_is_told_what_mends_it(tmp_path: Path) -> None:
