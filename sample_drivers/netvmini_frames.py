@@ -22,6 +22,15 @@ NIC_TOLD: Final = 0x1000
 """Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
 _TAGGED: Final = 0x81
 """The first byte of the type of a frame with a VLAN tag, and of no version of IP."""
+_FRAGMENT: Final = 0x3F
+"""In the byte of IPv4 that says so: more fragments, and the offset's first bits."""
+_CHECKED: Final = {
+    (4, 6): (RX_TCP4, SUM_TCP_GOOD),
+    (4, 17): (RX_UDP4, SUM_UDP_GOOD),
+    (6, 6): (RX_TCP6, SUM_TCP_GOOD),
+    (6, 17): (RX_UDP6, SUM_UDP_GOOD),
+}
+"""By version of IP and protocol: which offload it is, and what it tells."""
 _TCP_SEGMENTS: Final = frozenset(
     (
         VNIC_SEGMENTS_TCP4,
@@ -119,11 +128,23 @@ def _tell(First: Any, Memory: memoryview, At: int, Length: int, Kind: int, Rest:
             # The complement of the sum of the words; 0 stands for none at all, and is never sent.
             total = 0xFFFF - (int.from_bytes(Memory[start:end], "big") << (end - start & 1) * 8) % 0xFFFF
             Memory[start + place], Memory[start + place + 1] = total >> 8, total & 0xFF
-        if version4 and (segments or Tasks & RX_IP4):
-            sums |= SUM_IP_GOOD
+        if segments or (version4 and Tasks & RX_IP4):
+            sums |= SUM_IP_GOOD  # of a super-frame always, as NDIS wants it
+    elif Kind & VNIC_HEADER_CHECKSUM_VALID:
+        sums = _checked(Memory, At, Tasks)
     information = First.NetBufferListInfo
     information[TcpIpChecksumNetBufferListInfo], information[TcpRecvSegCoalesceInfo] = sums, segments
     First.Flags = NIC_TOLD if sums or segments else 0
+
+
+def _checked(Memory: memoryview, At: int, Tasks: int) -> int:
+    """What of a frame other hardware has checked, as far as that is on; of a fragment nothing."""
+    version, protocol, _ = NICHeaders(Memory, At)
+    network = At + (18 if Memory[At + 12] == _TAGGED else 14)
+    if version == 4 and (Memory[network + 6] & _FRAGMENT or Memory[network + 7]):
+        return 0
+    task, good = _CHECKED.get((version, protocol), (0, 0))
+    return good if Tasks & task else 0
 
 
 # -- frames to send ---------------------------------------------------------------------------------------------------

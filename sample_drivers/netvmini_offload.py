@@ -31,6 +31,8 @@ OFFLOAD_HEADER: Final = 1 << OFFLOAD_HEADER_SHIFT
 OFFLOAD_LARGEST: Final = 0xFFFF - 120
 """Payload of the largest frame that is taken to be cut: with the longest headers it is still an IP datagram."""
 OFFLOAD_FEWEST: Final = 2
+OFFLOAD_DATAGRAMS: Final = 128
+"""Of a frame that the wire cannot cut and that is cut here: with their headers they fit the transmit ring."""
 NIC_SHORTEST: Final = 60
 
 # What can be switched on and off by itself.
@@ -54,6 +56,8 @@ _IPV6: Final = b"\x86\xdd"
 _TCP: Final = 6
 _UDP: Final = 17
 _CWR: Final = 0x80
+_HERE: Final = 1 << 25
+"""Of a note: the frame is cut here."""
 _NUMBER: Final = Struct(">H")
 _HEADERS_TCP4: Final = Struct(">12xHB8xB22xBB")
 """Of a frame without tags and options: its type, IP's first byte, what IP carries, TCP's data offset and flags."""
@@ -189,8 +193,10 @@ def NICSetOffloads(Adapter: ADAPTER, Oid: int, Data: bytes) -> NDIS_STATUS:
 
 
 def _set_encapsulation(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
-    if len(Data) < NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1 or Data[0] != NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION:
+    if len(Data) < NDIS_SIZEOF_OFFLOAD_ENCAPSULATION_REVISION_1:
         return NDIS_STATUS_INVALID_LENGTH
+    if Data[0] != NDIS_OBJECT_TYPE_OFFLOAD_ENCAPSULATION:
+        return NDIS_STATUS_INVALID_PARAMETER
     given = NDIS_OFFLOAD_ENCAPSULATION.from_bytes(Data)
     on = [part for part in (given.IPv4, given.IPv6) if part.Enabled == NDIS_OFFLOAD_SET_ON]
     if any(not part.EncapsulationType & NDIS_ENCAPSULATION_IEEE_802_3 for part in on):
@@ -203,14 +209,16 @@ def _set_encapsulation(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
 
 
 def _set_parameters(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
-    if len(Data) < NDIS_SIZEOF_OFFLOAD_PARAMETERS_REVISION_1 or Data[0] != NDIS_OBJECT_TYPE_DEFAULT:
+    if len(Data) < NDIS_SIZEOF_OFFLOAD_PARAMETERS_REVISION_1:
         return NDIS_STATUS_INVALID_LENGTH
+    if Data[0] != NDIS_OBJECT_TYPE_DEFAULT:
+        return NDIS_STATUS_INVALID_DATA
     given = NDIS_OFFLOAD_PARAMETERS.from_bytes(Data)
     on = off = 0
     for name, sent, received in _SWITCHES:
         value = getattr(given, name)
         if value > NDIS_OFFLOAD_PARAMETERS_TX_RX_ENABLED:
-            return NDIS_STATUS_INVALID_PARAMETER
+            return NDIS_STATUS_INVALID_DATA
         if value:
             on |= (sent if value - 1 & 1 else 0) | (received if value - 1 & 2 else 0)
             off |= sent | received
@@ -218,7 +226,7 @@ def _set_parameters(Adapter: ADAPTER, Data: bytes) -> NDIS_STATUS:
     switched += [(given.UdpSegmentation.IPv4, USO_IP4), (given.UdpSegmentation.IPv6, USO_IP6)]
     for value, task in switched:
         if value > NDIS_OFFLOAD_PARAMETERS_LSOV2_ENABLED:
-            return NDIS_STATUS_INVALID_PARAMETER
+            return NDIS_STATUS_INVALID_DATA
         on |= task if value == NDIS_OFFLOAD_PARAMETERS_LSOV2_ENABLED else 0
         off |= task if value else 0
     if any(getattr(given, name) > NDIS_OFFLOAD_PARAMETERS_LSOV1_DISABLED for name in _NOT_HERE):
@@ -325,7 +333,8 @@ def _first_bytes(Buffer: Any, Count: int = OFFLOAD_HEADER) -> bytes:
 def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]:
     """The offload word, without its highest byte, and the note of a frame that the hardware cuts; 0, 0 if it is wrong.
 
-    A note is: the header's length, how much of it is the transport's, whether it is one of the first version.
+    A note is: the header's length, how much of it is the transport's, whether it is one of the first version, and
+    whether it is cut here and not by the wire.
     """
     mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
     there = mdl.ByteCount - offset  # the headers lie in the first MDL
@@ -363,8 +372,10 @@ def _cut(Tasks: int, Buffer: Any, Large: int, Datagrams: int) -> tuple[int, int]
         return 0, 0
     if Datagrams:
         kind, sum_at, transport = VNIC_SEGMENTS_UDP, VNIC_CHECKSUM_OFFSET_UDP, 8
-        if not any(header[at + 6 : at + 8]):
-            return 0, 0  # without checksums: the wire knows no such datagrams
+        if not any(header[at + 6 : at + 8]):  # without checksums: the wire knows no such datagrams
+            if length - at - transport > size * OFFLOAD_DATAGRAMS:
+                return 0, 0
+            first = _HERE
     else:
         kind = VNIC_SEGMENTS_TCP6 if version6 else VNIC_SEGMENTS_TCP4
         sum_at, transport = VNIC_CHECKSUM_OFFSET_TCP, (header[at + 12] >> 4) * 4
@@ -420,6 +431,8 @@ def NICOffloadPieces(
     mdl, offset, length = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength
     pieces: list[tuple[int, int]] = []
     copied, segments, octets, pad = note & 0xFFFF, 1, length, NIC_SHORTEST - length
+    if note & _HERE:
+        return _datagrams(Adapter, Queue, Buffer, Place, copied, word)
     if copied:
         transport, payload = note >> 16 & 0xFF, length - copied
         if transport:
@@ -429,7 +442,7 @@ def NICOffloadPieces(
             _lengthen(header, copied - transport, length, word)
             word |= transport << 56
             # The sender finds the payload in a list of the first version, and the type alone in one of the second.
-            if note >> 24:
+            if note >> 24 & 1:
                 information[TcpLargeSendNetBufferListInfo] = payload
             elif information[TcpLargeSendNetBufferListInfo]:
                 information[TcpLargeSendNetBufferListInfo] = NDIS_TCP_LARGE_SEND_OFFLOAD_V2_TYPE << 30
@@ -447,20 +460,60 @@ def NICOffloadPieces(
             return [first, rest], word, segments, octets
         length = payload
         pieces.append((at, copied))
-    while length:
-        piece = min(length, mdl.ByteCount - offset)
-        if piece > 0:
-            pieces.append((mdl.StartVa + mdl.ByteOffset + offset, piece))
-            length -= piece
-        offset = max(offset - mdl.ByteCount, 0)
-        mdl = mdl.Next
+    _data(pieces, mdl, offset, length)
     if pad > 0:
         pieces.append((Adapter.PadMemory.offset, pad))
-    last = len(pieces) - 1
-    descriptors = [VnicDescriptor(*piece, place < last) for place, piece in enumerate(pieces)]
+    descriptors = _descriptors(pieces)
     if word:
         descriptors[0] |= VNIC_DESCRIPTOR_OFFLOAD
     return descriptors, word, segments, octets
+
+
+def _datagrams(
+    Adapter: ADAPTER, Queue: QUEUE, Buffer: Any, Place: int, End: int, Word: int
+) -> tuple[list[int], int, int, int]:
+    """The same for a frame that is cut here, into datagrams without checksums; its headers end there."""
+    mdl, offset, left, size = Buffer.CurrentMdl, Buffer.CurrentMdlOffset, Buffer.DataLength - End, Word >> 16 & 0xFFFF
+    header, memory = bytearray(mdl.MappedSystemVa[offset : offset + End]), Queue.HeaderMemory
+    network = _ETHERNET if header[12] != _VLAN[0] else _ETHERNET + 4
+    offset += End
+    descriptors: list[int] = []
+    segments = octets = 0
+    while left:
+        length = min(size, left)
+        if segments and header[network] >> 4 == 4:
+            (identification,) = _NUMBER.unpack_from(header, network + 4)
+            _NUMBER.pack_into(header, network + 4, identification + 1 & 0xFFFF)
+        _lengthen(header, End - 8, End + length, Word)
+        _NUMBER.pack_into(header, End - 2, 0)
+        at = (Place + len(descriptors) << OFFLOAD_HEADER_SHIFT) % memory.length
+        memory.view[at : at + End] = header
+        pieces = [(at + memory.offset, End)]
+        mdl, offset = _data(pieces, mdl, offset, length)
+        if End + length < NIC_SHORTEST:
+            pieces.append((Adapter.PadMemory.offset, NIC_SHORTEST - End - length))
+        descriptors += _descriptors(pieces)
+        segments, octets, left = segments + 1, octets + End + length, left - length
+    return descriptors, 0, segments, octets
+
+
+def _data(Pieces: list[tuple[int, int]], Mdl: Any, Offset: int, Length: int) -> tuple[Any, int]:
+    """Add where so much data lies that begins there; where what follows it begins."""
+    while Length:
+        piece = min(Length, Mdl.ByteCount - Offset)
+        if piece > 0:
+            Pieces.append((Mdl.StartVa + Mdl.ByteOffset + Offset, piece))
+            Length -= piece
+            Offset += piece
+        if Offset >= Mdl.ByteCount:
+            Offset -= Mdl.ByteCount
+            Mdl = Mdl.Next
+    return Mdl, Offset
+
+
+def _descriptors(Pieces: list[tuple[int, int]]) -> list[int]:
+    """The descriptors of one frame in these pieces."""
+    return [VnicDescriptor(*piece, place < len(Pieces)) for place, piece in enumerate(Pieces, 1)]
 
 
 def _lengthen(Header: bytearray, Transport: int, Length: int, Word: int) -> None:

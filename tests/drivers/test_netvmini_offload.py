@@ -270,10 +270,17 @@ def test_each_is_switched_by_itself() -> None:
     assert offloads.switch(UDPIPv4Checksum=3, UsoIPv4=1) == 0
     assert offloads.config().Checksum.IPv4Receive.UdpChecksum == 1
     assert offloads.config().UdpSegmentation.IPv4.Encapsulation == 0
-    assert offloads.switch(LsoV1=3) == status.NDIS_STATUS_INVALID_PARAMETER
-    assert offloads.switch(TCPIPv4Checksum=5) == status.NDIS_STATUS_INVALID_PARAMETER
+    told = len(offloads.told("offloads"))
+    assert offloads.switch(LsoV1=3) == status.NDIS_STATUS_INVALID_DATA
+    assert offloads.switch(TCPIPv4Checksum=5) == status.NDIS_STATUS_INVALID_DATA
     assert offloads.switch(IPsecV2=2) == status.NDIS_STATUS_NOT_SUPPORTED
-    assert offloads.rig.oid(SET, oids.OID_TCP_OFFLOAD_PARAMETERS, bytes(20))[0] == status.NDIS_STATUS_INVALID_LENGTH
+    for oid, size, wrong in (
+        (oids.OID_TCP_OFFLOAD_PARAMETERS, 20, status.NDIS_STATUS_INVALID_DATA),
+        (oids.OID_OFFLOAD_ENCAPSULATION, 28, status.NDIS_STATUS_INVALID_PARAMETER),
+    ):
+        assert offloads.rig.oid(SET, oid, bytes(size))[0] == wrong
+        assert offloads.rig.oid(SET, oid, bytes(size - 1))[0] == status.NDIS_STATUS_INVALID_LENGTH
+    assert len(offloads.told("offloads")) == told
     offloads.rig.stop()
 
 
@@ -362,6 +369,7 @@ def test_an_ip_checksum_alone_needs_nothing_of_the_wire_and_short_frames_are_pad
 
 
 LARGE = as_ndis_sends(tcp4(9000))
+UNSUMMED = bytes(Ether() / IP() / UDP(chksum=0) / bytes(129))
 
 
 IMPOSSIBLE: tuple[tuple[tuple[bytes, ...], dict[int, int], tuple[int, ...]], ...] = (
@@ -375,6 +383,7 @@ IMPOSSIBLE: tuple[tuple[tuple[bytes, ...], dict[int, int], tuple[int, ...]], ...
     ((LARGE,), {}, ()),  # too long for a frame, and not to be cut
     ((LARGE,), uso(0, 34), ()),
     ((LARGE,), uso(1000, 34), ()),  # TCP
+    ((UNSUMMED,), uso(1, 34), ()),  # more datagrams than are cut here
     ((frame(size=3000),), lso(1460, 54, version6=1), ()),  # no IP
     ((LARGE[:1000],), sums(34, IsIPv4=1, TcpChecksum=1, UdpChecksum=1), ()),
     ((LARGE[:1000],), sums(34, IsIPv4=1, IsIPv6=1, TcpChecksum=1), ()),
@@ -388,6 +397,46 @@ def test_what_cannot_be_done_fails() -> None:
         (completed,) = offloads.send(*frames, info=info, cuts=cuts)
         assert completed.startswith("sent 0xc0000001 "), (info, cuts)
     assert offloads.rig.nic.sent == []
+    offloads.rig.stop()
+
+
+def datagrams(packet: Any, size: int) -> list[bytes]:
+    """What becomes of a UDP frame without a checksum that is cut every so many bytes, as on the wire."""
+    payload, found = bytes(packet[UDP].payload), []
+    for number, start in enumerate(range(0, len(payload), size)):
+        one = packet.copy()
+        one[UDP].remove_payload()
+        one = one / payload[start : start + size]
+        if IP in one:
+            one[IP].id = packet[IP].id + number & 0xFFFF
+            one[UDP].chksum = 0
+            found.append(bytes(one).ljust(60, b"\0"))
+        else:
+            data = bytearray(bytes(one).ljust(60, b"\0"))
+            data[60:62] = b"\0\0"
+            found.append(bytes(data))
+    return found
+
+
+@pytest.mark.parametrize("version6", [0, 1])
+@pytest.mark.parametrize(("payload", "size"), [(3500, 1000), (3001, 1000), (128, 1)])
+def test_datagrams_without_checksums_are_cut_in_software(version6: int, payload: int, size: int) -> None:
+    """The wire cuts only what has checksums; the sender who wants none says so by a zero in the UDP header."""
+    offloads = Offloads()
+    ip = IPv6(src="fd00::1", dst="fd00::2") if version6 else IP(src="10.0.0.1", dst="10.0.0.2", id=0xFFFE)
+    data = (bytes(range(251)) * 14)[:payload]
+    packet = Ether(src=HARDWARE, dst=STATION) / ip / UDP(sport=1, dport=2) / data
+    at = 54 if version6 else 34
+    given = bytearray(as_ndis_sends(packet))
+    given[at + 4 : at + 8] = bytes(4)
+    expected, nic = datagrams(packet, size), offloads.rig.nic
+    for cuts in ((), (at + 8,), (200,) if payload > 200 else (at + 8 + 64,)):
+        assert offloads.send(bytes(given), info=uso(size, at, version6), cuts=cuts) == ["sent 0x0 0x0"]
+        assert nic.sent[-len(expected) :] == expected
+        assert set(nic.words) == {b""}
+    counters = offloads.rig.queue_of().Out
+    assert counters.Frames == 3 * len(expected) == len(nic.sent)
+    assert counters.Octets == 3 * (payload + len(expected) * (at + 8))
     offloads.rig.stop()
 
 
@@ -473,6 +522,40 @@ def test_a_sum_that_is_not_complete_is_completed(packet: Any) -> None:
     (told,) = arrive(offloads, (header, as_the_kernel_wants(packet)))
     assert told.endswith(bytes(packet)[:100].hex())
     assert ": 0x0 0 " in told
+    offloads.rig.stop()
+
+
+@pytest.mark.parametrize(
+    ("packet", "good"),
+    [
+        (tcp4(700), 0x08),
+        (tcp6(33), 0x08),
+        (Ether() / IP() / UDP() / bytes(33), 0x10),
+        (Ether() / Dot1Q(vlan=5) / IP() / UDP() / bytes(33), 0x10),
+        (Ether() / IPv6() / UDP() / bytes(33), 0x10),
+        (Ether() / IP(proto=99) / bytes(33), 0),
+        (Ether() / IP(frag=8, proto=17) / bytes(33), 0),
+        (Ether() / bytes(46), 0),
+    ],
+)
+def test_a_sum_that_other_hardware_has_checked_has_succeeded(packet: Any, good: int) -> None:
+    offloads = Offloads()
+    packet = incoming(packet)
+    header = struct.pack("<BBHHHH", 2, 0, 0, 0, 0, 0)
+    (told,) = arrive(offloads, (header, bytes(packet)))
+    assert f": {good:#x} 0 " in told
+    assert told.endswith(bytes(packet)[:100].hex())
+    offloads.switch(TCPIPv4Checksum=2, TCPIPv6Checksum=2, UDPIPv4Checksum=2, UDPIPv6Checksum=2)
+    (told,) = arrive(offloads, (header, bytes(packet)))
+    assert ": 0x0 0 " in told
+    offloads.rig.stop()
+
+
+def test_a_super_frame_of_ipv6_has_all_sums_checked() -> None:
+    offloads = Offloads()
+    header = struct.pack("<BBHHHH", NEEDS, TCP6, 74, 1440, 54, 16)
+    (told,) = arrive(offloads, (header, as_the_kernel_wants(incoming(tcp6(9001)))))
+    assert told.startswith("received 9075 in 1: 0xa8 7 ")
     offloads.rig.stop()
 
 
