@@ -1,7 +1,8 @@
 """Everything that makes frames fast, at once: what is sent arrives, each frame once, undamaged and in its order.
 
-Law: TCP and UDP by iperf3 both ways, a file with its checksum, and flows of numbered datagrams beside them. What
-is missing in the end was counted by the kernel in front of an adapter or behind it, and never by the machine.
+Law: TCP and UDP by iperf3 both ways, a file with its checksum, and flows of numbered datagrams beside them. Adapters
+with several queues scale receive, by tables that change meanwhile. What is missing in the end was counted by the kernel
+in front of an adapter or behind it, and never by the machine.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from emulator.ndis.headers import receive_scale_structures as rss
 from tests.scenarios.datagrams import Exchange
 from tests.scenarios.losses import Losses
 from tests.scenarios.networks import IPERF, Networks, measure, stream
+from tests.scenarios.scaling import parameters
 
 if TYPE_CHECKING:
     from emulator.testing import Lab
@@ -33,9 +36,17 @@ MACHINES: Final[dict[str, dict[str, Any]]] = {
     "checked, offloads, 2 queues": {"offloads": True, "queues": 2, "messages": 5, "processors": 2},
     "checked, poll mode, 2 processors": {"miniport": POLLED, "processors": 2},
     "free, poll mode": {"miniport": POLLED, "checked": False},
+    "checked, offloads, poll mode, 2 processors": {"miniport": POLLED, "offloads": True, "processors": 2},
 }
-"""The driver in poll mode uses no offloads."""
-SAMPLED: Final = ("checked, offloads, 2 processors", "free, 2 queues, 2 processors")
+"""The driver in poll mode serves one queue."""
+SAMPLED: Final = (
+    "checked, offloads, 2 queues",
+    "free, 2 queues, 2 processors",
+    "checked, offloads, poll mode, 2 processors",
+)
+HASHES: Final = rss.NDIS_HASH_IPV4 | rss.NDIS_HASH_TCP_IPV4 | rss.NDIS_HASH_UDP_IPV4 | rss.NdisHashFunctionToeplitz
+TABLES: Final = ((0, 1), (1, 0))
+"""Of processors, one for each way of the file."""
 
 
 def everything(lab: Lab, options: dict[str, Any], *, file: int, iperf: int, flows: int) -> None:
@@ -45,6 +56,8 @@ def everything(lab: Lab, options: dict[str, Any], *, file: int, iperf: int, flow
     losses = Losses(networks)
     with Exchange(networks, flows, FEW) as exchange:
         for reverse, size in ((False, file), (True, max(1, file // 4))):
+            if options.get("queues"):  # bridge asks for no scaling
+                scale(networks, TABLES[reverse])
             began = time.monotonic()
             assert stream(networks, server, size, reverse=reverse)
             print(f"{size} MiB in {time.monotonic() - began:.1f} s, their checksum right")
@@ -58,6 +71,12 @@ def everything(lab: Lab, options: dict[str, Any], *, file: int, iperf: int, flow
     losses.check(exchange.flows)
     if not options.get("offloads"):  # else frames are put together and cut on the way
         assert networks.lost_inside() == {}
+
+
+def scale(networks: Networks, table: tuple[int, ...]) -> None:
+    """Spread the flows of both adapters over processors, whatever is under way."""
+    for nic in networks.nics:
+        nic.oid_set("OID_GEN_RECEIVE_SCALE_PARAMETERS", parameters(table, information=HASHES))
 
 
 @pytest.mark.parametrize("machine", SAMPLED)

@@ -102,6 +102,8 @@ def NICPollReceives(Adapter: POLLED, Queue: QUEUE, Nic: Vnic, Receive: NDIS_POLL
     addresses, lengths = VnicReceive(Nic, 0, most)
     taken = len(addresses)
     lists = NICTakeReceived(Queue, taken)
+    if taken and Adapter.Offloads:
+        taken = NICJoin(Adapter, Queue, Nic, addresses, lists, lengths)
     if not taken or not NICReference(Adapter, taken):
         Queue.In.Discards += taken
         NICPostReceive(Adapter, Queue, lists)
