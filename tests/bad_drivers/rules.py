@@ -470,6 +470,7 @@ RULES: Final = [
     Rule("send_without_source_handle", "protocol", NDIS, (0x1E, 0, None, LIST_TAG)),
     Rule("large_send_without_size", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="offers_offloads"),
     Rule("large_send_with_headers_apart", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="offers_offloads"),
+    Rule("large_send_of_two_buffers", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="offers_offloads"),
     Rule("checksum_of_both_versions", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="offers_offloads"),
     Rule("send_freed_in_flight", "protocol", NDIS, (0x1E, 0, None, LIST_TAG), other="keeps_sends"),
     Rule("receive_indicated_in_use", "miniport", NDIS, (0x06, 0, None, OWN_TAG), other="keeps_receives"),

@@ -150,6 +150,22 @@ def test_what_an_adapter_offloads_is_what_ndis_answers(current: Any, hardware: A
 
 
 @pytest.mark.parametrize(
+    ("code", "oid"),
+    [
+        (status.NDIS_STATUS_TASK_OFFLOAD_CURRENT_CONFIG, OID_TCP_OFFLOAD_CURRENT_CONFIG),
+        (status.NDIS_STATUS_TASK_OFFLOAD_HARDWARE_CAPABILITIES, OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES),
+    ],
+)
+def test_what_a_miniport_indicates_of_offloads_is_what_ndis_answers(code: int, oid: int) -> None:
+    machine = Telling()
+    offload = bytes([0xA7, 1, 112, 0]).ljust(112, b"\7")
+    assert machine.indicate(StatusCode=code, StatusBuffer=offload, StatusBufferSize=112) == ["filter", "protocol"]
+    adapter = machine.fake.machine.objects[HandleKind.ADAPTER].live()[0][1]
+    with machine.fake.running(machine.fake.pnp()) as context:
+        assert remembered.remembered(context, adapter, oid) == offload
+
+
+@pytest.mark.parametrize(
     ("code", "least"),
     [
         (status.NDIS_STATUS_LINK_STATE, 40),
