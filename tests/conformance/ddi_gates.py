@@ -46,13 +46,17 @@ def legal_levels(declaration: Declaration) -> int:
 def stubbed(
     declaration: Declaration, calls: list[tuple[Any, ...]], *, checked: bool = True, switches: bool = False
 ) -> Callable[..., Any]:
-    """The gate of a function, around one that notes its arguments and returns its name."""
+    """The gate of a function, around one that takes the same, notes its arguments and returns its name."""
 
-    def stub(*arguments: Any) -> str:
+    def note(*arguments: Any) -> str:
         calls.append(arguments)
         return declaration.name
 
-    stub.__signature__ = inspect.signature(declaration.function)  # type: ignore[attr-defined]
+    signature, scope = inspect.signature(declaration.function), {"note": note}
+    taken = ", ".join("*" * (one.kind is one.VAR_POSITIONAL) + one.name for one in signature.parameters.values())
+    bare = signature.replace(parameters=[one.replace(annotation=one.empty) for one in signature.parameters.values()])
+    exec(f"def {declaration.name}{bare.replace(return_annotation=bare.empty)}: return note({taken})", scope)
+    stub: Callable[..., Any] = scope[declaration.name]
     return gate(declaration._replace(function=stub), checked=checked, switches=switches)
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import emulator.ndis as surface
-from emulator.ndis.gates.ddi import GateKind, declarations, install
+from emulator.ndis.gates.ddi import GateKind, declarations, gate, install
 from emulator.rules.errors import MachineStopped
 from emulator.rules.irql import ANY
 from tests.conformance.ddi_gates import LEVELS, NAMES, arguments_for, stubbed
 from tests.fake_platform import FakeMachine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +46,18 @@ def test_the_checked_build_has_a_gate_around_each_function() -> None:
         assert (function is declaration.function) is (looks_at_nothing or declaration.gate is GateKind.EDGE)
         assert function.__name__ == name
         assert function.__doc__ == declarations[name].function.__doc__
+
+
+def taken(function: Callable[..., Any]) -> list[tuple[str, object]]:
+    """What a function takes, and how: a gate's own parameters, not those of what is behind it."""
+    found = inspect.signature(function, follow_wrapped=False).parameters.values()
+    return [(parameter.name, parameter.kind) for parameter in found]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gate_takes_what_the_function_takes(name: str) -> None:
+    declaration = declarations[name]
+    assert taken(gate(declaration)) == taken(declaration.function)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tools.bench.path_steps import FILTERS, STEPS, Looks, chance, step_of
 from tools.bench.processor_steps import Processors
 from tools.bench.steps import BATCH, WARM, Steps
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def counts(*, checked: bool) -> list[int]:
@@ -34,6 +39,31 @@ def test_every_step_of_the_path_has_its_codes_and_they_are_all(filters: int) -> 
     assert sum(found.values()) == pytest.approx(steps.counted(8, "codes"), rel=0.02)
     more = steps.codes_of_steps(64, 2)
     assert all(more[step] > found[step] for step in ("hello: answer", "netvmini: send", "netvmini: return"))
+
+
+@pytest.mark.parametrize("filters", [0, 2], ids=["no filter", "two filters"])
+@pytest.mark.parametrize("checked", [True, False], ids=["checked", "free"])
+def test_chains_pass_as_chains(checked: bool, filters: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No function is called once a frame, of NDIS, the drivers or the rings, but NDIS's for a frame's data."""
+    steps = Steps(checked=checked, filters=filters)
+    for _ in range(20):
+        steps.echo(BATCH)
+
+    def called(frames: int) -> Counter[str]:
+        found: Counter[str] = Counter()
+
+        def note(frame: FrameType, event: str, argument: object) -> None:
+            del argument
+            found[frame.f_code.co_name] += event == "call"
+
+        monkeypatch.setattr(steps, "_profile", note)
+        steps.counted(frames, "calls")
+        return found
+
+    few, many = (min((called(frames) for _ in range(5)), key=Counter.total) for frames in (BATCH // 4, BATCH))
+    more = {name: count - few[name] for name, count in many.items()}
+    assert {name for name, count in more.items() if count > BATCH // 8} == {"NdisGetDataBuffer"}
+    assert more["NdisGetDataBuffer"] == BATCH - BATCH // 4
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python have other byte codes")
