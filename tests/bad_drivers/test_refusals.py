@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+import emulator.ndis as surface
 from emulator.rules.errors import ConfigurationError
 from tests.bad_drivers.computer import Computer
 
@@ -26,6 +29,21 @@ FILTERS = [
     ("refused_filter_header", r"BAD_CHARACTERISTICS: .*Header.Type"),
     ("refused_filter_version", r"BAD_VERSION: MajorNdisVersion is 5; this is NDIS 6"),
 ]
+MANDATORY = {
+    "miniport": (
+        "InitializeHandlerEx HaltHandlerEx UnloadHandler PauseHandler RestartHandler OidRequestHandler "
+        "SendNetBufferListsHandler ReturnNetBufferListsHandler CancelSendHandler DevicePnPEventNotifyHandler "
+        "ShutdownHandlerEx CancelOidRequestHandler"
+    ),
+    "protocol": (
+        "BindAdapterHandlerEx UnbindAdapterHandlerEx OpenAdapterCompleteHandlerEx CloseAdapterCompleteHandlerEx "
+        "NetPnPEventHandler OidRequestCompleteHandler StatusHandlerEx ReceiveNetBufferListsHandler "
+        "SendNetBufferListsCompleteHandler"
+    ),
+    "filter": "AttachHandler DetachHandler RestartHandler PauseHandler",
+}
+"""The handlers that the pages of the three structures demand of a driver without connections."""
+MISSING = [(kind, handler) for kind, handlers in MANDATORY.items() for handler in handlers.split()]
 
 
 @pytest.mark.parametrize(("driver", "why"), AT_START, ids=[driver for driver, _ in AT_START])
@@ -59,3 +77,18 @@ def test_the_filter_is_not_loaded_and_its_repaired_twin_lives(driver: str, why: 
     machine = Computer("base_miniport", "base_protocol", filters=[f"repaired.{driver}"])
     assert machine.life() == 0
     assert machine.left() == []
+
+
+@pytest.mark.parametrize(("kind", "handler"), MISSING)
+def test_every_mandatory_handler_is_the_driver_s_to_give(kind: str, handler: str) -> None:
+    name = f"NDIS_{kind.upper()}_DRIVER_CHARACTERISTICS"
+
+    def without(**given: Any) -> Any:
+        assert given[handler] is not None
+        return getattr(surface, name)(**{**given, handler: None})
+
+    machine = Computer(
+        "base_miniport", "base_protocol", filters=["base_filter"], plant={f"base_{kind}": {name: without}}
+    )
+    with pytest.raises(ConfigurationError, match=rf"BAD_CHARACTERISTICS: .* has no {handler}, which NDIS demands"):
+        machine.life()
