@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emulator.testing import Lab
 
 MINIPORT: Final = "tests.scenarios.drivers.shares_under_locks"
+COUNTS: Final = "tests.scenarios.drivers.counts_at_dispatch_level"
 PROTOCOL: Final = "tests.bad_drivers.base_protocol"
 
 
@@ -34,6 +35,27 @@ def test_workers_of_a_simulated_machine_lose_nothing(seed: int) -> None:
     assert machine.platform.logs[-1][2] == "counted 12 12 12 12, 4 entries"
     assert machine.stop() is None
     machine.close()
+
+
+def test_at_dispatch_level_a_context_has_its_processor_for_itself(lab: Lab) -> None:
+    nic = lab.start(COUNTS, protocol=PROTOCOL, passive_workers=4, pool_bytes=1 << 20)
+    assert lab.log.wait_for("counted").text == "counted 8000"
+    nic.machine.end()
+
+
+@pytest.mark.parametrize(("level", "lost"), [(2, False), (0, True)], ids=["at DISPATCH_LEVEL", "at PASSIVE_LEVEL"])
+def test_only_below_it_counts_are_lost(level: int, lost: bool) -> None:
+    counted = set()
+    for seed in range(4):
+        machine = SimulatedMachine(
+            drivers=[COUNTS, PROTOCOL], passive_workers=4, seed=seed, defines={"ROUNDS": 5, "LEVEL": level}
+        )
+        machine.wait_running()
+        assert machine.run_within(lambda logs=machine.platform.logs: any("counted" in log[2] for log in logs), 10.0)  # type: ignore[misc]
+        counted.add(machine.platform.logs[-1][2])
+        assert machine.stop() is None
+        machine.close()
+    assert (counted != {"counted 20"}) == lost, counted
 
 
 def test_a_holder_that_is_killed_stops_its_machine_and_is_named(lab: Lab) -> None:
