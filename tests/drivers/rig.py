@@ -308,11 +308,11 @@ class Rig:
         assert found is not None
         return pnp.bindings_of(self.pnp, found[0])[0][0]
 
-    def oid(self, kind: int, oid: int, data: bytes) -> tuple[int, bytes, int, int]:
-        """Send a request down the first binding: status, the buffer, bytes done, bytes needed."""
+    def oid(self, kind: int, oid: int, data: bytes, number: int = 0) -> tuple[int, bytes, int, int]:
+        """Send a request down the first binding to an adapter: status, the buffer, bytes done, bytes needed."""
         import emulator.ndis as surface
 
-        handle = self.binding()
+        handle = self.binding(number)
         with self.fake.running(
             self.pnp, driver=self.fake.machine.objects[HandleKind.BINDING].find(handle, HandleKind.BINDING).head.driver
         ):

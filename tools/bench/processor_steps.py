@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.loops import processor_round
 from emulator.layout.arena import Geometry
+from emulator.ndis.headers.oids import OID_GEN_RECEIVE_SCALE_PARAMETERS
 from tests import fake_platform
 from tests.drivers import rig as rigs
+from tests.scenarios.scaling import datagram, parameters
 from tools.bench.table import table
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ LOOKS: Final = 4
 WARM: Final = 1280
 """Frames before the first count: more than there are buffers, and than it takes to learn which lists cross."""
 PROCESSORS: Final = (1, 2, 4)
-DRIVERS: Final = {"echo": ("netvmini", "hello"), "bridge": ("netvmini", "bridge")}
+FLOWS: Final = {"echo": 0, "bridge": 0, "bridge, a flow": 1, "bridge, 16 flows": 16}
+"""What is counted, and with how many flows receive is scaled; 0: not at all."""
+SET: Final = 1
 FIRST, SECOND = bytes.fromhex("020000000011"), bytes.fromhex("020000000022")
 _OURS: Final = {fake_platform.__file__, rigs.__file__, contextlib.__file__, __file__}
 
@@ -39,16 +43,24 @@ class Processors:
     """A started machine of so many processors, and what they take for frames."""
 
     def __init__(self, kind: str, processors: int, *, checked: bool) -> None:
-        self.bridges = kind == "bridge"
+        self.bridges, self.flows = kind != "echo", FLOWS[kind]
         self.rig = rigs.Rig(
-            *DRIVERS[kind],
+            "netvmini",
+            "bridge" if self.bridges else "hello",
             adapters=1 + self.bridges,
             checked=checked,
             processors=processors,
             split_frames=Geometry().split_frames,
+            queues=processors if self.flows else 1,
+            messages=2 * processors + 1 if self.flows else 0,
         )
         for number in range(1 + self.bridges):
             self.rig.start(number)
+            if self.flows:
+                table = parameters(range(processors))
+                if self.rig.oid(SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, table, number)[0]:
+                    raise RuntimeError("receive is not scaled")
+                self.rig.settle()
         self.codes = 0
         if self.bridges:
             self.rig.receive(rigs.frame(FIRST, SECOND), number=1)
@@ -68,7 +80,10 @@ class Processors:
         rig = self.rig
         there, sent = rig.nics[-1], len(rig.nics[-1].sent)
         addresses = (SECOND, FIRST) if self.bridges else (rigs.MAC, rigs.PEER)
-        rig.nic.waiting.extend([rigs.frame(*addresses, payload=bytes(40))] * frames)
+        if self.flows:
+            rig.nic.waiting.extend(datagram(*addresses, flow % self.flows, 0) for flow in range(frames))
+        else:
+            rig.nic.waiting.extend([rigs.frame(*addresses, payload=bytes(40))] * frames)
         quiet = 0
         while quiet < 2:  # what one has done last another may have to finish
             busy = any([nic.pump() for nic in rig.nics])
@@ -105,9 +120,9 @@ class Processors:
 def main(builds: list[str]) -> None:
     """Print the table."""
     rows = []
-    for kind in DRIVERS:
+    for kind, flows in FLOWS.items():
         for build in builds:
-            for processors in PROCESSORS:
+            for processors in PROCESSORS[1:] if flows else PROCESSORS:
                 lone, more = Processors(kind, processors, checked=build == "checked").more()
                 rows.append([kind, build, str(processors), f"{more:,.0f}", f"{lone:,}"])
     print(table(["frames", "build", "processors", "codes a frame", "codes of a lone one"], rows))

@@ -24,7 +24,7 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
-from vnic.device.messages import causes_of, causes_of_queue
+from vnic.device.messages import causes_of
 from vnic.device.registers import (
     CONTROL_RESETS_MASK,
     CONTROL_RESETS_SHIFT,
@@ -192,11 +192,11 @@ class Vnic:
 
     def sends(self, message: int) -> bool:
         """Whether the adapter sends a message; asked only where messages are enabled."""
-        if self.asserted(0, causes_of(self.words, message)):
-            return True
-        return any(
-            self.asserted(queue, causes_of_queue(self.words, message, queue)) for queue in range(1, len(self.masks))
-        )
+        for queue, asserted in enumerate(self.lines):
+            # What leads to the message is asked of a queue that asserts anything: mostly none does.
+            if asserted() and asserted(causes_of(self.words, message, queue)):
+                return True
+        return False
 
     def line_asserted(self) -> bool:
         """Whether the line is asserted, for any queue; of an adapter with one queue `asserted` says it too."""

@@ -20,7 +20,7 @@ from vnic.device.layout import (
     VnicLayout,
     check_block,
 )
-from vnic.device.messages import VNIC_MAXIMUM_MESSAGES, causes_of, causes_of_queue, enabled, reset_table
+from vnic.device.messages import VNIC_MAXIMUM_MESSAGES, causes_of, enabled, reset_table
 from vnic.device.registers import (
     CONTROL_RESETS_SHIFT,
     VNIC_CONTROL_ENABLES,
@@ -188,9 +188,10 @@ class HostVnic:
         """Whether the adapter sends a message; without messages its line stands for message 0."""
         if not enabled(self.words):
             return message == 0 and self.line_asserted()
-        if self.asserted(0, causes_of(self.words, message)):
-            return True
-        return any(self.asserted(queue, causes_of_queue(self.words, message, queue)) for queue in range(1, self.active))
+        for queue in range(self.active):
+            if self.asserted(queue) and self.asserted(queue, causes_of(self.words, message, queue)):
+                return True
+        return False
 
     def line_asserted(self) -> bool:
         """Whether the line is asserted, for any queue; of an adapter with one queue `asserted` says it too."""

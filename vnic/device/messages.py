@@ -85,19 +85,17 @@ def mask_entry(words: memoryview, entry: int, masked: bool) -> None:
     words[WORD_MESSAGE_MASKS + entry] = int(masked)
 
 
-def causes_of(words: memoryview, message: int) -> int:
-    """The causes of queue 0 that send a message now, as its entries are mapped and masked."""
+def causes_of(words: memoryview, message: int, queue: int) -> int:
+    """The causes of a queue that send a message now, as its entries are mapped and masked."""
     causes = 0
-    for entry, own in enumerate(ENTRY_CAUSES):
+    for entry, own in _ENTRIES[queue]:
         if words[WORD_MESSAGE_TABLE + entry] == message and not words[WORD_MESSAGE_MASKS + entry]:
             causes |= own
     return causes
 
 
-def causes_of_queue(words: memoryview, message: int, queue: int) -> int:
-    """The causes of another queue that send a message now."""
-    causes = 0
-    for entry, own in enumerate(_FURTHER_CAUSES, VnicMessageEntry(queue, 0)):
-        if words[WORD_MESSAGE_TABLE + entry] == message and not words[WORD_MESSAGE_MASKS + entry]:
-            causes |= own
-    return causes
+_ENTRIES: Final = [
+    [(VnicMessageEntry(queue, entry), own) for entry, own in enumerate(_FURTHER_CAUSES if queue else ENTRY_CAUSES)]
+    for queue in range(MAXIMUM_QUEUES)
+]
+"""Of each queue: its table entries, and their causes."""
