@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from emulator.layout.cells import LONG
@@ -14,6 +16,9 @@ from tests.bad_drivers.computer import Computer
 from tests.bad_drivers.test_rules import line_of, marks
 from vnic.device import VNIC_INTERRUPT_LINK, VNIC_REGISTER_INTERRUPT_MASK, VnicWriteRegister
 from vnic.device.hardware import HostVnic
+
+if TYPE_CHECKING:
+    import types
 
 
 class KEPT(Record):
@@ -62,6 +67,52 @@ def test_an_exception(driver: str, where: str, irql: int | None, callback: str) 
     assert f"ValueError: planted in {where}" in report.text
     assert report.callback == f"{driver}!{callback}"
     assert line_of(driver, report.traceback[-1]) == marks(driver)["stop"]
+
+
+REACHED = {
+    "base_miniport": "MPSetOptions MPCheckForHangEx MPShutdownEx",
+    "base_protocol": "ProtocolTimer ProtocolStatus ProtocolUnload",
+    "base_filter": (
+        "FilterAttach FilterSetModuleOptions FilterDetach FilterRestart FilterPause FilterSend FilterSendComplete "
+        "FilterReceive FilterReturn FilterOid FilterStatus FilterUnload"
+    ),
+}
+"""Further callbacks that a whole life reaches."""
+
+
+def raises(*arguments: object) -> None:
+    raise ValueError("planted here")
+
+
+class Raising(Computer):
+    """One callback of one driver raises instead of what it does."""
+
+    def __init__(self, driver: str, callback: str) -> None:
+        self.driver, self.callback = driver, callback
+        super().__init__("base_miniport", "base_protocol", filters=["base_filter"])
+
+    def _module(self, name: str) -> types.ModuleType:
+        module = super()._module(name)
+        if name.endswith(f".{self.driver}"):
+            routine = getattr(module, self.callback)
+            code = routine.__code__
+            routine.__code__ = raises.__code__.replace(
+                co_name=code.co_name, co_qualname=code.co_qualname, co_filename=code.co_filename
+            )
+        return module
+
+
+@pytest.mark.parametrize(
+    ("driver", "callback"), [(driver, name) for driver, names in REACHED.items() for name in names.split()]
+)
+def test_an_exception_in_a_callback_that_comes_seldom(driver: str, callback: str) -> None:
+    machine = Raising(driver, callback)
+    with pytest.raises(BugCheck):
+        machine.life(6, shuts_down=callback == "MPShutdownEx")
+    report = machine.report
+    assert report.code == (0x7E if report.irql < 2 else 0x1E)
+    assert (report.callback, report.driver) == (f"{driver}!{callback}", driver)
+    assert "ValueError: planted here" in report.text
 
 
 @pytest.mark.parametrize(

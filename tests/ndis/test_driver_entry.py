@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ import pytest
 from emulator.kernel.platform import current
 from emulator.kernel.pointers import decode
 from emulator.layout.machine import ContextKind, SlotState
+from emulator.ndis import DRIVER_DISPATCH, DRIVER_UNLOAD
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
 from emulator.ndis.loader import import_plugin, load_images
 from emulator.ndis.plug_and_play.pnp import unload
-from emulator.rules.errors import ConfigurationError
+from emulator.rules.errors import BugCheck, ConfigurationError
+from emulator.rules.limits import VnicLimit
 from tests.fake_platform import FakeMachine, driver_module, surface
 
 if TYPE_CHECKING:
@@ -101,6 +104,43 @@ def test_a_driver_that_has_registered_nothing_is_unloaded_too() -> None:
     with machine.fake.running(machine.fake.pnp()) as context:
         unload(context)
     assert machine.modules["driver0"].Shared.Unloaded == 1
+
+
+def undeclared(*arguments: object) -> int:
+    return 0
+
+
+@DRIVER_UNLOAD
+def unload_elsewhere(DriverObject: Any) -> None:
+    pass
+
+
+@DRIVER_DISPATCH
+def dispatch_elsewhere(DeviceObject: Any, Irp: Any) -> int:
+    return 0
+
+
+ELSEWHERE: list[tuple[str, str, Any]] = [
+    ("DriverUnload", "DRIVER_UNLOAD", unload_elsewhere),
+    ("MajorFunction[0]", "DRIVER_DISPATCH", dispatch_elsewhere),
+]
+
+
+@pytest.mark.parametrize(("member", "role", "routine"), ELSEWHERE)
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_routine_that_other_contexts_would_not_find_is_refused(
+    member: str, role: str, routine: Any, declared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no role, or lies in a file that is none of the driver's."""
+    given = routine if declared else undeclared
+    monkeypatch.setattr(builtins, "routine_of_others", given, raising=False)
+    source = (
+        f"def DriverEntry(DriverObject, RegistryPath):\n    DriverObject.{member} = routine_of_others\n    return 0\n"
+    )
+    with pytest.raises(BugCheck) as caught:
+        Loaded(source)
+    assert caught.value.code == VnicLimit.VNIC_UNKNOWN_ROUTINE
+    assert f"{given.__name__}, which is no {role} of a driver image" in str(caught.value.report)
 
 
 def test_an_edit_within_a_second_that_keeps_the_length_is_seen(tmp_path: Path) -> None:

@@ -70,11 +70,13 @@ def _in_driver_entry(driver: str, member: str) -> None:
 
 
 def _has_role(routine: Any, member: str, role: str) -> None:
-    if routine is not None and getattr(getattr(routine, "__ndis_role__", None), "name", "") != role:
+    declared = getattr(getattr(routine, "__ndis_role__", None), "name", "") == role
+    # What lies in a file that is none of the driver's has a role and no number.
+    if routine is not None and not (declared and getattr(routine, "__ndis_routine__", 0)):
         stop_limit(
             VnicLimit.VNIC_UNKNOWN_ROUTINE,
-            f"{member} is {getattr(routine, '__qualname__', routine)!s}, which is declared no {role}.",
-            remedy=f"Make it a module-level function and declare it with @{role}.",
+            f"{member} is {getattr(routine, '__qualname__', routine)!s}, which is no {role} of a driver image.",
+            remedy=f"Make it a module-level function of the driver's own files and declare it with @{role}.",
         )
 
 
