@@ -171,7 +171,7 @@ def PtReceiveNetBufferLists(
     Adapt: ADAPT, NetBufferLists: NET_BUFFER_LIST, PortNumber: int, NumberOfNetBufferLists: int, ReceiveFlags: int
 ) -> None:
     """Indicate each frame by the adapter of its VLAN; return at once what nobody wants or what was copied."""
-    lent = bool(ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES)
+    lent = NDIS_TEST_RECEIVE_CANNOT_PEND(ReceiveFlags)
     flags = ReceiveFlags & NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL
     velans = {velan.VlanId: velan for velan in Adapt.Velans[: Adapt.VelanCount]}
     up: dict[int, list[Any]] = {}

@@ -204,7 +204,7 @@ def NdisprotReceive(
     OpenContext: NDISPROT_OPEN, Chain: NET_BUFFER_LIST, PortNumber: int, Count: int, ReceiveFlags: int
 ) -> None:
     """Keep frames for the program's reads; what is only lent, or too much, it does not see."""
-    if ReceiveFlags & NDIS_RECEIVE_FLAGS_RESOURCES:
+    if NDIS_TEST_RECEIVE_CANNOT_PEND(ReceiveFlags):
         return
     current: NET_BUFFER_LIST | None = Chain
     dropped: NET_BUFFER_LIST | None = None

@@ -75,6 +75,9 @@ def NICCountQueues(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS, 
     processors = NdisGroupActiveProcessorCount(ALL_PROCESSOR_GROUPS)
     Adapter.Messages, Adapter.Processors = messages, processors
     Adapter.QueueCount = max(min(queues, messages, processors, Allowed), 1)
+    if Adapter.QueueCount < queues:
+        served = (Adapter.QueueCount, queues, messages, processors, Allowed)
+        DbgPrint("%d of %d queues: %d messages, %d processors, %d allowed by the registry", *served)
     if queues > 1:
         VnicSetReceiveScaling(Adapter.Nic, 0, b"", ())  # whoever drove the hardware before may have left it on
 

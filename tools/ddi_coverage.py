@@ -128,10 +128,8 @@ def render(facts: dict[str, Fact]) -> str:
     text.append(", ".join(f"[{name}](reference.md#{name.lower()})" for name in more))
     text += ["", "## Absent", ""]
     for family in ABSENT:
-        names = [line.name for line in lines if line.state is State.ABSENT and line.remark == family.title]
-        if names:
-            text += [f"### {family.title}: {family.why}", "", f"{family.reason[0].upper()}{family.reason[1:]}.", ""]
-            text += [", ".join(f"`{name}`" for name in names), ""]
+        text += [f"### {family.title}: {family.why}", "", f"{family.reason[0].upper()}{family.reason[1:]}.", ""]
+        text += [", ".join(f"`{name}`" for name in family.names), ""]
     missing = [line.name for line in lines if line.state is State.UNACCOUNTED]
     if missing:
         text += ["### Unaccounted", "", ", ".join(f"`{name}`" for name in missing), ""]

@@ -30,6 +30,7 @@ from vnic.wires.wire import parse_wire
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
 ADDRESS: Final = "Address"
 KINDS: Final = ("miniport", "filter", "intermediate", "protocol")
@@ -62,11 +63,14 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if split_frames != "off" and not machine.checked:
         raise ConfigurationError(f"{source}: split_frames is for the checked build")
     drivers = [_driver(source, number, table, machine.paths) for number, table in enumerate(configuration.driver, 1)]
-    _refuse_twice(source, "driver", [_name_of(driver.module, driver.path) for driver in drivers])
+    places = [_driver_place(source, number, driver) for number, driver in enumerate(drivers, 1)]
+    _refuse_twice(
+        source, "driver", zip([_name_of(driver.module, driver.path) for driver in drivers], places, strict=True)
+    )
     adapters = [_adapter(source, number, table) for number, table in enumerate(configuration.adapter, 1)]
     _check_wires(source, adapters)
     _check_miniports(source, drivers, adapters)
-    _check_choices(source, drivers, [adapter.name or f"adapter{number}" for number, adapter in enumerate(adapters)])
+    _check_choices(source, drivers, adapters)
     address = next((adapter.wire.address for adapter in adapters if adapter.wire.address), "")
     registry = dict(configuration.registry)
     if address and ADDRESS not in registry:
@@ -237,18 +241,34 @@ def _addressed(adapter: AdapterSpecification, known: object) -> AdapterSpecifica
     return msgspec.structs.replace(adapter, registry={**adapter.registry, ADDRESS: address})
 
 
-def _refuse_twice(source: str, what: str, names: list[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigurationError(f"{source}: the {what} {name} is named twice")
+def _driver_place(source: str, number: int, driver: DriverSpecification) -> str:
+    named = f"{driver.kind} {driver.module or driver.path}"
+    return f"--{named}" if source == "options" else f"[[driver]] number {number} ({named})"
+
+
+def _adapter_place(source: str, number: int) -> str:
+    return f"{'adapter' if source == 'options' else '[[adapter]]'} number {number}"
+
+
+def _refuse_twice(source: str, what: str, named: Iterable[tuple[str, str]]) -> None:
+    """ConfigurationError when two have one name; each name comes with where it stands."""
+    known: dict[str, str] = {}
+    for name, place in named:
+        if name in known:
+            raise ConfigurationError(f"{source}: the {what} {name} is named twice: {known[name]} and {place}")
+        known[name] = place
 
 
 def _check_wires(source: str, adapters: list[AdapterSpecification]) -> None:
-    _refuse_twice(source, "wire", [adapter.wire.name for adapter in adapters if adapter.wire.interface])
-    _refuse_twice(source, "capture", [adapter.capture for adapter in adapters if adapter.capture])
-    stations = [adapter.wire.address for adapter in adapters if adapter.wire.kind != "pcap"]
-    addresses = [address for several in stations for address in several.split(",") if address]
-    _refuse_twice(source, "address", addresses)
+    placed = [(adapter, _adapter_place(source, number)) for number, adapter in enumerate(adapters, 1)]
+    _refuse_twice(source, "wire", [(each.wire.name, place) for each, place in placed if each.wire.interface])
+    _refuse_twice(source, "capture", [(each.capture, place) for each, place in placed if each.capture])
+    stations = [(each.wire.address, place) for each, place in placed if each.wire.kind != "pcap"]
+    _refuse_twice(
+        source,
+        "address",
+        [(address, place) for several, place in stations for address in several.split(",") if address],
+    )
 
 
 def _check_miniports(source: str, drivers: list[DriverSpecification], adapters: list[AdapterSpecification]) -> None:
@@ -263,9 +283,14 @@ def _check_miniports(source: str, drivers: list[DriverSpecification], adapters: 
             raise ConfigurationError(f"{place}: say which miniport runs it: {', '.join(miniports)}")
 
 
-def _check_choices(source: str, drivers: list[DriverSpecification], names: list[str]) -> None:
+def _check_choices(source: str, drivers: list[DriverSpecification], adapters: list[AdapterSpecification]) -> None:
     """What `adapters` names is there; the adapters that an intermediate driver will make nobody knows yet."""
-    _refuse_twice(source, "adapter", names)
+    names = [adapter.name or f"adapter{number}" for number, adapter in enumerate(adapters)]
+    places = [
+        _adapter_place(source, number) + ("" if adapter.name else ", by default")
+        for number, adapter in enumerate(adapters, 1)
+    ]
+    _refuse_twice(source, "adapter", zip(names, places, strict=True))
     more = any(driver.kind == "intermediate" for driver in drivers)
     for number, driver in enumerate(drivers, 1):
         place = f"{source}: [[driver]] number {number}, key adapters"

@@ -229,8 +229,9 @@ def _fill(machine: Supervisor, reading: Reading, status: AdapterStatus, now: int
             stack = _Stack(reading, handle, adapter)
             stack.fill(status)
             status.link = port.linked if port is not None else adapter.media_connect_state == _CONNECTED
-            if started and not status.blocked_by:
-                status.blocked_by = stack.blockers(now)
+            if started:
+                # A callback that runs may wait for what another driver has in hand.
+                status.blocked_by += stack.in_hand(now) if status.blocked_by else stack.blockers(now)
             return
     status.state = "removed" if port is not None and port.removed else "halted" if machine.all_born else "starting"
 

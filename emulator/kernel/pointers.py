@@ -9,6 +9,7 @@ register (``loaders``), 0x11 and up an NDIS handle.
 from __future__ import annotations
 
 import ctypes
+import functools
 from array import array
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 FIRST_HANDLE_TAG = 0x11
 DATA_TAG = int.from_bytes(b"Data", "little")
+READ, WRITTEN = 0, 1
+"""The second parameter of 0xD5."""
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
 run_loaders: dict[int, Callable[[Context, memoryview], None]] = {}
@@ -158,6 +161,33 @@ def forget(context: Context, word: int) -> None:
     context.forgotten += 1
 
 
+def forget_freed(context: Context, pointer: int) -> None:
+    """``forget`` for a block that is freed: in the checked build who still has it in a variable is found there too."""
+    found = context.pointers.get(pointer)
+    forget(context, pointer)
+    if found is not None and context.machine.checked:
+        found.__class__ = _freed(type(found))
+
+
+@functools.cache
+def _freed(kind: Any) -> Any:
+    """What memory of a kind becomes when it is freed: whoever reaches into it is stopped."""
+
+    def read(memory: Any, name: str) -> Any:
+        if name != "_pointer" and not name.startswith("__"):
+            stale_pointer(current.context, memory._pointer)
+        return object.__getattribute__(memory, name)
+
+    def write(memory: Any, name: str, value: Any) -> None:
+        stale_pointer(current.context, memory._pointer, WRITTEN)
+
+    def put(memory: Any, place: Any, value: Any) -> None:
+        stale_pointer(current.context, memory._pointer, WRITTEN)
+
+    members = {"__getattribute__": read, "__setattr__": write, "__setitem__": put, "__bool__": lambda memory: True}
+    return type(kind)(kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, **members})
+
+
 class Pointers(dict[int, Any]):
     """The objects of the words that a context has met; another word is looked up when it is asked for.  0 is NULL."""
 
@@ -224,7 +254,7 @@ def make_in_pool(context: Context, structure: type[T]) -> T:
     return found  # type: ignore[no-any-return]
 
 
-def stale_pointer(context: Context, pointer: int) -> NoReturn:
+def stale_pointer(context: Context, pointer: int, access: int = READ) -> NoReturn:
     """0xD5 DRIVER_PAGE_FAULT_IN_FREED_SPECIAL_POOL: the block has been freed, or never was."""
     block = context.machine.pool.header(pointer)
     sites = []
@@ -244,7 +274,7 @@ def stale_pointer(context: Context, pointer: int) -> NoReturn:
                 f"({describe_block(block, context.machine)})."
             )
             sites = [site_of(context, "allocated again", block.allocated_site)]
-    stop(0xD5, pointer & OFFSET_MASK, 0, text=text, sites=sites)
+    stop(0xD5, pointer & OFFSET_MASK, access, text=text, sites=sites)
 
 
 def _private(context: Context, what: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The DDI that this emulator does not have: every documented name, so that a driver that uses one is told so by name.
+"""The DDI that this emulator does not have: a driver that uses a documented name, or a macro, is told so by name.
 
 Law: the table is data and gives way to what exists; a name leaves it in the commit that brings the function or role.
 """
@@ -154,6 +154,14 @@ ABSENT: Final[tuple[Family, ...]] = (
         "a processor is a process that sleeps when it has nothing to do: nobody counts its idle time",
         """
         NdisGetCurrentProcessorCounts NdisGetCurrentProcessorCpuUsage
+        """,
+    ),
+    _family(
+        "macros that write a variable",
+        Why.ON_PURPOSE,
+        "Python hands over what a variable holds, and not the variable: write Flags |= Flag, or Flags &= ~Flag",
+        """
+        NDIS_CLEAR_SEND_FLAG NDIS_SET_RECEIVE_FLAG NDIS_SET_RETURN_FLAG NDIS_SET_SEND_COMPLETE_FLAG NDIS_SET_SEND_FLAG
         """,
     ),
 )

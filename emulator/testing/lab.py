@@ -72,7 +72,7 @@ class Lab:
         mtu: int = 1500,
         capture: str | os.PathLike[str] = "",
         faults: str = "",
-        messages: int = 0,
+        messages: int | None = None,
         offloads: bool = False,
         queues: int = 1,
         name: str = "",
@@ -87,13 +87,16 @@ class Lab:
         ``address`` is the far end's, or one for each adapter's; by default each adapter has a network of its own.
         ``apart`` puts each TAP into a namespace of its own: then they meet in the machine alone.  ``capture`` names the
         pcapng file to which the adapter's frames are written, ``faults`` what happens to them on the wire, as in
-        ``loss=0.01,seed=7`` (docs/configuration.md), ``messages`` how many interrupt messages each adapter has,
-        ``offloads`` whether their TAPs hand over frames that are not finished, ``queues`` how many hardware queues.
+        ``loss=0.01,seed=7`` (docs/configuration.md), ``queues`` how many hardware queues each adapter has, ``messages``
+        how many interrupt messages (as many as queues, where there are several), ``offloads`` whether their TAPs hand
+        over frames that are not finished.
         Further options are fields of the machine's geometry and of its watchdog.
         """
         addresses = [address] if isinstance(address, str) else [None] * adapters if address is None else list(address)
         if len(addresses) != adapters or (adapters > 1 and (mac or capture)):
             raise TypeError("an address, a mac or a capture is for one adapter; start several machines or leave it out")
+        if messages is None:
+            messages = queues if queues > 1 else 0
         kept = os.fspath(capture)
         chosen = [
             specify.adapter(

@@ -15,5 +15,5 @@ Adapters: list[int] = []
 
 def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
     if not REPAIRED:
-        Adapters.append(adapter.Handle)
+        Adapters.append(adapter.Handle)  # site: changed
     return NDIS_STATUS_SUCCESS

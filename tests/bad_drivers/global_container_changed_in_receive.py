@@ -14,6 +14,6 @@ Neighbours: dict[bytes, int] = {}
 
 def OnReceive(binding: BINDING, nbl: NET_BUFFER_LIST, flags: int) -> None:
     if not REPAIRED:
-        Neighbours[b"neighbour"] = 1
+        Neighbours[b"neighbour"] = 1  # site: changed
     if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
         NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)

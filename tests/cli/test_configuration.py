@@ -257,11 +257,11 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ('[[driver]]\nkind = "miniport"\n', "[[driver]] number 1: it has either a module or a path"),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "a.b"\n',
-            "the driver b is named twice",
+            "the driver b is named twice: [[driver]] number 1 (miniport a.b) and [[driver]] number 2 (protocol a.b)",
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[driver]]\nkind = "protocol"\nmodule = "c.b"\n',
-            "the driver b is named twice",
+            "the driver b is named twice: [[driver]] number 1 (miniport a.b) and [[driver]] number 2 (protocol c.b)",
         ),
         (
             '[[driver]]\nkind = "protocol"\nmodule = "a.b"\n[[adapter]]\n',
@@ -277,7 +277,7 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n[[adapter]]\nname = "adapter1"\n[[adapter]]\n',
-            "the adapter adapter1 is named twice",
+            "the adapter adapter1 is named twice: [[adapter]] number 1 and [[adapter]] number 2, by default",
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\nadapters = ["lan"]\n[[adapter]]\n',
@@ -294,7 +294,7 @@ def test_each_miniport_runs_an_adapter_of_its_own() -> None:
         ),
         (
             '[[driver]]\nkind = "miniport"\nmodule = "a.b"\n' + '[[adapter]]\nwire = "tap:x"\n' * 2,
-            "the wire tap:x is named twice",
+            "the wire tap:x is named twice: [[adapter]] number 1 and [[adapter]] number 2",
         ),
     ],
 )
@@ -324,7 +324,14 @@ TWICE = ("--address", "10.0.0.1/8,fd00::1/64", "--address", "fd00::1/64")
             ("--miniport", "a.b", "--address", "10.0.0.1/8,10.0.0.2/8"),
             "more than one of IPv4; an adapter has one of each",
         ),
-        (("--miniport", "a.b", "--wire", "tap:x", "--wire", "tap:y", *TWICE), "the address fd00::1/64 is named twice"),
+        (
+            ("--miniport", "a.b", "--wire", "tap:x", "--wire", "tap:y", *TWICE),
+            "the address fd00::1/64 is named twice: adapter number 1 and adapter number 2",
+        ),
+        (
+            ("--miniport", "a.b", "--protocol", "c.d", "--protocol", "e.d"),
+            "the driver d is named twice: --protocol c.d and --protocol e.d",
+        ),
         (("--wire", "cable"), "--wire needs a --miniport"),
         (("--miniport", "a.b", "--address", "10.0.0.1/8", "--address", "10.0.0.2/8"), "2 addresses for 1 adapters"),
         (("--miniport", "a.b", "--registry", "x"), "--registry x: write KEY=VALUE"),

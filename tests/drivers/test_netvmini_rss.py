@@ -196,6 +196,7 @@ def test_there_are_as_many_queues_as_everybody_can(
 ) -> None:
     rig = scaled(processors, 4, messages, registry=registry)
     assert rig.context_of().QueueCount == count
+    assert any(f"{count} of 4 queues: {messages} messages" in text for text in rig.logs()) == (count < 4)
     known = rig.oid(QUERY, oids.OID_GEN_RECEIVE_SCALE_CAPABILITIES, bytes(18))
     if count == 1:
         assert known[0] == status.NDIS_STATUS_NOT_SUPPORTED

@@ -62,6 +62,15 @@ def test_who_blocks_a_pause_is_said_by_name(lab: Lab, name: str) -> None:
     nic.machine.kill()
 
 
+def test_who_has_what_a_pause_waits_for_is_said_beside_who_waits(lab: Lab) -> None:
+    waits = "tests.scenarios.drivers.waits_for_sends"
+    nic = lab.start(f"{BAD}.send_never_completed", protocol=waits)
+    assert eventually(lambda: nic.status().lists)
+    status = kept_from_its_end(nic, "waits_for_sends!ProtocolNetPnPEvent has been running", "pause")
+    assert any("send_never_completed has not completed 1 of the lists" in line for line in status.blocked_by)
+    nic.machine.kill()
+
+
 def test_an_oid_request_that_is_not_completed_is_said_by_name(lab: Lab) -> None:
     nic = lab.start(f"{BAD}.oid_never_completed", protocol=LIBRARY[1])
     told = "oid_never_completed has set OID_PM_REMOVE_WOL_PATTERN in hand"

@@ -29,7 +29,7 @@ WIRES: Final = pytest.mark.parametrize("wire", ["cable", pytest.param("tap", mar
 def started(lab: Lab, wire: str = "cable", processors: int = 2) -> Nic:
     """An adapter with a queue for each processor."""
     count = processors
-    return lab.start(MINIPORT, protocol=STAMPS, wire=wire, processors=count, queues=count, messages=count)
+    return lab.start(MINIPORT, protocol=STAMPS, wire=wire, processors=count, queues=count)
 
 
 def scaled(nic: Nic, table: tuple[int, ...]) -> None:

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from emulator.kernel.lists import containing_record
 from emulator.kernel.platform import current
 from emulator.ndis.headers.constants import (
+    NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL,
+    NDIS_RECEIVE_FLAGS_RESOURCES,
+    NDIS_RETURN_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL,
+    NDIS_SEND_FLAGS_DISPATCH_LEVEL,
     NetBufferListCancelId,
     NetBufferListHashInfo,
     NetBufferListHashValue,
@@ -152,6 +157,56 @@ def NdisClearNblFlag(_NBL: NET_BUFFER_LIST, _F: int, /) -> None:
     _NBL.NblFlags &= ~_F
 
 
+def NDIS_TEST_SEND_FLAG(_Flags: int, _Fl: int, /) -> bool:
+    """Are all these bits of SendFlags set?"""
+    return _Flags & _Fl == _Fl
+
+
+def NDIS_TEST_SEND_AT_DISPATCH_LEVEL(_Flags: int, /) -> bool:
+    """Does the caller of a send say that it is at DISPATCH_LEVEL?"""
+    return _Flags & NDIS_SEND_FLAGS_DISPATCH_LEVEL != 0
+
+
+def NDIS_TEST_SEND_COMPLETE_FLAG(_Flags: int, _Fl: int, /) -> bool:
+    """Are all these bits of SendCompleteFlags set?"""
+    return _Flags & _Fl == _Fl
+
+
+def NDIS_TEST_SEND_COMPLETE_AT_DISPATCH_LEVEL(_Flags: int, /) -> bool:
+    """Does who completes a send say that it is at DISPATCH_LEVEL?"""
+    return _Flags & NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL != 0
+
+
+def NDIS_TEST_RECEIVE_FLAG(_Flags: int, _Fl: int, /) -> bool:
+    """Are all these bits of ReceiveFlags set?"""
+    return _Flags & _Fl == _Fl
+
+
+def NDIS_TEST_RECEIVE_AT_DISPATCH_LEVEL(_Flags: int, /) -> bool:
+    """Does who indicates say that it is at DISPATCH_LEVEL?"""
+    return _Flags & NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL != 0
+
+
+def NDIS_TEST_RECEIVE_CANNOT_PEND(_Flags: int, /) -> bool:
+    """Are the lists only lent: must they not be kept, nor returned?"""
+    return _Flags & NDIS_RECEIVE_FLAGS_RESOURCES != 0
+
+
+def NDIS_TEST_RECEIVE_CAN_PEND(_Flags: int, /) -> bool:
+    """May the lists be kept, and are they to be returned?"""
+    return _Flags & NDIS_RECEIVE_FLAGS_RESOURCES == 0
+
+
+def NDIS_TEST_RETURN_FLAG(_Flags: int, _Fl: int, /) -> bool:
+    """Are all these bits of ReturnFlags set?"""
+    return _Flags & _Fl == _Fl
+
+
+def NDIS_TEST_RETURN_AT_DISPATCH_LEVEL(_Flags: int, /) -> bool:
+    """Does who returns lists say that it is at DISPATCH_LEVEL?"""
+    return _Flags & NDIS_RETURN_FLAGS_DISPATCH_LEVEL != 0
+
+
 def NET_BUFFER_NEXT_NB(_NB: NET_BUFFER, /) -> NET_BUFFER | None:
     """The next NET_BUFFER of a list."""
     return _NB.Next
@@ -237,6 +292,16 @@ __all__ = [
     "NDIS_GET_NET_BUFFER_LIST_CANCEL_ID",
     "NDIS_MDL_LINKAGE",
     "NDIS_SET_NET_BUFFER_LIST_CANCEL_ID",
+    "NDIS_TEST_RECEIVE_AT_DISPATCH_LEVEL",
+    "NDIS_TEST_RECEIVE_CANNOT_PEND",
+    "NDIS_TEST_RECEIVE_CAN_PEND",
+    "NDIS_TEST_RECEIVE_FLAG",
+    "NDIS_TEST_RETURN_AT_DISPATCH_LEVEL",
+    "NDIS_TEST_RETURN_FLAG",
+    "NDIS_TEST_SEND_AT_DISPATCH_LEVEL",
+    "NDIS_TEST_SEND_COMPLETE_AT_DISPATCH_LEVEL",
+    "NDIS_TEST_SEND_COMPLETE_FLAG",
+    "NDIS_TEST_SEND_FLAG",
     "NET_BUFFER_CHECKSUM_BIAS",
     "NET_BUFFER_CURRENT_MDL",
     "NET_BUFFER_CURRENT_MDL_OFFSET",

@@ -210,7 +210,8 @@ def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_S
             wake_up(context, lane)  # what goes beside the lane does not wait for that
     status = call_for_status(context, routine, decode(context, lane.context), request)
     context.platform.acquire(SystemLock.REQUESTS)
-    before = request.ndis_state
+    lives = context.machine.pool.lives(request._pointer)  # who asked may have freed what is complete
+    before = request.ndis_state if lives else COMPLETE
     if before == IN_HANDLER:  # else it is complete already, and no longer ours to write
         request.ndis_state = PENDED if status == NDIS_STATUS_PENDING else COMPLETE
     context.platform.release(SystemLock.REQUESTS)
@@ -220,9 +221,9 @@ def call_handler(context: Context, lane: Any, request: Any, path: str) -> NDIS_S
             0x91002,
             request._pointer,
             rule="DoubleComplete",
-            text=f"{name}{path} ({oid_answers.describe(request)}) returned {status_name(status)} for a request "
-            f"that Ndis{name[0]}{path}Complete had completed.",
-            sites=[site_of(context, "completed", request.ndis_completed_site)],
+            text=f"{name}{path} ({oid_answers.describe(request) if lives else 'freed since'}) returned "
+            f"{status_name(status)} for a request that Ndis{name[0]}{path}Complete had completed.",
+            sites=[site_of(context, "completed", request.ndis_completed_site)] if lives else [],
         )
     return status
 

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from emulator.kernel.images import included_files
 from emulator.kernel.stop import CallSite, stop_limit
 from emulator.rules.limits import VnicLimit
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 MAY_WRITE_GLOBALS = ("DriverEntry", "<module>")
 _CONTAINERS = (list, dict, set, bytearray)
 _WRITES = (dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"])
+_STORES = ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE")
+_FIXED = (tuple, types.MappingProxyType, frozenset, bytes)
+_CHANGING = frozenset(
+    name
+    for kind, fixed in zip(_CONTAINERS, _FIXED, strict=True)
+    for name in dir(kind)
+    if name != "copy" and not name.startswith("_") and not hasattr(fixed, name)
+)
+"""What lists, dictionaries and sets have and those that cannot change have not: append, update, ..."""
 UNLOAD_ROLES = ("MINIPORT_UNLOAD", "DRIVER_UNLOAD", "SET_OPTIONS")
 
 
@@ -89,7 +99,38 @@ def compare_fingerprints(context: Context) -> None:
                 VnicLimit.VNIC_PRIVATE_DATA,
                 f"{context.machine.images.driver_name(image.number)} changed its module global '{name}' in "
                 f"{context.name}. Python objects are private to one context, so the others never see the change.",
+                sites=_changes(context.machine.images, image, name),
             )
+
+
+def _changes(images: Images, image: Image, name: str) -> list[CallSite]:
+    """The lines that may have changed a container: those of routines that call what changes one, or else all uses."""
+    found: dict[str, bool] = {}
+    for path, scope in included_files(image.module).items():
+        for function in scope.values():
+            if isinstance(function, types.FunctionType) and function.__code__.co_filename == path:
+                for code, line, changes in _uses(function.__code__, name):
+                    where = f"{images.short_path(path)}:{line} in {code.co_qualname}"
+                    if code.co_name not in MAY_WRITE_GLOBALS:
+                        found[where] = changes
+    changing = [where for where, changes in found.items() if changes]
+    what = "used" if not changing else "changed" if len(changing) == 1 else "may have changed"
+    return [CallSite(what, where) for where in changing or found]
+
+
+def _uses(code: types.CodeType, name: str) -> Iterator[tuple[types.CodeType, int, bool]]:
+    """Where a global is loaded, and whether that line does what changes a container."""
+    changes: dict[int, bool] = {}
+    for instruction in dis.get_instructions(code):
+        place = instruction.positions.lineno or code.co_firstlineno if instruction.positions else code.co_firstlineno
+        if instruction.opname == "LOAD_GLOBAL" and instruction.argval == name:
+            changes.setdefault(place, False)
+        if place in changes and (instruction.opname in _STORES or instruction.argval in _CHANGING):
+            changes[place] = True
+    yield from ((code, line, changing) for line, changing in sorted(changes.items()))
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _uses(constant, name)
 
 
 __all__ = ["compare_fingerprints", "forbid_global_writes"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, SizeOf, forget, load_block
+from emulator.kernel.pointers import Memory, SizeOf, forget_freed, load_block
 from emulator.kernel.pool import OFFSET_MASK, describe_block, tag_text
 from emulator.kernel.stop import site_of, stop
 from emulator.ndis.absent import not_implemented
@@ -121,6 +121,7 @@ def readable(source: Any, length: int) -> Any:
 
 def bytes_of(target: Any, length: int) -> memoryview:
     """The first bytes of memory, to be written."""
+    getattr(target, "_arrays", None)  # what is freed notices
     if isinstance(target, Memory):
         return target.view[:length]
     if isinstance(target, memoryview):
@@ -186,7 +187,7 @@ def free_block(context: Context, address: Any, tag: int | None = None) -> None:
         from emulator.ndis.deferred_work.kernel_items import stop_for_storage
 
         stop_for_storage(context, pointer & OFFSET_MASK, block)
-    forget(context, pointer)
+    forget_freed(context, pointer)
     machine.pool.free(pointer, site=context.site)
 
 
