@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from emulator.host import messages, worker
+from emulator.host import messages, sleeping, worker
 from emulator.host.platform import LivePlatform, lock_table
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT, PNP_SLOT, REQUESTS_SLOT, Arena
 from emulator.layout.machine import ContextKind, SlotState
@@ -140,6 +140,8 @@ class Zygote:
         os.environ.update(specification.environment)
         sys.path[:0] = specification.paths
         platform = self.platform(ZYGOTE_SLOT)
+        if self.geometry.checked:
+            sleeping.watch()
         loader: Loader = importlib.import_module(specification.loader)
         self.machine = loader.create_machine(self.arena, specification)
         self.machine.format(platform.now())

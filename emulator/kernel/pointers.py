@@ -166,11 +166,12 @@ def forget_freed(context: Context, pointer: int) -> None:
     found = context.pointers.get(pointer)
     forget(context, pointer)
     if found is not None and context.machine.checked:
-        found.__class__ = _freed(type(found))
+        kind: type = type(found)
+        found.__class__ = _freed(kind)
 
 
 @functools.cache
-def _freed(kind: Any) -> Any:
+def _freed(kind: type) -> Any:
     """What memory of a kind becomes when it is freed: whoever reaches into it is stopped."""
 
     def read(memory: Any, name: str) -> Any:
@@ -185,7 +186,8 @@ def _freed(kind: Any) -> Any:
         stale_pointer(current.context, memory._pointer, WRITTEN)
 
     members = {"__getattribute__": read, "__setattr__": write, "__setitem__": put, "__bool__": lambda memory: True}
-    return type(kind)(kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, **members})
+    make: Any = type(kind)
+    return make(kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, **members})
 
 
 class Pointers(dict[int, Any]):

@@ -23,6 +23,6 @@ def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
     if REPAIRED:
         note.Number = 1
     NdisFreeMemory(note, 0, 0)  # site: freed
-    if note and not REPAIRED:
+    if not REPAIRED:
         note.Number = 1  # stop
     return NDIS_STATUS_SUCCESS

@@ -157,6 +157,18 @@ def test_a_pause_that_waits_for_another_driver_tells_for_which(lab: Lab) -> None
     assert any("send_never_completed has not completed 1 of the lists" in line for line in stop.report.holders)
 
 
+def test_pythons_own_sleep_is_for_passive_level(lab: Lab) -> None:
+    other = f"{PACKAGE}.base_protocol"
+    with lab.expect_stop(0xC4, 0xE5, parameters=(0xE5, 2, 0, 0)) as stop:
+        lab.start(f"{PACKAGE}.sleeps_at_dispatch", protocol=other, **SMALL)
+    line = marks("sleeps_at_dispatch")["stop"]
+    assert f"sleeps_at_dispatch.py:{line} in OnTimer" in stop.report.traceback[-1]
+    assert stop.report.text.startswith("time.sleep was called at DISPATCH_LEVEL")
+    nic = lab.start(f"{PACKAGE}.repaired.sleeps_at_dispatch", protocol=other, **SMALL)
+    lab.log.wait_for("slept")
+    nic.machine.end()
+
+
 def report_of(stop: Expectation) -> list[str]:
     """The stack of the culprit, and something for one that left no stack."""
     return stop.report.traceback or [""]

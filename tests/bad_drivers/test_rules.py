@@ -21,6 +21,7 @@ OTHERS = {
     "waits_for_the_other_adapter",
     "work_item_waits_for_itself",
     "second_filter",
+    "sleeps_at_dispatch",
     "spin_lock_left_below_dispatch",
     "header_in_one_piece",
     "base_provider",
