@@ -18,7 +18,7 @@ _sleep = time.sleep
 
 def watch() -> None:
     """Look at who sleeps, in this process and those that it forks; before a plug-in is imported."""
-    time.sleep = sleep
+    time.sleep = sleep  # type: ignore[assignment]
 
 
 def sleep(seconds: float, /) -> None:

@@ -12,6 +12,6 @@ include(globals(), "protocol")
 
 def OnReceive(binding: BINDING, nbl: NET_BUFFER_LIST, flags: int) -> None:
     if not flags & NDIS_RECEIVE_FLAGS_RESOURCES:
-        NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)
+        NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)  # site: returned before
         if not REPAIRED:
             NdisReturnNetBufferLists(binding.Handle, nbl, NDIS_RETURN_FLAGS_DISPATCH_LEVEL)  # stop

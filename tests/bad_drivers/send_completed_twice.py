@@ -11,6 +11,6 @@ include(globals(), "miniport")
 
 
 def OnSend(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
-    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)
+    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)  # site: completed before
     if not REPAIRED:
         NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)  # stop

@@ -17,6 +17,9 @@ AT_START = [
     ("refused_oid_list_length", "SupportedOidListLength is 12, and SupportedOidList has 2 OIDs"),
     ("refused_scaling_without_toeplitz", "CapabilitiesFlags of NDIS_RECEIVE_SCALE_CAPABILITIES"),
     ("refused_attributes_in_wrong_order", "the registration attributes come first"),
+    ("refused_interrupt_header", "Header.Size of NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS is 8; revision 1 has"),
+    ("refused_interrupt_without_dpc", "InterruptHandler or InterruptDpcHandler is NULL"),
+    ("refused_timer_without_tag", "NdisAllocateTimerObject: AllocationTag is 0"),
 ]
 AT_LOAD = [
     ("refused_handler_missing", r"BAD_CHARACTERISTICS: .* has no PauseHandler, which NDIS demands"),

@@ -24,7 +24,7 @@ from emulator.ndis.buffers.net_buffers import MDL, NET_BUFFER
 from emulator.ndis.deferred_work.work_items import allocate_item
 from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, PROTOCOL, ddi
-from emulator.ndis.gates.refusals import tell_refusal
+from emulator.ndis.gates.refusals import header_refused, tell_refusal
 from emulator.ndis.headers.constants import NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER, NDIS_SG_LIST_WRITE_TO_DEVICE
 from emulator.ndis.headers.dma_structures import (
     ELEMENT_BYTES,
@@ -45,7 +45,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of, object_of
 from emulator.ndis.plug_and_play.bindings import binding_of
 from emulator.rules.irql import AT_DISPATCH, AT_MOST_DISPATCH, AT_PASSIVE
@@ -86,7 +85,7 @@ def NdisMRegisterScatterGatherDma(
     context = current.context
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMRegisterScatterGatherDma")
     given = DmaDescription
-    if structure_fault(given) is not None:
+    if header_refused(context, "NdisMRegisterScatterGatherDma", given):
         return RegisteredDma(NDIS_STATUS_BAD_VERSION, None)
     if not adapter.attribute_flags & NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER:
         return RegisteredDma(NDIS_STATUS_NOT_SUPPORTED, None)
@@ -194,7 +193,7 @@ def NdisBuildScatterGatherList(
     context = current.context
     given = SGListParameters
     adapter = _adapter_behind(context, NdisHandle, "NdisBuildScatterGatherList")
-    if structure_fault(given) is not None or given.ProcessSGListHandler is None:
+    if header_refused(context, "NdisBuildScatterGatherList", given) or given.ProcessSGListHandler is None:
         return NDIS_STATUS_FAILURE
     if given.Flags or given.QueueId:
         not_implemented("NdisBuildScatterGatherList", f"Flags {given.Flags:#x} and QueueId {given.QueueId}")

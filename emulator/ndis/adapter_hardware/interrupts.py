@@ -21,6 +21,7 @@ from emulator.ndis.adapter_hardware.interrupt_service import call_synchronized, 
 from emulator.ndis.adapter_hardware.message_interrupts import message_info
 from emulator.ndis.gates.callback_numbers import number_of, unknown_routine
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import header_refused, tell_refusal
 from emulator.ndis.headers.enumerations import NDIS_CONNECT_LINE_BASED, NDIS_CONNECT_MESSAGE_BASED
 from emulator.ndis.headers.handles import AdapterHandle, InterruptHandle
 from emulator.ndis.headers.status import (
@@ -30,7 +31,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of, publish_change, wait_for_acknowledgement, wrong_handle
 from emulator.rules.irql import ANY, AT_MOST_DIRQL, AT_PASSIVE
 from emulator.rules.states import AdapterState
@@ -89,11 +89,14 @@ def NdisMRegisterInterruptEx(
     context = current.context
     adapter = adapter_of(context, MiniportAdapterHandle, "NdisMRegisterInterruptEx")
     given = MiniportInterruptCharacteristics
-    if adapter.state != AdapterState.INITIALIZING or adapter.virtual or structure_fault(given):
+    if header_refused(context, "NdisMRegisterInterruptEx", given):
         return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
+    if adapter.state != AdapterState.INITIALIZING or adapter.virtual:
+        return _refused(context, "is for MiniportInitializeEx" if not adapter.virtual else "there is no hardware")
     line, message = _line_routines(given), _message_routines(given) if given.MsiSupported else None
     if line is None or (given.MsiSupported and message is None):
-        return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
+        kind = "" if line is None else "Message"
+        return _refused(context, f"{kind}InterruptHandler or {kind}InterruptDpcHandler is NULL")
     nic = hardware_of(context, adapter.number)
     value, count = encode(context, MiniportInterruptContext), messages_of(context, adapter)
     handles: list[int] = []
@@ -112,6 +115,11 @@ def NdisMRegisterInterruptEx(
     for record in _family(context, handles[0]):
         wake(context, FIRST_PROCESSOR_SLOT + record.processor)
     return RegisteredInterrupt(NDIS_STATUS_SUCCESS, InterruptHandle(handles[0]))
+
+
+def _refused(context: Context, why: str) -> RegisteredInterrupt:
+    tell_refusal(context, "NdisMRegisterInterruptEx", why)
+    return RegisteredInterrupt(NDIS_STATUS_FAILURE, None)
 
 
 def _line_routines(given: NDIS_MINIPORT_INTERRUPT_CHARACTERISTICS) -> _Routines | None:

@@ -13,6 +13,7 @@ from emulator.kernel.stop import stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.adapter_hardware.hardware import hardware_of, messages_of
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.headers.handles import AdapterHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -20,7 +21,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_NOT_SUPPORTED,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.rules.irql import ANY, DIRQL, DISPATCH_LEVEL, irql_name
 from vnic.device import messages
@@ -128,7 +128,8 @@ def NdisMConfigMSIXTableEntry(
     adapter = adapter_of(context, NdisMiniportHandle, "NdisMConfigMSIXTableEntry")
     given, nic = MSIXConfigParameters, hardware_of(context, adapter.number)
     count = messages_of(context, adapter)
-    if structure_fault(given) or not 0 <= given.TableEntry < messages.entries(nic.words):
+    wrong = header_refused(context, "NdisMConfigMSIXTableEntry", given)
+    if wrong or not 0 <= given.TableEntry < messages.entries(nic.words):
         return NDIS_STATUS_INVALID_PARAMETER
     if not count:
         return NDIS_STATUS_NOT_SUPPORTED

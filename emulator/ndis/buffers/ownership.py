@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from emulator.kernel.sites import SITE_MASK
 from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
-from emulator.layout.machine import SystemLock
+from emulator.layout.machine import JOURNAL_ENTRIES, JOURNAL_INDEX, SystemLock
 from emulator.ndis.buffers.buffer_pools import CHILDREN_AT, pool_by_number
 from emulator.ndis.buffers.net_buffers import NET_BUFFER_LIST, NOBODY, list_site
 from emulator.rules.nbl import (
     DISPATCH_FLAG,
     FREE,
+    IN_JOURNAL,
     INDICATE,
     INDICATED_WHILE_IN_USE,
     LEAKED,
@@ -33,7 +35,10 @@ from emulator.rules.nbl import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emulator.kernel.context import Context
+    from emulator.kernel.stop import CallSite
 
 SENDING: Final = 0x1000
 RECEIVED: Final = 0x2000
@@ -91,7 +96,25 @@ def wrong_owner(context: Context, nbl: NET_BUFFER_LIST, what: str, operation: in
         offence = RESOURCES_RETURNED
     elif operation == INDICATE and kind in (RECEIVED, LENT):
         offence = INDICATED_WHILE_IN_USE
-    _stop(context, nbl, offence, f"{what}, and it {describe_owner(context, owner)}. {wanted}")
+    before = _before(context, nbl, operation)
+    again = " a second time" if before else ""
+    _stop(context, nbl, offence, f"{what}{again}, and it {describe_owner(context, owner)}. {wanted}", sites=before)
+
+
+def _before(context: Context, nbl: NET_BUFFER_LIST, operation: int) -> list[CallSite]:
+    """Where the driver in charge did the same with the list on this way of it, if this context's journal tells."""
+    journal, images = context.datapath.journal, context.machine.images
+    for back in range(JOURNAL_ENTRIES):
+        word = journal[(journal[JOURNAL_INDEX] - back) % JOURNAL_ENTRIES]
+        if word >> 32 != nbl._mark >> 32:
+            continue
+        if word & 0xFF != operation:
+            break
+        site = word >> 8 & SITE_MASK
+        code = images.codes[context.sites[site] >> 16] if site else None
+        if code is not None and images.owner_of_code(code) == context.driver:
+            return [site_of(context, f"{IN_JOURNAL[operation]} before", context.slot << 16 | site)]
+    return []
 
 
 def wrong_link(context: Context, nbl: NET_BUFFER_LIST, text: str) -> NoReturn:
@@ -235,12 +258,17 @@ def false_dispatch_flag(context: Context, parameter: str, flags: int) -> NoRetur
 
 
 def _stop(
-    context: Context, nbl: NET_BUFFER_LIST, offence: OwnershipOffence, text: str, what: str = "last handed on"
+    context: Context,
+    nbl: NET_BUFFER_LIST,
+    offence: OwnershipOffence,
+    text: str,
+    what: str = "last handed on",
+    sites: Sequence[CallSite] = (),
 ) -> NoReturn:
     pool: Any = nbl._pool
     site = list_site(nbl)
-    sites = [site_of(context, what, site)] if site else []
-    stop(offence.code, offence.subcode, 0, nbl._word, pool.record.tag, text=text, sites=sites)
+    last = [site_of(context, what, site)] if site else []
+    stop(offence.code, offence.subcode, 0, nbl._word, pool.record.tag, text=text, sites=[*sites, *last])
 
 
 __all__: list[str] = []

@@ -17,6 +17,7 @@ from emulator.layout.handles import INDEX_MASK, HandleKind, make_handle
 from emulator.layout.machine import FILTER_MODULE, ContextKind, SystemLock
 from emulator.ndis.control_path import oid_answers
 from emulator.ndis.data_path.filter_faults import may_not_now
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.gates.returned_status import call_for_status
 from emulator.ndis.headers.oid_structures import NDIS_OID_REQUEST
 from emulator.ndis.headers.status import (
@@ -30,7 +31,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
     status_name,
 )
-from emulator.ndis.headers.structure_headers import header_fault
 from emulator.ndis.plug_and_play import ports
 from emulator.ndis.plug_and_play.filter_modules import REACHABLE, driver_of, next_below
 from emulator.ndis.plug_and_play.registration import handler, miniport_of, protocol_of
@@ -294,8 +294,7 @@ def check_issued(context: Context, issuer: Any, handle: int, request: Any, name:
             text=f"An OID request ({oid_answers.describe(request)}) was issued again before it was complete.",
             sites=[site_of(context, "issued the first time", request.ndis_issued_site)],
         )
-    header = request.Header
-    if header_fault("NDIS_OID_REQUEST", header.Type, header.Revision, header.Size) is not None:
+    if header_refused(context, name, request):
         return NDIS_STATUS_INVALID_PARAMETER
     if request.RequestType not in KINDS:
         return NDIS_STATUS_NOT_SUPPORTED

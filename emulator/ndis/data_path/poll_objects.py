@@ -18,6 +18,7 @@ from emulator.ndis.data_path.poll_service import schedule
 from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, ddi
 from emulator.ndis.gates.live_handles import REGISTRATION, find_live
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.headers.handles import NDIS_POLL_HANDLE, AdapterHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -27,7 +28,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import adapter_of
 from emulator.ndis.plug_and_play.registration import miniport_of
 from emulator.rules.irql import ANY, AT_MOST_DISPATCH, AT_PASSIVE
@@ -66,7 +66,7 @@ def NdisRegisterPoll(
     given = Characteristics
     poll = number_of(given.PollHandler, "NdisRegisterPoll", "NDIS_POLL")
     notification = number_of(given.SetPollNotificationHandler, "NdisRegisterPoll", "NDIS_SET_POLL_NOTIFICATION")
-    if structure_fault(given) or not poll or not notification:
+    if header_refused(context, "NdisRegisterPoll", given) or not poll or not notification:
         return RegisteredPoll(NDIS_STATUS_BAD_CHARACTERISTICS, None)
     if adapter.state != AdapterState.INITIALIZING:
         return RegisteredPoll(NDIS_STATUS_FAILURE, None)

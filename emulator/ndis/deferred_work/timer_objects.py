@@ -16,6 +16,7 @@ from emulator.ndis.buffers.owners import owner_of
 from emulator.ndis.gates.callback_numbers import number_of
 from emulator.ndis.gates.ddi import ddi
 from emulator.ndis.gates.live_handles import find_live
+from emulator.ndis.gates.refusals import header_refused, tell_refusal
 from emulator.ndis.headers.handles import NDIS_HANDLE, TimerHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -23,7 +24,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.services.memory import pool_tag
 from emulator.rules.irql import AT_MOST_DISPATCH, PASSIVE_LEVEL
 
@@ -50,7 +50,11 @@ def NdisAllocateTimerObject(
     """Allocate a timer; BAD_CHARACTERISTICS for a wrong header, no tag or no function, RESOURCES when none is left."""
     context = current.context
     function = TimerCharacteristics.TimerFunction
-    if structure_fault(TimerCharacteristics) or function is None or not TimerCharacteristics.AllocationTag:
+    if header_refused(context, "NdisAllocateTimerObject", TimerCharacteristics):
+        return AllocatedTimer(NDIS_STATUS_BAD_CHARACTERISTICS, None)
+    if function is None or not TimerCharacteristics.AllocationTag:
+        missing = "TimerFunction is NULL" if function is None else "AllocationTag is 0"
+        tell_refusal(context, "NdisAllocateTimerObject", missing)
         return AllocatedTimer(NDIS_STATUS_BAD_CHARACTERISTICS, None)
     routine = number_of(function, "NdisAllocateTimerObject", "NDIS_TIMER_FUNCTION")
     owner = owner_of(context, NdisHandle, "NdisAllocateTimerObject", needed=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.kernel.sites import describe_site
+from emulator.ndis.headers.structures_common import structure_fault
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
+    from emulator.ndis.headers.structures_common import HasHeader
 
 WARNING = 30
 
@@ -20,6 +22,14 @@ def tell_refusal(context: Context, function: str, why: str) -> None:
     machine = context.machine
     where = f"; called at {describe_site(machine, context.site)[0]}" if context.site else ""
     warn(context, f"{machine.images.driver_name(context.driver)}: {function}: {why}{where}")
+
+
+def header_refused(context: Context, function: str, given: HasHeader) -> bool:
+    """Is the header of what a function was given wrong?  The log says how."""
+    fault = structure_fault(given)
+    if fault is not None:
+        tell_refusal(context, function, fault)
+    return fault is not None
 
 
 def warn(context: Context, text: str) -> None:

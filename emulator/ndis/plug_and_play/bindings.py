@@ -15,6 +15,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import INDEX_MASK, KIND_SHIFT, HandleKind, make_handle
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.gates.ddi import PROTOCOL, ddi
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.headers.handles import BindContext, BindingHandle, ProtocolDriverHandle
 from emulator.ndis.headers.status import (
     NDIS_STATUS,
@@ -26,7 +27,6 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_SUCCESS,
     NDIS_STATUS_UNSUPPORTED_MEDIA,
 )
-from emulator.ndis.headers.structures_common import structure_fault
 from emulator.ndis.plug_and_play.adapters import (
     adapter_handle,
     complete,
@@ -77,7 +77,7 @@ def NdisOpenAdapterEx(
     object_of(context, NdisProtocolHandle, HandleKind.PROTOCOL_DRIVER, "NdisOpenAdapterEx")
     adapter = _bind_in_progress(context, NdisProtocolHandle, BindContext)
     given = OpenParameters
-    if structure_fault(given):
+    if header_refused(context, "NdisOpenAdapterEx", given):
         return OpenedAdapter(NDIS_STATUS_INVALID_PARAMETER, None)
     if given.AdapterName != text_of(adapter.name):
         return OpenedAdapter(NDIS_STATUS_ADAPTER_NOT_FOUND, None)

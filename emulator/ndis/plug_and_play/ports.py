@@ -14,6 +14,7 @@ from emulator.kernel.platform import current
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.layout.machine import ContextKind, SystemLock
 from emulator.ndis.gates.ddi import INTERMEDIATE, MINIPORT, ddi
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.headers.constants import NDIS_DEFAULT_PORT_NUMBER, NDIS_MINIPORT_ATTRIBUTES_CONTROLS_DEFAULT_PORT
 from emulator.ndis.headers.enumerations import NDIS_PORT_CONTROL_STATE, NDIS_PORT_TYPE, NET_PNP_EVENT_CODE
 from emulator.ndis.headers.handles import AdapterHandle
@@ -26,7 +27,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import header_of, structure_fault
+from emulator.ndis.headers.structures_common import header_of
 from emulator.ndis.headers.structures_port import NDIS_PORT, NDIS_PORT_CHARACTERISTICS
 from emulator.ndis.plug_and_play.adapters import REGISTRATION_SET, adapter_of, publish_change
 from emulator.ndis.plug_and_play.registration import registrations
@@ -74,7 +75,7 @@ def NdisMAllocatePort(
     given = PortCharacteristics
     if adapter.state == AdapterState.HALTED or adapter.surprise_removed:
         return NDIS_STATUS_CLOSING
-    if structure_fault(given) is not None or not adapter.attributes_set & REGISTRATION_SET:
+    if header_refused(context, "NdisMAllocatePort", given) or not adapter.attributes_set & REGISTRATION_SET:
         return NDIS_STATUS_INVALID_DATA
     made = context.machine.objects[_PORT].allocate(
         _PORT, driver=context.driver, parent=NdisMiniportHandle, site=context.site

@@ -12,6 +12,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.handles import HandleKind
 from emulator.ndis.absent import not_implemented
 from emulator.ndis.gates.ddi import MINIPORT, ddi
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.headers.enumerations import NDIS_PARAMETER_TYPE
 from emulator.ndis.headers.handles import ConfigurationHandle
 from emulator.ndis.headers.status import (
@@ -25,7 +26,6 @@ from emulator.ndis.headers.status import (
 from emulator.ndis.headers.structures_common import (
     NDIS_CONFIGURATION_PARAMETER,
     NDIS_CONFIGURATION_PARAMETER_DATA,
-    structure_fault,
 )
 from emulator.ndis.services.registry import SEPARATOR, Value, keep_text, subkeys, text_at, values_of, write
 from emulator.rules.irql import AT_MOST_APC, AT_PASSIVE
@@ -80,7 +80,7 @@ def NdisOpenConfigurationEx(ConfigObject: NDIS_CONFIGURATION_OBJECT, /) -> Opene
     """Open the registry key of an adapter, a binding or a driver; FAILURE for another handle."""
     context = current.context
     parent = ConfigObject.NdisHandle
-    if structure_fault(ConfigObject):
+    if header_refused(context, "NdisOpenConfigurationEx", ConfigObject):
         return OpenedConfiguration(NDIS_STATUS_INVALID_PARAMETER, None)
     if ConfigObject.Flags:
         not_implemented("NdisOpenConfigurationEx", f"Flags {ConfigObject.Flags:#x}")

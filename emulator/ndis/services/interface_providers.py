@@ -15,6 +15,7 @@ from emulator.kernel.stop import site_of, stop
 from emulator.layout.control import CONTROL_DATA_BYTES
 from emulator.layout.handles import INDEX_MASK, HandleKind
 from emulator.ndis.gates.ddi import PROTOCOL, ddi
+from emulator.ndis.gates.refusals import header_refused
 from emulator.ndis.gates.returned_status import call_for_status, wrong_result
 from emulator.ndis.headers.handles import BindingHandle, InterfaceProviderHandle
 from emulator.ndis.headers.status import (
@@ -26,7 +27,7 @@ from emulator.ndis.headers.status import (
     NDIS_STATUS_RESOURCES,
     NDIS_STATUS_SUCCESS,
 )
-from emulator.ndis.headers.structures_common import handlers_in, structure_fault
+from emulator.ndis.headers.structures_common import handlers_in
 from emulator.ndis.headers.structures_interface import (
     NDIS_IF_PROVIDER_CHARACTERISTICS,
     NET_IF_INFORMATION,
@@ -110,7 +111,7 @@ def NdisIfRegisterProvider(
     NOT_SUPPORTED for a wrong header, INVALID_PARAMETER without both handlers, RESOURCES.
     """
     context, given = current.context, ProviderCharacteristics
-    if structure_fault(given) is not None:
+    if header_refused(context, "NdisIfRegisterProvider", given):
         return RegisteredProvider(NDIS_STATUS_NOT_SUPPORTED, None)
     if missing(given, _HANDLERS) is not None:
         return RegisteredProvider(NDIS_STATUS_INVALID_PARAMETER, None)
@@ -161,7 +162,7 @@ def NdisIfRegisterInterface(
     """
     context = current.context
     provider_of(context, NdisProviderHandle, "NdisIfRegisterInterface")
-    if structure_fault(pIfInfo) is not None:
+    if header_refused(context, "NdisIfRegisterInterface", pIfInfo):
         return RegisteredInterface(NDIS_STATUS_INVALID_PARAMETER, 0)
     if interfaces.index_of(context, NetLuid):
         return RegisteredInterface(NDIS_STATUS_DUPLICATE_OBJECTID, 0)
