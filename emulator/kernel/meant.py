@@ -14,18 +14,29 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _NO_ATTRIBUTE: Final = re.compile(r"(?:type object )?'(\w+)' object has no attribute '(\w+)'")
+_ARITY: Final = re.compile(r"(\w+)\(\) (?:missing|takes) ")
 _CELL: Final = re.compile(r"\b(?:LONG|LONGLONG)\b")
 
 
 def meant(error: BaseException) -> str:
-    """In brackets, with a blank before them: the name that is nearest, a cell, a breakpoint; or nothing."""
+    """In brackets, with a blank before them: the name that is nearest, parameters, a cell, a breakpoint."""
     if type(error).__name__ == "BdbQuit":
         return " (a breakpoint has a terminal with --debug alone)"
-    if isinstance(error, TypeError) and _CELL.search(str(error)):
+    if type(error) is TypeError and _CELL.search(str(error)):
         return " (a LONG or a LONGLONG is a cell: read it with .value, change it with NdisInterlocked...)"
+    called = _ARITY.match(str(error)) if type(error) is TypeError else None
+    if called is not None:
+        return _parameters(called[1], error)
     name, known = _sought(error)
     close = difflib.get_close_matches(name, known, 1) if name else ()
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _parameters(name: str, error: BaseException) -> str:
+    """What a function takes that was called with too much or too little, if it is a global where it was called."""
+    function = next((frame.f_globals.get(name) for frame in _frames(error)), None)
+    code = getattr(function, "__code__", None)
+    return f" (it takes {', '.join(code.co_varnames[: code.co_argcount])})" if code is not None else ""
 
 
 def _sought(error: BaseException) -> tuple[str | None, Iterable[str]]:

@@ -120,7 +120,9 @@ class SizeOf(int, Generic[T]):
 
 def sizeof(structure: type[T]) -> SizeOf[T]:
     """C's sizeof: the bytes of a structure; NdisAllocateMemoryWithTagPriority gives such memory its type."""
-    size: SizeOf[T] = SizeOf(ctypes.sizeof(structure))  # type: ignore[arg-type]
+    if not issubclass(structure, ctypes.Structure | ctypes._SimpleCData | ctypes.Array):
+        raise TypeError(f"{structure.__name__} has no layout: a class in nonpaged memory derives from NONPAGED")
+    size: SizeOf[T] = SizeOf(ctypes.sizeof(structure))
     size.structure = structure
     return size
 

@@ -93,8 +93,19 @@ class Nic:
         """The next frame that the adapter sends; NothingReceived if none comes in time."""
         frame = self.poll(timeout)
         if frame is None:
-            raise NothingReceived(f"adapter {self.number} sent nothing within {timeout:g} s")
+            raise NothingReceived(f"adapter {self.number} sent nothing within {timeout:g} s{self._counted()}")
         return frame
+
+    def _counted(self) -> str:
+        """How far frames have come, for who waits for one in vain."""
+        if not self.machine.running:
+            return ""
+        found = self.machine.statistics()
+        hardware, lists = found.adapters[self.number], found.counters
+        return (
+            f"; its hardware has received {hardware['received']} frames and sent {hardware['sent']}, the machine's "
+            f"drivers have indicated {lists['lists_indicated']} lists and sent {lists['lists_sent']}"
+        )
 
     def poll(self, timeout: float = 0.0) -> bytes | None:
         """The next frame that the adapter sends, or None; UnexpectedStop when the machine stops meanwhile."""

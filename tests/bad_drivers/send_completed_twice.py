@@ -11,6 +11,7 @@ include(globals(), "miniport")
 
 
 def OnSend(adapter: ADAPTER, nbl: NET_BUFFER_LIST) -> None:
-    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)  # site: completed before
+    flags = NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL
+    NdisMSendNetBufferListsComplete(adapter.Handle, nbl, flags)  # site: completed before
     if not REPAIRED:
-        NdisMSendNetBufferListsComplete(adapter.Handle, nbl, NDIS_SEND_COMPLETE_FLAGS_DISPATCH_LEVEL)  # stop
+        NdisMSendNetBufferListsComplete(adapter.Handle, nbl, flags)  # stop

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulator.kernel.meant import meant
+from emulator.kernel.pointers import sizeof
 from emulator.layout.cells import LONG
-from emulator.layout.records import Record, u32
+from emulator.layout.records import LayoutError, Record, u32
 from emulator.ndis.adapter_hardware.hardware import hardware_of
 from emulator.ndis.plug_and_play import pnp
 from emulator.rules.errors import BugCheck
@@ -26,6 +28,10 @@ class KEPT(Record):
 
     Handle: u32
     Count: LONG
+
+
+def NdisTake(VirtualAddress: object, Length: int, /) -> None:
+    """A function of ours."""
 
 
 # Where, at which IRQL, in which callback.
@@ -125,11 +131,15 @@ def test_an_exception_in_a_callback_that_comes_seldom(driver: str, callback: str
         ("ADAPTER.Handle = ADAPTER.Count", "c_uint instance (a LONG or a LONGLONG is a cell: read it with .value, "),
         ("ADAPTER.Count + 1", "'LONG' and 'int' (a LONG or a LONGLONG is a cell: read it with .value, "),
         ("while ADAPTER.Count != 0: pass", "'LONG' and 'int' (a LONG or a LONGLONG is a cell: read it with .value, "),
+        ("NdisTake(1)", "positional argument: 'Length' (it takes VirtualAddress, Length); nothing in it"),
+        ("NdisTake(1, 2, 3)", "but 3 were given (it takes VirtualAddress, Length); nothing in it"),
+        ("sizeof(Plain)", "Plain has no layout: a class in nonpaged memory derives from NONPAGED; nothing in it"),
         ("ADAPTER.Count == ADAPTER.Count", "'LONG' and 'LONG' (a LONG or a LONGLONG is a cell: read it with .value, "),
     ],
 )
 def test_a_misspelt_name_is_told_with_what_was_meant(text: str, told: str) -> None:
-    names = {"NdisQueueIoWorkItem": None, "KEPT": KEPT, "ADAPTER": KEPT.at(memoryview(bytearray(8)), 0)}
+    names: dict[str, Any] = {"NdisQueueIoWorkItem": None, "KEPT": KEPT, "ADAPTER": KEPT.at(memoryview(bytearray(8)), 0)}
+    names |= {"NdisTake": NdisTake, "sizeof": sizeof, "Plain": type("Plain", (), {})}
 
     def raise_in(where: str) -> None:
         if where == "restart":
@@ -139,6 +149,10 @@ def test_a_misspelt_name_is_told_with_what_was_meant(text: str, told: str) -> No
     with pytest.raises(BugCheck):
         machine.life()
     assert told in machine.report.text
+
+
+def test_a_layout_that_speaks_of_a_cell_is_no_mistake_with_one() -> None:
+    assert meant(LayoutError("list is pageable (ULONG, LONG, PVOID can)")) == ""
 
 
 @pytest.mark.parametrize("where", ["ISR", ""])

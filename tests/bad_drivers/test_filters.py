@@ -10,6 +10,7 @@ from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.constants import NDIS_FILTER_DRIVER_MANDATORY
 from emulator.ndis.headers.status import NDIS_STATUS_FAILURE, NDIS_STATUS_RESOURCES, NDIS_STATUS_SUCCESS
 from emulator.ndis.plug_and_play import pnp
+from emulator.rules.errors import BugCheck
 from tests.bad_drivers.computer import Computer
 
 FILTERS = ["base_filter", "second_filter"]
@@ -79,3 +80,11 @@ def test_a_surprise_removal_passes_the_filters() -> None:
     assert machine.control(pnp.surprise_remove, 0) == 0
     machine.control(pnp.unload)
     assert machine.left() == []
+
+
+def test_what_is_left_pending_is_told_with_the_call_that_is_missing() -> None:
+    machine = Computer("base_miniport", "base_protocol", filters=["filter_pause_never_completed"])
+    with pytest.raises(BugCheck):
+        machine.life()
+    told = "within 10 seconds: it returned NDIS_STATUS_PENDING, and NdisFPauseComplete has not been called."
+    assert told in machine.report.text

@@ -87,7 +87,7 @@ def test_no_frame_is_said_so(lab: Lab) -> None:
     nic = toy(lab)
     nic.expect_silence(0.0)
     assert nic.srp1(FRAME, timeout=0.01) is None
-    with pytest.raises(NothingReceived, match=r"adapter 0 sent nothing within 0.01 s"):
+    with pytest.raises(NothingReceived, match=r"within 0.01 s; its hardware has received 0 frames and sent 0, "):
         nic.receive(timeout=0.01)
 
 

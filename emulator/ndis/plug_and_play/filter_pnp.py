@@ -209,21 +209,23 @@ def _lost(context: Context, adapter: Any, handle: int, module: Any, what: str, s
 
 def _pended_call(context: Context, adapter_handle: int, module: Any, name: str, parameters: Any, handle: int) -> int:
     """Call FilterPause or FilterRestart and wait for its completion; the final status."""
-    role = f"Filter{name.removesuffix('Handler')}"
+    kind = name.removesuffix("Handler")
+    role, completion = f"Filter{kind}", f"NdisF{kind}Complete"
     module.completion = WAITING
     routine = handler(driver_of(context, module), name)
     status = call_for_status(context, routine, decode(context, module.context), parameters)
     if status == NDIS_STATUS_PENDING:
         verifier = (TIMED_PAUSE, _TIMED_PAUSE_RULE) if role == "FilterPause" else None
         what = f"{text_of(module.name)}'s {role}"
-        await_completion(context, module, WATCHDOG_FILTER_PAUSE, adapter_handle, what, module.head.driver, verifier)
+        driver = module.head.driver
+        await_completion(context, module, WATCHDOG_FILTER_PAUSE, adapter_handle, what, driver, completion, verifier)
         status = NDIS_STATUS(signed(module.completion_status))
     elif module.completion == COMPLETED:
         event = FilterEvent.PAUSE_COMPLETED if role == "FilterPause" else FilterEvent.RESTART_SUCCEEDED
         unasked(
             handle,
             event,
-            f"{role} returned {status_name(status)} and Ndis{role.replace('Filter', 'F')}Complete was called.",
+            f"{role} returned {status_name(status)} and {completion} was called.",
         )
     module.completion = 0
     return status

@@ -262,7 +262,8 @@ def restart_stack(context: Context, handle: int, adapter: Any) -> int:
     adapter.completion = WAITING
     status = miniport_call(context, adapter, "RestartHandler", restart_parameters())
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportRestart", adapter.head.driver)
+        what, completion = "MiniportRestart", "NdisMRestartComplete"
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, what, adapter.head.driver, completion)
         status = NDIS_STATUS(signed(adapter.restart_status))
     adapter.completion = 0
     if status != NDIS_STATUS_SUCCESS:
@@ -297,7 +298,8 @@ def pause_stack(context: Context, handle: int, adapter: Any, reason: int = NDIS_
     adapter.completion = adapter.pause_pending = WAITING
     status = miniport_call(context, adapter, "PauseHandler", pause_parameters(reason))
     if status == NDIS_STATUS_PENDING:
-        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, "MiniportPause", adapter.head.driver)
+        what, completion = "MiniportPause", "NdisMPauseComplete"
+        await_completion(context, adapter, WATCHDOG_MINIPORT_PAUSE, handle, what, adapter.head.driver, completion)
     elif status != NDIS_STATUS_SUCCESS:
         stop(
             0xC4,

@@ -89,7 +89,13 @@ def bind(context: Context, adapter_handle: int, adapter: Any, protocol_handle: i
     )
     if status == NDIS_STATUS_PENDING:
         await_completion(
-            context, adapter, WATCHDOG_PROTOCOL_PNP, adapter_handle, "ProtocolBindAdapterEx", protocol.image
+            context,
+            adapter,
+            WATCHDOG_PROTOCOL_PNP,
+            adapter_handle,
+            "ProtocolBindAdapterEx",
+            protocol.image,
+            "NdisCompleteBindAdapterEx",
         )
         status = NDIS_STATUS(signed(adapter.restart_status))
     elif adapter.completion == COMPLETED:
@@ -128,7 +134,8 @@ def unbind(context: Context, adapter: Any, binding_handle: int, binding: Any) ->
     status = call_for_status(context, routine, unbind_context, decode(context, binding.context))
     if status == NDIS_STATUS_PENDING:
         driver = binding.head.driver
-        await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, "ProtocolUnbindAdapterEx", driver)
+        what, completion = "ProtocolUnbindAdapterEx", "NdisCompleteUnbindAdapterEx"
+        await_completion(context, adapter, WATCHDOG_PROTOCOL_UNBIND, parent, what, driver, completion)
     elif adapter.completion == COMPLETED:
         completed_and_returned("ProtocolUnbindAdapterEx", unbind_context)
     _await_close(context, binding_handle, parent)

@@ -172,7 +172,8 @@ def protocol_event(context: Context, binding: Any, notification: NET_PNP_EVENT_N
     status = call_for_status(context, routine, decode(context, binding.context), notification)
     if status == NDIS_STATUS_PENDING:
         what = f"{text_of(protocol.name)}'s {NET_PNP_EVENT_CODE(notification.NetPnPEvent.NetEvent).name}"
-        await_completion(context, binding, WATCHDOG_PROTOCOL_PNP, binding.head.parent, what, binding.head.driver)
+        parent, driver = binding.head.parent, binding.head.driver
+        await_completion(context, binding, WATCHDOG_PROTOCOL_PNP, parent, what, driver, "NdisCompleteNetPnPEvent")
         status = NDIS_STATUS(signed(binding.completion_status))
     binding.completion = outer
     if not outer:

@@ -30,11 +30,13 @@ def drain(
     what: str,
     driver: int = 0,
     verifier: tuple[int, str] | None = None,
+    completion: str = "",
 ) -> None:
     """Wait until it is ready; when the time is over the stop says who has what in hand.
 
-    ``handle`` is the adapter's, ``driver`` the image that is waited for, where it is one.  ``verifier`` is the rule of
-    Driver Verifier for this wait, by number and name, which takes the place of NDIS's watchdog in the checked build.
+    ``handle`` is the adapter's, ``driver`` the image that is waited for, where it is one, ``completion`` the call that
+    it has to make.  ``verifier`` is the rule of Driver Verifier for this wait, by number and name, which takes the
+    place of NDIS's watchdog in the checked build.
     """
     # Counters of other contexts change without a wake-up.
     if look_until(context, ready, context.platform.now() + WATCHDOG_NS, lambda: serve_beside(context)):
@@ -43,11 +45,12 @@ def drain(
     held = ledger.outstanding(context.machine, handle & INDEX_MASK)
     timed = verifier if verifier is not None and context.machine.checked else None
     code, *parameters = (0xC4, timed[0], 0, handle) if timed is not None else (0x7C, 0x25, kind, handle)
+    missing = f": it returned NDIS_STATUS_PENDING, and {completion} has not been called" if completion else ""
     stop(
         code,
         *parameters,
         rule=timed[1] if timed is not None else "",
-        text=f"{what[0].upper()}{what[1:]} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds.",
+        text=f"{what[0].upper()}{what[1:]} has not completed within {WATCHDOG_NS // 1_000_000_000} seconds{missing}.",
         holders=held.holders,
     )
 
@@ -59,10 +62,11 @@ def await_completion(
     handle: int,
     what: str,
     driver: int,
+    completion: str,
     verifier: tuple[int, str] | None = None,
 ) -> None:
     """Wait until what a driver has left pending on an adapter, a filter module or a binding is completed."""
-    drain(context, lambda: record.completion == COMPLETED, kind, handle, what, driver, verifier)
+    drain(context, lambda: record.completion == COMPLETED, kind, handle, what, driver, verifier, completion)
 
 
 def signed(status: int) -> int:
