@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FACTS = read_facts()
+IN_HEADERS_ALONE = [
+    "NDIS_CLEAR_SEND_FLAG",
+    "NDIS_SET_RECEIVE_FLAG",
+    "NDIS_SET_RETURN_FLAG",
+    "NDIS_SET_SEND_COMPLETE_FLAG",
+    "NDIS_SET_SEND_FLAG",
+]
+"""Macros of nblsend.h and nblreceive.h without a page."""
 
 
 def test_every_documented_name_is_accounted_for() -> None:
@@ -30,7 +38,7 @@ def test_every_documented_name_is_accounted_for() -> None:
 
 
 def test_nothing_undocumented_is_called_absent() -> None:
-    assert [name for family in ABSENT for name in family.names if name not in FACTS] == []
+    assert [name for family in ABSENT for name in family.names if name not in FACTS] == IN_HEADERS_ALONE
 
 
 def test_what_is_in_part_is_there() -> None:

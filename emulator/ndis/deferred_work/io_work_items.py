@@ -201,9 +201,10 @@ def _handle_of(context: Context, given: Any) -> int:
     """The handle of an item, wherever it lies."""
     if not isinstance(given, Memory):
         return given  # type: ignore[no-any-return]
-    handle = context.machine.arena.words[given.offset // WORD]
+    place: int = vars(Memory)["offset"].__get__(given)  # of memory that is freed, too: 0xE4 is its stop
+    handle: int = context.machine.arena.words[place // WORD]
     item = context.machine.objects[KIND].find(handle, KIND)
-    if item is None or item.home != given.offset:
+    if item is None or item.home != place:
         _wrong_storage("Memory was used as a work item that IoInitializeWorkItem has not been called for.", given)
     return handle
 
