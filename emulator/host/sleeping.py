@@ -30,7 +30,7 @@ def sleep(seconds: float, /) -> None:
             _WRONG_IRQL,
             irql,
             text=f"time.sleep was called at {irql_name(irql)}: it would hold up the processor for {seconds:g} s.",
-            remedy="leave what must wait to a work item, or set a timer",
+            remedy="Leave what must wait to a work item, or set a timer.",
             ddi="time.sleep",
         )
     _sleep(seconds)
