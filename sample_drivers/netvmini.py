@@ -105,6 +105,8 @@ class ADAPTER(NONPAGED):
     ReceiveCapacity: ULONG
     FewBuffers: ULONG
     Budget: ULONG  # frames that are indicated at once
+    DpcRounds: ULONG  # full rounds of the DPC until a work item goes on
+    FramesPerDpc: ULONG  # the registry's; 0 for none
     PadMemory: PVOID
 
     Offloads: ULONG  # what the hardware supports
@@ -214,7 +216,7 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
 
 
 def NICReadRegistry(Adapter: ADAPTER) -> int:
-    """Read the address, which is the hardware's unless NetworkAddress is a unicast one; how many queues are allowed."""
+    """Read the address, which is the hardware's unless NetworkAddress is unicast, and FramesPerDpc; allowed queues."""
     queues = 1
     Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Adapter.Nic)
     _, configuration = NdisOpenConfigurationEx(NICConfigurationObject(Adapter))
@@ -223,6 +225,8 @@ def NICReadRegistry(Adapter: ADAPTER) -> int:
         if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_GROUP_BIT:
             Adapter.CurrentAddress = address
         queues = NICReadQueues(configuration)
+        _, given = NdisReadConfiguration(configuration, "FramesPerDpc", NDIS_PARAMETER_TYPE.NdisParameterInteger)
+        Adapter.FramesPerDpc = given.ParameterData.IntegerData if given is not None else 0
         NdisCloseConfiguration(configuration)
     Adapter.Directed = NIC_NOBODY
     return queues
@@ -236,6 +240,10 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     if Adapter.Offloads:
         count, shift = OFFLOAD_BUFFERS if queues == 1 else OFFLOAD_QUEUE_BUFFERS, OFFLOAD_SLOT_SHIFT
         Adapter.FewBuffers, Adapter.Budget = OFFLOAD_FEW_BUFFERS, count // OFFLOAD_BUDGETS
+    Adapter.DpcRounds = NIC_DPC_ROUNDS
+    if Adapter.FramesPerDpc:
+        Adapter.Budget = min(Adapter.Budget, Adapter.FramesPerDpc)
+        Adapter.DpcRounds = Adapter.FramesPerDpc // Adapter.Budget
     Adapter.ReceiveCapacity, Adapter.QueueBytes = (1 << shift) - VNIC_RECEIVE_HEADROOM, count << shift
     Adapter.PadMemory, _ = NdisMAllocateSharedMemory(handle, NIC_MINIMUM_FRAME, True)
     Adapter.ReceiveMemory, address = NdisMAllocateSharedMemory(handle, queues * count << shift, True)
@@ -438,7 +446,7 @@ def MPInterruptDpc(
     status, watchdog = KeQueryDpcWatchdogInformation()
     hurry = status == STATUS_SUCCESS and watchdog.DpcTimeCount * 4 < watchdog.DpcTimeLimit
     # The reference makes a pause, and so a halt, wait for the work item.
-    if (hurry or Queue.Rounds >= NIC_DPC_ROUNDS) and NICReference(Adapter, 1):
+    if (hurry or Queue.Rounds >= Adapter.DpcRounds) and NICReference(Adapter, 1):
         Queue.Rounds = 0
         if InterlockedExchange(Adapter.WorkItemQueued, 1) == 0:
             NdisQueueIoWorkItem(Adapter.WorkItem, NICContinue, Adapter)

@@ -33,7 +33,8 @@ NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
 NIC_BUDGET: Final = 128
 """Frames that are indicated at once."""
 NIC_DPC_ROUNDS: Final = 2048
-"""Full rounds after which a DPC that finds no end goes on in a work item; each hand-over moves every list to it."""
+"""Full rounds after which a DPC that finds no end goes on in a work item, unless the registry's FramesPerDpc says when;
+each hand-over moves every list to it."""
 NIC_WORK_ITEM_ROUNDS: Final = 16
 NIC_INTERRUPTS: Final = VNIC_INTERRUPT_RECEIVE | VNIC_INTERRUPT_TRANSMIT | VNIC_INTERRUPT_LINK
 """Not REMOVED, which nothing could clear: PnP tells of it."""

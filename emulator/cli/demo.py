@@ -36,6 +36,8 @@ PINGS: Final = 1000
 INTERVAL: Final = 0.001
 AGING_MS: Final = 10
 """How often responder ages its table in a work item: often enough for percentiles in a few seconds."""
+FRAMES_PER_DPC: Final = 1
+"""After so many frames netvmini's DPC leaves the rest to a work item, so that one is queued to the critical queue."""
 SIZES: Final = (56, 256, 1472)
 FRAMES_SHOWN: Final = 6
 SETTLE_SECONDS: Final = 3.0
@@ -71,7 +73,9 @@ def specification_of(wire: str) -> MachineSpecification:
     return MachineSpecification(
         name="demo",
         drivers=[
-            DriverSpecification(kind="miniport", module="sample_drivers.netvmini"),
+            DriverSpecification(
+                kind="miniport", module="sample_drivers.netvmini", registry={"FramesPerDpc": FRAMES_PER_DPC}
+            ),
             DriverSpecification(
                 kind="protocol", module="sample_drivers.responder", registry={"AgingInterval": AGING_MS}
             ),
@@ -262,8 +266,10 @@ class Demo:
             session.attend(0.01)
         if self.sample is not None:
             queued, ran = self.sample.counters["work_items_queued"], self.sample.items_run
+            critical = self.sample.counters["work_items_critical"]
             self.say(
-                f"work items: {queued} queued at DISPATCH_LEVEL, {ran} run at PASSIVE_LEVEL in other processes, "
+                f"work items: {queued} queued at DISPATCH_LEVEL, {critical} of them critical, "
+                f"{ran} run at PASSIVE_LEVEL in other processes, "
                 f"queue to callback p50 {self.sample.delay(50):.1f} us, p99 {self.sample.delay(99):.1f} us"
             )
 
@@ -288,8 +294,8 @@ class Demo:
             self.faults.insert(0, "pings were lost")
         if sample.items_run != sample.counters["work_items_queued"]:
             self.faults.append("work items were not run")
-        if not sample.items_run:
-            self.faults.append("no work item was queued")
+        if not sample.counters["work_items_critical"]:
+            self.faults.append("no work item went through the critical queue")
         p50, p99 = (result.percentile(percent) / 1000 for percent in (50, 99))
         told = [
             f"{result.sent + result.refused} pings, {result.received} answered, p50 {p50:.0f} us, p99 {p99:.0f} us",
@@ -325,6 +331,7 @@ class Demo:
         if sample is not None:
             fields["work_items"] = {
                 "queued": sample.counters["work_items_queued"],
+                "critical": sample.counters["work_items_critical"],
                 "run": sample.items_run,
                 "queue_to_callback_p50_us": sample.delay(50),
                 "queue_to_callback_p99_us": sample.delay(99),

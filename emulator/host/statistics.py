@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from emulator.host.blackbox import words_of
 from emulator.layout.arena import MAXIMUM_PASSIVE_WORKERS, WORK_QUEUES
 from emulator.layout.machine import CUT_COUNTER
+from emulator.rules.work_items import CRITICAL_QUEUE
 from emulator.trace.calls import recorded_calls
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def counters(machine: Supervisor) -> dict[str, int]:
     return {
         "work_items_queued": put,
         "work_items_taken": taken,
+        "work_items_critical": arena.queues[CRITICAL_QUEUE].put,
         "callbacks": sum(slot.callbacks for slot in slots),
         "wakes": sum(slot.wakes for slot in slots),
         "contexts": sum(member.alive and slot > 1 for slot, member in machine.members.items()),

@@ -1,4 +1,4 @@
-"""`ndisemu` with a demo whose protocol answers no ping: what the demo says when frames are lost."""
+"""`ndisemu` with a demo whose protocol answers no ping, and whose miniport leaves nothing to a work item."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ real = demo.specification_of
 
 
 def deaf(wire: str) -> MachineSpecification:
-    """The demo's machine with another protocol."""
-    specification = real(wire)
+    """The demo's machine with another protocol, and no registry."""
+    miniport = DriverSpecification(kind="miniport", module="sample_drivers.netvmini")
     hello = DriverSpecification(kind="protocol", module="sample_drivers.hello")
-    return msgspec.structs.replace(specification, drivers=[specification.drivers[0], hello])
+    return msgspec.structs.replace(real(wire), drivers=[miniport, hello])
 
 
 if __name__ == "__main__":

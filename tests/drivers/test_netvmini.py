@@ -158,12 +158,12 @@ def test_short_of_buffers_frames_are_lent(rig: Rig) -> None:
     rig.stop()
 
 
-def test_a_dpc_without_end_goes_on_in_a_work_item(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    routines = rig.processors[0].routines
-    served = next(each for each in routines if each is not None and each.__name__ == "MPInterruptDpc")
-    monkeypatch.setitem(served.__globals__, "NIC_DPC_ROUNDS", 64)
-    sent = rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(9000)))
-    assert [answer[14:18] for answer in sent] == [number.to_bytes(4, "big") for number in range(9000)]
+@pytest.mark.parametrize(("frames_per_dpc", "frames"), [(64 * 128, 9000), (130, 1000), (1, 20)])
+def test_a_dpc_without_end_goes_on_in_a_work_item(frames_per_dpc: int, frames: int) -> None:
+    rig = Rig("netvmini", "hello", registry={"FramesPerDpc": frames_per_dpc})
+    rig.start()
+    sent = rig.receive(*(frame(payload=number.to_bytes(4, "big")) for number in range(frames)))
+    assert [answer[14:18] for answer in sent] == [number.to_bytes(4, "big") for number in range(frames)]
     put, taken = rig.fake.machine.queues[0].counts
     assert put == taken > 0
     rig.stop()
