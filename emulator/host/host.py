@@ -20,7 +20,7 @@ from emulator.host import logs, messages
 from emulator.host.platform import private_fence
 from emulator.host.pump import Activity
 from emulator.host.supervisor import Supervisor, lacking
-from emulator.kernel.platform import PATIENCE_NS
+from emulator.kernel.platform import LONGEST_PATIENCE_NS, PATIENCE_NS
 from emulator.rules.errors import EmulatorError, HostError
 from emulator.sync.descriptors import Channel, ChannelClosed, ChannelGarbage, close_all
 from emulator.sync.errors import SharedMemoryError
@@ -40,8 +40,6 @@ BUSY_ROUNDS: Final = 4
 """Rounds of frames before the descriptors are looked at again."""
 LONGEST_LOOK_NS: Final = 500_000
 """How long the host goes on looking at wires and rings while frames move, before it looks at the descriptors too."""
-LONGEST_PATIENCE_NS: Final = 6 * PATIENCE_NS
-"""What the host's patience grows to while its sleeps are shorter than this, as with lone frames that are answered."""
 
 
 def main(console_fd: int, nursery_fd: int, handler: logs.TrustedHandler, listening: Listening | None) -> int:

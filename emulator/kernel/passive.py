@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from emulator.kernel.platform import PATIENCE_NS
+from emulator.kernel.platform import LONGEST_PATIENCE_NS, PATIENCE_NS
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import IDLE, sleep_until, wake_one
 from emulator.kernel.workqueue import SERVICE_ORDER, WorkItemState, unpack_entry
@@ -42,23 +42,29 @@ def live_as_worker(context: Context) -> None:
     def ready() -> bool:
         return ending[0] != 0 or waiting()
 
-    woken, patient, idle_since = True, False, 0
+    woken, looks, idle_since = True, 0, 0
     while not ending[0]:
         queued = serve(woken, ALL)
         woken = False
         if queued:
             if idle_since:
-                # To linger is worth its time while items come so soon that it would have met the last one.
-                patient = queued - idle_since < PATIENCE_NS
+                looks = _looks_after(queued - idle_since)
                 idle_since = 0
             continue
         idle_since = idle_since or platform.now()
-        if patient and platform.linger(ready):
+        if any(platform.linger(ready) for _ in range(looks)):
             continue
         if not sleep_until(context, ready, platform.now() + IDLE_EXTRA_WORKER_NS if extra else None, IDLE):
             context.enter_state(SlotState.RETIRING)
             return
         woken = True
+
+
+def _looks_after(gap: int) -> int:
+    """How often to linger for the next item when the last one has come after so long: twice as long, or not at all."""
+    if gap >= LONGEST_PATIENCE_NS:
+        return 0
+    return min(max(0, 2 * gap), LONGEST_PATIENCE_NS) // PATIENCE_NS + 1
 
 
 def serve_work_item(context: Context) -> bool:

@@ -19,6 +19,8 @@ PATIENCE_NS: Final = 50_000
 To be rung and to wake costs both sides together about as much, on a virtual machine more.  Who looks lets everybody
 else run in between, and who has had nothing to do does not look at all.
 """
+LONGEST_PATIENCE_NS: Final = 6 * PATIENCE_NS
+"""How long a host and a passive worker look that have found more within that time before, as with lone frames."""
 
 
 class Platform(Protocol):

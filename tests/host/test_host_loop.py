@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emulator.host import host as module
-from emulator.host.host import LONGEST_LOOK_NS, LONGEST_PATIENCE_NS, Host
-from emulator.kernel.platform import PATIENCE_NS
+from emulator.host.host import LONGEST_LOOK_NS, Host
+from emulator.kernel.platform import LONGEST_PATIENCE_NS, PATIENCE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emulator.kernel.passive import live_as_worker
-from emulator.kernel.platform import PATIENCE_NS, current
+from emulator.kernel.platform import LONGEST_PATIENCE_NS, PATIENCE_NS, current
 from emulator.kernel.waits import IDLE
 from emulator.kernel.workqueue import SERVICE_ORDER
 from emulator.layout.handles import HandleKind
@@ -209,4 +209,16 @@ def test_a_worker_waits_awake_only_for_items_that_come_soon(bench: Bench) -> Non
     done = live(bench, soon, soon, late, late, soon, soon)
     # It sleeps for the first, meets the second awake and gives up on the third; the fourth shows that it has learnt,
     # the fifth comes soon again, and it meets the sixth awake, and the end of the machine.
-    assert done == ["sleep", "met", "gave up", "sleep", "sleep", "sleep", "met", "met"]
+    assert done == ["sleep", "met", "gave up", "gave up", "sleep", "sleep", "sleep", "met", "met"]
+
+
+@pytest.mark.parametrize("gap", [PATIENCE_NS, 2 * PATIENCE_NS, LONGEST_PATIENCE_NS // 2])
+def test_a_worker_looks_for_at_least_twice_as_long_as_the_last_item_took(bench: Bench, gap: int) -> None:
+    done = live(bench, gap, gap, 2 * gap - 10_000)
+    assert done[0] == "sleep"
+    assert "sleep" not in done[1:]
+
+
+def test_a_worker_gives_up_on_an_item_that_comes_later_and_sleeps_for_the_next_one(bench: Bench) -> None:
+    done = live(bench, PATIENCE_NS, 2 * LONGEST_PATIENCE_NS, PATIENCE_NS)
+    assert done == ["sleep", *["gave up"] * 3, "sleep", "sleep", "met"]
