@@ -12,6 +12,7 @@ from emulator.kernel.dpc import serve_dpcs
 from emulator.kernel.irql import wanted
 from emulator.kernel.lanes import serve_operations, serve_requests
 from emulator.kernel.passive import live_as_worker
+from emulator.kernel.platform import looks_after
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.timers import serve_timers
 from emulator.kernel.waits import sleep_until, wake
@@ -119,12 +120,16 @@ def _processor(context: Context) -> None:
             or (first != 0 and now() >= first)
         )
 
-    serve_round = _round_of(context)
+    serve_round, looks = _round_of(context), 1
     while not shutting_down[0]:
         busy = serve_round()
         slept_for = earliest[processor]
-        if not (busy and (ready() or linger(ready))):
+        if busy and ready():
+            continue
+        idle_since = now()
+        if not (busy and any(linger(ready) for _ in range(looks))):
             sleep_until(context, ready, slept_for or None)
+        looks = max(1, looks_after(now() - idle_since))
 
 
 _LOOPS = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from emulator.kernel.platform import LONGEST_PATIENCE_NS, PATIENCE_NS
+from emulator.kernel.platform import looks_after
 from emulator.kernel.stop import raise_if_stopped
 from emulator.kernel.waits import IDLE, sleep_until, wake_one
 from emulator.kernel.workqueue import SERVICE_ORDER, WorkItemState, unpack_entry
@@ -48,7 +48,7 @@ def live_as_worker(context: Context) -> None:
         woken = False
         if queued:
             if idle_since:
-                looks = _looks_after(queued - idle_since)
+                looks = looks_after(queued - idle_since)
                 idle_since = 0
             continue
         idle_since = idle_since or platform.now()
@@ -58,13 +58,6 @@ def live_as_worker(context: Context) -> None:
             context.enter_state(SlotState.RETIRING)
             return
         woken = True
-
-
-def _looks_after(gap: int) -> int:
-    """How often to linger for the next item when the last one has come after so long: twice as long, or not at all."""
-    if gap >= LONGEST_PATIENCE_NS:
-        return 0
-    return min(max(0, 2 * gap), LONGEST_PATIENCE_NS) // PATIENCE_NS + 1
 
 
 def serve_work_item(context: Context) -> bool:

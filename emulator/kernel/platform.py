@@ -20,7 +20,14 @@ To be rung and to wake costs both sides together about as much, on a virtual mac
 else run in between, and who has had nothing to do does not look at all.
 """
 LONGEST_PATIENCE_NS: Final = 6 * PATIENCE_NS
-"""How long a host and a passive worker look that have found more within that time before, as with lone frames."""
+"""How long they look at most that have found more within that time before, as with lone frames."""
+
+
+def looks_after(gap: int) -> int:
+    """How often to linger for more when the last has come after so long: twice as long, or not at all."""
+    if gap >= LONGEST_PATIENCE_NS:
+        return 0
+    return min(max(0, 2 * gap), LONGEST_PATIENCE_NS) // PATIENCE_NS + 1
 
 
 class Platform(Protocol):
