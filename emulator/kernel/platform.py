@@ -27,7 +27,7 @@ def looks_after(gap: int) -> int:
     """How often to linger for more when the last has come after so long: twice as long, or not at all."""
     if gap >= LONGEST_PATIENCE_NS:
         return 0
-    return min(max(0, 2 * gap), LONGEST_PATIENCE_NS) // PATIENCE_NS + 1
+    return min(max(0, 2 * gap) // PATIENCE_NS + 1, LONGEST_PATIENCE_NS // PATIENCE_NS)
 
 
 class Platform(Protocol):

@@ -30,6 +30,7 @@ FIRST_HANDLE_TAG = 0x11
 DATA_TAG = int.from_bytes(b"Data", "little")
 READ, WRITTEN = 0, 1
 """The second parameter of 0xD5."""
+_FREED = "__freed__"
 loaders: dict[int, Callable[[Context, int], Any]] = {}
 """By top byte: how a word is turned back into an object of this context."""
 run_loaders: dict[int, Callable[[Context, memoryview], None]] = {}
@@ -172,6 +173,12 @@ def forget_freed(context: Context, pointer: int) -> None:
         found.__class__ = _freed(kind)
 
 
+def touch(memory: Any, access: int) -> None:
+    """The bytes of memory are read or written, and none of its members: a stop where it has been freed."""
+    if getattr(type(memory), _FREED, False):
+        stale_pointer(current.context, memory._pointer, access)
+
+
 @functools.cache
 def _freed(kind: type) -> Any:
     """What memory of a kind becomes when it is freed: whoever reaches into it is stopped."""
@@ -187,7 +194,8 @@ def _freed(kind: type) -> Any:
     def put(memory: Any, place: Any, value: Any) -> None:
         stale_pointer(current.context, memory._pointer, WRITTEN)
 
-    members = {"__getattribute__": read, "__setattr__": write, "__setitem__": put, "__bool__": lambda memory: True}
+    members: dict[str, Any] = {"__getattribute__": read, "__setattr__": write, "__setitem__": put, _FREED: True}
+    members["__bool__"] = lambda memory: True
     make: Any = type(kind)
     return make(kind.__name__, (kind,), {"__slots__": (), "__module__": kind.__module__, **members})
 

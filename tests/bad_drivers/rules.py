@@ -203,7 +203,7 @@ RULES: Final = [
     Rule("memory_used_after_free", "miniport", FREED, (None, 0, 0, 0)),
     Rule("memory_written_after_free", "miniport", FREED, (None, 1, 0, 0)),
     Rule("memory_bytes_written_after_free", "miniport", FREED, (None, 1, 0, 0)),
-    Rule("memory_zeroed_after_free", "miniport", FREED, (None, 0, 0, 0)),
+    Rule("memory_zeroed_after_free", "miniport", FREED, (None, 1, 0, 0)),
     Rule("memory_used_after_reuse", "miniport", FREED, (None, 0, 0, 0)),
     Rule("lookaside_left_at_unload", "miniport", VERIFIER, (0x62, 0, None, 1)),
     Rule("lookaside_entry_left_at_unload", "miniport", VERIFIER, (0x62, 0, 64, 1)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, SizeOf, forget_freed, load_block
+from emulator.kernel.pointers import READ, WRITTEN, Memory, SizeOf, forget_freed, load_block, touch
 from emulator.kernel.pool import OFFSET_MASK, describe_block, tag_text
 from emulator.kernel.stop import site_of, stop
 from emulator.ndis.absent import not_implemented
@@ -100,7 +100,7 @@ def NdisZeroMemory(Destination: Any, Length: int, /) -> None:
 def NdisMoveMemory(Destination: Any, Source: Any, Length: int, /) -> None:
     """Copy bytes; ``Source`` may be memory, a structure or bytes."""
     target = bytes_of(Destination, Length)
-    source = Source[:Length] if isinstance(Source, bytes | bytearray | memoryview) else bytes_of(Source, Length)
+    source = readable(Source, Length)
     target[:] = source
 
 
@@ -116,12 +116,12 @@ def NdisEqualMemory(Source1: Any, Source2: Any, Length: int, /) -> bool:
 
 def readable(source: Any, length: int) -> Any:
     """The first bytes of memory, of a structure or of bytes."""
-    return source[:length] if isinstance(source, bytes | bytearray | memoryview) else bytes_of(source, length)
+    return source[:length] if isinstance(source, bytes | bytearray | memoryview) else bytes_of(source, length, READ)
 
 
-def bytes_of(target: Any, length: int) -> memoryview:
-    """The first bytes of memory, to be written."""
-    getattr(target, "_arrays", None)  # what is freed notices
+def bytes_of(target: Any, length: int, access: int = WRITTEN) -> memoryview:
+    """The first bytes of memory, to be written or read."""
+    touch(target, access)
     if isinstance(target, Memory):
         return target.view[:length]
     if isinstance(target, memoryview):

@@ -9,9 +9,9 @@ import pytest
 from emulator.layout.handles import HandleKind
 from emulator.ndis.built_in_types import BUILT_IN_TYPES
 from emulator.ndis.executive import Executive
-from emulator.rules.errors import BugCheck
 from emulator.rules.irql import PASSIVE_LEVEL
 from tests.fake_platform import FakeMachine, driver_module, surface
+from tests.ndis.deferred_work.test_io_work_items import stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,12 +68,6 @@ class Machine:
 @pytest.fixture
 def machine() -> Machine:
     return Machine()
-
-
-def stops(code: int, first: int, act: Callable[[], object]) -> None:
-    with pytest.raises(BugCheck) as caught:
-        act()
-    assert (caught.value.code, caught.value.parameters[0]) == (code, first)
 
 
 @pytest.mark.parametrize("kind", TAKEN)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from emulator.ndis import *
 from tests.bad_drivers.base_miniport import ADAPTER, TAG
 from tests.bad_drivers.include import include
+from tests.scenarios.drivers.several_items import AllocateItems, FreeItems, QueueItems
 
 ITEMS = 4
 ROUNDS = 2000
@@ -47,26 +48,17 @@ def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
         return NDIS_STATUS_RESOURCES
     NdisZeroMemory(shared, sizeof(SHARED))
     adapter.Memory = shared
-    for number in range(ITEMS):
-        item = NdisAllocateIoWorkItem(adapter.Handle)
-        if item is not None:
-            shared.Items[number] = item
+    AllocateItems(adapter, shared)
     return NDIS_STATUS_SUCCESS
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    """Set all of them to work."""
-    shared: Any = adapter.Memory
-    for number in range(ITEMS):
-        NdisQueueIoWorkItem(shared.Items[number], Work, shared)
-    return NDIS_STATUS_SUCCESS
+    """Begin."""
+    return QueueItems(adapter.Memory, Work)
 
 
 def OnHalt(adapter: ADAPTER) -> None:
     """Give everything back."""
     shared: Any = adapter.Memory
-    while shared.Finished.value != ITEMS:
-        NdisMSleep(1000)
-    for number in range(ITEMS):
-        NdisFreeIoWorkItem(shared.Items[number])
+    FreeItems(shared)
     NdisFreeMemory(shared, 0, 0)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from emulator.ndis import *
 from tests.bad_drivers.base_miniport import ADAPTER, TAG
 from tests.bad_drivers.include import include
+from tests.scenarios.drivers.several_items import AllocateItems, FreeItems, QueueItems
 
 ITEMS = 4
 ROUNDS = 50
@@ -89,27 +90,19 @@ def OnInitialize(adapter: ADAPTER) -> NDIS_STATUS:
     NdisInitializeListHead(shared.Head)
     for number in range(ITEMS):
         InsertTailList(shared.Head, shared.Nodes[number].Link)
-        item = NdisAllocateIoWorkItem(adapter.Handle)
-        if item is not None:
-            shared.Items[number] = item
+    AllocateItems(adapter, shared)
     return NDIS_STATUS_SUCCESS
 
 
 def OnRestart(adapter: ADAPTER) -> NDIS_STATUS:
-    """Set all of them to work."""
-    shared: Any = adapter.Memory
-    for number in range(ITEMS):
-        NdisQueueIoWorkItem(shared.Items[number], Work, shared)
-    return NDIS_STATUS_SUCCESS
+    """Begin."""
+    return QueueItems(adapter.Memory, Work)
 
 
 def OnHalt(adapter: ADAPTER) -> None:
     """Give it back, once nobody works any more."""
     shared: Any = adapter.Memory
-    while shared.Finished.value < ITEMS:
-        NdisMSleep(1000)
-    for number in range(ITEMS):
-        NdisFreeIoWorkItem(shared.Items[number])
+    FreeItems(shared)
     NdisFreeSpinLock(shared.ListLock)
     NdisFreeRWLock(shared.RwLock)
     NdisFreeMemory(shared, 0, 0)
