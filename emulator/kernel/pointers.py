@@ -113,6 +113,12 @@ class Memory:
         return bytes(self.view)
 
 
+def place_of(memory: Memory) -> int:
+    """Where memory lies in the arena, in bytes; of memory that is freed, too."""
+    place: int = vars(Memory)["offset"].__get__(memory)
+    return place
+
+
 class SizeOf(int, Generic[T]):
     """A number of bytes that remembers which structure it is the size of."""
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.kernel.platform import current
-from emulator.kernel.pointers import Memory, encode
-from emulator.kernel.pool import OFFSET_MASK
+from emulator.kernel.pointers import Memory, encode, place_of
 from emulator.kernel.workqueue import WorkItemState, stop_for
 from emulator.layout.handles import KIND_SHIFT, HandleKind
 from emulator.ndis.deferred_work.kernel_items import (
@@ -202,7 +201,7 @@ def _handle_of(context: Context, given: Any) -> int:
     """The handle of an item, wherever it lies."""
     if not isinstance(given, Memory):
         return given  # type: ignore[no-any-return]
-    place = given._pointer & OFFSET_MASK  # of memory that is freed, too: 0xE4 is its stop
+    place = place_of(given)  # of memory that is freed, too: 0xE4 is its stop
     handle: int = context.machine.arena.words[place // WORD]
     item = context.machine.objects[KIND].find(handle, KIND)
     if item is None or item.home != place:
