@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from emulator.kernel.waits import sleep_in_call, wake
+from emulator.kernel.waits import sleep_in_call, wake, wake_all
 from emulator.layout.arena import FIRST_PROCESSOR_SLOT
 from emulator.layout.handles import HandleKind
 from emulator.layout.machine import SystemLock
@@ -61,7 +61,13 @@ def cancel_timer(context: Context, timer: Any) -> bool:
 
 def flush_timer(context: Context, timer: Any) -> None:
     """Wait at PASSIVE_LEVEL until no processor runs the timer's routine."""
-    if timer.running:
+    platform = context.platform
+    platform.acquire(SystemLock.TIMERS)
+    running = timer.running
+    if running:
+        timer.waiters |= 1 << context.slot
+    platform.release(SystemLock.TIMERS)
+    if running:
         sleep_in_call(context, lambda: not timer.running)
 
 
@@ -96,9 +102,9 @@ def serve_timers(context: Context) -> bool:
         context.machine.services.timer(context, routine, value)
         platform.acquire(SystemLock.TIMERS)
         timer.running -= 1
+        waiters = 0 if timer.running else timer.waiters
+        if waiters:
+            timer.waiters = 0
         platform.release(SystemLock.TIMERS)
-        if not timer.running:
-            for slot in range(arena.geometry.slots):
-                if arena.sleeping[slot]:
-                    wake(context, slot)
+        wake_all(context, waiters)
     return bool(expired)

@@ -203,7 +203,7 @@ class WORK_QUEUE(Record):
 
 
 class TIMER(Record):
-    """A timer object.  Lock: TIMERS."""
+    """A timer object; ``waiters`` are the slots that wait until no processor runs its routine.  Lock: TIMERS."""
 
     head: OBJECT
     state: u32
@@ -217,6 +217,7 @@ class TIMER(Record):
     running: u32
     tag: u32
     tolerance: u64
+    waiters: u64
 
 
 class DPC_RING(Record):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emulator.kernel import timers
+from emulator.kernel.waits import ASLEEP, IDLE
 from tests.fake_platform import FakeMachine, driver_module
 from tests.kernel.test_waits import MILLISECOND, timer_of
+
+if TYPE_CHECKING:
+    from emulator.kernel.context import Context
 
 ROUTINE = """
     ran = []
@@ -73,3 +77,31 @@ def test_a_periodic_timer_without_tolerance_keeps_its_beat() -> None:
     clock = Clock()
     clock.set(1, 100, period=100)
     assert clock.run(500) == [(1, 100), (1, 200), (1, 300), (1, 400), (1, 500)]
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["who waits for its routine", "nobody"])
+def test_an_expired_timer_wakes(waits: bool) -> None:
+    """Its processor was once every other sleeper's alarm clock: the host, idle workers and both lanes."""
+    clock = Clock()
+    fake, pnp, worker = clock.fake, clock.fake.pnp(), clock.fake.passive_worker()
+    timer = clock.set(1, 100)
+    fake.arena.sleeping[worker.slot] = IDLE
+
+    def expire(context: Context, deadline: int | None) -> None:
+        """The routine runs on while the PnP thread sleeps until it has returned."""
+        assert context is pnp
+        timer.running -= 1
+        fake.platform.rings.clear()
+        clock.run(100)
+
+    fake.platform.on_sleep = expire
+    if waits:
+        timer.running = 1
+        with fake.running(pnp):
+            timers.flush_timer(pnp, timer)
+        assert not timer.waiters
+    else:
+        fake.arena.sleeping[pnp.slot] = ASLEEP
+        clock.run(100)
+    assert clock.driver.ran == [(1, 100)]
+    assert fake.platform.rings == ([pnp.slot] if waits else [])

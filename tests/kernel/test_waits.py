@@ -33,7 +33,8 @@ def timer_of(fake: FakeMachine, driver: Any) -> Any:
     made = fake.machine.objects[HandleKind.TIMER].allocate(HandleKind.TIMER, driver=1, parent=0, site=0)
     assert made is not None
     timer = made[1]
-    timer.routine, timer.running, timer.state = driver.OnTimer.__ndis_routine__, 0, timers.TimerState.IDLE
+    timer.routine, timer.state = driver.OnTimer.__ndis_routine__, timers.TimerState.IDLE
+    timer.running = timer.waiters = 0
     return timer
 
 

@@ -66,7 +66,7 @@ def NdisAllocateTimerObject(
     handle, timer = made
     timer.state = timers.TimerState.IDLE
     timer.routine = routine
-    timer.running = 0
+    timer.running = timer.waiters = 0
     timer.period = 0
     timer.set_site = 0
     timer.tag = pool_tag(TimerCharacteristics.AllocationTag)
