@@ -15,6 +15,7 @@ from sample_drivers.netvmini_frames import *
 from sample_drivers.netvmini_nic import *
 from sample_drivers.netvmini_offload import *
 from sample_drivers.netvmini_queue import *
+from sample_drivers.netvmini_registry import *
 from sample_drivers.netvmini_rss import *
 from vnic.device import *
 
@@ -184,14 +185,14 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     nic = Adapter.Nic
     if nic is None or VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ENTRIES) > NIC_TRANSMIT_ENTRIES:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
-    NICCountQueues(Adapter, Parameters, min(NICReadRegistry(Adapter), NIC_QUEUES))
+    NICCountQueues(Adapter, Parameters, NICReadRegistry(Adapter))
     VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
     Adapter.Offloads = VnicReadRegister(nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)
-    Adapter.Tasks = NICOffloadTasks(Adapter.Offloads)
+    Adapter.Tasks &= NICOffloadTasks(Adapter.Offloads)
     status = NdisMSetMiniportAttributes(handle, NICGeneralAttributes(Adapter, NICLinkState(nic)))
     if status == NDIS_STATUS_SUCCESS and Adapter.Offloads:
         VnicWriteRegister(nic, VNIC_REGISTER_OFFLOADS, VNIC_OFFLOAD_HEADERS)
-        status = NdisMSetMiniportAttributes(handle, NICOffloadAttributes(Adapter.Tasks))
+        status = NdisMSetMiniportAttributes(handle, NICOffloadAttributes(Adapter))
     if status != NDIS_STATUS_SUCCESS:
         return status
     work_item = NdisAllocateIoWorkItem(handle)
@@ -213,23 +214,6 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
             addresses = [nbl.FirstNetBuffer.DataPhysicalAddress for nbl in lists]
             VnicPostReceive(nic, Queue.Number, addresses, Adapter.ReceiveCapacity)
     return status
-
-
-def NICReadRegistry(Adapter: ADAPTER) -> int:
-    """Read the address, which is the hardware's unless NetworkAddress is unicast, and FramesPerDpc; allowed queues."""
-    queues = 1
-    Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Adapter.Nic)
-    _, configuration = NdisOpenConfigurationEx(NICConfigurationObject(Adapter))
-    if configuration is not None:
-        _, address, length = NdisReadNetworkAddress(configuration)
-        if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_GROUP_BIT:
-            Adapter.CurrentAddress = address
-        queues = NICReadQueues(configuration)
-        _, given = NdisReadConfiguration(configuration, "FramesPerDpc", NDIS_PARAMETER_TYPE.NdisParameterInteger)
-        Adapter.FramesPerDpc = given.ParameterData.IntegerData if given is not None else 0
-        NdisCloseConfiguration(configuration)
-    Adapter.Directed = NIC_NOBODY
-    return queues
 
 
 def NICAllocateBuffers(Adapter: ADAPTER) -> bool:

@@ -143,16 +143,16 @@ def NICOffloads(Tasks: int) -> NDIS_OFFLOAD:
     return offload
 
 
-def NICOffloadAttributes(Tasks: int) -> NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
-    """All is on that the adapter can do, from the moment at which a protocol says how it frames packets."""
+def NICOffloadAttributes(Adapter: ADAPTER) -> NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES:
+    """What the adapter can do, and of that what is on as soon as a protocol says how it frames packets."""
     return NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES(
         Header=NDIS_OBJECT_HEADER(
             NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES,
             NDIS_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES_REVISION_1,
             NDIS_SIZEOF_MINIPORT_ADAPTER_OFFLOAD_ATTRIBUTES_REVISION_1,
         ),
-        DefaultOffloadConfiguration=NICOffloads(Tasks),
-        HardwareOffloadCapabilities=NICOffloads(Tasks),
+        DefaultOffloadConfiguration=NICOffloads(Adapter.Tasks),
+        HardwareOffloadCapabilities=NICOffloads(NICOffloadTasks(Adapter.Offloads)),
     )
 
 
@@ -541,6 +541,9 @@ def _sum_of_ip(Header: bytearray, End: int) -> None:
 
 
 __all__ = [
+    "LSO1",
+    "LSO2_IP4",
+    "LSO2_IP6",
     "NICChecksum",
     "NICHeaders",
     "NICOffloadAttributes",
@@ -553,10 +556,13 @@ __all__ = [
     "OFFLOAD_BUDGETS",
     "OFFLOAD_BUFFERS",
     "OFFLOAD_CAPACITY",
+    "OFFLOAD_EVERY",
     "OFFLOAD_FEW_BUFFERS",
     "OFFLOAD_HEADER_SHIFT",
     "OFFLOAD_QUEUE_BUFFERS",
     "OFFLOAD_SLOT_SHIFT",
+    "RSC_IP4",
+    "RSC_IP6",
     "RX_IP4",
     "RX_TCP4",
     "RX_TCP6",
@@ -566,4 +572,11 @@ __all__ = [
     "SUM_TCP_GOOD",
     "SUM_TCP_VALUE_INVALID",
     "SUM_UDP_GOOD",
+    "TX_IP4",
+    "TX_TCP4",
+    "TX_TCP6",
+    "TX_UDP4",
+    "TX_UDP6",
+    "USO_IP4",
+    "USO_IP6",
 ]

@@ -55,15 +55,6 @@ _KEY: Final = NDIS_RSS_HASH_SECRET_KEY_MAX_SIZE_REVISION_2
 # -- the queues and their messages ------------------------------------------------------------------------------------
 
 
-def NICReadQueues(Configuration: Any) -> int:
-    """How many queues the registry allows: *NumRssQueues, or one where *RSS is 0."""
-    values = []
-    for keyword, default in (("*RSS", 1), ("*NumRssQueues", NIC_QUEUES)):
-        _, found = NdisReadConfiguration(Configuration, keyword, NDIS_PARAMETER_TYPE.NdisParameterInteger)
-        values.append(found.ParameterData.IntegerData if found is not None else default)
-    return max(values[1], 1) if values[0] else 1
-
-
 def NICCountQueues(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS, Allowed: int) -> None:
     """As many queues as the hardware has, the registry allows, and processors and messages can serve."""
     messages = sum(
@@ -221,7 +212,6 @@ __all__ = [
     "NICByQueue",
     "NICCountQueues",
     "NICMapMessages",
-    "NICReadQueues",
     "NICScalingCapabilities",
     "NICSendQueue",
     "NICSetScaling",

@@ -58,6 +58,7 @@ class Offloads:
         checked: bool = True,
         split: str = "off",
         throttle: int = 0,
+        registry: dict[str, int] | None = None,
     ) -> None:
         self.rig = Rig(
             "netvmini",
@@ -66,6 +67,7 @@ class Offloads:
             checked=checked,
             split_frames=split,
             receive_throttle=throttle,
+            registry=registry,
         )
         self.rig.start()
         self._pools: tuple[Any, Any] | None = None
