@@ -5,6 +5,7 @@ Law: a handle that was never given out, or whose object is gone, decodes to None
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from emulator.kernel.platform import current
@@ -17,7 +18,7 @@ from emulator.layout.handles import (
     decode_handle,
     make_handle,
 )
-from emulator.layout.machine import SystemLock
+from emulator.layout.machine import OBJECT, SystemLock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,11 +51,17 @@ class ObjectTable:
         self.record = record
         self.name = count
         self.capacity: int = getattr(arena.geometry, count)
-        start = arena.offsets[f"table_{count}"]
-        self.records: list[Any] = [record.at(arena.memory, start + i * record.size()) for i in range(self.capacity)]
+        start, size = arena.offsets[f"table_{count}"], record.size()
+        self.records: list[Any] = [record.at(arena.memory, start + i * size) for i in range(self.capacity)]
+        self._bytes, self._size = arena.view[start : start + self.capacity * size].cast("B"), size
+        self._allocated = self._bytes[record.head.offset + OBJECT.allocated.offset :: size]  # type: ignore[attr-defined]
         head = arena.offsets["table_heads"] + number * 64
         # Entries leave at the first word's index and come back at the second's: a stale handle stays stale for long.
         self._free = arena.view[head : head + 16].cast("I")
+
+    def column(self, field: str) -> memoryview:
+        """The lowest byte of a field, of all records: by it one is found sooner than by looking at each."""
+        return self._bytes[getattr(self.record, field).offset :: self._size]
 
     def format(self) -> None:
         """Link all entries into the free list."""
@@ -136,6 +143,5 @@ class ObjectTable:
         """(handle, record) of every allocated entry, in index order."""
         return [
             (make_handle(entry.head.kind, entry.head.generation, index), entry)
-            for index, entry in enumerate(self.records)
-            if entry.head.allocated
+            for index, entry in compress(enumerate(self.records), self._allocated)
         ]

@@ -36,8 +36,7 @@ unpack_entry = _ENTRY.unpack_from
 """The members of a TakenItem, from memory and an offset."""
 _STATE: int = WORK_ITEM.state.offset  # type: ignore[attr-defined]
 _STATE_MASK = 0xFF
-ITEM_BYTES = WORK_ITEM.size()
-_ITEM_WORDS = ITEM_BYTES // 8
+_ITEM_WORDS = WORK_ITEM.size() // 8
 
 Taken = tuple[int, int, int, int, int]
 """The members of TakenItem, where one is made for each callback."""
@@ -110,7 +109,7 @@ class WorkQueue:
         self._items = machine.objects[HandleKind.WORK_ITEM]
         self._first_item = arena.offsets["table_work_items"] // 8
         # The states of all items, by the index in their handles.
-        self.states = arena.view.cast("B")[self._first_item * 8 + _STATE :: ITEM_BYTES]
+        self.states = self._items.column("state")
         # The slots of all passive workers that there may ever be.
         self.first_worker = machine.geometry.first_passive_slot
         self.last_worker = self.first_worker + MAXIMUM_PASSIVE_WORKERS
