@@ -62,14 +62,15 @@ def cancel_timer(context: Context, timer: Any) -> bool:
 
 def flush_timer(context: Context, timer: Any) -> None:
     """Wait at PASSIVE_LEVEL until no processor runs the timer's routine."""
-    platform = context.platform
+    platform, bit = context.platform, 1 << context.slot
     platform.acquire(SystemLock.TIMERS)
     running = timer.running
     if running:
-        timer.waiters |= 1 << context.slot
+        timer.waiters |= bit
     platform.release(SystemLock.TIMERS)
     if running:
-        sleep_in_call(context, lambda: not timer.running)
+        # Set anew it may run again by then, which is another wait's affair.
+        sleep_in_call(context, lambda: not timer.running or not timer.waiters & bit)
 
 
 def serve_timers(context: Context) -> bool:

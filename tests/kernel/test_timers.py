@@ -88,11 +88,13 @@ def test_an_expired_timer_wakes(waits: bool) -> None:
     fake.arena.sleeping[worker.slot] = IDLE
 
     def expire(context: Context, deadline: int | None) -> None:
-        """The routine runs on while the PnP thread sleeps until it has returned."""
+        """While the PnP thread sleeps until the routine has returned it does, and at once another time begins."""
         assert context is pnp
+        assert not clock.driver.ran, "it waits for what ran when it came, and for no more"
         timer.running -= 1
         fake.platform.rings.clear()
         clock.run(100)
+        timer.running += 1
 
     fake.platform.on_sleep = expire
     if waits:
