@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.kernel.waits import sleep_until
+from emulator.kernel.waits import look_until
 from emulator.layout.handles import HandleKind
 from emulator.ndis.headers.status import NDIS_STATUS_RESOURCES
 from emulator.ndis.plug_and_play import filter_changes
@@ -67,7 +67,7 @@ def test_requests_that_wait_for_a_module_that_leaves_go_below(
 
     def close_and_wait(context: Any, adapter_handle: int, adapter: Any, module: Any) -> None:
         close(context, adapter_handle, adapter, module)
-        sleep_until(context, lambda: module.request_head != 0, context.platform.now() + SECOND)
+        look_until(context, lambda: module.request_head != 0, context.platform.now() + SECOND)
         waited.append(module.request_head)
 
     if slowly:

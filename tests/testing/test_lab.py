@@ -97,6 +97,7 @@ def test_a_control_operation_that_fails_fails_the_test(lab: Lab) -> None:
     nic = toy(lab)
     assert nic.control(400, 7) == 400
     nic.remove()
+    lab.log.wait_for("was taken away")
     with pytest.raises(ControlFailed, match=r"start of adapter0 failed with .*ADAPTER_REMOVED: adapter0 is removed"):
         nic.start()
     with pytest.raises(ConfigurationError, match="there is no command fly"):
