@@ -185,10 +185,9 @@ def NICInitialize(Adapter: ADAPTER, Parameters: NDIS_MINIPORT_INIT_PARAMETERS) -
     nic = Adapter.Nic
     if nic is None or VnicReadRegister(nic, VNIC_REGISTER_TRANSMIT_ENTRIES) > NIC_TRANSMIT_ENTRIES:
         return NDIS_STATUS_ADAPTER_NOT_FOUND
+    Adapter.Offloads = VnicReadRegister(nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)
     NICCountQueues(Adapter, Parameters, NICReadRegistry(Adapter))
     VnicWriteRegister(nic, VNIC_REGISTER_LINK_ACKNOWLEDGE, VnicReadRegister(nic, VNIC_REGISTER_LINK_SEQUENCE))
-    Adapter.Offloads = VnicReadRegister(nic, VNIC_REGISTER_OFFLOADS_SUPPORTED)
-    Adapter.Tasks &= NICOffloadTasks(Adapter.Offloads)
     status = NdisMSetMiniportAttributes(handle, NICGeneralAttributes(Adapter, NICLinkState(nic)))
     if status == NDIS_STATUS_SUCCESS and Adapter.Offloads:
         VnicWriteRegister(nic, VNIC_REGISTER_OFFLOADS, VNIC_OFFLOAD_HEADERS)

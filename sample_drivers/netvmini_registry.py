@@ -37,7 +37,7 @@ NIC_TASK_KEYWORDS: Final = (
 
 def NICReadRegistry(Adapter: ADAPTER) -> int:
     """Read the address, which is the hardware's unless NetworkAddress is unicast, and the rest; how many queues."""
-    queues, Adapter.Tasks = NIC_QUEUES, OFFLOAD_EVERY
+    queues, Adapter.Tasks = NIC_QUEUES, NICOffloadTasks(Adapter.Offloads)
     Adapter.PermanentAddress = Adapter.CurrentAddress = VnicReadMacAddress(Adapter.Nic)
     _, configuration = NdisOpenConfigurationEx(NICConfigurationObject(Adapter))
     if configuration is not None:
@@ -45,7 +45,9 @@ def NICReadRegistry(Adapter: ADAPTER) -> int:
         if address is not None and length == ETH_LENGTH_OF_ADDRESS and not address[0] & NIC_GROUP_BIT:
             Adapter.CurrentAddress = address
         Adapter.FramesPerDpc = NICReadNumber(configuration, "FramesPerDpc", 0)
-        queues, Adapter.Tasks = NICReadQueues(configuration), NICReadTasks(configuration)
+        queues = NICReadQueues(configuration)
+        if Adapter.Tasks:
+            Adapter.Tasks = NICReadTasks(configuration, Adapter.Tasks)
         NdisCloseConfiguration(configuration)
     Adapter.Directed = NIC_NOBODY
     return queues
@@ -64,13 +66,12 @@ def NICReadQueues(Configuration: Any) -> int:
     return min(max(NICReadNumber(Configuration, "*NumRssQueues", NIC_QUEUES), 1), NIC_QUEUES)
 
 
-def NICReadTasks(Configuration: Any) -> int:
-    """Which offloads the registry lets be on from the beginning; a protocol may switch on more."""
-    tasks = OFFLOAD_EVERY
+def NICReadTasks(Configuration: Any, Tasks: int) -> int:
+    """Which of these offloads the registry lets be on from the beginning; a protocol may switch on more."""
     for keyword, first, second in NIC_TASK_KEYWORDS:
         value = NICReadNumber(Configuration, keyword, 3)
-        tasks &= ~((0 if value & 1 else first) | (0 if value & 2 else second))
-    return tasks
+        Tasks &= ~((0 if value & 1 else first) | (0 if value & 2 else second))
+    return Tasks
 
 
 __all__ = ["NICReadRegistry"]
