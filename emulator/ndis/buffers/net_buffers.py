@@ -3,6 +3,9 @@
 Law: an object belongs to one context; its members are plain slots, as cheap as a local. Another context sees it only
 through its record in the arena (publication.py), and between the two nobody may touch it.
 
+What every frame asks for is in a base class of each: the members of a base come first in an object, and share its first
+cache line.  The others lie in the order of their names, and with them a frame met all four lines of a list.
+
 Two states have no members to read: a freed list has lost its links, one that is away (published) everything. In the
 checked build both have another class, which says so. The class itself has no hook: that is what makes it cheap to read.
 """
@@ -71,7 +74,13 @@ CONTEXT_HEADER: Final = 16
 """Bytes of a context block in front of its data: next, size, offset, pre-allocated."""
 
 
-class MDL:
+class _FirstOfMdl:
+    """What every frame asks of an MDL."""
+
+    __slots__ = ("ByteCount", "ByteOffset", "MappedSystemVa", "StartVa")
+
+
+class MDL(_FirstOfMdl):
     """Describes nonpaged memory: ``ByteCount`` bytes at ``StartVa + ByteOffset``, an address of this machine.
 
     A bus address is the same number: virtual and physical addresses are one here.  ``MappedSystemVa`` is the memory
@@ -79,14 +88,10 @@ class MDL:
     """
 
     __slots__ = (
-        "ByteCount",
-        "ByteOffset",
-        "MappedSystemVa",
         "MdlFlags",
         "Next",
         "Process",
         "Size",
-        "StartVa",
         "_address",
         "_entry",
         "_hides",
@@ -127,20 +132,27 @@ class MDL:
         self.MappedSystemVa = arena[address : address + length]
 
 
-class NET_BUFFER:
-    """One packet's data: a chain of MDLs, and which bytes of it are used."""
+class _FirstOfBuffer:
+    """What every frame asks of a NET_BUFFER."""
 
     __slots__ = (
-        "ChecksumBias",
         "CurrentMdl",
         "CurrentMdlOffset",
         "DataLength",
         "DataOffset",
         "DataPhysicalAddress",
         "MdlChain",
+        "Next",
+    )
+
+
+class NET_BUFFER(_FirstOfBuffer):
+    """One packet's data: a chain of MDLs, and which bytes of it are used."""
+
+    __slots__ = (
+        "ChecksumBias",
         "MiniportReserved",
         "NdisPoolHandle",
-        "Next",
         "ProtocolReserved",
         "ScatterGatherList",
         "SharedMemoryInfo",
@@ -186,35 +198,35 @@ class NET_BUFFER:
             """Given by publication.py, which knows records and homes."""
 
 
-class NET_BUFFER_LIST:
+class _FirstOfList:
+    """What every frame asks of a list."""
+
+    __slots__ = ("FirstNetBuffer", "Next", "ParentNetBufferList", "SourceHandle", "_escaped", "_owner")
+
+
+class NET_BUFFER_LIST(_FirstOfList):
     """A list of NET_BUFFERs with what drivers pass along beside the data."""
 
     __slots__ = (
         "ChildRefCount",
         "Context",
-        "FirstNetBuffer",
         "Flags",
         "MiniportReserved",
         "NblFlags",
         "NdisPoolHandle",
         "NetBufferListInfo",
-        "Next",
-        "ParentNetBufferList",
         "ProtocolReserved",
         "Scratch",
-        "SourceHandle",
         "Status",
         "_buffer",
         "_context",
         "_derived",
         "_entry",
-        "_escaped",
         "_index",
         "_info",
         "_kept",
         "_lists",
         "_mark",
-        "_owner",
         "_pool",
         "_site",
         "_word",
@@ -314,7 +326,7 @@ def prepare_reserved(thing: NET_BUFFER | NET_BUFFER_LIST) -> None:
 
 def _read_freed(self: Any, name: str) -> NoReturn:
     context = current.context
-    if name.startswith("_") or name not in NET_BUFFER_LIST.__slots__:
+    if name.startswith("_") or not hasattr(NET_BUFFER_LIST, name):
         raise AttributeError(f"NET_BUFFER_LIST has no member {name}", name=name, obj=self)
     stop(
         _CODE_FREED,
@@ -327,7 +339,7 @@ def _read_freed(self: Any, name: str) -> NoReturn:
 
 
 def _slot(kind: type, name: str) -> Callable[[Any], Any]:
-    found: Callable[[Any], Any] = kind.__dict__[name].__get__
+    found: Callable[[Any], Any] = getattr(kind, name).__get__
     return found
 
 
@@ -392,7 +404,7 @@ FREED_LIST: Any = type(
 
 
 def _read_freed_mdl(self: Any, name: str) -> NoReturn:
-    if name.startswith("_") or name not in MDL.__slots__:
+    if name.startswith("_") or not hasattr(MDL, name):
         raise AttributeError(f"MDL has no member {name}", name=name, obj=self)
     stop(_CODE_FREED, self._word & (1 << 40) - 1, 0, text=f"MDL.{name} was read after the MDL had been freed.")
 

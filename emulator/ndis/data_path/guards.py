@@ -8,6 +8,7 @@ its hand.  Whatever publishes takes all guards away first.
 from __future__ import annotations
 
 import functools
+import inspect
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -57,7 +58,7 @@ def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) ->
 
 def _guarded(name: str, driver: int) -> property:
     """A member as a guarded list has it; what is NDIS's own it has as any other list."""
-    member = NET_BUFFER_LIST.__dict__[name]
+    member: Any = inspect.getattr_static(NET_BUFFER_LIST, name)
     get, put = member.__get__, member.__set__
 
     def read(nbl: Any) -> Any:
@@ -78,7 +79,8 @@ def _guarded(name: str, driver: int) -> property:
 @functools.cache
 def guard_of(driver: int) -> Any:
     """The class of a list that was handed to this driver: its owner's first touch makes it an ordinary one."""
-    members = {name: _guarded(name, driver) for name in NET_BUFFER_LIST.__slots__ if name[0] != "_"}
+    names = [name for base in NET_BUFFER_LIST.__mro__ for name in getattr(base, "__slots__", ()) if name[0] != "_"]
+    members = {name: _guarded(name, driver) for name in names}
     made = type("NET_BUFFER_LIST", (NET_BUFFER_LIST,), {"__slots__": (), "__doc__": guard_of.__doc__, **members})
     _GUARDS.add(made)
     return made
