@@ -105,11 +105,14 @@ def made(context, path, edge, own):
     function, mark, routine = target.function, target.mark, target.routine
     cells, locks, words, journal = context.cells, context.held, path.words, path.journal
     (mine, theirs), next_place = owners, path.next_place
+    right = mine                                                #: checked
     guarded, guard = path.guarded, guard_of(mark >> DRIVER_SHIFT)           #: checked
     choose, cut_chain = cutter.choose, cutter.cut_chain                     #: cut away
     cut_frames, join_chain = cutter.outstanding, cutter.join_chain          #: cut back
 
     def hand_off({arguments}):
+        nonlocal right                                          #: checked
+        nonlocal source                                         #: one
         if stop_word[0]:                                        #: gate
             raise_if_stopped(context)                           #: gate
         frame = getframe(2)                                     #: gate
@@ -134,11 +137,19 @@ def made(context, path, edge, own):
         known = source                                          #: any
         same = True                                             #: same
         for count in COUNTING:                                  #: walked
-            if nbl._owner != mine{crowded}:                     #: checked
-                look(context, nbl, view)                        #: checked
-            if nbl.SourceHandle != source:                      #: one
-                same = False                                    #: one same
-                look(context, nbl, view)                        #: one checked
+            if nbl._owner is not right:                         #: checked
+                if nbl._owner == mine:                          #: checked
+                    right = nbl._owner                          #: checked
+                else:                                           #: checked
+                    look(context, nbl, view)                    #: checked
+            if nbl.FirstNetBuffer.Next is not None:             #: checked single
+                look(context, nbl, view)                        #: checked single
+            if nbl.SourceHandle is not source:                  #: one
+                if nbl.SourceHandle == source:                  #: one
+                    source = nbl.SourceHandle                   #: one
+                else:                                           #: one
+                    same = False                                #: one same
+                    look(context, nbl, view)                    #: one checked
             if nbl.SourceHandle is not known:                   #: any
                 known = nbl.SourceHandle                        #: any
                 same = False                                    #: any same
@@ -187,6 +198,7 @@ def made(context, path, edge, own):
 """
 )
 """What a chain goes through on any edge.  A line with words behind ``#:`` is there only where all of them apply.
+``right`` and ``source`` are the objects that were right the last time: most lists have these, not only equal numbers.
 
 The index of the journal is written last.  Where it begins anew the guards of old lists are taken away, which keeps them
 few; a list is guarded that whoever got it still has.
@@ -241,24 +253,23 @@ def hand_off(path: DataPath, edge: Edge, *, own: bool = False) -> Callable[..., 
         tags |= {"free", "told" if edge.operation == INDICATE else "walked"}
     if edge.operation == SEND_COMPLETE:
         tags |= {sources, "same"}
+    if edge.single:
+        tags.add("single")
     if edge.unusual is not None:
         tags.add("rare")
     if edge.lend is not None:
         tags.add("lends")
     if edge.target.cut is not None:
         tags |= {"cut", "away" if edge.operation in (SEND, INDICATE) else "back"}
-    make = _compiled(edge.operation, edge.single, edge.refuses, frozenset(tags))
+    make = _compiled(edge.operation, edge.refuses, frozenset(tags))
     made: Callable[..., None] = make(path.context, path, edge, own)
     return made
 
 
 @functools.cache
-def _compiled(operation: int, single: bool, refuses: bool, tags: frozenset[str]) -> Callable[..., Callable[..., None]]:
+def _compiled(operation: int, refuses: bool, tags: frozenset[str]) -> Callable[..., Callable[..., None]]:
     how = _OPERATIONS[operation]
-    crowded = " or nbl.FirstNetBuffer.Next is not None" if single else ""
-    text = tagged(_HAND_OFF, tags).format(
-        arguments=how.arguments, rare=refuses or how.rare, told=how.told, crowded=crowded
-    )
+    text = tagged(_HAND_OFF, tags).format(arguments=how.arguments, rare=refuses or how.rare, told=how.told)
     scope: dict[str, Any] = {
         **IN_CROSSINGS,
         "AT_DISPATCH": _AT_DISPATCH,
