@@ -15,7 +15,7 @@ HELLO_TAG: Final = int.from_bytes(b"oleH", "little")
 HELLO_MAXIMUM_FRAME: Final = 1514
 HELLO_ADDRESSES: Final = Struct("6s6s")
 HELLO_HEADER: Final = HELLO_ADDRESSES.size
-HelloReadAddresses, HelloWriteAddresses = HELLO_ADDRESSES.unpack, HELLO_ADDRESSES.pack_into
+HelloReadAddresses, HelloWriteAddresses = HELLO_ADDRESSES.unpack_from, HELLO_ADDRESSES.pack_into
 HELLO_ANSWERS: Final = 512
 
 HelloDriver: ProtocolDriverHandle | None = None
@@ -66,15 +66,16 @@ def HelloAnswer(Chain: NET_BUFFER_LIST, Answers: list[Any]) -> tuple[Any, int, A
     received: Any = Chain
     for answer in Answers:
         frame, buffer = received.FirstNetBuffer, answer.FirstNetBuffer
-        header = NdisGetDataBuffer(frame, HELLO_HEADER, None, 1, 0)
-        if header is None:
+        mdl, offset, length = frame.CurrentMdl, frame.CurrentMdlOffset, frame.DataLength
+        if length < HELLO_HEADER or mdl.ByteCount - offset < HELLO_HEADER:
             count = Answers.index(answer)
             break
-        destination, source = HelloReadAddresses(header)
-        HelloWriteAddresses(header, 0, source, destination)
-        buffer.MdlChain = buffer.CurrentMdl = frame.CurrentMdl
-        buffer.DataOffset = buffer.CurrentMdlOffset = frame.CurrentMdlOffset
-        buffer.DataLength = frame.DataLength
+        memory = mdl.MappedSystemVa
+        destination, source = HelloReadAddresses(memory, offset)
+        HelloWriteAddresses(memory, offset, source, destination)
+        buffer.MdlChain = buffer.CurrentMdl = mdl
+        buffer.DataOffset = buffer.CurrentMdlOffset = offset
+        buffer.DataLength = length
         answer.ParentNetBufferList = received
         received.Next, received = None, received.Next
         if last is not None:

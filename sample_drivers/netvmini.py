@@ -38,7 +38,8 @@ class QUEUE(NONPAGED):
     """One receive ring with its buffers, and one transmit ring.
 
     ReceiveNbls are the lists whose buffers the hardware has, from BuffersTaken to BuffersPosted; TransmitNbls those
-    that are done with a descriptor, from TransmitTake to TransmitPut.
+    that are done with a descriptor, from TransmitTake to TransmitPut.  SendsWait: is there a SendHead?  Who only asks
+    does not load it, since whoever loads a list of a chain takes all behind it.
     """
 
     Number: ULONG
@@ -51,6 +52,7 @@ class QUEUE(NONPAGED):
     In: COUNTERS
 
     SendLock: NDIS_SPIN_LOCK
+    SendsWait: ULONG
     SendHead: PVOID
     SendTail: PVOID
     SendBuffer: PVOID
@@ -219,7 +221,7 @@ def NICAllocateBuffers(Adapter: ADAPTER) -> bool:
     """The memory of all queues, the zeros that pad short frames, and the queues."""
     handle, queues = Adapter.Handle, Adapter.QueueCount
     count, shift = NIC_RECEIVE_BUFFERS, NIC_SLOT_SHIFT
-    Adapter.FewBuffers, Adapter.Budget = NIC_FEW_BUFFERS, NIC_BUDGET
+    Adapter.FewBuffers, Adapter.Budget = NIC_FEW_BUFFERS, NIC_BUDGET if queues == 1 else NIC_QUEUE_BUDGET
     if Adapter.Offloads:
         count, shift = OFFLOAD_BUFFERS if queues == 1 else OFFLOAD_QUEUE_BUFFERS, OFFLOAD_SLOT_SHIFT
         Adapter.FewBuffers, Adapter.Budget = OFFLOAD_FEW_BUFFERS, count // OFFLOAD_BUDGETS
@@ -400,7 +402,8 @@ def MPDevicePnpEventNotify(Adapter: ADAPTER, NetDevicePnPEvent: NET_DEVICE_PNP_E
     for Queue in Adapter.Queues[: Adapter.QueueCount]:
         NdisAcquireSpinLock(Queue.SendLock)
         lists = NICTakeTransmitted(Queue, Queue.TransmitPut - Queue.TransmitTake & 0xFFFF_FFFF)
-        waiting, Queue.SendHead, Queue.SendTail, Queue.SendBuffer = Queue.SendHead, None, None, None
+        waiting = Queue.SendHead
+        NICLetWait(Queue, None, None, None)
         NdisReleaseSpinLock(Queue.SendLock)
         NICCompleteSends(Adapter, Queue, lists + NICChainToList(waiting), NDIS_STATUS_FAILURE, 0, True)
 
@@ -459,7 +462,7 @@ def MPMessageInterruptDpc(
         ReceiveThrottleParameters.MoreNblsPending = True
         return
     # While answers wait for room the hardware is not told that the queue is done: it would take a new table over.
-    interrupts = NIC_INTERRUPTS if Queue.SendHead is None else NIC_INTERRUPTS & ~VNIC_INTERRUPT_RECEIVE
+    interrupts = NIC_INTERRUPTS & ~VNIC_INTERRUPT_RECEIVE if Queue.SendsWait else NIC_INTERRUPTS
     VnicWriteRegister(nic, VNIC_REGISTER_INTERRUPT_MASK, interrupts, MessageId)
 
 

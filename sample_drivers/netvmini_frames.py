@@ -8,6 +8,7 @@ its own, and keeps their lists in MiniportReserved until it is back.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.ndis import *
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 NIC_TOLD: Final = 0x1000
 """Flags of a received list whose out-of-band information is not zero; one of the miniport's bits."""
+NIC_MANY: Final = 16
+"""From so many frames on their destinations are compared faster all at once."""
 _TAGGED: Final = 0x81
 """The first byte of the type of a frame with a VLAN tag, and of no version of IP."""
 _FRAGMENT: Final = 0x3F
@@ -42,6 +45,19 @@ _TCP_SEGMENTS: Final = frozenset(
 
 
 # -- received frames --------------------------------------------------------------------------------------------------
+
+
+def NICAllFor(Own: int, Memory: memoryview, Addresses: list[int]) -> bool:
+    """Lie these buffers side by side from the start of ``Memory`` on, and are their frames all for this address?"""
+    first, count = Addresses[0], len(Addresses)
+    length = count * VNIC_RECEIVE_SLOT
+    if Own == NIC_NOBODY or Addresses != [*range(first, first + length, VNIC_RECEIVE_SLOT)]:
+        return False
+    # A destination is a word and the half behind it.
+    words = Memory[:length].cast("I")[:: VNIC_RECEIVE_SLOT // 4]
+    halves = Memory[:length].cast("H")[2 :: VNIC_RECEIVE_SLOT // 2]
+    wanted, behind = array("I", (Own & 0xFFFF_FFFF,)) * count, array("H", (Own >> 32,)) * count
+    return words == memoryview(wanted) and halves == memoryview(behind)
 
 
 def NICJoin(
@@ -288,12 +304,13 @@ def NICTransmit(Adapter: ADAPTER, Queue: QUEUE, First: Any, Last: Any, Buffer: A
     if descriptors:
         NICStoreTransmitted(Queue, lists, frames, octets)
         VnicTransmitOffloads(nic, Queue.Number, descriptors, words)
-    if nbl is not None or Queue.SendHead is not None:
-        Queue.SendHead, Queue.SendBuffer = nbl, buffer
-        Queue.SendTail = Last if nbl is not None else None
+    if nbl is not None or Queue.SendsWait:
+        NICLetWait(Queue, nbl, Last if nbl is not None else None, buffer)
 
 
 __all__ = [
+    "NIC_MANY",
+    "NICAllFor",
     "NICAsks",
     "NICDescribe",
     "NICJoin",

@@ -30,8 +30,10 @@ NIC_RING_ENTRIES: Final = 512
 NIC_RING_MASK: Final = NIC_RING_ENTRIES - 1
 NIC_MULTICAST_LIST: Final = 32
 NIC_SLOT_SHIFT: Final = VNIC_RECEIVE_SLOT.bit_length() - 1
-NIC_BUDGET: Final = 128
+NIC_BUDGET: Final = 192
 """Frames that are indicated at once."""
+NIC_QUEUE_BUDGET: Final = 128
+"""The same for one of several queues."""
 NIC_DPC_ROUNDS: Final = 2048
 """Full rounds after which a DPC that finds no end goes on in a work item, unless the registry's FramesPerDpc says when;
 each hand-over moves every list to it."""
@@ -341,6 +343,12 @@ def NICRefusal(Adapter: ADAPTER) -> NDIS_STATUS:
     return NDIS_STATUS_RESET_IN_PROGRESS if Adapter.Resetting else NDIS_STATUS_PAUSED
 
 
+def NICLetWait(Queue: QUEUE, First: Any, Last: Any, Buffer: Any) -> None:
+    """Let these lists wait for room, the first from ``Buffer`` on, or none (None), with SendLock held."""
+    Queue.SendHead, Queue.SendTail, Queue.SendBuffer = First, Last, Buffer
+    Queue.SendsWait = First is not None
+
+
 def NICTakeWaiting(Queue: QUEUE, CancelId: Any) -> list[Any]:
     """Take the waiting lists with this id, or all (None), out of the queue, except one that is partly on the wire.
 
@@ -356,8 +364,8 @@ def NICTakeWaiting(Queue: QUEUE, CancelId: Any) -> list[Any]:
         nbl = nbl.Next
     for nbl, following in zip(kept, [*kept[1:], None], strict=False):  # an empty queue has neither
         nbl.Next = following
-    Queue.SendHead, Queue.SendTail = (kept[0], kept[-1]) if kept else (None, None)
-    Queue.SendBuffer = buffer if partly is not None else kept[0].FirstNetBuffer if kept else None
+    first, last = (kept[0], kept[-1]) if kept else (None, None)
+    NICLetWait(Queue, first, last, buffer if partly is not None else first and first.FirstNetBuffer)
     return taken
 
 
@@ -512,6 +520,7 @@ __all__ = [
     "NICGiven",
     "NICHangs",
     "NICInterruptCharacteristics",
+    "NICLetWait",
     "NICLetThrough",
     "NICLinkIndication",
     "NICLinkState",
@@ -537,6 +546,7 @@ __all__ = [
     "NIC_MINIMUM_FRAME",
     "NIC_NOBODY",
     "NIC_OFFLOAD_OIDS",
+    "NIC_QUEUE_BUDGET",
     "NIC_RECEIVE_BUFFERS",
     "NIC_RECOGNIZED",
     "NIC_RESET_INTERVAL",

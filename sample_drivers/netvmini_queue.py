@@ -75,13 +75,15 @@ def NICReceive(Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Budget: int) -> int:
         Queue.In.Discards += taken
         NICPostReceive(Adapter, Queue, lists)
         return taken
-    memory, base, own = Adapter.ReceiveMemory.view.cast("Q"), Adapter.ReceiveAddress, Adapter.Directed
-    destinations = [memory[address - base >> 3] & NIC_BROADCAST for address in addresses]
-    if destinations.count(own) != taken:
-        unwanted = NICFilter(Adapter, Queue, own, destinations, lists, lengths)
-        if unwanted:
-            NICPostReceive(Adapter, Queue, unwanted)
-            NICDereference(Adapter, len(unwanted))
+    memory, base, own = Adapter.ReceiveMemory.view, Adapter.ReceiveAddress, Adapter.Directed
+    if taken < NIC_MANY or not NICAllFor(own, memory[addresses[0] - base :], addresses):
+        words = memory.cast("Q")
+        destinations = [words[address - base >> 3] & NIC_BROADCAST for address in addresses]
+        if destinations.count(own) != taken:
+            unwanted = NICFilter(Adapter, Queue, own, destinations, lists, lengths)
+            if unwanted:
+                NICPostReceive(Adapter, Queue, unwanted)
+                NICDereference(Adapter, len(unwanted))
     if lists:
         NICIndicate(Adapter, Queue, lists, lengths)
     return taken

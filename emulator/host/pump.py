@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET: Final = 64
 PLAIN_BUDGET: Final = 128
-"""Of an adapter with one queue whose frames are never longer than its MTU: as many as a DPC takes at once."""
+"""Of an adapter with one queue whose frames are never longer than its MTU."""
 
 # Besides the wire's own: what the kernel says of a frame that it cannot make sense of.
 LOST_ERRORS: Final = DROP_ERRORS | {errno.EINVAL, errno.EMSGSIZE, errno.ENOMEM, errno.E2BIG}

@@ -15,7 +15,10 @@ from emulator.ndis.headers.structures_common import NDIS_STATISTICS_INFO
 from emulator.ndis.plug_and_play import filter_pnp, pnp, pnp_reset
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
+from sample_drivers.netvmini_frames import NICAllFor
+from sample_drivers.netvmini_nic import NIC_BUDGET, NIC_NOBODY
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
+from vnic.device import VNIC_RECEIVE_SLOT
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -170,7 +173,8 @@ def test_a_dpc_without_end_goes_on_in_a_work_item(frames_per_dpc: int, frames: i
 
 
 def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
-    rig.nic.waiting.extend(frame() for _ in range(128))
+    rig.nic.waiting.extend(frame() for _ in range(NIC_BUDGET))
+    rig.nic.pump()
     rig.nic.pump()
     rig.fake.platform.tick = 80_000_000
     rig.fake.round()
@@ -178,7 +182,39 @@ def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
     assert rig.fake.machine.queues[0].counts == (1, 0)
     rig.settle()
     assert rig.fake.machine.queues[0].counts == (1, 1)
-    assert len(rig.nic.sent) == 128
+    assert len(rig.nic.sent) == NIC_BUDGET
+
+
+def test_one_look_at_many_destinations_finds_any_other() -> None:
+    count, start = 20, 4 * VNIC_RECEIVE_SLOT + 128
+    memory = memoryview(bytearray(32 * VNIC_RECEIVE_SLOT))
+    own = int.from_bytes(MAC, "little")
+    for place in range(4, 4 + count):
+        at = place * VNIC_RECEIVE_SLOT + 128
+        memory[at : at + 12] = MAC + PEER
+    addresses = [(1 << 20) + start + place * VNIC_RECEIVE_SLOT for place in range(count)]
+    assert NICAllFor(own, memory[start:], addresses)
+    assert not NICAllFor(own ^ 1 << 47, memory[start:], addresses)
+    assert not NICAllFor(NIC_NOBODY, memory[start:], addresses)
+    for byte in range(6):
+        at = start + (count - 1) * VNIC_RECEIVE_SLOT + byte
+        memory[at] ^= 1
+        assert not NICAllFor(own, memory[start:], addresses)
+        memory[at] ^= 1
+    addresses[3], addresses[4] = addresses[4], addresses[3]
+    assert not NICAllFor(own, memory[start:], addresses)
+
+
+@pytest.mark.parametrize("other", [0, 7, 39])
+def test_one_frame_for_somebody_else_is_filtered_out_of_many(rig: Rig, other: int) -> None:
+    for turn in range(20):  # the ring begins anew in the middle of a batch
+        numbers = range(40 * turn, 40 * turn + 40)
+        sent = rig.receive(
+            *(frame(PEER if number % 40 == other else MAC, payload=number.to_bytes(4, "big")) for number in numbers)
+        )
+        wanted = [number.to_bytes(4, "big") for number in numbers if number % 40 != other]
+        assert [answer[14:18] for answer in sent] == wanted
+    rig.stop()
 
 
 def test_link_changes_are_indicated(rig: Rig) -> None:

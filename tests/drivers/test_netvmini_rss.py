@@ -305,7 +305,7 @@ def test_a_table_waits_for_answers_that_wait_for_room() -> None:
     rig.settle()
     rig.nic.blocked = True
     rig.receive(*(datagram(1, number) for number in range(700)))
-    assert rig.queue_of()._stored_SendHead
+    assert rig.queue_of().SendsWait
     assert ask(rig, parameters((1, 1))) == 0
     rig.receive(*(datagram(1, number) for number in range(700, 1000)))
     assert rig.nic.vnic.scaling.table == bytes((0, 0))
@@ -315,6 +315,24 @@ def test_a_table_waits_for_answers_that_wait_for_room() -> None:
     assert [flow_of(sent)[1] for sent in rig.nic.sent] == list(range(1000))
     assert set(rig.nic.carried[700:]) == {1}
     assert set(rig.nic.carried[:700]) == {0}
+    rig.stop()
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_of_a_chain_a_part_may_wait_while_others_are_sent_behind_it(checked: bool) -> None:
+    rig = scaled(checked=checked)
+    assert ask(rig, parameters((0, 0))) == 0
+    rig.settle()
+    rig.context_of().Budget = 100  # which 512 descriptors are no multiple of
+    rig.nic.blocked = True
+    for first in range(0, 1000, 100):
+        rig.receive(*(datagram(1, number) for number in range(first, first + 100)))
+    assert rig.queue_of().SendsWait
+    rig.nic.blocked = False
+    rig.settle()
+    assert not rig.queue_of().SendsWait
+    assert [flow_of(sent)[1] for sent in rig.nic.sent] == list(range(len(rig.nic.sent)))
+    assert len(rig.nic.sent) == 1000
     rig.stop()
 
 
