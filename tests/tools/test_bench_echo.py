@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from subprocess import Popen
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,9 +14,10 @@ from tests.patience import DEADLINE
 from tools.bench.compiler import Programs, compiled, find_compiler
 from tools.bench.confinement import run_confined
 from tools.bench.echo import Bench, Contender, Run
-from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine, Seat
+from tools.bench.echo_subjects import PytunLoop, ScapyAnsweringMachine, Seat
 from tools.bench.generator import Clocked, Generator, Load
 from tools.bench.link import Tap, open_tap, wait_running
+from tools.bench.placement import Placement
 from tools.bench.processes import Forked
 
 if TYPE_CHECKING:
@@ -152,22 +155,62 @@ def test_an_interface_that_is_not_there_is_an_error_that_says_so() -> None:
     with_programs("Python", job)
 
 
-@needs_compiler
-def test_each_run_of_a_peer_stands_between_two_of_the_baseline() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_processes_are_held_on_their_cores(kind: str) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("this computer has one core: there is nothing to choose")
+
+    class Looking(Generator):
+        """One that looks where the peer's processes may run before it offers frames to them."""
+
+        def run(self, interface: str, address: str, load: Load, count: int = 0) -> Clocked:
+            assert peer.seat is not None
+            held.extend(os.sched_getaffinity(pid) for pid in peer.seat.roles["worker"])
+            return super().run(interface, address, load, count)
+
+    class Seated(PytunLoop):
+        """A peer that remembers its seat."""
+
+        seat: Seat | None = None
+
+        def start(self, interface: str) -> Seat:
+            self.seat = super().start(interface)
+            return self.seat
+
+    peer, held = Seated(), list[set[int]]()
+
     def job(programs: Programs) -> Runs:
-        reflector = programs.path("reflector")
-        assert reflector is not None
-        bench = Bench(Generator(programs), CReflector(reflector), lambda line: None)
-        contenders = [Contender("pytun", PytunLoop(), [SHORT]), Contender("again", CReflector(reflector), [SHORT])]
-        measured = bench.run(contenders, rounds=2)
-        assert all(pair.ratio is not None and pair.before is not pair.after for pair in measured.pairs)
+        measured = Bench(Looking(programs, Placement.here()), None, lambda line: None).run(
+            [Contender("pytun", peer, [SHORT])], rounds=1
+        )
+        assert held == [{cores[0]}]
+        assert os.sched_getaffinity(0) == set(cores)
         return Runs(measured.runs, measured.absent)
 
-    seen = with_programs("C", job)
-    assert [run.baseline for run in seen.runs] == [True, False, True, False, True] * 2
-    assert [run.contender for run in seen.runs] == ["pytun"] * 5 + ["again"] * 5
-    assert all(run.clocked.clean and run.clocked.received > 0 and run.ns["worker"] > 0 for run in seen.runs)
-    assert not seen.absent
+    assert with_programs(kind, job).runs[0].clocked.clean
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_core_that_is_not_there_is_the_generators_error(kind: str) -> None:
+    def job(programs: Programs) -> Runs:
+        with pytest.raises(EmulatorError, match="the generator failed"):
+            Generator(programs, Placement(0, 0, 1023)).run("lo", "02:00:00:00:00:01", SHORT)
+        return Runs()
+
+    with_programs(kind, job)
+
+
+def test_who_reads_and_who_works_behind_him_are_held_apart() -> None:
+    with Popen(["sleep", "60"]) as reader, Popen(["sleep", "60"]) as worker:
+        cores = sorted(os.sched_getaffinity(0))
+        Placement(cores[0], cores[-1], cores[-1]).hold({"host": (reader.pid,), "worker": (worker.pid,)})
+        assert os.sched_getaffinity(reader.pid) == {cores[0]}
+        assert os.sched_getaffinity(worker.pid) == {cores[-1]}
+        reader.kill()
+        worker.kill()
+    with pytest.raises(EmulatorError, match="cannot be held: No such process"):
+        Placement(cores[0], cores[0], cores[0]).hold({"worker": (reader.pid,)})
 
 
 def test_without_a_compiler_the_peers_still_run() -> None:
@@ -230,14 +273,3 @@ def test_absent_and_broken_subjects_are_reported_and_the_others_run() -> None:
     assert [run.contender for run in seen.runs] == ["pytun"]
     assert "planted" in seen.absent["absent"]
     assert "broken ended before it was ready" in seen.absent["broken"]
-
-
-def test_when_the_time_is_over_what_was_left_out_is_reported() -> None:
-    def job(programs: Programs) -> Runs:
-        bench = Bench(Generator(programs), None, lambda line: None, until=0.0)
-        measured = bench.run([Contender("pytun", PytunLoop(), [SHORT])], rounds=1)
-        return Runs(measured.runs, measured.absent)
-
-    seen = with_programs("Python", job)
-    assert not seen.runs
-    assert "the time was over" in seen.absent["pytun"]

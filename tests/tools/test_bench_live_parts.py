@@ -80,7 +80,7 @@ def test_contenders_that_are_up_together_take_turns_between_runs_of_the_baseline
             Contender("fails", FailsInTheSecondRound(), [SHORT]),
             Contender("pytun", PytunLoop(), [SHORT, LONE]),
         ]
-        measured = bench.run_together(contenders, 2)
+        measured = bench.run(contenders, 2)
         assert all(pair.ratio is not None for pair in measured.pairs)
         assert [pair.run.contender for pair in measured.pairs] == ["fails", "pytun", "pytun", "pytun", "pytun"]
         return Seen(measured.runs, measured.absent)
@@ -107,7 +107,7 @@ def test_together_no_round_begins_for_which_there_is_no_time() -> None:
     def job() -> Seen:
         said: list[str] = []
         bench = Bench(Generator(Programs()), None, said.append, until=0.0)
-        measured = bench.run_together([Contender("pytun", PytunLoop(), [SHORT])], 2)
+        measured = bench.run([Contender("pytun", PytunLoop(), [SHORT])], 2)
         assert said == ["the time is over: 0 of 2 rounds"]
         return Seen(measured.runs, measured.absent)
 

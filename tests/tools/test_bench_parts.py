@@ -301,9 +301,13 @@ def test_the_command_runs_every_part_and_goes_on_where_one_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[tuple[str, int, bool, int]] = []
+    left: list[bool] = []
 
-    def run(part: Any, say: Any, rounds: int = 0, *, quick: bool = False, frames: int = 0) -> PartReport:
+    def run(
+        part: Any, say: Any, rounds: int = 0, *, quick: bool = False, frames: int = 0, loose: bool = False
+    ) -> PartReport:
         asked.append((part.name, rounds, quick, frames))
+        left.append(loose)
         if part.name == "tcp":
             raise EmulatorError("planted")
         return small(part.name, **{part.name: 1.0})
@@ -316,7 +320,9 @@ def test_the_command_runs_every_part_and_goes_on_where_one_fails(
     written = msgspec.json.decode(capsys.readouterr().out)
     assert written["failed"] == {"tcp": "planted"}
     assert written["startup"] == 1.0
-    assert command.main(["startup", "--json"]) == 0
+    assert not any(left)
+    assert command.main(["startup", "--json", "--loose"]) == 0
+    assert left.pop()
     assert msgspec.json.decode(capsys.readouterr().out)["startup"] == 1.0
     assert command.main(["tcp"]) == EmulatorError.exit_code
 

@@ -44,7 +44,7 @@ def test_every_step_of_the_path_has_its_codes_and_they_are_all(filters: int) -> 
 @pytest.mark.parametrize("filters", [0, 2], ids=["no filter", "two filters"])
 @pytest.mark.parametrize("checked", [True, False], ids=["checked", "free"])
 def test_chains_pass_as_chains(checked: bool, filters: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No function is called once a frame, of NDIS, the drivers or the rings, but NDIS's for a frame's data."""
+    """No function is called once a frame, of NDIS, the drivers or the rings."""
     steps = Steps(checked=checked, filters=filters)
     for _ in range(20):
         steps.echo(BATCH)
@@ -62,13 +62,12 @@ def test_chains_pass_as_chains(checked: bool, filters: int, monkeypatch: pytest.
 
     few, many = (min((called(frames) for _ in range(5)), key=Counter.total) for frames in (BATCH // 4, BATCH))
     more = {name: count - few[name] for name, count in many.items()}
-    assert {name for name, count in more.items() if count > BATCH // 8} == {"NdisGetDataBuffer"}
-    assert more["NdisGetDataBuffer"] == BATCH - BATCH // 4
+    assert not {name for name, count in more.items() if count > BATCH // 8}
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="other versions of Python have other byte codes")
 @pytest.mark.parametrize(
-    ("checked", "lone", "more"), [(True, 4_300, 370), (False, 3_640, 305)], ids=["checked", "free"]
+    ("checked", "lone", "more"), [(True, 4_300, 330), (False, 3_640, 272)], ids=["checked", "free"]
 )
 def test_a_frame_takes_no_more_steps_than_it_did(checked: bool, lone: int, more: int) -> None:
     """What was won is kept: the limits lie a little above what a frame takes now; lower them with it."""

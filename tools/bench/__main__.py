@@ -48,6 +48,11 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--frames", type=int, default=0, metavar="N", help="length: so many frames, as long as it takes"
     )
     parser.add_argument(
+        "--loose",
+        action="store_true",
+        help="echo, frames and filters: leave it to the scheduler where processes run",
+    )
+    parser.add_argument(
         "--plots", metavar="DIR", help="draw what was measured into SVG files there (all: into docs, unless --quick)"
     )
     given = parser.parse_args(arguments)
@@ -84,7 +89,9 @@ def measure(given: argparse.Namespace) -> tuple[list[PartReport], dict[str, str]
             say(f"{name} ...")
         frames = given.frames if name == "length" else 0
         try:
-            reports.append(run_part(PARTS[name], say, given.rounds, quick=given.quick, frames=frames))
+            reports.append(
+                run_part(PARTS[name], say, given.rounds, quick=given.quick, frames=frames, loose=given.loose)
+            )
         except (HostError, EmulatorError) as error:
             if len(names) == 1:
                 raise

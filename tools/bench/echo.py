@@ -113,7 +113,7 @@ def duration(contenders: Sequence[Sequence[Load]], rounds: int = ROUNDS) -> floa
 
 
 class Bench:
-    """Runs contenders one after another, the baseline kept alive and asleep between its runs."""
+    """Runs contenders in turns, each run between two of the baseline; all are alive, and asleep between their runs."""
 
     def __init__(
         self,
@@ -131,23 +131,6 @@ class Bench:
         self.measured = Measured()
 
     def run(self, contenders: Sequence[Contender], rounds: int = ROUNDS) -> Measured:
-        """Measure every contender; one that is absent or fails is reported and does not end the others."""
-        baseline_seat = self._start(self._baseline) if self._baseline is not None else None
-        try:
-            for contender in contenders:
-                self._say(f"{contender.name} ...")
-                try:
-                    self._contend(contender, baseline_seat, rounds)
-                except (HostError, EmulatorError) as error:
-                    self._leave_out(contender.name, error)
-                finally:
-                    contender.subject.stop()
-        finally:
-            if self._baseline is not None:
-                self._baseline.stop()
-        return self.measured
-
-    def run_together(self, contenders: Sequence[Contender], rounds: int) -> Measured:
         """Start every contender first; then each round offers each load to all, so that no two figures lie far apart.
 
         A round that would probably not end in time does not begin; a contender that fails is left out from then on.
@@ -205,19 +188,9 @@ class Bench:
         seat = subject.start(f"ndisbench{self._made}")
         self._made += 1
         wait_running(seat.interface, LINK_SECONDS)
+        if self._generator.placement is not None:
+            self._generator.placement.hold(seat.roles)
         return seat
-
-    def _contend(self, contender: Contender, baseline: Seat | None, rounds: int) -> None:
-        seat = self._start(contender.subject)
-        for load in contender.loads:
-            before = self._once(contender.name, True, baseline, load, 0) if baseline else None
-            for number in range(1, rounds + 1):
-                if time.monotonic() > self._until:
-                    raise EmulatorError(f"the time was over at {load.name}, round {number} of {rounds}")
-                mine = self._once(contender.name, False, seat, load, number)
-                after = self._once(contender.name, True, baseline, load, number) if baseline else None
-                self.measured.pairs.append(Pair(mine, before, after))
-                before = after
 
     def _once(self, name: str, is_baseline: bool, seat: Seat, load: Load, number: int) -> Run:
         busy, began = machine_busy_seconds(), time.monotonic()

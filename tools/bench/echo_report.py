@@ -39,6 +39,8 @@ NOTES: Final = (
     "work for a frame is charged to whoever makes the system call, so the generator carries a part of each path.",
     "The generator, the subject and everything else share the cores named above: with two cores a subject of two "
     "processes competes with the generator. Rates of a computer with more cores cannot be derived from these.",
+    "Held, each process stays on its core, the same for every subject: who reads the interface (reflector, loop, the "
+    "emulator's host) on one, workers and generator on the other. --loose leaves all of them to the scheduler.",
     "The round trip of a window above 1 is the queue that the window builds, not a latency. Window 1 is a ping-pong "
     "without rest; 'lone' rests before each frame, so that it meets sleeping processes.",
     "The baseline is a poll loop with one system call a frame each way. io_uring in C is faster; it is not measured.",

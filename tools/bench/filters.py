@@ -12,10 +12,10 @@ import msgspec
 
 from tools.bench import echo_report
 from tools.bench.echo import REST_US, WIDE, Contender
+from tools.bench.echo_part import measure_together
 from tools.bench.echo_subjects import PytunLoop, ScapyAnsweringMachine
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.figures import middle
-from tools.bench.frames import measure_together
 from tools.bench.generator import Load
 from tools.bench.part import Curve, PartReport, Plot
 

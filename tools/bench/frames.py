@@ -1,7 +1,6 @@
 """Echo at every size and window: frames a second, round trips and processor time of each, beside the peers.
 
-Law: all contenders are up at once and take turns within each round; nothing that is measured here is far in time from
-what it is compared with.
+Law: as the echo, whose runs these are (echo_part.py), with shorter ones.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from tools.bench import echo_report
-from tools.bench.compiler import compiled
-from tools.bench.echo import REST_US, Bench, Contender
-from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
+from tools.bench.echo import REST_US, Contender
+from tools.bench.echo_part import measure_together
+from tools.bench.echo_subjects import PytunLoop, ScapyAnsweringMachine
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.figures import middle
-from tools.bench.generator import Generator, Load
-from tools.bench.machine import this_machine
+from tools.bench.generator import Load
 from tools.bench.part import Curve, PartReport, Plot
 
 if TYPE_CHECKING:
@@ -41,18 +39,6 @@ def loads(quick: bool) -> list[Load]:
         for window in WINDOWS
         for size in SIZES
     ]
-
-
-def measure_together(contenders: Sequence[Contender], bounds: Bounds) -> tuple[Measured, Machine]:
-    """Measure contenders side by side with the C reflector; called inside the confined process."""
-    with compiled("gen", "reflector") as programs:
-        if programs.why_not:
-            bounds.say(f"{programs.why_not}: the generator is the slower one in Python, no C to compare with")
-        generator = Generator(programs)
-        machine = this_machine(generator.kind, programs.compiler)
-        reflector = programs.path("reflector")
-        bench = Bench(generator, CReflector(reflector) if reflector else None, bounds.say, bounds.until)
-        return bench.run_together(contenders, bounds.rounds), machine
 
 
 def measure(bounds: Bounds) -> PartReport:

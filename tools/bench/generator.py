@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tools.bench.compiler import Programs
+    from tools.bench.placement import Placement
 
 GRACE_SECONDS: Final = 3.0
 FAULTS: Final = ("lost", "reordered", "corrupt", "unexpected")
@@ -86,9 +87,13 @@ def faults_of(seen: Iterable[Clocked]) -> dict[str, int]:
 
 
 class Generator:
-    """The generator as a command; `kind` says in the tables which one it was."""
+    """The generator as a command; `kind` says in the tables which one it was.
 
-    def __init__(self, programs: Programs) -> None:
+    With a `placement` it stays on its core, and so do the subjects that it is offered to.
+    """
+
+    def __init__(self, programs: Programs, placement: Placement | None = None) -> None:
+        self.placement = placement
         program = programs.path("gen")
         self.kind = "C" if program else "Python"
         self._command = [str(program)] if program else [sys.executable, "-I", "-S", str(_PYTHON_GENERATOR)]
@@ -100,6 +105,8 @@ class Generator:
             *self._command, "-i", interface, "-m", address, "-s", str(load.size), "-w", str(load.window), *length,
             "-p", str(load.pause_us), "-r", str(load.rest_us),
         ]  # fmt: skip
+        if self.placement is not None:
+            command += ["-c", str(self.placement.generator)]
         limit = load.duration + GRACE_SECONDS + count / 1000
         try:
             answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=limit)

@@ -14,7 +14,7 @@ import msgspec
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where and when the figures were taken; `generator` and `compiler` are empty where none has a part in them."""
+    """Where and when the figures were taken; what has no part in them is empty."""
 
     processor: str
     cores: int
@@ -24,9 +24,10 @@ class Machine(msgspec.Struct, frozen=True):
     taken: str
     generator: str = ""
     compiler: str = ""
+    placement: str = ""
 
 
-def this_machine(generator: str = "", compiler: str = "") -> Machine:
+def this_machine(generator: str = "", compiler: str = "", placement: str = "") -> Machine:
     """Describe this computer as it is now."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return Machine(
@@ -38,6 +39,7 @@ def this_machine(generator: str = "", compiler: str = "") -> Machine:
         taken=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         generator=generator,
         compiler=compiler,
+        placement=placement,
     )
 
 
@@ -53,4 +55,6 @@ def heading(machine: Machine) -> str:
     ]
     if machine.generator:
         parts += [f"generator in {machine.generator}", f"compiler: {machine.compiler or 'none'}"]
+    if machine.placement:
+        parts.append(machine.placement)
     return ", ".join(parts)

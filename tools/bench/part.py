@@ -29,6 +29,8 @@ class Bounds(NamedTuple):
     frames: int = 0
     until: float = math.inf
     """The moment of CLOCK_MONOTONIC after which no round begins."""
+    loose: bool = False
+    """Leave it to the scheduler where processes run."""
 
 
 class Table(msgspec.Struct, frozen=True):

@@ -140,7 +140,10 @@ def main() -> None:
     parser.add_argument("-u", type=float, default=0.0)
     parser.add_argument("-p", type=int, default=0)
     parser.add_argument("-r", type=int, default=0)  # no effect: this generator is never ahead of its subject
+    parser.add_argument("-c", type=int, default=-1)
     given = parser.parse_args()
+    if given.c >= 0:
+        os.sched_setaffinity(0, {given.c})
     if bool(given.t) == bool(given.n) or not 60 <= given.s <= 1514 or not 1 <= given.w <= 1024:
         parser.error("give seconds or a count, a size of 60 to 1514 and a window of 1 to 1024")
     window = Window(given.i, bytes.fromhex(given.m.replace(":", "")), given.s, given.w)

@@ -69,15 +69,24 @@ def module_of(part: Part) -> ModuleType:
 
 
 def run_part(
-    part: Part, say: Callable[[str], None], rounds: int = 0, *, quick: bool = False, frames: int = 0
+    part: Part,
+    say: Callable[[str], None],
+    rounds: int = 0,
+    *,
+    quick: bool = False,
+    frames: int = 0,
+    loose: bool = False,
 ) -> PartReport:
-    """Measure a part in a confined process; `rounds` 0 means its own number, `frames` lengthens the run."""
+    """Measure a part in a confined process; `rounds` 0 means its own number, `frames` lengthens the run.
+
+    Where processes are held on cores, `loose` leaves them to the scheduler.
+    """
     module = module_of(part)
     longer: float = module.seconds(frames) if frames else 0.0
     last = part.last + longer
 
     def job() -> PartReport:
-        bounds = Bounds(say, rounds or (1 if quick else part.rounds), quick, frames, time.monotonic() + last)
+        bounds = Bounds(say, rounds or (1 if quick else part.rounds), quick, frames, time.monotonic() + last, loose)
         report: PartReport = module.measure(bounds)
         return report
 

@@ -18,7 +18,7 @@ stops by itself.
  * window of 1 is a ping-pong between two processes that never get to sleep deeply.
  *
  *   gen -i INTERFACE -m DESTINATION_MAC -s FRAME_SIZE -w WINDOW (-t SECONDS | -n COUNT) [-u WARM_UP_SECONDS]
- *       [-p PAUSE_MICROSECONDS] [-r REST_MICROSECONDS]
+ *       [-p PAUSE_MICROSECONDS] [-r REST_MICROSECONDS] [-c CORE_TO_STAY_ON]
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -80,7 +80,7 @@ static void fail(const char *step)
 
 static void usage(const char *why)
 {
-    fprintf(stderr, "gen: %s\ngen -i INTERFACE -m MAC -s SIZE -w WINDOW (-t SECONDS | -n COUNT) [-u WARM_UP] [-p PAUSE_US] [-r REST_US]\n", why);
+    fprintf(stderr, "gen: %s\ngen -i INTERFACE -m MAC -s SIZE -w WINDOW (-t SECONDS | -n COUNT) [-u WARM_UP] [-p PAUSE_US] [-r REST_US] [-c CORE]\n", why);
     exit(2);
 }
 
@@ -144,7 +144,8 @@ int main(int argc, char **argv)
     unsigned size = 0, window = 0, pause_us = 0, rest_us = 0;
     double seconds = 0, warm_up = 0;
     uint64_t count = 0;
-    for (int option; (option = getopt(argc, argv, "i:m:s:w:t:n:u:p:r:")) != -1;) {
+    int core = -1;
+    for (int option; (option = getopt(argc, argv, "i:m:s:w:t:n:u:p:r:c:")) != -1;) {
         switch (option) {
         case 'i': interface = optarg; break;
         case 'm':
@@ -158,6 +159,7 @@ int main(int argc, char **argv)
         case 'u': warm_up = atof(optarg); break;
         case 'p': pause_us = (unsigned)atoi(optarg); break;
         case 'r': rest_us = (unsigned)atoi(optarg); break;
+        case 'c': core = atoi(optarg); break;
         default: usage("unknown option");
         }
     }
@@ -175,6 +177,13 @@ int main(int argc, char **argv)
         window = (unsigned)count;
     uint64_t stall_ns = count ? COUNTED_STALL_NS : STALL_NS;
 
+    if (core >= 0) {
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET((size_t)core, &only);
+        if (sched_setaffinity(0, sizeof only, &only) < 0)
+            fail("cannot stay on the core");
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1000); /* a sleep of 10 us shall not become 60 */
     int fd = open_socket(interface, own);
