@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tools.bench import echo_report
 from tools.bench.compiler import compiled
-from tools.bench.echo import LOADS, PEER_LOADS, SLOW_PEER_LOADS, Bench, Contender
+from tools.bench.echo import SLOW_PEER_LOADS, Bench, Contender
 from tools.bench.echo_subjects import CReflector, PytunLoop, ScapyAnsweringMachine
 from tools.bench.emulator_subjects import EmulatorEcho
 from tools.bench.generator import Generator
@@ -38,10 +38,7 @@ def measure_together(contenders: Sequence[Contender], bounds: Bounds) -> tuple[M
 
 def measure(bounds: Bounds) -> PartReport:
     """Run the part."""
-    own = (EmulatorEcho("checked"), EmulatorEcho("free"))
-    contenders = [
-        *(Contender(one.name, one, PEER_LOADS if bounds.quick else LOADS) for one in own),
-        Contender(PytunLoop.name, PytunLoop(), PEER_LOADS),
-        Contender(ScapyAnsweringMachine.name, ScapyAnsweringMachine(), SLOW_PEER_LOADS),
-    ]
+    subjects = (EmulatorEcho("checked"), EmulatorEcho("free"), PytunLoop())
+    contenders = [Contender(one.name, one) for one in subjects]
+    contenders.append(Contender(ScapyAnsweringMachine.name, ScapyAnsweringMachine(), SLOW_PEER_LOADS))
     return echo_report.report(*measure_together(contenders, bounds))

@@ -8,7 +8,6 @@ its hand.  Whatever publishes takes all guards away first.
 from __future__ import annotations
 
 import functools
-import inspect
 from itertools import compress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -58,7 +57,7 @@ def _touched(context: Context, nbl: NET_BUFFER_LIST, name: str, written: int) ->
 
 def _guarded(name: str, driver: int) -> property:
     """A member as a guarded list has it; what is NDIS's own it has as any other list."""
-    member: Any = inspect.getattr_static(NET_BUFFER_LIST, name)
+    member: Any = getattr(NET_BUFFER_LIST, name)
     get, put = member.__get__, member.__set__
 
     def read(nbl: Any) -> Any:
