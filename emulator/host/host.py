@@ -71,6 +71,11 @@ class Host:
         self._ports: list[Port] = []
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._poll = select.epoll()
+        # The wires, and whether any of the others is ready: somebody who waits at a wire costs its senders time with
+        # each frame, so that is done only while the host sleeps. Awake, it tries to read them.
+        self._asleep = select.poll()
+        self._asleep.register(self._poll.fileno(), select.POLLIN)
+        self._wires: dict[int, Callable[[int], None]] = {}
         self.fence = private_fence()
         self._buried: list[Supervisor] = []
         self._outbox: deque[messages.Message] = deque()
@@ -93,6 +98,16 @@ class Host:
     def change(self, fd: int, events: int) -> None:
         """Watch for other events."""
         self._poll.modify(fd, events)
+
+    def watch_wire(self, fd: int, callback: Callable[[int], None], events: int) -> None:
+        """Be woken by a wire; while the host is awake the ports find out by themselves.  Again: for other events."""
+        self._wires[fd] = callback
+        self._asleep.register(fd, events)
+
+    def unwatch_wire(self, fd: int) -> None:
+        """Undo ``watch_wire``; twice is once."""
+        if self._wires.pop(fd, None) is not None:
+            self._asleep.unregister(fd)
 
     def add_port(self, port: Port) -> None:
         """Serve a port in each round."""
@@ -139,7 +154,9 @@ class Host:
             if not busy and self.lingers():
                 continue
             self.settle_ports()
-            for fd, events in self._poll.poll(0 if busy or self._moved_at else self.doze()):
+            if not busy and not self._moved_at:
+                self.sleep()
+            for fd, events in self._poll.poll(0):
                 callback = self._callbacks.get(fd)
                 if callback is not None:  # an earlier callback of this round may have ended this one's machine
                     callback(events)
@@ -209,6 +226,13 @@ class Host:
             self._patience = min(2 * self._patience, LONGEST_PATIENCE_NS)
         else:
             self._patience = max(self._patience // 2, PATIENCE_NS)
+
+    def sleep(self) -> None:
+        """Sleep until a wire, a descriptor or the time has something to do."""
+        for fd, events in self._asleep.poll(self.doze() * 1000):
+            callback = self._wires.get(fd)
+            if callback is not None:
+                callback(events)
 
     def doze(self) -> float:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""

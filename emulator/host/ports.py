@@ -151,7 +151,7 @@ class Port:
         self.powered = True
         self._reads, self._writes = True, False
         for descriptor in self._descriptors:
-            self.supervisor.host.watch(descriptor, self._on_wire, select.EPOLLIN)
+            self.supervisor.host.watch_wire(descriptor, self._on_wire, select.POLLIN)
         if self._active is not None:
             self._attend_wire(self._active)
         self.supervisor.host.add_port(self)
@@ -205,13 +205,13 @@ class Port:
             self._gone()
         elif not self.closed:
             self._reads, self._writes = pump.wants_read, pump.wants_write
-            interest = (select.EPOLLIN if self._reads else 0) | (select.EPOLLOUT if self._writes else 0)
+            interest = (select.POLLIN if self._reads else 0) | (select.POLLOUT if self._writes else 0)
             for descriptor in self._descriptors:
-                self.supervisor.host.change(descriptor, interest)
+                self.supervisor.host.watch_wire(descriptor, self._on_wire, interest)
 
     def _on_wire(self, events: int) -> None:
         # Readable and writable need no act here: the loop serves every port in each round.
-        if events & (select.EPOLLHUP | select.EPOLLERR) and not self.removed and self.wire.poll_removed():
+        if events & (select.POLLHUP | select.POLLERR) and not self.removed and self.wire.poll_removed():
             self.pump.remove("the wire was taken away")
             self._gone()
 
@@ -220,7 +220,7 @@ class Port:
         if not self.removed:
             self.removed = True
             for descriptor in self._descriptors:
-                self.supervisor.host.unwatch(descriptor)
+                self.supervisor.host.unwatch_wire(descriptor)
             self.supervisor.wire_reports(f"the wire {self.wire.name} was taken away")
             control.stop_removed(self.supervisor, self, done)
 
@@ -287,7 +287,7 @@ class Port:
         if self.powered:
             host.remove_port(self)
             for descriptor in self._descriptors:
-                host.unwatch(descriptor)
+                host.unwatch_wire(descriptor)
         for descriptor in self._alarms:
             host.unwatch(descriptor)
         try:

@@ -374,8 +374,10 @@ def _known_mdl(path: DataPath, word: int) -> MDL | None:
     if following or hides:
         return None
     mdl.Next = mdl._hides = None
-    mdl.ByteCount, mdl.MdlFlags = length, flags
-    mdl._packed = (None, length, flags, None)
+    if mdl.ByteCount != length:
+        mdl.ByteCount = length
+    mdl.MdlFlags = flags
+    mdl._packed = (None, mdl.ByteCount, flags, None)
     return mdl
 
 
@@ -413,7 +415,9 @@ def _refresh_mdl(path: DataPath, first: MDL) -> None:
     mdl: MDL | None = first
     while mdl is not None and type(mdl) is MDL:
         following, _, length, flags, hides = MDL_RECORD.unpack_from(path.memory, mdl._entry)
-        mdl.ByteCount, mdl.MdlFlags = length, flags
+        if mdl.ByteCount != length:
+            mdl.ByteCount = length
+        mdl.MdlFlags = flags
         if not following:
             mdl.Next = None
         elif mdl.Next is None or mdl.Next._word != following:

@@ -74,6 +74,13 @@ CONTEXT_HEADER: Final = 16
 """Bytes of a context block in front of its data: next, size, offset, pre-allocated."""
 
 
+_equal: Final[dict[int, int]] = {}
+"""The one object of each number that MDLs have in common: it stays in the cache, where one for each MDL would not.
+
+There are no more of them than pages of the arena, places in a page and lengths.
+"""
+
+
 class _FirstOfMdl:
     """What every frame asks of an MDL."""
 
@@ -125,9 +132,8 @@ class MDL(_FirstOfMdl):
             """Given by publication.py, which knows records and homes."""
 
     def _describe(self, arena: memoryview, address: int, length: int) -> None:
-        self.StartVa = address & ~PAGE_MASK
-        self.ByteOffset = address & PAGE_MASK
-        self.ByteCount = length
+        page, offset, same = address & ~PAGE_MASK, address & PAGE_MASK, _equal.setdefault
+        self.StartVa, self.ByteOffset, self.ByteCount = same(page, page), same(offset, offset), same(length, length)
         self._address = address
         self.MappedSystemVa = arena[address : address + length]
 
@@ -201,7 +207,7 @@ class NET_BUFFER(_FirstOfBuffer):
 class _FirstOfList:
     """What every frame asks of a list."""
 
-    __slots__ = ("FirstNetBuffer", "Next", "ParentNetBufferList", "SourceHandle", "_escaped", "_owner")
+    __slots__ = ("FirstNetBuffer", "Next", "ParentNetBufferList", "SourceHandle", "Status", "_escaped", "_owner")
 
 
 class NET_BUFFER_LIST(_FirstOfList):
@@ -217,7 +223,6 @@ class NET_BUFFER_LIST(_FirstOfList):
         "NetBufferListInfo",
         "ProtocolReserved",
         "Scratch",
-        "Status",
         "_buffer",
         "_context",
         "_derived",
