@@ -47,15 +47,28 @@ _TCP_SEGMENTS: Final = frozenset(
 # -- received frames --------------------------------------------------------------------------------------------------
 
 
-def NICAllFor(Own: int, Memory: memoryview, Addresses: list[int]) -> bool:
-    """Lie these buffers side by side from the start of ``Memory`` on, and are their frames all for this address?"""
+def NICAllFor(Own: int, Memory: memoryview, Base: int, Addresses: list[int]) -> bool:
+    """Are the frames in these buffers all for this address?  Asked of buffers side by side, and where a ring begins
+    again; of others False.  ``Memory`` begins at ``Base``.
+    """
+    if Own == NIC_NOBODY:
+        return False
+    if Addresses[0] < Addresses[-1]:
+        return _side_by_side_for(Own, Memory, Base, Addresses)
+    turn = Addresses.index(min(Addresses))
+    runs = (Addresses[:turn], Addresses[turn:]) if turn else (Addresses,)
+    return all([_side_by_side_for(Own, Memory, Base, run) for run in runs])
+
+
+def _side_by_side_for(Own: int, Memory: memoryview, Base: int, Addresses: list[int]) -> bool:
+    """``NICAllFor`` of buffers that lie side by side."""
     first, count = Addresses[0], len(Addresses)
-    length = count * VNIC_RECEIVE_SLOT
-    if Own == NIC_NOBODY or Addresses != [*range(first, first + length, VNIC_RECEIVE_SLOT)]:
+    end = first + count * VNIC_RECEIVE_SLOT
+    if Addresses != [*range(first, end, VNIC_RECEIVE_SLOT)]:
         return False
     # A destination is a word and the half behind it.
-    words = Memory[:length].cast("I")[:: VNIC_RECEIVE_SLOT // 4]
-    halves = Memory[:length].cast("H")[2 :: VNIC_RECEIVE_SLOT // 2]
+    memory = Memory[first - Base : end - Base]
+    words, halves = memory.cast("I")[:: VNIC_RECEIVE_SLOT // 4], memory.cast("H")[2 :: VNIC_RECEIVE_SLOT // 2]
     wanted, behind = array("I", (Own & 0xFFFF_FFFF,)) * count, array("H", (Own >> 32,)) * count
     return words == memoryview(wanted) and halves == memoryview(behind)
 
@@ -193,7 +206,9 @@ def NICDescribe(Chain: Any) -> tuple[list[Any], list[int], list[int]]:
         addresses.append(mdl.StartVa + mdl.ByteOffset + offset)
         lengths.append(length)
         nbl = nbl.Next
-    if min(lengths) < NIC_MINIMUM_FRAME or max(lengths) > NIC_MAXIMUM_FRAME:
+    # Mostly all are of one length, which is seen faster than the shortest and the longest.
+    ends = lengths[:1] if lengths.count(lengths[0]) == len(lengths) else (min(lengths), max(lengths))
+    if ends[0] < NIC_MINIMUM_FRAME or ends[-1] > NIC_MAXIMUM_FRAME:
         return [], [], []
     return lists, addresses, lengths
 

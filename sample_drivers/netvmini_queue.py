@@ -76,7 +76,7 @@ def NICReceive(Adapter: ADAPTER, Queue: QUEUE, Nic: Vnic, Budget: int) -> int:
         NICPostReceive(Adapter, Queue, lists)
         return taken
     memory, base, own = Adapter.ReceiveMemory.view, Adapter.ReceiveAddress, Adapter.Directed
-    if taken < NIC_MANY or not NICAllFor(own, memory[addresses[0] - base :], addresses):
+    if taken < NIC_MANY or not NICAllFor(own, memory, base, addresses):
         words = memory.cast("Q")
         destinations = [words[address - base >> 3] & NIC_BROADCAST for address in addresses]
         if destinations.count(own) != taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,10 +16,10 @@ from emulator.ndis.headers.structures_common import NDIS_STATISTICS_INFO
 from emulator.ndis.plug_and_play import filter_pnp, pnp, pnp_reset
 from emulator.rules.errors import BugCheck
 from emulator.rules.states import AdapterState
-from sample_drivers.netvmini_frames import NICAllFor
+from sample_drivers.netvmini_frames import NICAllFor, NICDescribe
 from sample_drivers.netvmini_nic import NIC_BUDGET, NIC_NOBODY
 from tests.drivers.rig import MAC, NOBODY, PEER, Rig, frame
-from vnic.device import VNIC_RECEIVE_SLOT
+from vnic.device import VNIC_RECEIVE_HEADROOM, VNIC_RECEIVE_SLOT
 
 if TYPE_CHECKING:
     from emulator.kernel.context import Context
@@ -112,6 +113,38 @@ def test_short_frames_are_padded_with_zeros(rig: Rig) -> None:
     assert len(sent) == 60
 
 
+@pytest.mark.parametrize("short", [{0}, {3}, {7}, {*range(8)}])
+def test_a_short_frame_is_padded_wherever_it_is_in_a_chain(rig: Rig, short: set[int]) -> None:
+    sizes = [20 if place in short else 100 for place in range(8)]
+    assert [len(sent) for sent in rig.receive(*(frame(size=size) for size in sizes))] == [max(60, n) for n in sizes]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "plain"),
+    [
+        ((60, 60, 60), True),
+        ((1514, 1514, 1514), True),
+        ((60, 900, 1514), True),
+        ((59, 59, 59), False),
+        ((1515, 1515, 1515), False),
+        ((60, 59, 60), False),
+        ((59, 60, 60), False),
+        ((60, 60, 1515), False),
+        ((1515, 60, 60), False),
+    ],
+)
+def test_only_chains_of_frames_as_the_hardware_takes_them_are_described_at_once(
+    lengths: tuple[int, ...], plain: bool
+) -> None:
+    chain = None
+    for length in reversed(lengths):
+        mdl = SimpleNamespace(ByteCount=2048, StartVa=0x4000, ByteOffset=128, MappedSystemVa=bytes(2048))
+        buffer = SimpleNamespace(Next=None, CurrentMdl=mdl, CurrentMdlOffset=2, DataLength=length)
+        chain = SimpleNamespace(FirstNetBuffer=buffer, Next=chain)
+    lists, addresses, found = NICDescribe(chain)
+    assert (len(lists), addresses, found) == ((3, [0x4082] * 3, [*lengths]) if plain else (0, [], []))
+
+
 def test_pause_and_restart(rig: Rig) -> None:
     assert rig.control(pnp.pause) == 0
     assert rig.adapter().state == AdapterState.PAUSED
@@ -185,24 +218,27 @@ def test_a_dpc_that_took_too_long_goes_on_in_a_work_item(rig: Rig) -> None:
     assert len(rig.nic.sent) == NIC_BUDGET
 
 
-def test_one_look_at_many_destinations_finds_any_other() -> None:
-    count, start = 20, 4 * VNIC_RECEIVE_SLOT + 128
-    memory = memoryview(bytearray(32 * VNIC_RECEIVE_SLOT))
+@pytest.mark.parametrize("turn", [0, 1, 13, 19])
+def test_one_look_at_many_destinations_finds_any_other(turn: int) -> None:
+    """Whether the buffers are the ring's last ones and then its first ones, or not."""
+    count, base = 20, 1 << 20
+    memory = memoryview(bytearray(count * VNIC_RECEIVE_SLOT))
     own = int.from_bytes(MAC, "little")
-    for place in range(4, 4 + count):
-        at = place * VNIC_RECEIVE_SLOT + 128
+    places = [(place + turn) % count * VNIC_RECEIVE_SLOT + VNIC_RECEIVE_HEADROOM for place in range(count)]
+    for at in places:
         memory[at : at + 12] = MAC + PEER
-    addresses = [(1 << 20) + start + place * VNIC_RECEIVE_SLOT for place in range(count)]
-    assert NICAllFor(own, memory[start:], addresses)
-    assert not NICAllFor(own ^ 1 << 47, memory[start:], addresses)
-    assert not NICAllFor(NIC_NOBODY, memory[start:], addresses)
-    for byte in range(6):
-        at = start + (count - 1) * VNIC_RECEIVE_SLOT + byte
-        memory[at] ^= 1
-        assert not NICAllFor(own, memory[start:], addresses)
-        memory[at] ^= 1
+    addresses = [base + place for place in places]
+    assert NICAllFor(own, memory, base, addresses)
+    assert not NICAllFor(own ^ 1 << 47, memory, base, addresses)
+    assert not NICAllFor(NIC_NOBODY, memory, base, addresses)
+    for at in places:
+        for byte in range(6):
+            memory[at + byte] ^= 1
+            assert not NICAllFor(own, memory, base, addresses)
+            memory[at + byte] ^= 1
     addresses[3], addresses[4] = addresses[4], addresses[3]
-    assert not NICAllFor(own, memory[start:], addresses)
+    assert not NICAllFor(own, memory, base, addresses)
+    assert not NICAllFor(own, memory, base, addresses[::-1])
 
 
 @pytest.mark.parametrize("other", [0, 7, 39])

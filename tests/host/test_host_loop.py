@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -117,3 +119,32 @@ def test_the_driver_hears_of_sent_frames_after_the_same_time_however_long_the_ho
     assert awake.lingers(PATIENCE_NS - 1)
     assert awake.settled == 1
     assert not awake.lingers(1)
+
+
+def test_a_wire_wakes_the_host_until_it_is_unwatched(awake: Awake) -> None:
+    host = awake.host
+    near, far = socket.socketpair()
+    heard: list[int] = []
+    with near, far:
+        host.watch_wire(near.fileno(), heard.append, select.POLLOUT)
+        host.sleep()
+        host.watch_wire(near.fileno(), heard.append, select.POLLIN)
+        far.send(b"frame")
+        host.sleep()
+        assert heard == [select.POLLOUT, select.POLLIN]
+        host.unwatch_wire(near.fileno())
+        host.unwatch_wire(near.fileno())
+        awake.ends[0].send(b"something else, so that it does not sleep")
+        host.sleep()
+    assert len(heard) == 2
+
+
+def test_nobody_waits_at_a_wire_while_the_host_is_awake(awake: Awake) -> None:
+    """Whoever sends would wake them with every frame, and that costs."""
+    near, far = socket.socketpair()
+    with near, far:
+        awake.host.watch_wire(near.fileno(), lambda events: None, select.POLLIN)
+        waits = Path(f"/proc/self/fdinfo/{awake.host._poll.fileno()}").read_text()
+        awake.host.unwatch_wire(near.fileno())
+    waited_at = {int(line.split()[1]) for line in waits.splitlines() if line.startswith("tfd:")}
+    assert waited_at == {end.fileno() for end in awake.ends}
