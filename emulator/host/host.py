@@ -71,11 +71,10 @@ class Host:
         self._ports: list[Port] = []
         self._callbacks: dict[int, Callable[[int], None]] = {}
         self._poll = select.epoll()
-        # The wires, and whether any of the others is ready: somebody who waits at a wire costs its senders time with
-        # each frame, so that is done only while the host sleeps. Awake, it tries to read them.
-        self._asleep = select.poll()
-        self._asleep.register(self._poll.fileno(), select.POLLIN)
-        self._wires: dict[int, Callable[[int], None]] = {}
+        # The wires are not among these: epoll is at all its descriptors all the time, and at a wire that costs whoever
+        # sends time with each frame. They are waited at only while the host sleeps, together with what epoll has.
+        self._wires = select.poll()
+        self._wire_callbacks: dict[int, Callable[[int], None]] = {}
         self.fence = private_fence()
         self._buried: list[Supervisor] = []
         self._outbox: deque[messages.Message] = deque()
@@ -87,6 +86,7 @@ class Host:
         self._settled = False
         self._looked = 0
         self._slept_from = 0
+        self.watch_wire(self._poll.fileno(), self._on_descriptors, select.POLLIN)
         self.watch(console.fileno(), self._on_console)
         self.watch(nursery.fileno(), self._on_nursery)
 
@@ -100,14 +100,17 @@ class Host:
         self._poll.modify(fd, events)
 
     def watch_wire(self, fd: int, callback: Callable[[int], None], events: int) -> None:
-        """Be woken by a wire; while the host is awake the ports find out by themselves.  Again: for other events."""
-        self._wires[fd] = callback
-        self._asleep.register(fd, events)
+        """As ``watch`` for a wire, whose frames the ports find by themselves while the host is awake.
+
+        Again: for other events.
+        """
+        self._wire_callbacks[fd] = callback
+        self._wires.register(fd, events)
 
     def unwatch_wire(self, fd: int) -> None:
         """Undo ``watch_wire``; twice is once."""
-        if self._wires.pop(fd, None) is not None:
-            self._asleep.unregister(fd)
+        if self._wire_callbacks.pop(fd, None) is not None:
+            self._wires.unregister(fd)
 
     def add_port(self, port: Port) -> None:
         """Serve a port in each round."""
@@ -154,12 +157,7 @@ class Host:
             if not busy and self.lingers():
                 continue
             self.settle_ports()
-            if not busy and not self._moved_at:
-                self.sleep()
-            for fd, events in self._poll.poll(0):
-                callback = self._callbacks.get(fd)
-                if callback is not None:  # an earlier callback of this round may have ended this one's machine
-                    callback(events)
+            self.wait(0 if busy or self._moved_at else self.doze())
             self.rouse()
             now = self._looked = time.monotonic_ns()
             if self._slept_from:
@@ -227,12 +225,18 @@ class Host:
         else:
             self._patience = max(self._patience // 2, PATIENCE_NS)
 
-    def sleep(self) -> None:
-        """Sleep until a wire, a descriptor or the time has something to do."""
-        for fd, events in self._asleep.poll(self.doze() * 1000):
-            callback = self._wires.get(fd)
-            if callback is not None:
+    def wait(self, seconds: float) -> None:
+        """Call back for whatever is ready, or becomes so within this time."""
+        for fd, events in self._wires.poll(seconds * 1000):
+            callback = self._wire_callbacks.get(fd)
+            if callback is not None:  # an earlier callback of this round may have ended this one's machine
                 callback(events)
+
+    def _on_descriptors(self, events: int) -> None:
+        for fd, happened in self._poll.poll(0):
+            callback = self._callbacks.get(fd)
+            if callback is not None:
+                callback(happened)
 
     def doze(self) -> float:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""

@@ -127,19 +127,38 @@ def test_a_wire_wakes_the_host_until_it_is_unwatched(awake: Awake) -> None:
     heard: list[int] = []
     with near, far:
         host.watch_wire(near.fileno(), heard.append, select.POLLOUT)
-        host.sleep()
+        host.wait(60)
         host.watch_wire(near.fileno(), heard.append, select.POLLIN)
         far.send(b"frame")
-        host.sleep()
-        assert heard == [select.POLLOUT, select.POLLIN]
+        host.wait(60)
+        host.wait(0)
+        assert heard == [select.POLLOUT, select.POLLIN, select.POLLIN]
         host.unwatch_wire(near.fileno())
         host.unwatch_wire(near.fileno())
-        awake.ends[0].send(b"something else, so that it does not sleep")
-        host.sleep()
-    assert len(heard) == 2
+        host.wait(0)
+    assert len(heard) == 3
 
 
-def test_nobody_waits_at_a_wire_while_the_host_is_awake(awake: Awake) -> None:
+def test_a_descriptor_wakes_the_host_beside_its_wires(awake: Awake) -> None:
+    host = awake.host
+    near, far = socket.socketpair()
+    wire, behind = socket.socketpair()
+    heard: list[int] = []
+    with near, far, wire, behind:
+        host.watch_wire(wire.fileno(), heard.append, select.POLLIN)
+        host.watch(near.fileno(), heard.append, select.EPOLLIN | select.EPOLLET)
+        far.send(b"a bell")
+        host.wait(60)
+        host.wait(0)
+        assert heard == [select.EPOLLIN], "an edge is told once"
+        far.close()
+        host.wait(60)
+        assert heard[1] & select.EPOLLHUP
+        host.unwatch(near.fileno())
+        host.unwatch_wire(wire.fileno())
+
+
+def test_nobody_is_at_a_wire_while_the_host_is_awake(awake: Awake) -> None:
     """Whoever sends would wake them with every frame, and that costs."""
     near, far = socket.socketpair()
     with near, far:
