@@ -32,7 +32,8 @@ class Awake:
         monkeypatch.setattr(module, "os", SimpleNamespace(sched_yield=self.step_aside))
         self.host._looked = START
         self.settled = 0
-        port: Any = SimpleNamespace(settle=self.settle, waits=lambda: False)
+        port: Any = SimpleNamespace(settle=self.settle, waits=lambda: False, service=lambda: False)
+        self.port = port
         self.host.add_port(port)
 
     def settle(self) -> None:
@@ -156,6 +157,30 @@ def test_a_descriptor_wakes_the_host_beside_its_wires(awake: Awake) -> None:
         assert heard[1] & select.EPOLLHUP
         host.unwatch(near.fileno())
         host.unwatch_wire(wire.fileno())
+
+
+def test_a_wire_that_is_gone_is_found_while_others_keep_the_host_awake(awake: Awake) -> None:
+    """Its own adapter may have no buffers, and not try to read it."""
+    host = awake.host
+    near, far = socket.socketpair()
+    rounds: list[None] = []
+    found: list[int] = []
+
+    def serve() -> bool:
+        rounds.append(None)
+        host._ending = len(rounds) == 100
+        return True
+
+    def on_wire(events: int) -> None:
+        found.append(events)
+        host.unwatch_wire(near.fileno())
+
+    awake.port.service = serve
+    with near:
+        host.watch_wire(near.fileno(), on_wire, 0)
+        far.close()
+        host.run()
+        assert found == [select.POLLHUP]
 
 
 def test_nobody_is_at_a_wire_while_the_host_is_awake(awake: Awake) -> None:
