@@ -48,16 +48,16 @@ _TCP_SEGMENTS: Final = frozenset(
 
 
 def NICAllFor(Own: int, Memory: memoryview, Base: int, Addresses: list[int]) -> bool:
-    """Are the frames in these buffers all for this address?  Asked of buffers side by side, and where a ring begins
-    again; of others False.  ``Memory`` begins at ``Base``.
+    """Lie these buffers side by side, and are their frames all for this address?
+
+    They may be a ring's last ones and then its first ones.  ``Memory`` begins at ``Base``.
     """
     if Own == NIC_NOBODY:
         return False
-    if Addresses[0] < Addresses[-1]:
+    if Addresses[0] <= Addresses[-1]:
         return _side_by_side_for(Own, Memory, Base, Addresses)
     turn = Addresses.index(min(Addresses))
-    runs = (Addresses[:turn], Addresses[turn:]) if turn else (Addresses,)
-    return all([_side_by_side_for(Own, Memory, Base, run) for run in runs])
+    return all([_side_by_side_for(Own, Memory, Base, run) for run in (Addresses[:turn], Addresses[turn:])])
 
 
 def _side_by_side_for(Own: int, Memory: memoryview, Base: int, Addresses: list[int]) -> bool:

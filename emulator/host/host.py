@@ -74,7 +74,6 @@ class Host:
         # The wires are not among these: epoll is at all its descriptors all the time, and at a wire that costs whoever
         # sends time with each frame. They are waited at only while the host sleeps, together with what epoll has.
         self._wires = select.poll()
-        self._wire_callbacks: dict[int, Callable[[int], None]] = {}
         self.fence = private_fence()
         self._buried: list[Supervisor] = []
         self._outbox: deque[messages.Message] = deque()
@@ -86,7 +85,7 @@ class Host:
         self._settled = False
         self._looked = 0
         self._slept_from = 0
-        self.watch_wire(self._poll.fileno(), self._on_descriptors, select.POLLIN)
+        self.watch_wire(self._poll.fileno(), lambda events: self._call_back(self._poll.poll(0)), select.POLLIN)
         self.watch(console.fileno(), self._on_console)
         self.watch(nursery.fileno(), self._on_nursery)
 
@@ -104,12 +103,12 @@ class Host:
 
         Again: for other events.
         """
-        self._wire_callbacks[fd] = callback
+        self._callbacks[fd] = callback
         self._wires.register(fd, events)
 
     def unwatch_wire(self, fd: int) -> None:
         """Undo ``watch_wire``; twice is once."""
-        if self._wire_callbacks.pop(fd, None) is not None:
+        if self._callbacks.pop(fd, None) is not None:
             self._wires.unregister(fd)
 
     def add_port(self, port: Port) -> None:
@@ -227,16 +226,13 @@ class Host:
 
     def wait(self, seconds: float) -> None:
         """Call back for whatever is ready, or becomes so within this time."""
-        for fd, events in self._wires.poll(seconds * 1000):
-            callback = self._wire_callbacks.get(fd)
+        self._call_back(self._wires.poll(seconds * 1000))
+
+    def _call_back(self, ready: list[tuple[int, int]]) -> None:
+        for fd, events in ready:
+            callback = self._callbacks.get(fd)
             if callback is not None:  # an earlier callback of this round may have ended this one's machine
                 callback(events)
-
-    def _on_descriptors(self, events: int) -> None:
-        for fd, happened in self._poll.poll(0):
-            callback = self._callbacks.get(fd)
-            if callback is not None:
-                callback(happened)
 
     def doze(self) -> float:
         """Say in every arena that the host sleeps, look once more, and tell for how many seconds."""

@@ -374,10 +374,10 @@ def _known_mdl(path: DataPath, word: int) -> MDL | None:
     if following or hides:
         return None
     mdl.Next = mdl._hides = None
-    if mdl.ByteCount != length:
+    if mdl.ByteCount != length:  # an equal one stays the object that all have
         mdl.ByteCount = length
     mdl.MdlFlags = flags
-    mdl._packed = (None, mdl.ByteCount, flags, None)
+    mdl._packed = (None, length, flags, None)
     return mdl
 
 
@@ -415,7 +415,7 @@ def _refresh_mdl(path: DataPath, first: MDL) -> None:
     mdl: MDL | None = first
     while mdl is not None and type(mdl) is MDL:
         following, _, length, flags, hides = MDL_RECORD.unpack_from(path.memory, mdl._entry)
-        if mdl.ByteCount != length:
+        if mdl.ByteCount != length:  # an equal one stays the object that all have
             mdl.ByteCount = length
         mdl.MdlFlags = flags
         if not following:
